@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+/** The `balance` command: lists its commands, parses the line, reports errors with the documented exit codes. */
+import { Command, CommanderError } from 'commander';
+import { EXIT_CODES } from '../domain/types/errors.js';
+import type { RegisterCommand } from './command.js';
+
+const commands: readonly RegisterCommand[] = [];
+
+const program = new Command('balance')
+  .description('Data balancing for many models on shared data: analyze, predict, batch, quality-check, coordinate.')
+  .showHelpAfterError('(run with --help for what is expected)')
+  .exitOverride();
+for (const register of commands) register(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // Help and version end with 0; anything else that commander refuses is a usage error.
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_CODES.usage;
+}
