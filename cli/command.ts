@@ -11,7 +11,11 @@ export function describeError(error: unknown): { facts: ErrorFacts; exitCode: nu
   const message = error instanceof Error ? error.message : String(error);
   const kind: ErrorKind = 'internal';
   return {
-    facts: { type: 'InternalError', message, hint: 'This is a defect in Balance: run again with BALANCE_DEBUG=1 and report the stack.' },
+    facts: {
+      type: 'InternalError',
+      message,
+      hint: 'This is a defect in Balance: run again with BALANCE_DEBUG=1 and report the stack.',
+    },
     exitCode: EXIT_CODES[kind],
   };
 }
@@ -40,7 +44,9 @@ export function action<Args extends unknown[]>(
   run: (...args: Args) => Promise<number | undefined> | number | undefined,
 ): (...args: Args) => Promise<void> {
   return async (...args: Args) => {
-    const json = args.some((arg) => typeof arg === 'object' && arg !== null && (arg as { json?: unknown }).json === true);
+    const json = args.some(
+      (arg) => typeof arg === 'object' && arg !== null && (arg as { json?: unknown }).json === true,
+    );
     try {
       process.exitCode = (await run(...args)) ?? 0;
     } catch (error) {

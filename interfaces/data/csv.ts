@@ -12,10 +12,15 @@ export interface CsvTable {
 /** Parses CSV text with a header line. Short rows are padded with `''`; over-long rows are an error. */
 export function parseCsv(text: string, name: string): CsvTable {
   const parsed = Papa.parse<string[]>(text.replace(/^\uFEFF/, ''), { skipEmptyLines: 'greedy' });
-  const [columns, ...rows] = parsed.data;
-  if (columns === undefined) {
-    throw usageError({ type: 'EmptyFile', message: `${name} is empty`, expected: 'a CSV file with a header line', got: '0 lines' });
+  if (parsed.data.length === 0) {
+    throw usageError({
+      type: 'EmptyFile',
+      message: `${name} is empty`,
+      expected: 'a CSV file with a header line',
+      got: '0 lines',
+    });
   }
+  const [columns, ...rows] = parsed.data;
   rows.forEach((row, index) => {
     if (row.length > columns.length) {
       throw usageError({
