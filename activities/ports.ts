@@ -1,0 +1,131 @@
+/**
+ * What the activities need from the world: small interfaces, implemented by `interfaces/data` (sources and
+ * shared cache) and `db` (stores), handed in by `workers/compose`. Units: rows, bytes, milliseconds since 1970.
+ */
+import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
+import type { Predicate } from '../domain/types/predicate.js';
+
+/** A dataset with the source that it is read from. */
+export interface DatasetRef extends PoolRef {
+  readonly id: string;
+  readonly definition: DatasetDefinition;
+  readonly sourceId: string;
+  readonly source: SourceDefinition;
+}
+
+/** A column as the source reports it. `kind` is what predicates and profiles care about. */
+export interface ColumnState {
+  readonly name: string;
+  /** The engine's own name of the type, for people. */
+  readonly type: string;
+  readonly kind: 'number' | 'string' | 'boolean' | 'time' | 'other';
+  /** Mean logical width of one value in bytes: 8 for numbers and times, 1 for booleans, the mean text length else. */
+  readonly bytesPerValue: number;
+  /** Non-null values / rows, as of the time asked; 1 for an empty dataset. */
+  readonly completeness: number;
+}
+
+/** A dataset as of a time: rows with an event time after `asOfMs` have not arrived yet. */
+export interface DatasetState {
+  /** Digest of the content (files) or of the rows (tables): the same content has the same id. */
+  readonly contentId: string;
+  /** `contentId@newestEventMs`, or the content id alone without an event time. What a request may pin. */
+  readonly version: string;
+  readonly rows: number;
+  readonly oldestEventMs: number | null;
+  readonly newestEventMs: number | null;
+  readonly columns: readonly ColumnState[];
+}
+
+/** One question to a dataset: how many rows match, of which classes, how new, how complete. */
+export interface MeasureAsk {
+  readonly id: string;
+  readonly where: Predicate;
+  readonly fields: readonly string[];
+  readonly classColumn: string | null;
+}
+export interface MeasureAnswer {
+  readonly id: string;
+  readonly rows: number;
+  /** Rows by class (text form; NULL is left out), at most 1,000 classes, the largest first; null without a class column. */
+  readonly classCounts: Readonly<Record<string, number>> | null;
+  readonly completeness: Readonly<Record<string, number>>;
+  readonly newestEventMs: number | null;
+}
+
+/** What one requester gets out of a merged read. */
+export interface SliceAsk {
+  readonly id: string;
+  readonly fields: readonly string[];
+  readonly where: Predicate;
+  /** At most so many rows, picked by the hash of row identity and `seed`; null: all. */
+  readonly rows: number | null;
+  readonly seed: number;
+  /** With `quotas`: at most so many rows of each class (text form of the value); classes without a quota give none. */
+  readonly classColumn: string | null;
+  readonly quotas: Readonly<Record<string, number>> | null;
+}
+
+/** One physical read of one dataset that serves all its slices. The rows read are those that at least one slice may use. */
+export interface MergedRead {
+  readonly id: string;
+  readonly dataset: DatasetRef;
+  readonly asOfMs: number;
+  /** Refuse (error type `VersionGone`) when the content is no longer this; null: whatever is there. */
+  readonly contentId: string | null;
+  readonly slices: readonly SliceAsk[];
+}
+
+/** A slice that now lies in the shared cache, with what the quality gate wants to know of it. */
+export interface SliceResult {
+  readonly id: string;
+  /** sha256 of the Parquet file, its name in the cache. */
+  readonly digest: string;
+  /** Path relative to the cache root. */
+  readonly path: string;
+  readonly rows: number;
+  /** Logical bytes (sum of value widths), what limits are counted in. */
+  readonly bytes: number;
+  readonly fileBytes: number;
+  readonly newestEventMs: number | null;
+  readonly completeness: Readonly<Record<string, number>>;
+  /** Share of non-null values that break the dataset's column contract (values, min, max), by column. */
+  readonly invalid: Readonly<Record<string, number>>;
+  /** Rows whose declared key occurred before; 0 without a key. */
+  readonly duplicateRows: number;
+  readonly classCounts: Readonly<Record<string, number>> | null;
+}
+
+export interface MergedReadResult {
+  readonly id: string;
+  readonly contentId: string;
+  /** Rows and logical bytes of the union of all slices: each row is counted once, however many slices it serves. */
+  readonly rowsRead: number;
+  readonly bytesRead: number;
+  readonly slices: readonly SliceResult[];
+}
+
+/** The data plane. Implemented by `interfaces/data/data-plane.ts` over DuckDB and postgres.js. */
+export interface DataPlane {
+  describe(dataset: DatasetRef, asOfMs: number, signal: AbortSignal): Promise<DatasetState>;
+  /** All asks in one scan. */
+  measure(dataset: DatasetRef, asOfMs: number, asks: readonly MeasureAsk[], signal: AbortSignal): Promise<readonly MeasureAnswer[]>;
+  /** Rows that arrived in each of the `steps` intervals of `stepMs` before `asOfMs`, oldest first, by ask id. Needs an event time. */
+  arrivals(
+    dataset: DatasetRef,
+    asOfMs: number,
+    asks: readonly MeasureAsk[],
+    stepMs: number,
+    steps: number,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, readonly number[]>>>;
+  /** One read for all slices; the files are complete and named by content before the promise resolves. */
+  read(read: MergedRead, signal: AbortSignal): Promise<MergedReadResult>;
+}
+
+/** The shared cache's files. What may be removed is decided by the store, which knows the leases. */
+export interface CacheFiles {
+  /** True when the file is there with its full size. */
+  has(path: string, fileBytes: number): Promise<boolean>;
+  remove(paths: readonly string[]): Promise<void>;
+}

@@ -1,0 +1,41 @@
+/** Durations and byte sizes as people write them, and back. */
+import { usageError } from './errors.js';
+
+const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const SIZE_BYTES: Readonly<Record<string, number>> = { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** `15m`, `1.5h`, `250ms`, `2d`, or several together (`1h30m`), in milliseconds. A bare number is refused: it has no unit. */
+export function parseDurationMs(text: string): number {
+  const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy)];
+  const matched = parts.map((part) => part[0]).join('');
+  if (parts.length === 0 || matched !== text.trim()) {
+    throw usageError({ type: 'InvalidDuration', message: `not a duration: ${JSON.stringify(text)}`, expected: 'a number with a unit: 250ms, 30s, 15m, 6h, 2d, 1h30m', got: text });
+  }
+  return Math.round(parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_MS[part[2]!]!, 0));
+}
+
+/** `20MB`, `1.5GiB`, `512kB` in bytes. */
+export function parseSizeBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB)$/.exec(text.trim());
+  if (match === null) {
+    throw usageError({ type: 'InvalidSize', message: `not a size: ${JSON.stringify(text)}`, expected: 'a number with a unit: 512kB, 20MB, 1.5GiB', got: text });
+  }
+  return Math.round(Number(match[1]) * SIZE_BYTES[match[2]!]!);
+}
+
+/** The largest unit that keeps the number at least 1: `90000` -> `1.5m`. */
+export function formatDuration(durationMs: number): string {
+  for (const unit of ['d', 'h', 'm', 's'] as const) {
+    const size = DURATION_MS[unit]!;
+    if (Math.abs(durationMs) >= size) return `${Number((durationMs / size).toFixed(1))}${unit}`;
+  }
+  return `${Math.round(durationMs)}ms`;
+}
+
+/** `13493022` -> `13.5 MB`. Decimal units, one place. */
+export function formatBytes(bytes: number): string {
+  for (const unit of ['GB', 'MB', 'kB'] as const) {
+    if (Math.abs(bytes) >= SIZE_BYTES[unit]!) return `${Number((bytes / SIZE_BYTES[unit]!).toFixed(1))} ${unit}`;
+  }
+  return `${Math.round(bytes)} B`;
+}
