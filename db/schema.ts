@@ -1,0 +1,373 @@
+/**
+ * The tables. Tenant and pool lead every key; check constraints make wrong states impossible to store
+ * (a closed decision has an outcome, a delivered request has a decision, a delivery belongs to one request).
+ * Times are `timestamptz`, event times and durations are milliseconds as `bigint`, JSON is plain.
+ */
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  check,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import type { PoolDefinition } from '../domain/types/pool.js';
+import type { Predicate } from '../domain/types/predicate.js';
+
+const scope = () => ({ tenant: text().notNull(), pool: text().notNull() });
+const at = () => timestamp({ withTimezone: true, mode: 'date' });
+const big = () => bigint({ mode: 'number' });
+
+/** A pool and its current definition; `clockMs` is where a replay clock stands. */
+export const pools = pgTable(
+  'pools',
+  {
+    ...scope(),
+    version: integer().notNull(),
+    definition: jsonb().$type<PoolDefinition>().notNull(),
+    digest: text().notNull(),
+    /** Folder of the balance.yaml it came from: relative source roots start here. */
+    baseDir: text().notNull(),
+    clockMs: big(),
+    cycleNumber: integer().notNull().default(0),
+    updatedAt: at().notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool] })],
+);
+
+/** Every definition that was ever applied: a decision names the version that it was made under. */
+export const poolVersions = pgTable(
+  'pool_versions',
+  {
+    ...scope(),
+    version: integer().notNull(),
+    definition: jsonb().$type<PoolDefinition>().notNull(),
+    digest: text().notNull(),
+    appliedAt: at().notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.version] })],
+);
+
+export const cycles = pgTable(
+  'cycles',
+  {
+    ...scope(),
+    id: uuid().notNull(),
+    number: integer().notNull(),
+    trigger: text().$type<'manual' | 'schedule' | 'work' | 'backfill'>().notNull(),
+    asOfMs: big().notNull(),
+    workflowId: text().notNull(),
+    runId: text().notNull(),
+    openedAt: at().notNull(),
+    closedAt: at(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.id] }),
+    unique('cycles_number').on(t.tenant, t.pool, t.number),
+    check('cycles_trigger', sql`${t.trigger} in ('manual', 'schedule', 'work', 'backfill')`),
+  ],
+);
+
+/** What one cycle decided. The row opens before the first effect and closes in the transaction that stores them. */
+export const decisions = pgTable(
+  'decisions',
+  {
+    ...scope(),
+    /** Same id as its cycle. */
+    id: uuid().notNull(),
+    poolVersion: integer().notNull(),
+    state: text().$type<'open' | 'closed'>().notNull().default('open'),
+    outcome: text().$type<'delivered' | 'partial' | 'empty' | 'rejected' | 'failed' | 'cancelled'>(),
+    risk: text().$type<'low' | 'medium' | 'high'>(),
+    summary: text(),
+    reasons: jsonb().$type<readonly string[]>().notNull().default([]),
+    impact: jsonb(),
+    versions: jsonb().$type<Readonly<Record<string, string>>>().notNull(),
+    digest: text(),
+    openedAt: at().notNull(),
+    closedAt: at(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.id] }),
+    foreignKey({ columns: [t.tenant, t.pool, t.id], foreignColumns: [cycles.tenant, cycles.pool, cycles.id] }).onDelete('cascade'),
+    index('decisions_recent').on(t.tenant, t.pool, t.openedAt),
+    check('decisions_closed_with_outcome', sql`(${t.state} = 'closed') = (${t.outcome} is not null and ${t.closedAt} is not null)`),
+    check('decisions_outcome', sql`${t.outcome} in ('delivered', 'partial', 'empty', 'rejected', 'failed', 'cancelled')`),
+  ],
+);
+
+/** One stage of a decision: its inputs, so that it can be replayed, and what came out, with digests of both. */
+export const decisionStages = pgTable(
+  'decision_stages',
+  {
+    ...scope(),
+    decisionId: uuid().notNull(),
+    stage: text().notNull(),
+    ordinal: integer().notNull(),
+    state: text().$type<'ok' | 'degraded' | 'failed'>().notNull(),
+    inputs: jsonb().notNull(),
+    inputDigest: text().notNull(),
+    outcome: jsonb().notNull(),
+    outcomeDigest: text().notNull(),
+    reasons: jsonb().$type<readonly string[]>().notNull(),
+    startedAt: at().notNull(),
+    endedAt: at().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.stage] }),
+    foreignKey({ columns: [t.tenant, t.pool, t.decisionId], foreignColumns: [decisions.tenant, decisions.pool, decisions.id] }).onDelete('cascade'),
+    check('decision_stages_state', sql`${t.state} in ('ok', 'degraded', 'failed')`),
+  ],
+);
+
+export const requestStates = ['pending', 'claimed', 'delivered', 'refused', 'quarantined', 'expired', 'cancelled'] as const;
+export type RequestState = (typeof requestStates)[number];
+
+/** What models ask for: one-off requests, and one row for each standing need in each cycle that serves it. */
+export const requests = pgTable(
+  'requests',
+  {
+    ...scope(),
+    id: uuid().notNull(),
+    kind: text().$type<'request' | 'need'>().notNull(),
+    needId: text(),
+    model: text().notNull(),
+    dataset: text().notNull(),
+    fields: jsonb().$type<readonly string[]>().notNull(),
+    predicate: jsonb().$type<Predicate>().notNull(),
+    rows: integer(),
+    seed: integer().notNull(),
+    maxAgeMs: big(),
+    deadlineAt: at(),
+    priority: integer().notNull(),
+    datasetVersion: text(),
+    idempotencyKey: text().notNull(),
+    state: text().$type<RequestState>().notNull().default('pending'),
+    decisionId: uuid(),
+    /** Why it still waits, tiered: binding resource, blockers, shortfall, earliest time. */
+    waiting: jsonb(),
+    /** Not looked at again before this. */
+    notBefore: at().notNull(),
+    attempts: integer().notNull().default(0),
+    cancelRequestedAt: at(),
+    createdAt: at().notNull(),
+    closedAt: at(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.id] }),
+    unique('requests_idempotency').on(t.tenant, t.pool, t.idempotencyKey),
+    index('requests_pending').on(t.tenant, t.pool, t.notBefore).where(sql`${t.state} = 'pending'`),
+    index('requests_decision').on(t.tenant, t.pool, t.decisionId),
+    check('requests_state', sql`${t.state} in ('pending', 'claimed', 'delivered', 'refused', 'quarantined', 'expired', 'cancelled')`),
+    check('requests_closed', sql`(${t.state} in ('pending', 'claimed')) = (${t.closedAt} is null)`),
+    check('requests_decided', sql`${t.state} not in ('claimed', 'delivered', 'quarantined') or ${t.decisionId} is not null`),
+    check('requests_rows', sql`${t.rows} is null or ${t.rows} > 0`),
+    check('requests_priority', sql`${t.priority} between 1 and 5`),
+    check('requests_need', sql`(${t.kind} = 'need') = (${t.needId} is not null)`),
+  ],
+);
+
+/** One physical read that serves several requests. */
+export const batches = pgTable(
+  'batches',
+  {
+    ...scope(),
+    id: text().notNull(),
+    decisionId: uuid().notNull(),
+    ordinal: integer().notNull(),
+    source: text().notNull(),
+    dataset: text().notNull(),
+    contentId: text(),
+    asOfMs: big().notNull(),
+    state: text().$type<'planned' | 'done' | 'failed'>().notNull().default('planned'),
+    /** The read as the data plane takes it, without the dataset reference. */
+    plan: jsonb().notNull(),
+    result: jsonb(),
+    error: jsonb(),
+    predictedBytes: big().notNull(),
+    predictedMs: doublePrecision(),
+    actualBytes: big(),
+    actualMs: doublePrecision(),
+    askedBytes: big(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.id] }),
+    unique('batches_order').on(t.tenant, t.pool, t.decisionId, t.ordinal),
+    foreignKey({ columns: [t.tenant, t.pool, t.decisionId], foreignColumns: [decisions.tenant, decisions.pool, decisions.id] }).onDelete('cascade'),
+    check('batches_done_with_result', sql`(${t.state} = 'done') = (${t.result} is not null)`),
+    check('batches_failed_with_error', sql`(${t.state} = 'failed') = (${t.error} is not null)`),
+  ],
+);
+
+/** What a requester got: exactly one for each delivered request. */
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    ...scope(),
+    id: uuid().notNull(),
+    requestId: uuid().notNull(),
+    decisionId: uuid().notNull(),
+    model: text().notNull(),
+    dataset: text().notNull(),
+    needId: text(),
+    path: text().notNull(),
+    digest: text().notNull(),
+    rows: integer().notNull(),
+    bytes: big().notNull(),
+    chargedBytes: big().notNull(),
+    contentId: text().notNull(),
+    asOfMs: big().notNull(),
+    newestEventMs: big(),
+    verdict: text().$type<'pass' | 'degrade'>().notNull(),
+    score: doublePrecision().notNull(),
+    served: text().$type<'read' | 'merged' | 'cache' | 'last-good'>().notNull(),
+    /** Scores, findings, corrections and class weights, as the model sees them. */
+    report: jsonb().notNull(),
+    leaseUntil: at().notNull(),
+    createdAt: at().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.id] }),
+    unique('deliveries_request').on(t.tenant, t.pool, t.requestId),
+    index('deliveries_decision').on(t.tenant, t.pool, t.decisionId),
+    index('deliveries_need').on(t.tenant, t.pool, t.needId, t.createdAt),
+    index('deliveries_path').on(t.path, t.leaseUntil),
+    foreignKey({ columns: [t.tenant, t.pool, t.requestId], foreignColumns: [requests.tenant, requests.pool, requests.id] }).onDelete('cascade'),
+    check('deliveries_verdict', sql`${t.verdict} in ('pass', 'degrade')`),
+    check('deliveries_served', sql`${t.served} in ('read', 'merged', 'cache', 'last-good')`),
+    check('deliveries_counts', sql`${t.rows} >= 0 and ${t.bytes} >= 0 and ${t.chargedBytes} >= 0`),
+  ],
+);
+
+/** Results in the shared cache, found again by what they answer. */
+export const cacheEntries = pgTable(
+  'cache_entries',
+  {
+    ...scope(),
+    /** Digest of dataset, fields, predicate, rows, seed, quotas (not of the time): the question. */
+    shape: text().notNull(),
+    contentId: text().notNull(),
+    asOfMs: big().notNull(),
+    path: text().notNull(),
+    fileBytes: big().notNull(),
+    /** The slice's metrics, for the gate. */
+    slice: jsonb().notNull(),
+    createdAt: at().notNull(),
+    usedAt: at().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.shape, t.contentId, t.asOfMs] }),
+    index('cache_entries_path').on(t.path),
+    index('cache_entries_used').on(t.usedAt),
+  ],
+);
+
+/** Token bucket of each limited source: what may still be taken without exceeding bytes/s and rows/s. */
+export const budgets = pgTable(
+  'budgets',
+  {
+    ...scope(),
+    resource: text().notNull(),
+    tokens: doublePrecision().notNull(),
+    updatedAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.resource] })],
+);
+
+/** Profile of a dataset version as the analyzers saw it. */
+export const profiles = pgTable(
+  'profiles',
+  {
+    ...scope(),
+    dataset: text().notNull(),
+    version: text().notNull(),
+    asOfMs: big().notNull(),
+    state: jsonb().notNull(),
+    createdAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.dataset, t.version, t.asOfMs] })],
+);
+
+/** Measured values over time: demand, deliveries, scores. One value for each metric, subject and time. */
+export const metricHistory = pgTable(
+  'metric_history',
+  {
+    ...scope(),
+    metric: text().notNull(),
+    subject: text().notNull(),
+    atMs: big().notNull(),
+    value: doublePrecision().notNull(),
+    decisionId: uuid(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.metric, t.subject, t.atMs] })],
+);
+
+/** Snapshot of a series' forecaster: restoring it gives the identical forecast. */
+export const seriesStates = pgTable(
+  'series_states',
+  {
+    ...scope(),
+    series: text().notNull(),
+    stepMs: big().notNull(),
+    /** End of the last step that was learned. */
+    upToMs: big().notNull(),
+    snapshot: jsonb().notNull(),
+    updatedAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.series] })],
+);
+
+/** A forecast that a decision used, and later what really came. */
+export const forecasts = pgTable(
+  'forecasts',
+  {
+    ...scope(),
+    decisionId: uuid().notNull(),
+    series: text().notNull(),
+    /** End of the step that is predicted. */
+    targetMs: big().notNull(),
+    mean: doublePrecision().notNull(),
+    lower: doublePrecision().notNull(),
+    upper: doublePrecision().notNull(),
+    level: doublePrecision().notNull(),
+    method: text().notNull(),
+    reliable: boolean().notNull(),
+    actual: doublePrecision(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.series, t.targetMs] }),
+    foreignKey({ columns: [t.tenant, t.pool, t.decisionId], foreignColumns: [decisions.tenant, decisions.pool, decisions.id] }).onDelete('cascade'),
+    index('forecasts_open').on(t.tenant, t.pool, t.series, t.targetMs),
+  ],
+);
+
+/** Messages that leave: written with the decision, published afterwards, each exactly once stored. */
+export const outbox = pgTable(
+  'outbox',
+  {
+    id: bigserial({ mode: 'number' }).primaryKey(),
+    ...scope(),
+    kind: text().$type<'response' | 'decision'>().notNull(),
+    /** Request id for a response, decision id for a decision. */
+    subject: uuid().notNull(),
+    decisionId: uuid(),
+    payload: jsonb().notNull(),
+    createdAt: at().notNull(),
+    publishedAt: at(),
+  },
+  (t) => [
+    uniqueIndex('outbox_once').on(t.tenant, t.pool, t.kind, t.subject),
+    index('outbox_unpublished').on(t.id).where(sql`${t.publishedAt} is null`),
+  ],
+);

@@ -1,0 +1,78 @@
+/** What the stages of one cycle read and write: plain JSON, stored with the decision so that it can be replayed. */
+import type { Predicate } from '../types/predicate.js';
+
+/** One thing asked for in this cycle: a one-off request, or a standing need that is due. */
+export interface WorkItem {
+  readonly id: string;
+  readonly kind: 'request' | 'need';
+  /** `model/need` for a need, else null. */
+  readonly needId: string | null;
+  readonly model: string;
+  readonly dataset: string;
+  readonly fields: readonly string[];
+  readonly where: Predicate;
+  /** Rows wanted; null: all that match. */
+  readonly rows: number | null;
+  readonly seed: number;
+  readonly maxAgeMs: number | null;
+  readonly deadlineMs: number | null;
+  /** 1 (urgent) to 5. */
+  readonly priority: number;
+  /** Pinned dataset version, or null for the newest. */
+  readonly datasetVersion: string | null;
+  readonly createdMs: number;
+  readonly classColumn: string | null;
+  readonly target: 'uniform' | Readonly<Record<string, number>> | null;
+  readonly maxClassGap: number;
+  readonly minCompleteness: number | null;
+  readonly minRows: number;
+  readonly critical: number;
+  readonly resources: Readonly<Record<string, number>>;
+  /** Needs (`model/need`) that must be good in this cycle first. */
+  readonly after: readonly string[];
+}
+
+/** The dataset facts that stages after `analyze` need. */
+export interface DatasetFacts {
+  readonly id: string;
+  readonly source: string;
+  readonly contentId: string;
+  readonly version: string;
+  readonly rows: number;
+  readonly newestEventMs: number | null;
+  /** Mean logical bytes of one value, by column. */
+  readonly bytesPerValue: Readonly<Record<string, number>>;
+  readonly completeness: Readonly<Record<string, number>>;
+}
+
+/** What matches one work item now. `exact` is false where only a bound is known (very many distinct predicates). */
+export interface ItemFacts {
+  readonly itemId: string;
+  readonly rows: number;
+  readonly exact: boolean;
+  readonly classCounts: Readonly<Record<string, number>> | null;
+  readonly completeness: Readonly<Record<string, number>>;
+  readonly newestEventMs: number | null;
+}
+
+/** Why something was not done, in a form that people and programs can read. */
+export interface Refusal {
+  readonly itemId: string;
+  /** Stable name: UnknownDataset, UnknownColumn, RestrictedField, DeadlinePassed, VersionGone, SourceFailed, … */
+  readonly type: string;
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+/** A tiered reason for waiting: misconfigured / over quota / waiting / paused. */
+export interface WaitReason {
+  readonly itemId: string;
+  readonly tier: 'misconfigured' | 'over-quota' | 'waiting' | 'paused';
+  readonly resource: string | null;
+  /** Items or models that hold what is missing. */
+  readonly blockers: readonly string[];
+  /** How much of the resource is missing. */
+  readonly shortfall: number;
+  readonly earliestMs: number;
+  readonly reason: string;
+}

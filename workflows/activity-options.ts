@@ -1,0 +1,55 @@
+/** Timeouts, retries and non-retryable error types of every stage, in one place. */
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+
+/** Errors that no retry mends: the caller, the configuration or the data must change. */
+export const NON_RETRYABLE = ['usage', 'refused'] as const;
+
+const retry = {
+  initialInterval: '250ms',
+  backoffCoefficient: 2,
+  maximumInterval: '10s',
+  nonRetryableErrorTypes: [...NON_RETRYABLE],
+} as const;
+
+/** Stages that read and write Postgres and scan metadata: retried through an outage of about ten minutes. */
+export const stageOptions: ActivityOptions = {
+  startToCloseTimeout: '2m',
+  scheduleToCloseTimeout: '15m',
+  retry,
+};
+
+/** A merged read: heartbeats, may take long, a worker that died is noticed after the heartbeat timeout. */
+export const readOptions: ActivityOptions = {
+  startToCloseTimeout: '10m',
+  scheduleToCloseTimeout: '30m',
+  heartbeatTimeout: '15s',
+  retry: { ...retry, maximumAttempts: 8 },
+};
+
+/** Closing a decision that failed must outlive the outage that made it fail. */
+export const closeOptions: ActivityOptions = {
+  startToCloseTimeout: '1m',
+  scheduleToCloseTimeout: '1h',
+  retry,
+};
+
+/** Waiting for a decision to close, on behalf of a schedule. */
+export const awaitOptions: ActivityOptions = {
+  startToCloseTimeout: '1h',
+  heartbeatTimeout: '30s',
+  retry,
+};
+
+/** The loop's look for work whose signal was lost. Short: the next sweep comes soon. */
+export const sweepOptions: LocalActivityOptions = {
+  startToCloseTimeout: '3s',
+  scheduleToCloseTimeout: '3s',
+  retry: { maximumAttempts: 1 },
+};
+
+/** A lost signal is noticed within 5 s: sweep interval plus the sweep itself. */
+export const SWEEP_INTERVAL = '3500ms';
+/** Batches of one cycle that run at the same time. Source limits are held below this by the data plane. */
+export const BATCHES_IN_FLIGHT_MAX = 4;
+/** Calls of `balanceNow` that may wait; the next one is rejected. */
+export const QUEUE_MAX = 64;

@@ -1,0 +1,97 @@
+/** One pass of the loop over one immutable snapshot: the numbered stages on one screen. */
+import {
+  CancellationScope,
+  executeChild,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities, BatchRef } from '../activities/create.js';
+import type { Outcome, Stage } from '../domain/decision/stages.js';
+import { BATCHES_IN_FLIGHT_MAX, closeOptions, stageOptions } from './activity-options.js';
+import { searchAttributes, type CycleInput, type CycleResult } from './contract.js';
+import { processBatch } from './process-batch.js';
+
+const { openDecision, analyze, predict, batch, qualityCheck, coordinate } = proxyActivities<Activities>(stageOptions);
+const { abandonDecision } = proxyActivities<Activities>(closeOptions);
+
+export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
+  const { tenant, pool, decisionId } = input;
+  const ref = { tenant, pool, decisionId };
+  const details: string[] = [];
+  try {
+    // 0. The decision row opens before the first effect; what is due is claimed for this cycle.
+    const { workflowId, runId } = workflowInfo();
+    const opened = await openDecision({ ...ref, trigger: input.trigger, asOfMs: input.asOfMs, workflowId, runId });
+    details.push(opened.summary);
+    upsertSearchAttributes([{ key: searchAttributes.models, value: [...opened.models] }]);
+
+    // 1. What does each model need, and how far is the data from it?
+    enter('analyze');
+    details.push((await analyze(ref)).summary);
+
+    // 2. What comes next?
+    enter('predict');
+    details.push((await predict(ref)).summary);
+
+    // 3. Which requests can be one read, and who gets how much of what is scarce? Then read.
+    enter('batch');
+    const plan = await batch(ref);
+    details.push(plan.summary);
+    await processBatches(plan.batches);
+
+    // 4. Is the result good enough to hand out?
+    enter('quality-check');
+    details.push((await qualityCheck(ref)).summary);
+
+    // 5. Deliver, respond, release: one transaction closes the decision with its deliveries and outbox rows.
+    enter('coordinate');
+    const closed = await coordinate(ref);
+    return end(closed.outcome, closed.summary);
+  } catch (error) {
+    const cancelled = isCancellation(error);
+    const reason = rootMessage(error);
+    const closed = await CancellationScope.nonCancellable(() => abandonDecision({ ...ref, outcome: cancelled ? 'cancelled' : 'failed', reason }));
+    end(closed.outcome, closed.summary);
+    throw error;
+  }
+
+  function enter(stage: Stage): void {
+    upsertSearchAttributes([{ key: searchAttributes.stage, value: stage }]);
+    setCurrentDetails([...details, `*${stage}* …`].join('\n\n'));
+  }
+
+  function end(outcome: Outcome, summary: string): CycleResult {
+    upsertSearchAttributes([
+      { key: searchAttributes.stage, value: 'closed' },
+      { key: searchAttributes.outcome, value: outcome },
+    ]);
+    setCurrentDetails([...details, `**${outcome}**: ${summary}`].join('\n\n'));
+    return { decisionId, outcome, summary };
+  }
+
+  /** Children in a bounded sliding window, in the order of the plan. A failed batch fails its requests, not the cycle. */
+  async function processBatches(batches: readonly BatchRef[]): Promise<void> {
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < batches.length) {
+        const item = batches[next++]!;
+        await executeChild(processBatch, {
+          workflowId: `balance-batch/${tenant}/${pool}/${item.batchId}`,
+          args: [{ ...ref, ...item }],
+          staticSummary: `${item.requests} requests on ${item.dataset} as one read`,
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(BATCHES_IN_FLIGHT_MAX, batches.length) }, lane));
+  }
+}
+
+/** The innermost message: what the failed activity said, not that it failed. */
+function rootMessage(error: unknown): string {
+  let current = error;
+  while (current instanceof Error && current.cause instanceof Error) current = current.cause;
+  return current instanceof Error ? current.message : String(current);
+}

@@ -1,0 +1,91 @@
+/** Names and types that callers of the workflows share with them: queue, ids, signals, queries, updates. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Outcome, Trigger } from '../domain/decision/stages.js';
+
+export const TASK_QUEUE = 'balance';
+
+/** A pool, as workflows and activities name it. */
+export interface PoolInput {
+  readonly tenant: string;
+  readonly pool: string;
+}
+export function loopWorkflowId(pool: PoolInput): string {
+  return `balance-loop/${pool.tenant}/${pool.pool}`;
+}
+export function cycleWorkflowId(pool: PoolInput, decisionId: string): string {
+  return `balance-cycle/${pool.tenant}/${pool.pool}/${decisionId}`;
+}
+
+/** One accepted call of `balanceNow`, waiting for its cycle. */
+export interface QueuedCycle {
+  readonly decisionId: string;
+  readonly trigger: Trigger;
+  /** Event time to decide for; null: the pool's clock. */
+  readonly asOfMs: number | null;
+}
+
+/** All the state of a loop: carried through continue-as-new, plain JSON. */
+export interface LoopInput extends PoolInput {
+  readonly paused?: boolean;
+  readonly pauseReason?: string | null;
+  readonly queue?: readonly QueuedCycle[];
+  readonly workWaits?: boolean;
+  readonly cycles?: number;
+  readonly last?: LoopState['last'];
+}
+export interface LoopState {
+  readonly paused: boolean;
+  readonly pauseReason: string | null;
+  readonly running: QueuedCycle | null;
+  readonly queued: readonly QueuedCycle[];
+  readonly workWaits: boolean;
+  /** Cycles run since the loop began. */
+  readonly cycles: number;
+  readonly last: { readonly decisionId: string; readonly outcome: Outcome; readonly summary: string } | null;
+}
+
+/** There is work in Postgres. Carries nothing: any number of these is one. */
+export const workWaitsSignal = defineSignal('workWaits');
+export const pauseSignal = defineSignal<[reason?: string]>('pause');
+export const resumeSignal = defineSignal('resume');
+export const stateQuery = defineQuery<LoopState>('state');
+
+export interface BalanceNowInput {
+  readonly trigger: Exclude<Trigger, 'work'>;
+  readonly asOfMs: number | null;
+}
+export interface BalanceNowResult {
+  readonly decisionId: string;
+  readonly cycleWorkflowId: string;
+}
+export const balanceNowUpdate = defineUpdate<BalanceNowResult, [BalanceNowInput]>('balanceNow');
+
+export interface CycleInput extends PoolInput, QueuedCycle {}
+export interface CycleResult {
+  readonly decisionId: string;
+  readonly outcome: Outcome;
+  readonly summary: string;
+}
+export interface BatchInput extends PoolInput {
+  readonly decisionId: string;
+  readonly batchId: string;
+  /** Name of the dataset, for the Web UI. */
+  readonly dataset: string;
+  readonly requests: number;
+  /** Model whose priority and fairness the read carries; null: several, the pool's are used. */
+  readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
+}
+export interface TriggerInput extends PoolInput {
+  readonly scheduleId: string;
+  /** A nominal time further back than this is a backfill slice, not a late run. */
+  readonly catchupWindowMs: number;
+}
+
+/** Search attributes: what a person filters by in the Temporal Web UI. */
+export const searchAttributes = {
+  pool: defineSearchAttributeKey('BalancePool', SearchAttributeType.KEYWORD),
+  models: defineSearchAttributeKey('BalanceModels', SearchAttributeType.KEYWORD_LIST),
+  stage: defineSearchAttributeKey('BalanceStage', SearchAttributeType.KEYWORD),
+  outcome: defineSearchAttributeKey('BalanceOutcome', SearchAttributeType.KEYWORD),
+};

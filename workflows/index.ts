@@ -1,0 +1,5 @@
+/** Everything the worker bundles. */
+export { balanceCycle } from './balance-cycle.js';
+export { balanceLoop } from './balance-loop.js';
+export { balanceTrigger } from './balance-trigger.js';
+export { processBatch } from './process-batch.js';
