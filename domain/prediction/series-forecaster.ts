@@ -1,0 +1,270 @@
+/**
+ * The online forecaster of one series: values arrive one regular step at a time, forecasts with calibrated
+ * quantiles are there at any moment, and the whole state is a small plain-JSON snapshot.
+ *
+ * Horizons are learned on a grid of knots; a horizon between two knots blends both (linear in its logarithm).
+ * A missing value is filled with the forecast that was issued for it and is neither scored nor learned from.
+ */
+import { usageError } from '../types/errors.js';
+import { EXPERT_COUNT, EXPERT_NAMES } from './series-experts.js';
+import { SEASON_STEPS_MAX, SeriesMemory } from './series-memory.js';
+import { HorizonMixture } from './series-mixture.js';
+
+/** Horizons that are learned, in steps; later ones use the last knot. */
+const KNOTS = [1, 3, 6, 12, 24, 48] as const;
+/** Longest horizon of one forecast, in steps. */
+export const HORIZON_STEPS_MAX = 2016;
+/** Larger magnitudes would overflow in sums and squares. */
+const VALUE_MAX = 1e300;
+export const DEFAULT_LEVELS: readonly number[] = [0.8, 0.95];
+/** Two error scales are averaged: one quick (about 10 steps), one steady (about 100 steps). */
+const SCALE_FAST = 0.1;
+const SCALE_SLOW = 0.01;
+/** A quantile may leave the seen range by this share of it: intervals never explode. */
+const RANGE_MARGIN = 0.1;
+/** Values needed before a forecast counts as reliable: the first knots were scored at least this often. */
+const RELIABLE_VALUES_MIN = 24;
+/** A mixture whose loss exceeds the last value's by more than this is not to be relied on. */
+const RELIABLE_LOSS_RATIO_MAX = 1.05;
+
+export interface SeriesForecasterOptions {
+  /** Seasons in steps, 2 to SEASON_STEPS_MAX; longer ones are ignored. The shortest and the longest are used. */
+  readonly seasons?: readonly number[];
+}
+
+/** Central intervals: `lower[i]` and `upper[i]` enclose step i + 1 with probability `level`. Level 0 is the median. */
+export interface QuantileBand {
+  readonly level: number;
+  readonly lower: number[];
+  readonly upper: number[];
+}
+
+export interface SeriesForecast {
+  /** Point forecast of steps 1..horizon, in the unit of the series; NaN-free; zeros for an empty history. */
+  readonly mean: number[];
+  readonly quantiles: QuantileBand[];
+  /** Leading expert at the horizon's middle, for example `regression`; `too-little-history` where so. */
+  readonly method: string;
+  /** Values seen, missing ones excluded. */
+  readonly history: number;
+  /** Enough history, and the mixture is not worse than the last value over the recent past. */
+  readonly reliable: boolean;
+}
+
+/** Versioned plain JSON; `state` is the base64 of little-endian 32-bit floats. */
+export interface SeriesSnapshot {
+  readonly version: 1;
+  readonly seasons: readonly number[];
+  readonly scalars: readonly number[];
+  readonly state: string;
+}
+
+export interface SeriesForecaster {
+  /** Appends one step; null is a missing value. Throws a usage error for NaN and magnitudes beyond 1e300. */
+  update(value: number | null): void;
+  /** Forecasts steps 1..horizon (1 to HORIZON_STEPS_MAX) with central intervals of `levels` in [0, 1). */
+  forecast(horizon: number, levels?: readonly number[]): SeriesForecast;
+  snapshot(): SeriesSnapshot;
+}
+
+class MixtureForecaster implements SeriesForecaster {
+  private readonly memory: SeriesMemory;
+  private readonly knots: readonly HorizonMixture[];
+  private history = 0;
+  private errorFast = 0;
+  private errorSlow = 0;
+  /** Error scale at recent origins is kept by the mixtures; this is the newest. */
+  private errorScale = 0;
+
+  constructor(readonly seasons: readonly number[]) {
+    const usable = seasons.filter((season) => season >= 2 && season <= SEASON_STEPS_MAX).sort((a, b) => a - b);
+    this.memory = new SeriesMemory(usable.at(0) ?? 0, usable.at(-1) ?? 0);
+    this.knots = KNOTS.map((steps) => new HorizonMixture(this.memory, steps));
+  }
+
+  update(value: number | null): void {
+    const { memory, knots } = this;
+    const step = memory.count;
+    if (value === null) {
+      if (step === 0) return;
+      memory.append(knots[0].issuedAt(step - 1));
+    } else {
+      if (!(Math.abs(value) <= VALUE_MAX)) throw badValue(value);
+      const carry = memory.followScale(value);
+      if (carry !== undefined) for (const knot of knots) knot.carry(carry);
+      const z = memory.encode(value);
+      this.followErrors(step, z);
+      for (const knot of knots) knot.learn(step, z);
+      memory.append(z);
+      this.history++;
+    }
+    for (const knot of knots) knot.issue(step, this.errorScale);
+  }
+
+  private followErrors(step: number, z: number): void {
+    if (step === 0) return;
+    const error = Math.abs(z - this.knots[0].issuedAt(step - 1));
+    this.errorFast += Math.max(SCALE_FAST, 1 / step) * (error - this.errorFast);
+    this.errorSlow += Math.max(SCALE_SLOW, 1 / step) * (error - this.errorSlow);
+    this.errorScale = (this.errorFast + this.errorSlow) / 2;
+  }
+
+  forecast(horizon: number, levels: readonly number[] = DEFAULT_LEVELS): SeriesForecast {
+    checkRequest(horizon, levels);
+    const { memory } = this;
+    const origin = memory.count - 1;
+    const mean = new Array<number>(horizon).fill(0);
+    const quantiles = levels.map((level) => ({ level, lower: [...mean], upper: [...mean] }));
+    if (origin >= 0) {
+      const bounds = this.bounds(levels);
+      for (let step = 1; step <= horizon; step++) {
+        const { before, after, share } = knotsAround(step);
+        let z = this.knots[before].point(origin, origin + step);
+        if (share > 0) z += share * (this.knots[after].point(origin, origin + step) - z);
+        mean[step - 1] = memory.decode(z);
+        quantiles.forEach((band, i) => {
+          const at = (side: 'lower' | 'upper'): number => {
+            const errors = bounds[i][side];
+            const error = errors[before] + share * (errors[after] - errors[before]);
+            return memory.decode(memory.clamp(z + error, RANGE_MARGIN));
+          };
+          band.lower[step - 1] = at('lower');
+          band.upper[step - 1] = at('upper');
+        });
+      }
+    }
+    return { mean, quantiles, method: this.method(horizon), history: this.history, reliable: this.reliable(horizon) };
+  }
+
+  /** Errors at each level's lower and upper quantile, per knot, in z. */
+  private bounds(levels: readonly number[]): { lower: number[]; upper: number[] }[] {
+    const at = (probability: number): number[] =>
+      this.knots.map((knot) => knot.errors.quantile(probability) * this.errorScale);
+    return levels.map((level) => ({ lower: at((1 - level) / 2), upper: at((1 + level) / 2) }));
+  }
+
+  private method(horizon: number): string {
+    const knot = this.knots[knotsAround(Math.ceil(horizon / 2)).before];
+    if (knot.scored < RELIABLE_VALUES_MIN) return 'too-little-history';
+    let lead = 0;
+    for (let i = 1; i < EXPERT_COUNT; i++) if (knot.weights[i] > knot.weights[lead]) lead = i;
+    return EXPERT_NAMES[lead];
+  }
+
+  private reliable(horizon: number): boolean {
+    const knot = this.knots[knotsAround(horizon).before];
+    if (this.history < RELIABLE_VALUES_MIN || knot.scored < RELIABLE_VALUES_MIN) return false;
+    let loss = 0;
+    for (let i = 0; i < EXPERT_COUNT; i++) loss += knot.weights[i] * knot.losses[i];
+    return loss <= RELIABLE_LOSS_RATIO_MAX * knot.losses[0];
+  }
+
+  snapshot(): SeriesSnapshot {
+    const arrays = this.arrays();
+    const state = new Float32Array(arrays.reduce((sum, values) => sum + values.length, 0));
+    let offset = 0;
+    for (const values of arrays) {
+      state.set(values, offset);
+      offset += values.length;
+    }
+    return {
+      version: 1,
+      seasons: this.seasons,
+      scalars: [
+        ...this.memory.scalars(),
+        ...[this.history, this.errorFast, this.errorSlow, this.errorScale],
+        ...this.knots.map((knot) => knot.scored),
+      ],
+      state: Buffer.from(state.buffer).toString('base64'),
+    };
+  }
+
+  restore(snapshot: SeriesSnapshot): void {
+    const bytes = Uint8Array.from(Buffer.from(snapshot.state, 'base64'));
+    const state = new Float32Array(bytes.buffer, 0, Math.floor(bytes.length / 4));
+    let offset = 0;
+    for (const values of this.arrays()) {
+      values.set(state.subarray(offset, offset + values.length));
+      offset += values.length;
+    }
+    if (offset !== state.length) throw badSnapshot(`${state.length} numbers of state`, `${offset}`);
+    const rest = snapshot.scalars.slice(this.memory.scalars().length);
+    this.memory.restoreScalars(snapshot.scalars);
+    [this.history, this.errorFast, this.errorSlow, this.errorScale] = rest as [number, number, number, number];
+    this.knots.forEach((knot, i) => (knot.scored = rest[4 + i]!));
+  }
+
+  private arrays(): readonly Float32Array[] {
+    return [...this.memory.arrays(), ...this.knots.flatMap((knot) => knot.arrays())];
+  }
+}
+
+/** The knots on either side of a horizon and the weight of the later one. */
+function knotsAround(step: number): { before: number; after: number; share: number } {
+  let before = 0;
+  while (before + 1 < KNOTS.length && KNOTS[before + 1] <= step) before++;
+  const after = Math.min(before + 1, KNOTS.length - 1);
+  const share = after === before ? 0 : Math.log(step / KNOTS[before]) / Math.log(KNOTS[after] / KNOTS[before]);
+  return { before, after, share };
+}
+
+function checkRequest(horizon: number, levels: readonly number[]): void {
+  if (!Number.isInteger(horizon) || horizon < 1 || horizon > HORIZON_STEPS_MAX) {
+    throw usageError({
+      type: 'InvalidHorizon',
+      message: 'the horizon is not a usable number of steps',
+      expected: `an integer from 1 to ${HORIZON_STEPS_MAX}`,
+      got: String(horizon),
+    });
+  }
+  const bad = levels.find((level) => !(level >= 0 && level < 1));
+  if (bad === undefined) return;
+  throw usageError({
+    type: 'InvalidLevel',
+    message: 'an interval level is not a probability',
+    expected: 'levels from 0 (the median) to below 1',
+    got: String(bad),
+  });
+}
+
+function badValue(value: number): Error {
+  return usageError({
+    type: 'InvalidValue',
+    message: 'a series value is not usable',
+    expected: `a number from ${-VALUE_MAX} to ${VALUE_MAX}, or null for a missing value`,
+    got: String(value),
+  });
+}
+
+function badSnapshot(got: string, expected: string): Error {
+  return usageError({
+    type: 'InvalidSnapshot',
+    message: 'the snapshot does not fit this forecaster',
+    expected,
+    got,
+    hint: 'Snapshots restore with the version that wrote them; replay the series instead.',
+  });
+}
+
+/** A forecaster without history. Seasons that are not whole numbers of at least 2 are refused. */
+export function createSeriesForecaster(options: SeriesForecasterOptions = {}): SeriesForecaster {
+  const seasons = options.seasons ?? [];
+  const bad = seasons.find((season) => !Number.isInteger(season) || season < 2);
+  if (bad !== undefined) {
+    throw usageError({
+      type: 'InvalidSeason',
+      message: 'a season is not a usable number of steps',
+      expected: 'integers of at least 2',
+      got: String(bad),
+    });
+  }
+  return new MixtureForecaster(seasons);
+}
+
+/** The forecaster that wrote the snapshot: its forecasts are identical. */
+export function restoreSeriesForecaster(snapshot: SeriesSnapshot): SeriesForecaster {
+  if ((snapshot.version as number) !== 1) throw badSnapshot(`version ${snapshot.version}`, 'version 1');
+  const forecaster = new MixtureForecaster(snapshot.seasons);
+  forecaster.restore(snapshot);
+  return forecaster;
+}

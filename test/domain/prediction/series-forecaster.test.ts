@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  createSeriesForecaster,
+  restoreSeriesForecaster,
+  type SeriesForecaster,
+  type SeriesSnapshot,
+} from '../../../domain/prediction/series-forecaster.js';
+import { noise } from './series-fixtures.js';
+
+function fed(values: readonly (number | null)[], seasons: readonly number[] = []): SeriesForecaster {
+  const forecaster = createSeriesForecaster({ seasons });
+  for (const value of values) forecaster.update(value);
+  return forecaster;
+}
+
+/** Daily wave of hourly steps with noise. */
+const wave = (n: number, seed = 1): number[] => {
+  const random = noise(seed);
+  return Array.from({ length: n }, (_, t) => 100 + 40 * Math.sin((2 * Math.PI * t) / 24) + 4 * random());
+};
+
+describe('a series forecaster without history', () => {
+  it('forecasts zeros and says that it knows too little', () => {
+    expect(createSeriesForecaster().forecast(2)).toMatchObject({
+      mean: [0, 0],
+      method: 'too-little-history',
+      history: 0,
+      reliable: false,
+    });
+  });
+
+  it('repeats a single value', () => {
+    const { mean, quantiles, reliable } = fed([7]).forecast(3, [0.8]);
+    for (const value of [...mean, ...quantiles[0].lower, ...quantiles[0].upper]) expect(value).toBeCloseTo(7, 5);
+    expect(reliable).toBe(false);
+  });
+
+  it('ignores missing values before the first one', () => {
+    expect(fed([null, null, 5]).forecast(1).mean[0]).toBeCloseTo(5, 5);
+  });
+});
+
+describe('a series forecaster', () => {
+  it.each([0, 3, -250, 1e-9, 1e12])('keeps a constant series of %d constant', (level) => {
+    const { mean, quantiles } = fed(new Array<number>(300).fill(level), [24]).forecast(24, [0.95]);
+    const tolerance = Math.abs(level) * 1e-5;
+    for (const value of [...mean, ...quantiles[0].lower, ...quantiles[0].upper]) {
+      expect(Math.abs(value - level)).toBeLessThanOrEqual(tolerance);
+    }
+  });
+
+  it('has less than half the error of the last value on a noisy wave', () => {
+    const values = wave(24 * 40);
+    const forecaster = fed(values.slice(0, 24 * 20), [24]);
+    let ours = 0;
+    let naive = 0;
+    for (let origin = 24 * 20; origin + 12 < values.length; origin++) {
+      const { mean } = forecaster.forecast(12, []);
+      ours += Math.abs(values[origin + 11] - mean[11]);
+      naive += Math.abs(values[origin + 11] - values[origin - 1]);
+      forecaster.update(values[origin]);
+    }
+    expect(ours).toBeLessThan(naive / 2);
+  });
+
+  it('encloses eighty percent of unseen values in its eighty percent interval', () => {
+    const values = wave(24 * 60, 5);
+    const forecaster = fed(values.slice(0, 24 * 20), [24]);
+    let inside = 0;
+    let count = 0;
+    for (let origin = 24 * 20; origin + 6 < values.length; origin++, count++) {
+      const { lower, upper } = forecaster.forecast(6, [0.8]).quantiles[0];
+      if (values[origin + 5] >= lower[5] && values[origin + 5] <= upper[5]) inside++;
+      forecaster.update(values[origin]);
+    }
+    expect(inside / count).toBeGreaterThan(0.74);
+    expect(inside / count).toBeLessThan(0.88);
+  });
+
+  it('follows a change of level a hundredfold', () => {
+    const values = [...wave(480), ...wave(480, 2).map((value) => 100 * value)];
+    const forecaster = fed(values, [24]);
+    const expected = wave(960 + 12).slice(960);
+    forecaster.forecast(12, []).mean.forEach((value, i) => {
+      expect(Math.abs(value / 100 - expected[i])).toBeLessThan(20);
+    });
+  });
+
+  it('is not confused by an outage of missing values', () => {
+    const values: (number | null)[] = wave(24 * 20);
+    for (let t = 24 * 18; t < 24 * 19; t++) values[t] = null;
+    const expected = wave(24 * 20 + 12).slice(24 * 20);
+    const { mean, history } = fed(values, [24]).forecast(12, []);
+    expect(history).toBe(24 * 19);
+    mean.forEach((value, i) => expect(Math.abs(value - expected[i])).toBeLessThan(15));
+  });
+
+  it('scales with the unit of the series', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -20, max: 20 }), fc.integer({ min: 1, max: 99 }), (exponent, seed) => {
+        const values = wave(120, seed);
+        const factor = 2 ** exponent;
+        const plain = fed(values, [24]).forecast(6, [0.8]);
+        const scaled = fed(
+          values.map((value) => factor * value),
+          [24],
+        ).forecast(6, [0.8]);
+        return plain.mean.every((value, i) => Math.abs(scaled.mean[i] / factor - value) < 1e-6 * value);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('has ordered, finite quantiles around any finite series', () => {
+    const value = fc.option(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { freq: 8 });
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 150 }), fc.integer({ min: 1, max: 60 }), (values, horizon) => {
+        const { mean, quantiles } = fed(values, [7, 28]).forecast(horizon, [0, 0.5, 0.9]);
+        const chains = mean.map((_, i) => [
+          quantiles[2].lower[i],
+          quantiles[1].lower[i],
+          quantiles[0].lower[i],
+          quantiles[1].upper[i],
+          quantiles[2].upper[i],
+        ]);
+        return (
+          mean.every(Number.isFinite) &&
+          chains.every((chain) => chain.every((q, i) => Number.isFinite(q) && (i === 0 || q >= chain[i - 1])))
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('a snapshot', () => {
+  it('restores to identical forecasts, now and after more values', () => {
+    const values = wave(700);
+    const one = fed(values.slice(0, 500), [24, 168]);
+    const two = restoreSeriesForecaster(JSON.parse(JSON.stringify(one.snapshot())) as SeriesSnapshot);
+    expect(two.forecast(48)).toEqual(one.forecast(48));
+    for (const value of values.slice(500)) {
+      one.update(value);
+      two.update(value);
+    }
+    expect(two.forecast(48)).toEqual(one.forecast(48));
+    expect(two.snapshot()).toEqual(one.snapshot());
+  });
+
+  it('of another version or another size is refused', () => {
+    const snapshot = fed([1, 2, 3]).snapshot();
+    expect(() => restoreSeriesForecaster({ ...snapshot, version: 9 as 1 })).toThrow(/does not fit/);
+    expect(() => restoreSeriesForecaster({ ...snapshot, state: snapshot.state.slice(0, 40) })).toThrow(/does not fit/);
+  });
+});
+
+describe('misuse is refused', () => {
+  it.each([
+    ['NaN as a value', () => fed([1]).update(Number.NaN), 'InvalidValue'],
+    ['infinity as a value', () => fed([1]).update(Infinity), 'InvalidValue'],
+    ['a horizon of zero', () => fed([1]).forecast(0), 'InvalidHorizon'],
+    ['a fractional horizon', () => fed([1]).forecast(1.5), 'InvalidHorizon'],
+    ['a certain interval', () => fed([1]).forecast(1, [1]), 'InvalidLevel'],
+    ['a season of one step', () => createSeriesForecaster({ seasons: [1] }), 'InvalidSeason'],
+  ])('%s', (_, act, type) => {
+    expect(act).toThrow(expect.objectContaining({ type }) as Error);
+  });
+});
