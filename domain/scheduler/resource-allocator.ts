@@ -1,0 +1,62 @@
+/** Fair allocation of pool resources to models: what `balance allocate` and the balance cycle call. */
+import type { Allocation, AllocationInstance, AllocationResult } from './allocation-instance.js';
+import { compileAllocation, type AllocationProblem } from './allocation-problem.js';
+import { explainAllocations } from './allocation-reasons.js';
+import { fillTree, startFilling, type Filling } from './progressive-filling.js';
+
+export type { Allocation, AllocationInstance, AllocationResult };
+
+/**
+ * Shares the resources among the models: weighted dominant-resource fairness with caps, cohorts, gangs and whole units.
+ * @param instance resources and demands in any consistent unit; see docs/ALLOCATION.md for every field.
+ * @returns allocations ordered by model id; independent of the order of the input.
+ * @throws BalanceError `InvalidAllocation` for inconsistent input. No models: no allocations, jain 1.
+ */
+export function allocate(instance: AllocationInstance): AllocationResult {
+  const problem = compileAllocation(instance);
+  const filling = startFilling(problem);
+  fillTree(problem, filling);
+  return toResult(problem, filling);
+}
+
+function toResult(problem: AllocationProblem, filling: Filling): AllocationResult {
+  const width = problem.resourceNames.length;
+  const use = new Float64Array(width);
+  for (let i = 0; i < filling.units.length; i++) {
+    for (let e = problem.demandStart[i]!; e < problem.demandStart[i + 1]!; e++)
+      use[problem.demandResource[e]!]! += filling.units[i]! * problem.demandAmount[e]!;
+  }
+  return {
+    allocations: explainAllocations(problem, filling),
+    utilization: Object.fromEntries(
+      problem.resourceNames.map((name, r) => [
+        name,
+        problem.capacity[r] === 0 ? 0 : Math.min(1, use[r]! / problem.capacity[r]!),
+      ]),
+    ),
+    jain: jainIndex(weightedShares(problem, filling)),
+  };
+}
+
+/** Weighted dominant shares of the models that count for evenness: with weight, demand and a cap above 0. */
+function weightedShares(problem: AllocationProblem, filling: Filling): number[] {
+  const shares: number[] = [];
+  for (let i = 0; i < filling.units.length; i++) {
+    if (problem.weight[i] === 0 || problem.unitShare[i] === 0 || problem.cap[i] === 0) continue;
+    shares.push(filling.units[i] === 0 ? 0 : (filling.units[i]! * problem.unitShare[i]!) / problem.weight[i]!);
+  }
+  return shares;
+}
+
+/** (sum x)^2 / (n * sum x^2) (Jain, Chiu, Hawe 1984). 1 for none and for all zero: nobody is worse off than another. */
+export function jainIndex(shares: readonly number[]): number {
+  const largest = Math.max(0, ...shares);
+  if (largest === 0) return 1;
+  let sum = 0;
+  let squares = 0;
+  for (const share of shares) {
+    sum += share / largest;
+    squares += (share / largest) ** 2;
+  }
+  return (sum * sum) / (shares.length * squares);
+}
