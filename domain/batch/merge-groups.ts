@@ -3,6 +3,7 @@
  * predicate algebra judges each pair, and a cost rule decides whether reading the two as one rectangle gains.
  */
 import type { Literal, Predicate } from '../types/predicate.js';
+import type { FieldSets } from './field-sets.js';
 import { relateBoxes, storageOrder, type Box } from './predicate-algebra.js';
 import type { ReadRequest } from './read-request.js';
 
@@ -14,7 +15,8 @@ export interface MergeNode {
   readonly key: string;
   readonly box: Box;
   readonly where: Predicate;
-  readonly fields: Set<string>;
+  /** In the bucket's `FieldSets`. */
+  fields: number;
   /** Expected rows; only ratios matter. */
   rows: number;
   readonly requests: ReadRequest[];
@@ -96,7 +98,7 @@ function sweep(intervals: readonly Interval[], judge: (later: number, earlier: n
 /** The groups as they grow: union-find whose roots know fields and rows; plus who lies within whom. */
 class Grouping {
   private readonly parent: number[];
-  private readonly fields: Set<string>[];
+  private readonly fields: number[];
   private readonly rows: number[];
   private readonly cells: number[];
   /** Container of a contained node; the node that it shares rows with, or borders. */
@@ -106,12 +108,13 @@ class Grouping {
 
   constructor(
     private readonly nodes: readonly MergeNode[],
+    private readonly fieldSets: FieldSets,
     private readonly cost: { readonly perOperation: number; readonly perUnit: number },
   ) {
     this.parent = nodes.map((_, index) => index);
-    this.fields = nodes.map((node) => new Set(node.fields));
+    this.fields = nodes.map((node) => node.fields);
     this.rows = nodes.map((node) => node.rows);
-    this.cells = nodes.map((node) => node.rows * node.fields.size);
+    this.cells = nodes.map((node) => node.rows * fieldSets.size(node.fields));
     this.within = nodes.map(() => null);
     this.shares = nodes.map(() => null);
     this.borders = nodes.map(() => null);
@@ -153,17 +156,18 @@ class Grouping {
   private join(a: number, b: number, relation: string): boolean {
     const [left, right] = [this.root(a), this.root(b)];
     if (left === right) return true;
-    const fields = new Set([...this.fields[left], ...this.fields[right]]);
+    const fields = this.fieldSets.union(this.fields[left], this.fields[right]);
     const less = Math.min(this.rows[left], this.rows[right]);
     const added = relation === 'overlapping' ? less / 2 : relation === 'adjacent' ? less : 0;
     const rows = Math.max(this.rows[left], this.rows[right]) + added;
-    const saved = this.cells[left] + this.cells[right] - rows * fields.size;
+    const cells = rows * this.fieldSets.size(fields);
+    const saved = this.cells[left] + this.cells[right] - cells;
     if (saved * this.cost.perUnit + this.cost.perOperation < 0) return false;
     const [keep, gone] = left < right ? [left, right] : [right, left];
     this.parent[gone] = keep;
     this.fields[keep] = fields;
     this.rows[keep] = rows;
-    this.cells[keep] = rows * fields.size;
+    this.cells[keep] = cells;
     return true;
   }
 
@@ -207,6 +211,7 @@ class Grouping {
 /** Groups the nodes of one dataset version; the result does not depend on their order. */
 export function groupNodes(
   nodes: readonly MergeNode[],
+  fieldSets: FieldSets,
   cost: { readonly perOperation: number; readonly perUnit: number },
   predicatesMax: number,
 ): NodeGroup[] {
@@ -214,7 +219,7 @@ export function groupNodes(
   const column = sweepColumn(sorted);
   const intervals = sorted.map((node, index) => intervalOn(node, column, index)).sort(startsBefore);
   const ordered = intervals.map((interval) => sorted[interval.index]);
-  const grouping = new Grouping(ordered, cost);
+  const grouping = new Grouping(ordered, fieldSets, cost);
   sweep(
     intervals.map((interval, index) => ({ ...interval, index })),
     (later, earlier) => grouping.judge(later, earlier),

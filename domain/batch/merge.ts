@@ -5,7 +5,8 @@
  */
 import { usageError } from '../types/errors.js';
 import { predicateColumns, type Predicate } from '../types/predicate.js';
-import { groupNodes, type MemberRelation, type MergeNode, type NodeGroup } from './merge-groups.js';
+import { FieldSets } from './field-sets.js';
+import { groupNodes, type GroupEntry, type MemberRelation, type MergeNode, type NodeGroup } from './merge-groups.js';
 import { boxContains, boxKey, normalise } from './predicate-algebra.js';
 import type { ReadRequest } from './read-request.js';
 
@@ -74,72 +75,66 @@ function refusalOf(request: ReadRequest): RefusedRequest | null {
 }
 
 /** One node per distinct set of rows asked of one dataset version. */
-function nodesOf(requests: readonly ReadRequest[], rowsOf: (id: string) => number): Map<string, MergeNode[]> {
+function nodesOf(requests: readonly ReadRequest[], fieldSets: FieldSets, options: MergeOptions): MergeNode[][] {
   const buckets = new Map<string, Map<string, MergeNode>>();
   for (const request of requests) {
     const box = normalise(request.where);
     const where = boxKey(box);
-    const source = JSON.stringify([request.dataset, request.datasetVersion]);
-    const bucket = buckets.get(source) ?? new Map<string, MergeNode>();
-    buckets.set(source, bucket);
-    const node = bucket.get(where) ?? {
-      key: where,
-      box,
-      where: request.where,
-      fields: new Set(),
-      rows: 0,
-      requests: [],
-    };
-    bucket.set(where, node);
-    node.requests.push(request);
-    node.rows = Math.max(node.rows, rowsOf(request.id));
-    for (const field of request.fields) node.fields.add(field);
-    for (const field of predicateColumns(request.where)) node.fields.add(field);
+    const source = `${request.dataset}\0${request.datasetVersion}`;
+    let bucket = buckets.get(source);
+    if (bucket === undefined) buckets.set(source, (bucket = new Map<string, MergeNode>()));
+    const fields = fieldSets.union(fieldSets.intern(request.fields), fieldSets.intern(box.keys()));
+    const rows = options.estimatedRows?.[request.id] ?? 1;
+    const node = bucket.get(where);
+    if (node === undefined) {
+      bucket.set(where, { key: where, box, where: request.where, fields, rows, requests: [request] });
+    } else {
+      node.requests.push(request);
+      node.fields = fieldSets.union(node.fields, fields);
+      node.rows = Math.max(node.rows, rows);
+    }
   }
-  return new Map([...buckets].map(([source, bucket]) => [source, [...bucket.values()]]));
+  return [...buckets.values()].map((bucket) => [...bucket.values()]);
 }
 
-function readOf(group: NodeGroup): MergedRead {
-  const members = group.nodes.flatMap((entry) =>
-    entry.node.requests.map((request) => ({
-      request,
-      relation: entry.relation,
-      other: entry.other,
-      twins: entry.node.requests,
-    })),
-  );
-  const alone = members.length === 1;
-  const { dataset, datasetVersion } = members[0].request;
-  const fields = new Set(group.nodes.flatMap((entry) => [...entry.node.fields]));
-  const reasonOf = ({ request, relation, other, twins }: (typeof members)[number]): string => {
-    if (alone) return 'no other request shares or borders its rows at a gain';
-    const id = other?.requests[0].id ?? twins.find((twin) => twin !== request)?.id;
-    if (relation === 'equal')
+function reasonOf(entry: GroupEntry, request: ReadRequest, alone: boolean): string {
+  const { node, relation, other } = entry;
+  if (alone) return 'no other request shares or borders its rows at a gain';
+  const id = (other === null ? node.requests.find((twin) => twin !== request) : other.requests[0])?.id;
+  switch (relation) {
+    case 'equal':
       return id === undefined ? 'its rows are those of the read' : `asks for the same rows as ${id}`;
-    if (relation === 'contained') return `its rows lie within those of ${id}`;
-    return relation === 'adjacent'
-      ? `its rows border those of ${id}`
-      : `shares rows with ${id ?? 'others of its group'}`;
-  };
-  const deadlines = members.map(({ request }) => request.deadlineMs).filter((deadline) => deadline !== null);
-  const ids = members.map(({ request }) => request.id).sort(byText);
-  return {
-    id: `read-${ids[0]}`,
-    dataset,
-    datasetVersion,
-    fields: [...fields].sort(),
-    predicates: group.nodes.filter((entry) => entry.relation !== 'contained').map((entry) => entry.node.where),
-    members: members
-      .map((member) => ({
-        requestId: member.request.id,
-        relation: alone ? ('alone' as const) : member.relation,
-        reason: reasonOf(member),
-      }))
-      .sort((a, b) => byText(a.requestId, b.requestId)),
-    priority: members.reduce((most, { request }) => Math.max(most, request.priority), -Infinity),
-    deadlineMs:
-      deadlines.length === 0 ? null : deadlines.reduce((least, deadline) => Math.min(least, deadline), Infinity),
-  };
+    case 'contained':
+      return `its rows lie within those of ${id}`;
+    case 'adjacent':
+      return `its rows border those of ${id}`;
+    case 'overlapping':
+      return `shares rows with ${id ?? 'others of its group'}`;
+  }
+}
+
+function readOf(group: NodeGroup, fieldSets: FieldSets): MergedRead {
+  const first = group.nodes[0].node;
+  const alone = group.nodes.length === 1 && first.requests.length === 1;
+  let fields = first.fields;
+  let priority = -Infinity;
+  let deadlineMs: number | null = null;
+  const members: ReadMember[] = [];
+  const predicates: Predicate[] = [];
+  for (const entry of group.nodes) {
+    fields = fieldSets.union(fields, entry.node.fields);
+    if (entry.relation !== 'contained') predicates.push(entry.node.where);
+    for (const request of entry.node.requests) {
+      priority = Math.max(priority, request.priority);
+      if (request.deadlineMs !== null) deadlineMs = Math.min(deadlineMs ?? Infinity, request.deadlineMs);
+      const relation = alone ? 'alone' : entry.relation;
+      members.push({ requestId: request.id, relation, reason: reasonOf(entry, request, alone) });
+    }
+  }
+  members.sort((a, b) => byText(a.requestId, b.requestId));
+  const { dataset, datasetVersion } = first.requests[0];
+  const id = `read-${members[0].requestId}`;
+  return { id, dataset, datasetVersion, fields: fieldSets.list(fields), predicates, members, priority, deadlineMs };
 }
 
 /**
@@ -167,9 +162,11 @@ export function planMergedReads(requests: readonly ReadRequest[], options: Merge
     if (refusal === null) accepted.push(request);
     else refused.push(refusal);
   }
-  const { estimatedRows, cost = { perOperation: 0, perUnit: 1 }, predicatesMax = PREDICATES_MAX_DEFAULT } = options;
-  const buckets = nodesOf(accepted, (id) => estimatedRows?.[id] ?? 1);
-  const reads = [...buckets.values()].flatMap((nodes) => groupNodes(nodes, cost, predicatesMax).map(readOf));
+  const { cost = { perOperation: 0, perUnit: 1 }, predicatesMax = PREDICATES_MAX_DEFAULT } = options;
+  const fieldSets = new FieldSets();
+  const reads = nodesOf(accepted, fieldSets, options).flatMap((nodes) =>
+    groupNodes(nodes, fieldSets, cost, predicatesMax).map((group) => readOf(group, fieldSets)),
+  );
   reads.sort((a, b) => byText(a.id, b.id));
   return { reads, refused };
 }

@@ -6,7 +6,7 @@
  * dates of the same shape are ordered as text; equal literals are equal. It never assumes an order of other texts
  * (a collation decides that) nor that '5' and 5, or two dates of different shape, are different values.
  */
-import type { Condition, Literal, Predicate } from '../types/predicate.js';
+import { predicateColumns, type Condition, type Literal, type Predicate } from '../types/predicate.js';
 
 /** How the rows of one predicate relate to those of another: `contains` reads "a contains b". */
 export type Relation = 'equal' | 'contains' | 'contained' | 'overlapping' | 'adjacent' | 'disjoint';
@@ -176,21 +176,34 @@ function settle(c: Constraint): void {
   c.opaque = [...new Set(c.opaque)].sort();
 }
 
+function inOrder(predicate: Predicate): Predicate {
+  if (predicate.length < 2) return predicate;
+  const keyed = predicate.map((condition) => ({ condition, key: conditionKey(condition) }));
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ condition }) => condition);
+}
+
 /** Normalises a predicate: one settled constraint per constrained column. `[]` gives an empty map: every row. */
 export function normalise(predicate: Predicate): Box {
   const box = new Map<string, Constraint>();
-  const columns = [...new Set(predicate.map((condition) => condition.column))].sort();
-  for (const column of columns) box.set(column, free());
-  const keyed = predicate.map((condition) => ({ condition, key: conditionKey(condition) }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  for (const { condition } of keyed) apply(box.get(condition.column)!, condition);
+  for (const column of predicateColumns(predicate)) box.set(column, free());
+  for (const condition of inOrder(predicate)) apply(box.get(condition.column)!, condition);
   for (const constraint of box.values()) settle(constraint);
   return box;
 }
 
 /** Text that is equal for predicates that normalise alike (hence select the same rows); for grouping. */
 export function boxKey(box: Box): string {
-  return boxIsEmpty(box) ? 'none' : JSON.stringify([...box]);
+  if (boxIsEmpty(box)) return 'none';
+  let key = '';
+  for (const [column, { nulls, values, low, high, among, except, opaque }] of box) {
+    key += `${JSON.stringify(column)}${nulls ? 'n' : ''}${values ? 'v' : ''}`;
+    if (low !== null) key += `${low.inclusive ? '[' : '('}${JSON.stringify(low.value)}`;
+    if (high !== null) key += `;${JSON.stringify(high.value)}${high.inclusive ? ']' : ')'}`;
+    if (among !== null) key += `=${JSON.stringify(among)}`;
+    if (except.length > 0) key += `!${JSON.stringify(except)}`;
+    if (opaque.length > 0) key += `?${JSON.stringify(opaque)}`;
+  }
+  return key;
 }
 
 /** True when a box surely holds no row. */
