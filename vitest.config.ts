@@ -14,6 +14,7 @@ export default defineConfig({
           name: 'servers',
           include: ['test/{workflows,activities,workers,db,e2e,replay}/**/*.test.ts'],
           fileParallelism: false,
+          globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 120_000,
         },
       },
