@@ -3,8 +3,9 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODES } from '../domain/types/errors.js';
 import type { RegisterCommand } from './command.js';
+import { registerAnomalies } from './commands/anomalies.js';
 
-const commands: readonly RegisterCommand[] = [];
+const commands: readonly RegisterCommand[] = [registerAnomalies];
 
 const program = new Command('balance')
   .description('Data balancing for many models on shared data: analyze, predict, batch, quality-check, coordinate.')
