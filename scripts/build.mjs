@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ensureInstall, fail, ROOT } from './ensure-install.mjs';
+import { ensureInstall, Failure, prepare, ROOT } from './ensure-install.mjs';
 
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, '.build-stamp');
@@ -80,7 +80,7 @@ export async function build({ clean = false } = {}) {
     cwd: ROOT,
     stdio: ['ignore', process.stderr, process.stderr],
   });
-  if (status !== 0) fail('The build failed: correct the errors above.');
+  if (status !== 0) throw new Failure('The build failed: correct the errors above.');
   copyAssets(files);
   chmodSync(join(DIST, 'cli', 'main.js'), 0o755);
   await bundleWorkflows();
@@ -88,6 +88,8 @@ export async function build({ clean = false } = {}) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  ensureInstall();
-  await build({ clean: process.argv.includes('--clean') });
+  await prepare(async () => {
+    ensureInstall();
+    await build({ clean: process.argv.includes('--clean') });
+  });
 }

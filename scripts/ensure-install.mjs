@@ -6,10 +6,25 @@ import { fileURLToPath } from 'node:url';
 /** The project's folder, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Ends the process with a sentence on stderr. */
-export function fail(message, code = 1) {
-  process.stderr.write(`${message}\n`);
-  process.exit(code);
+/** A failure that the user can mend: its message says how, its code is the exit code. */
+export class Failure extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Runs the steps before the actual work. A failure is told in its own words, without a stack. Result: whether they worked. */
+export async function prepare(steps) {
+  try {
+    await steps();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+    return false;
+  }
 }
 
 /** Refuses a Node older than package.json's `engines` says. */
@@ -18,7 +33,7 @@ function checkNode() {
   const wanted = engines.node.replace('>=', '').split('.').map(Number);
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > wanted[0] || (major === wanted[0] && minor >= wanted[1])) return;
-  fail(
+  throw new Failure(
     `Balance needs Node ${wanted.join('.')} or newer; this is ${process.versions.node}. Get one from https://nodejs.org.`,
     2,
   );
@@ -39,7 +54,8 @@ function readLock(path) {
 function isInstalled() {
   const wanted = readLock(`${ROOT}package-lock.json`);
   const found = readLock(`${ROOT}node_modules/.package-lock.json`);
-  if (!wanted) fail('package-lock.json is missing or damaged: restore it with `git checkout package-lock.json`.', 2);
+  if (!wanted)
+    throw new Failure('package-lock.json is missing or damaged: restore it with `git checkout package-lock.json`.', 2);
   if (!found) return false;
   return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
     if (path === '') return true;
@@ -55,13 +71,14 @@ export function ensureInstall() {
   checkNode();
   if (isInstalled()) return;
   process.stderr.write('installing the packages (npm ci)\n');
-  const npm = process.env.npm_execpath;
+  // Started by npm, the same npm installs.
+  const npm = process.env.npm_execpath?.endsWith('npm-cli.js') ? process.env.npm_execpath : undefined;
   const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
   const [program, all] = npm ? [process.execPath, [npm, ...args]] : ['npm', args];
   const { status, error } = spawnSync(program, all, { cwd: ROOT, stdio: ['ignore', process.stderr, process.stderr] });
   if (status !== 0) {
     const reason = error ? `: ${error.message}` : '';
-    fail(
+    throw new Failure(
       `The packages could not be installed${reason}. Check the network and the registry that npm is set up for, then run this again.`,
       5,
     );

@@ -2,10 +2,14 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from './build.mjs';
-import { ensureInstall, ROOT } from './ensure-install.mjs';
+import { ensureInstall, prepare, ROOT } from './ensure-install.mjs';
 
-ensureInstall();
-await build();
-const main = join(ROOT, 'dist', 'cli', 'main.js');
-process.argv = [process.execPath, main, 'up', ...process.argv.slice(2)];
-await import(pathToFileURL(main).href);
+const ready = await prepare(async () => {
+  ensureInstall();
+  await build();
+});
+if (ready) {
+  const main = join(ROOT, 'dist', 'cli', 'main.js');
+  process.argv = [process.execPath, main, 'up', ...process.argv.slice(2)];
+  await import(pathToFileURL(main).href);
+}

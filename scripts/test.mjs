@@ -4,26 +4,33 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { ensureInstall, ROOT } from './ensure-install.mjs';
+import { ensureInstall, prepare, ROOT } from './ensure-install.mjs';
 
-ensureInstall();
-await build();
-const folder = mkdtempSync(join(tmpdir(), 'balance-result-'));
-const result = join(folder, 'result.json');
-const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${result}`];
-const child = spawn(process.execPath, [vitest, ...args, ...process.argv.slice(2)], { cwd: ROOT, stdio: 'inherit' });
-// A signal of the terminal reaches vitest too: wait for it to stop its servers.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-child.once('close', (code) => {
-  const { passed, failed, skipped } = count(code);
-  rmSync(folder, { recursive: true, force: true });
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+const ready = await prepare(async () => {
+  ensureInstall();
+  await build();
 });
+if (ready) runTests();
+else console.log('0 passed, 1 failed');
+
+function runTests() {
+  const folder = mkdtempSync(join(tmpdir(), 'balance-result-'));
+  const result = join(folder, 'result.json');
+  const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
+  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${result}`];
+  const child = spawn(process.execPath, [vitest, ...args, ...process.argv.slice(2)], { cwd: ROOT, stdio: 'inherit' });
+  // A signal of the terminal reaches vitest too: wait for it to stop its servers.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.once('close', (code) => {
+    const { passed, failed, skipped } = count(result, code);
+    rmSync(folder, { recursive: true, force: true });
+    console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+    process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+  });
+}
 
 /** Counts tests; a file that could not be loaded and an error outside any test count as one failure each. */
-function count(code) {
+function count(result, code) {
   let report;
   try {
     report = JSON.parse(readFileSync(result, 'utf8'));

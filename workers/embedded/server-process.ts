@@ -68,7 +68,9 @@ export async function startProcess(command: ServerCommand): Promise<ServerProces
     if (ended) resolve();
     else child.once('exit', end);
   });
-  const stop = async (): Promise<void> => void (await terminate(record));
+  const stop = async (): Promise<void> => {
+    await terminate(record);
+  };
   return { record, logFile: command.logFile, exited, hasExited: () => ended, stop };
 }
 

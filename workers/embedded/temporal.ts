@@ -126,7 +126,7 @@ async function isServing(address: string): Promise<boolean> {
       await connection.ensureConnected();
       await connection.workflowService.describeNamespace({ namespace: 'default' });
       const known = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
-      return Object.keys(SEARCH_ATTRIBUTES).every((name) => name in (known.customAttributes ?? {}));
+      return Object.keys(SEARCH_ATTRIBUTES).every((name) => name in known.customAttributes);
     });
   } catch {
     return false;
