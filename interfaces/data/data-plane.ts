@@ -1,0 +1,78 @@
+/**
+ * The data plane over DuckDB: describes and measures datasets, counts arrivals, and reads once for many requesters.
+ * Sources differ only in how they are opened and scanned; every statement here runs over a scan's neutral columns.
+ */
+import type { DataPlane, DatasetRef, DatasetState } from '../../activities/ports.js';
+import { datasetScope } from './dataset-scope.js';
+import type { Engine, Session } from './engine.js';
+import { fileCache } from './file-cache.js';
+import { filesSource } from './files-source.js';
+import { arrivals, describe, measure } from './measure.js';
+import { readMerged } from './merged-read.js';
+import { postgresSource } from './postgres-source.js';
+import type { DataSource, OpenDataset } from './source.js';
+
+export interface DataPlaneOptions {
+  readonly engine: Engine;
+  /** Root of the shared cache. */
+  readonly cacheDir: string;
+  /** Variables for `${NAME}` in source URLs. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder of balance.yaml. */
+  readonly baseDir: string;
+  /** Folder whose node_modules `package:` roots point into. */
+  readonly projectRoot: string;
+}
+
+/** Descriptions kept in memory. */
+const DESCRIPTIONS_MAX = 1000;
+
+/** Creates the data plane. It owns nothing that needs closing: the engine belongs to the caller. */
+export function createDataPlane(options: DataPlaneOptions): DataPlane {
+  const sources: Readonly<Record<string, DataSource>> = {
+    files: filesSource(options),
+    postgres: postgresSource(options),
+  };
+  const cache = fileCache(options.cacheDir);
+  const descriptions = new Map<string, DatasetState>();
+  const opened = <T>(
+    dataset: DatasetRef,
+    signal: AbortSignal,
+    job: (open: OpenDataset, session: Session) => Promise<T>,
+  ): Promise<T> =>
+    options.engine.session(signal, async (session) => {
+      const open = await sources[dataset.source.kind].open(dataset, session);
+      try {
+        const result = await job(open, session);
+        await open.finish();
+        return result;
+      } catch (error) {
+        await open.abandon();
+        throw error;
+      }
+    });
+  return {
+    describe: (dataset, asOfMs, signal) =>
+      opened(dataset, signal, async (open, session) => {
+        const key = JSON.stringify([open.contentId, dataset.definition.eventTime ?? null, asOfMs, open.columns]);
+        const known = descriptions.get(key);
+        if (known !== undefined) return known;
+        const state = await describe(datasetScope(open, dataset, asOfMs), session);
+        if (descriptions.size >= DESCRIPTIONS_MAX) descriptions.clear();
+        descriptions.set(key, state);
+        return state;
+      }),
+    measure: (dataset, asOfMs, asks, signal) =>
+      asks.length === 0
+        ? Promise.resolve([])
+        : opened(dataset, signal, (open, session) => measure(datasetScope(open, dataset, asOfMs), asks, session)),
+    arrivals: (dataset, asOfMs, asks, stepMs, steps, signal) =>
+      opened(dataset, signal, (open, session) =>
+        arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),
+      ),
+    read: (read, signal) =>
+      opened(read.dataset, signal, (open, session) =>
+        readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache),
+      ),
+  };
+}

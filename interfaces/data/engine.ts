@@ -1,0 +1,163 @@
+/**
+ * The embedded analytical engine: one DuckDB instance per process with bounded threads, memory and connections.
+ *
+ * A connection is leased for one job and closed after it, which drops its temporary tables, so no job can see or
+ * leak another's rows. An aborted signal interrupts the running statement and rejects with the signal's reason.
+ */
+import { DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb/node-api';
+import { BalanceError } from '../../domain/types/errors.js';
+
+export interface EngineOptions {
+  /** Threads that scans share. Default 2. */
+  readonly threads?: number;
+  /** DuckDB's size text, for example `1GB`; beyond it temporary tables go to disk. Default `1GB`. */
+  readonly memoryLimit?: string;
+  /** Folder for what does not fit in memory. */
+  readonly tempDir: string;
+  /** Jobs at the same time; further ones wait in order. Default 4. */
+  readonly connectionsMax?: number;
+}
+
+/** A value of a result row as this data plane uses them. */
+export type Cell = string | number | bigint | boolean | null;
+export type ResultRow = Readonly<Record<string, Cell>>;
+
+/** One leased connection. Values are always bound, never pasted into the statement. */
+export interface Session {
+  readonly connection: DuckDBConnection;
+  readonly signal: AbortSignal;
+  run(sql: string, values?: readonly DuckDBValue[]): Promise<void>;
+  rows(sql: string, values?: readonly DuckDBValue[]): Promise<readonly ResultRow[]>;
+}
+
+export interface Engine {
+  /** Runs `job` on a connection of its own. Waits while all connections are taken. */
+  session<T>(signal: AbortSignal, job: (session: Session) => Promise<T>): Promise<T>;
+  close(): void;
+}
+
+/** `"name"` with quotes doubled: any text is a legal identifier. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** `'text'` with quotes doubled; only for file paths of table functions and COPY, which take no bound values. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Opens the engine. Nothing is downloaded or loaded at run time: extensions that are not built in do not exist here. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: String(options.threads ?? 2),
+    memory_limit: options.memoryLimit ?? '1GB',
+    temp_directory: options.tempDir,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    preserve_insertion_order: 'true',
+  });
+  const setup = await instance.connect();
+  // All times are UTC: a text with an offset is converted, one without is taken as UTC.
+  await setup.run("SET GLOBAL TimeZone = 'UTC'");
+  setup.closeSync();
+  const seats = seatQueue(options.connectionsMax ?? 4);
+  return {
+    async session(signal, job) {
+      signal.throwIfAborted();
+      const leave = await seats(signal);
+      const connection = await instance.connect();
+      const interrupt = (): void => connection.interrupt();
+      signal.addEventListener('abort', interrupt);
+      try {
+        signal.throwIfAborted();
+        return await job(sessionOn(connection, signal));
+      } finally {
+        signal.removeEventListener('abort', interrupt);
+        connection.closeSync();
+        leave();
+      }
+    },
+    close: () => instance.closeSync(),
+  };
+}
+
+function sessionOn(connection: DuckDBConnection, signal: AbortSignal): Session {
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw engineError(error);
+    }
+  };
+  return {
+    connection,
+    signal,
+    run: (sql, values) =>
+      guarded(async () => {
+        await connection.run(sql, values && [...values]);
+      }),
+    rows: (sql, values) =>
+      guarded(async () => {
+        const reader = await connection.runAndReadAll(sql, values && [...values]);
+        return reader.getRowObjectsJS() as ResultRow[];
+      }),
+  };
+}
+
+/** First-come-first-served seats; a waiter whose signal aborts leaves the queue. */
+function seatQueue(seats: number): (signal: AbortSignal) => Promise<() => void> {
+  let free = seats;
+  const waiting: (() => void)[] = [];
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) free++;
+    else next();
+  };
+  return (signal) =>
+    new Promise((resolve, reject) => {
+      if (free > 0) {
+        free--;
+        resolve(leave);
+        return;
+      }
+      const enter = (): void => {
+        signal.removeEventListener('abort', abandon);
+        resolve(leave);
+      };
+      const abandon = (): void => {
+        waiting.splice(waiting.indexOf(enter), 1);
+        reject(signal.reason as Error);
+      };
+      waiting.push(enter);
+      signal.addEventListener('abort', abandon, { once: true });
+    });
+}
+
+/** What DuckDB's message classes mean to a user of a dataset; the rest is a fault of ours. */
+const ENGINE_FAULTS: readonly [
+  prefix: RegExp,
+  kind: 'usage' | 'unreachable' | 'internal',
+  type: string,
+  hint: string,
+][] = [
+  [/^IO Error/, 'unreachable', 'UnreadableSource', 'Is the file there, complete and readable by this user?'],
+  [
+    /^(Invalid Input|Conversion|Serialization) Error/,
+    'usage',
+    'UnreadableSource',
+    'Is the file of the declared format, with one type for each column?',
+  ],
+  [/^Out of Memory Error/, 'internal', 'OutOfMemory', 'Give the engine more memory or a temp folder with more space.'],
+];
+
+/** Maps a DuckDB error to the facts a user needs; anything else passes unchanged. */
+export function engineError(error: unknown): Error {
+  if (!(error instanceof Error) || error instanceof BalanceError) return error as Error;
+  const message = error.message.split('\n', 1)[0];
+  const fault = ENGINE_FAULTS.find(([prefix]) => prefix.test(message));
+  if (fault === undefined) return error;
+  const [, kind, type, hint] = fault;
+  return new BalanceError(kind, { type, message, hint }, { cause: error });
+}

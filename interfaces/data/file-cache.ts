@@ -1,0 +1,94 @@
+/**
+ * The shared cache of results: immutable Parquet files named by the sha256 of their content.
+ *
+ * A file is written under `tmp/`, synced, hashed and renamed into place, so a reader sees all of it or nothing, and
+ * two writers of the same content agree on the name whoever comes last.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import type { CacheFiles } from '../../activities/ports.js';
+import { usageError } from '../../domain/types/errors.js';
+
+/** A temporary file older than this has lost its writer: no write takes an hour. */
+const ORPHAN_AGE_MS = 3_600_000;
+
+export interface StoredFile {
+  readonly digest: string;
+  /** Relative to the cache root: `ab/abcdef….parquet`. */
+  readonly path: string;
+  readonly fileBytes: number;
+}
+
+export interface FileCache extends CacheFiles {
+  /** Lets `write` fill a new file, then moves it to its content's name. Nothing is left behind when `write` fails. */
+  store(write: (temporaryPath: string) => Promise<void>): Promise<StoredFile>;
+}
+
+/** sha256 of a file's content in hex. */
+export async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** The cache in `root`. The first write makes the folder when it is absent and clears what dead writers left. */
+export function fileCache(root: string): FileCache {
+  const temporary = join(root, 'tmp');
+  let prepared: Promise<void> | undefined;
+  const located = (path: string): string => {
+    const absolute = resolve(root, path);
+    if (absolute.startsWith(resolve(root) + sep)) return absolute;
+    throw usageError({
+      type: 'OutsideCache',
+      message: 'a cache path must stay inside the cache',
+      expected: 'ab/abcdef….parquet',
+      got: path,
+    });
+  };
+  return {
+    async store(write) {
+      await (prepared ??= prepare(temporary));
+      const temporaryPath = join(temporary, `${randomUUID()}.parquet`);
+      try {
+        await write(temporaryPath);
+        const fileBytes = await syncToDisk(temporaryPath);
+        const digest = await fileDigest(temporaryPath);
+        const path = `${digest.slice(0, 2)}/${digest}.parquet`;
+        await mkdir(dirname(join(root, path)), { recursive: true });
+        await rename(temporaryPath, join(root, path));
+        return { digest, path, fileBytes };
+      } catch (error) {
+        await rm(temporaryPath, { force: true });
+        throw error;
+      }
+    },
+    async has(path, fileBytes) {
+      const found = await stat(located(path)).catch(() => null);
+      return found !== null && found.isFile() && found.size === fileBytes;
+    },
+    async remove(paths) {
+      for (const path of paths) await rm(located(path), { force: true });
+    },
+  };
+}
+
+async function syncToDisk(path: string): Promise<number> {
+  const file = await open(path, 'r+');
+  try {
+    await file.datasync();
+    return (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
+}
+
+async function prepare(temporary: string): Promise<void> {
+  await mkdir(temporary, { recursive: true });
+  for (const name of await readdir(temporary)) {
+    const path = join(temporary, name);
+    const found = await stat(path).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > ORPHAN_AGE_MS) await rm(path, { force: true });
+  }
+}

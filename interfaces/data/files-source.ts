@@ -1,0 +1,241 @@
+/** Datasets that are files: Parquet, CSV or JSON, one file or a glob, under the declared root. */
+import { createRequire } from 'node:module';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import type { DatasetRef } from '../../activities/ports.js';
+import { BalanceError, usageError } from '../../domain/types/errors.js';
+import { columnNamed, sourceColumns, type SourceColumn } from './columns.js';
+import { quoteIdentifier, quoteText, type Session } from './engine.js';
+import { fileDigest } from './file-cache.js';
+import { keyIdentitySql, md5Sql, type DataSource, type OpenDataset, type ScanNeed } from './source.js';
+
+export interface FilesSourceOptions {
+  /** Folder of balance.yaml: relative roots start here. */
+  readonly baseDir: string;
+  /** Folder of the project whose node_modules `package:` roots point into. */
+  readonly projectRoot: string;
+}
+
+/** A file of a dataset. */
+interface DataFile {
+  readonly path: string;
+  /** Relative to the root, with `/`: part of row identities, so a copy of the folder gives the same rows. */
+  readonly name: string;
+  readonly stamp: string;
+}
+
+type Format = 'parquet' | 'csv' | 'json';
+const FORMATS: Readonly<Record<string, Format | undefined>> = {
+  parquet: 'parquet',
+  pq: 'parquet',
+  csv: 'csv',
+  tsv: 'csv',
+  json: 'json',
+  jsonl: 'json',
+  ndjson: 'json',
+};
+/** More files than this is a mistake in the glob. */
+const FILES_MAX = 10_000;
+/** Digests and schemas kept in memory. */
+const MEMO_MAX = 10_000;
+
+/** The source kind `files`. Digests are memoised by path, size, modification time and inode; schemas by content. */
+export function filesSource(options: FilesSourceOptions): DataSource {
+  const digests = new Map<string, string>();
+  const schemas = new Map<string, readonly SourceColumn[]>();
+  const digestOf = (file: DataFile): Promise<string> =>
+    memoised(digests, `${file.path}\0${file.stamp}`, () => fileDigest(file.path));
+  return {
+    async open(dataset, session) {
+      const root = await rootFolder(dataset, options);
+      const files = await datasetFiles(dataset, root, session);
+      const format = formatOf(dataset);
+      const parts: string[] = [];
+      for (const file of files) parts.push(`${file.name}\0${await digestOf(file)}`);
+      const contentId =
+        files.length === 1 ? await digestOf(files[0]) : createHash('sha256').update(parts.join('\n')).digest('hex');
+      const reader = readerSql(format, files);
+      const columns = await memoised(schemas, `${format}\0${contentId}`, () => describeColumns(reader, session));
+      return openFiles({ dataset, root, format, files, contentId, columns, reader });
+    },
+  };
+}
+
+async function memoised<T>(memo: Map<string, T>, key: string, compute: () => Promise<T>): Promise<T> {
+  const known = memo.get(key);
+  if (known !== undefined) return known;
+  const value = await compute();
+  if (memo.size >= MEMO_MAX) memo.clear();
+  memo.set(key, value);
+  return value;
+}
+
+function unreadable(dataset: DatasetRef, got: string, hint: string): BalanceError {
+  return new BalanceError('unreachable', {
+    type: 'UnreadableSource',
+    message: `dataset ${dataset.id}: nothing to read`,
+    expected: `a readable file at ${String(dataset.definition.path)}`,
+    got,
+    hint,
+  });
+}
+
+async function rootFolder(dataset: DatasetRef, options: FilesSourceOptions): Promise<string> {
+  if (dataset.source.kind !== 'files') throw new Error(`dataset ${dataset.id} is not of a files source`);
+  const declared = dataset.source.root;
+  const folder = declared.startsWith('package:')
+    ? packageFolder(declared.slice('package:'.length), options.projectRoot)
+    : resolve(options.baseDir, declared);
+  const real = folder === null ? null : await realpath(folder).catch(() => null);
+  if (real === null)
+    throw unreadable(dataset, `no folder ${declared}`, `Check the root of source ${dataset.sourceId}.`);
+  return real;
+}
+
+/** The folder of an installed package, found as Node finds it; null when it is not installed. */
+function packageFolder(target: string, projectRoot: string): string | null {
+  const nameParts = target.startsWith('@') ? 2 : 1;
+  const name = target.split('/').slice(0, nameParts).join('/');
+  const folders = createRequire(join(projectRoot, 'package.json')).resolve.paths(name) ?? [];
+  const home = folders.map((folder) => join(folder, name)).find((folder) => existsSync(folder));
+  return home === undefined ? null : join(home, ...target.split('/').slice(nameParts));
+}
+
+async function datasetFiles(dataset: DatasetRef, root: string, session: Session): Promise<DataFile[]> {
+  const pattern = dataset.definition.path;
+  if (pattern === undefined) {
+    throw usageError({
+      type: 'IncompleteDataset',
+      message: `dataset ${dataset.id} of a files source has no path`,
+      expected: 'path',
+      got: 'none',
+    });
+  }
+  if (isAbsolute(pattern) || pattern.split(/[\\/]/).includes('..')) throw outside(dataset, pattern);
+  const paths = /[*?[]/.test(pattern)
+    ? (await session.rows('SELECT file FROM glob($1)', [join(root, pattern)])).map((row) => String(row.file))
+    : [join(root, pattern)];
+  if (paths.length > FILES_MAX) {
+    throw usageError({
+      type: 'TooManyFiles',
+      message: `dataset ${dataset.id} has too many files`,
+      expected: `at most ${FILES_MAX}`,
+      got: String(paths.length),
+    });
+  }
+  const files: DataFile[] = [];
+  for (const path of paths) {
+    const real = await realpath(path).catch(() => null);
+    if (real === null)
+      throw unreadable(dataset, `no file ${pattern}`, `The root of source ${dataset.sourceId} is ${root}.`);
+    // A link may point anywhere: what counts is where it leads.
+    if (!real.startsWith(root + sep)) throw outside(dataset, pattern);
+    files.push({ path: real, name: relative(root, real).split(sep).join('/'), stamp: await stampOf(real) });
+  }
+  if (files.length === 0)
+    throw unreadable(dataset, `no file matches ${pattern}`, `The root of source ${dataset.sourceId} is ${root}.`);
+  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function outside(dataset: DatasetRef, got: string): BalanceError {
+  return usageError({
+    type: 'OutsideRoot',
+    message: `dataset ${dataset.id}: the path leaves the root of its source`,
+    expected: 'a path under the root',
+    got,
+  });
+}
+
+async function stampOf(path: string): Promise<string> {
+  const { size, mtimeNs, ino } = await stat(path, { bigint: true });
+  return `${size}:${mtimeNs}:${ino}`;
+}
+
+function formatOf(dataset: DatasetRef): Format {
+  const { format, path = '' } = dataset.definition;
+  const ending = path.replace(/\.gz$/, '').split('.').at(-1) ?? '';
+  const found = format ?? FORMATS[ending.toLowerCase()];
+  if (found !== undefined) return found;
+  throw usageError({
+    type: 'UnknownFormat',
+    message: `dataset ${dataset.id}: cannot tell the format of ${path}`,
+    expected: 'parquet, csv or json',
+    got: ending,
+    hint: 'Declare `format`.',
+  });
+}
+
+/** The table function over all files. The whole file decides the column types: a sample would miss late dirt. */
+function readerSql(format: Format, files: readonly DataFile[]): string {
+  const list = `[${files.map((file) => quoteText(file.path)).join(', ')}]`;
+  const many = files.length > 1 ? ', union_by_name = true' : '';
+  const name = files.length > 1 ? ', filename = true' : '';
+  if (format === 'parquet') return `read_parquet(${list}${many}${name}, file_row_number = true)`;
+  return `read_${format}(${list}, sample_size = -1${many}${name})`;
+}
+
+async function describeColumns(reader: string, session: Session): Promise<readonly SourceColumn[]> {
+  const rows = await session.rows(`DESCRIBE SELECT * FROM ${reader}`);
+  const own = rows.filter((row) => row.column_name !== 'file_row_number' && row.column_name !== 'filename');
+  // JSON cells of mixed types are read as their text: 'abc' without quotes, numbers as written.
+  return sourceColumns(
+    own.map((row) => ({
+      name: String(row.column_name),
+      type: row.column_type === 'JSON' ? 'VARCHAR' : String(row.column_type),
+    })),
+  );
+}
+
+interface OpenFiles {
+  readonly dataset: DatasetRef;
+  readonly root: string;
+  readonly format: Format;
+  readonly files: readonly DataFile[];
+  readonly contentId: string;
+  readonly columns: readonly SourceColumn[];
+  readonly reader: string;
+}
+
+function openFiles(open: OpenFiles): OpenDataset {
+  return {
+    contentId: open.contentId,
+    columns: open.columns,
+    scan: (need) => Promise.resolve(scanSql(open, need)),
+    async finish() {
+      for (const file of open.files) {
+        if ((await stampOf(file.path).catch(() => null)) === file.stamp) continue;
+        throw new BalanceError('unreachable', {
+          type: 'SourceChanged',
+          message: `dataset ${open.dataset.id}: ${file.name} changed while it was read`,
+          hint: 'Try again.',
+        });
+      }
+    },
+    abandon: () => Promise.resolve(),
+  };
+}
+
+function scanSql(open: OpenFiles, need: ScanNeed): string {
+  const key = open.dataset.definition.key;
+  const cell = (column: SourceColumn): string =>
+    open.format === 'json' && column.type === 'VARCHAR'
+      ? `(to_json(${quoteIdentifier(column.name)}) ->> '$')`
+      : quoteIdentifier(column.name);
+  const fields = need.columns.map((column) => `${cell(column)} AS ${column.alias}`);
+  if (need.identity && key !== undefined) {
+    const texts = key.map((name) => `CAST(${cell(columnNamed(open.columns, name))} AS VARCHAR)`);
+    fields.push(`${keyIdentitySql(texts)} AS id`);
+  }
+  if (fields.length === 0) fields.push('1 AS one');
+  if (!need.identity || key !== undefined) return `(SELECT ${fields.join(', ')} FROM ${open.reader})`;
+  // 62 bits of the file's name leave room for the row's position. A name that is the same for all rows is hashed once.
+  const name = open.files.length === 1 ? quoteText(open.files[0].name) : `substr(filename, ${open.root.length + 2})`;
+  const base = `(${md5Sql(name)} & 4611686018427387903)`;
+  if (open.format === 'parquet')
+    return `(SELECT ${fields.join(', ')}, ${base} + CAST(file_row_number AS UBIGINT) AS id FROM ${open.reader})`;
+  // Text readers number rows in file order (insertion order is preserved); files follow one another without mixing.
+  const first = open.files.length === 1 ? '1' : 'min(balance_row) OVER (PARTITION BY filename)';
+  return `(SELECT ${fields.join(', ')}, ${base} + CAST(balance_row - ${first} AS UBIGINT) AS id FROM (SELECT *, row_number() OVER () AS balance_row FROM ${open.reader}))`;
+}

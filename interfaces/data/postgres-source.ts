@@ -1,0 +1,220 @@
+/** Datasets that are Postgres tables, read through postgres.js in one read-only snapshot. */
+import postgres from 'postgres';
+import type { DatasetRef } from '../../activities/ports.js';
+import { BalanceError, usageError } from '../../domain/types/errors.js';
+import { columnNamed, sourceColumns, type SourceColumn } from './columns.js';
+import { quoteIdentifier, type Session } from './engine.js';
+import { Bindings, predicateSql } from './predicate-sql.js';
+import { keyIdentitySql, type DataSource, type OpenDataset, type ScanNeed } from './source.js';
+
+export interface PostgresSourceOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Rows fetched from the cursor at a time: some hundred kilobytes, so that memory stays flat whatever the table's size. */
+const CURSOR_ROWS = 5_000;
+/** Time to reach the server before it counts as unreachable. */
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+/** The source kind `postgres`. */
+export function postgresSource(options: PostgresSourceOptions): DataSource {
+  return { open: (dataset, session) => openTable(dataset, session, options.env) };
+}
+
+async function openTable(
+  dataset: DatasetRef,
+  session: Session,
+  env: PostgresSourceOptions['env'],
+): Promise<OpenDataset> {
+  const { source, definition } = dataset;
+  if (source.kind !== 'postgres') throw new Error(`dataset ${dataset.id} is not of a postgres source`);
+  const { table, key } = definition;
+  if (table === undefined || key === undefined) {
+    throw usageError({
+      type: 'IncompleteDataset',
+      message: `dataset ${dataset.id} of a postgres source has no ${table === undefined ? 'table' : 'key'}`,
+      expected: 'table, and key: the columns that identify a row',
+      got: 'none',
+      hint: 'Rows of a table have no position; only a key tells them apart.',
+    });
+  }
+  const client = postgres(filledUrl(source.url, dataset.sourceId, env), {
+    max: 1,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    onnotice: () => undefined,
+    connection: { application_name: 'balance data plane', TimeZone: 'UTC', DateStyle: 'ISO, YMD' },
+  });
+  const abort = (): void => void client.end({ timeout: 0 });
+  session.signal.addEventListener('abort', abort);
+  const close = async (): Promise<void> => {
+    session.signal.removeEventListener('abort', abort);
+    await client.end({ timeout: 1 });
+  };
+  const relation = `${quoteIdentifier(source.schema)}.${quoteIdentifier(table)}`;
+  try {
+    return await translated(dataset, session.signal, async () => {
+      await client.unsafe('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      const columns = await tableColumns(client, dataset, source.schema, table);
+      for (const name of key) columnNamed(columns, name);
+      const contentId = await digest(client, relation);
+      return {
+        contentId,
+        columns,
+        scan: (need) =>
+          translated(dataset, session.signal, () => loadRows({ client, relation, columns, key, session, need })),
+        finish: close,
+        abandon: () => close().catch(() => undefined),
+      };
+    });
+  } catch (error) {
+    await close().catch(() => undefined);
+    throw error;
+  }
+}
+
+function filledUrl(url: string, sourceId: string, env: PostgresSourceOptions['env']): string {
+  return url.replaceAll(/\$\{([^}]*)\}/g, (_, name: string) => {
+    const value = env[name];
+    if (value !== undefined && value !== '') return value;
+    throw usageError({
+      type: 'MissingVariable',
+      message: `source ${sourceId} needs the environment variable ${name}`,
+      expected: name,
+      got: 'not set',
+    });
+  });
+}
+
+/** Runs a job on the server; what it reports becomes facts. URLs and passwords never enter a message. */
+async function translated<T>(dataset: DatasetRef, signal: AbortSignal, job: () => Promise<T>): Promise<T> {
+  try {
+    return await job();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof BalanceError) throw error;
+    const { code = '' } = error as { code?: string };
+    // SQLSTATE classes: 08 connection, 53 resources, 57 shutdown; 40 serialisation; all others of the server are our caller's.
+    const serverFault = /^[0-9A-Z]{5}$/.test(code) && !/^(08|53|57|40|3D|28)/.test(code);
+    throw new BalanceError(
+      serverFault ? 'usage' : 'unreachable',
+      {
+        type: 'UnreadableSource',
+        message: `dataset ${dataset.id}: Postgres source ${dataset.sourceId} ${serverFault ? `refused the read (${(error as Error).message})` : 'cannot be read'}`,
+        got: code,
+        hint: serverFault ? 'Check table and rights.' : 'Is the server up, and is the address right?',
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** Postgres types by their DuckDB twins; all others are read as text. Unbounded numerics become doubles. */
+function engineType(type: string): string {
+  const numeric = /^numeric\((\d+),(-?\d+)\)$/.exec(type);
+  if (numeric !== null && Number(numeric[1]) <= 38 && Number(numeric[2]) >= 0)
+    return `DECIMAL(${numeric[1]},${numeric[2]})`;
+  const twins: Readonly<Record<string, string>> = {
+    smallint: 'SMALLINT',
+    integer: 'INTEGER',
+    bigint: 'BIGINT',
+    real: 'FLOAT',
+    'double precision': 'DOUBLE',
+    numeric: 'DOUBLE',
+    boolean: 'BOOLEAN',
+    date: 'DATE',
+    'timestamp without time zone': 'TIMESTAMP',
+    'timestamp with time zone': 'TIMESTAMP WITH TIME ZONE',
+  };
+  return twins[type.replace(/\(\d+\)/, '')] ?? 'VARCHAR';
+}
+
+async function tableColumns(
+  client: postgres.Sql,
+  dataset: DatasetRef,
+  schema: string,
+  table: string,
+): Promise<readonly SourceColumn[]> {
+  const rows = await client<{ name: string; type: string }[]>`
+    SELECT attname AS name, format_type(atttypid, atttypmod) AS type
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = ${schema} AND relname = ${table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
+  if (rows.length === 0) {
+    throw usageError({
+      type: 'UnreadableSource',
+      message: `dataset ${dataset.id}: no table ${schema}.${table}`,
+      expected: 'an existing table',
+      got: `${schema}.${table}`,
+    });
+  }
+  return sourceColumns(rows.map(({ name, type }) => ({ name, type: engineType(type) })));
+}
+
+/** Digest of a table's rows in any order: the number of rows and two sums over halves of each row's md5. */
+async function digest(client: postgres.Sql, relation: string): Promise<string> {
+  const half = (start: number): string =>
+    `coalesce(sum(('x' || substr(md5(t::text), ${start}, 15))::bit(60)::bigint), 0)`;
+  const [row] = await client.unsafe<{ n: string; a: string; b: string }[]>(
+    `SELECT count(*)::text AS n, ${half(1)}::text AS a, ${half(17)}::text AS b FROM ${relation} AS t`,
+  );
+  return `rows-${row.n}-${BigInt(row.a).toString(36)}-${BigInt(row.b).toString(36)}`;
+}
+
+interface Load {
+  readonly client: postgres.Sql;
+  readonly relation: string;
+  readonly columns: readonly SourceColumn[];
+  readonly key: readonly string[];
+  readonly session: Session;
+  readonly need: ScanNeed;
+}
+
+/** Streams the needed rows as text into a temporary table, and gives the query that casts them to the columns' types. */
+async function loadRows({ client, relation, columns, key, session, need }: Load): Promise<string> {
+  const keyColumns = need.identity ? key.map((name) => columnNamed(columns, name)) : [];
+  const wanted = columns.filter((column) => need.columns.includes(column) || keyColumns.includes(column));
+  const bindings = new Bindings();
+  const spell = (column: SourceColumn): string =>
+    column.kind === 'string' ? `${quoteIdentifier(column.name)}::text` : quoteIdentifier(column.name);
+  const conditions = ['TRUE'];
+  if (need.anyOf.length > 0) {
+    const any = need.anyOf.map(
+      (where) => `(${predicateSql(where, { dialect: 'postgres', columns, bindings, spell })})`,
+    );
+    conditions.push(`(${any.join(' OR ')})`);
+  }
+  // Text times are bounded by the engine, which knows one rule for all sources.
+  if (need.upTo?.column.kind === 'time') {
+    const name = quoteIdentifier(need.upTo.column.name);
+    conditions.push(
+      `(${name} <= ${bindings.bind(new Date(need.upTo.ms).toISOString())}::text::timestamptz OR ${name} IS NULL)`,
+    );
+  }
+  const fields =
+    wanted.length === 0 ? 'NULL::text' : wanted.map((column) => `${quoteIdentifier(column.name)}::text`).join(', ');
+  const stage = 'balance_stage';
+  const stageColumns = wanted.length === 0 ? ['one'] : wanted.map((column) => column.alias);
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${stage} (${stageColumns.map((alias) => `${alias} VARCHAR`).join(', ')})`,
+  );
+  const appender = await session.connection.createAppender(stage);
+  const query = client.unsafe(
+    `SELECT ${fields} FROM ${relation} WHERE ${conditions.join(' AND ')}`,
+    bindings.values as postgres.ParameterOrJSON<never>[],
+  );
+  for await (const rows of query.values().cursor(CURSOR_ROWS)) {
+    session.signal.throwIfAborted();
+    for (const row of rows as unknown as (string | null)[][]) {
+      for (const cell of row) {
+        if (cell === null) appender.appendNull();
+        else appender.appendVarchar(cell);
+      }
+      appender.endRow();
+    }
+    appender.flushSync();
+  }
+  appender.closeSync();
+  if (wanted.length === 0) return stage;
+  const typed = wanted.map((column) => `CAST(${column.alias} AS ${column.type}) AS ${column.alias}`);
+  const identity = need.identity ? [`${keyIdentitySql(keyColumns.map((column) => column.alias))} AS id`] : [];
+  return `(SELECT ${[...typed, ...identity].join(', ')} FROM ${stage})`;
+}

@@ -1,0 +1,47 @@
+/** What the data plane needs from a kind of source. One file per kind implements it. */
+import type { DatasetRef } from '../../activities/ports.js';
+import type { Predicate } from '../../domain/types/predicate.js';
+import type { Session } from './engine.js';
+import type { SourceColumn } from './columns.js';
+
+/** What of a dataset a statement needs: a source reads no other column and may leave out rows that match nothing. */
+export interface ScanNeed {
+  readonly columns: readonly SourceColumn[];
+  /** Rows that match at least one; an optimisation that a source may ignore. */
+  readonly anyOf: readonly Predicate[];
+  /** Rows of this column later than this are not needed; an optimisation that a source may ignore. */
+  readonly upTo: { readonly column: SourceColumn; readonly ms: number } | null;
+  /** Whether the scan must have the column `id`. */
+  readonly identity: boolean;
+}
+
+/** A dataset at one version, open for reading inside one session. */
+export interface OpenDataset {
+  readonly contentId: string;
+  readonly columns: readonly SourceColumn[];
+  /**
+   * SQL for a FROM clause (a parenthesised query or a table) with the columns by alias, and `id` (UBIGINT): the
+   * row's identity (declared key, else file and row position) as a number that no engine version changes.
+   */
+  scan(need: ScanNeed): Promise<string>;
+  /** Asserts that what was read still is `contentId`, and lets go of the source. */
+  finish(): Promise<void>;
+  /** Lets go of the source after a failure. */
+  abandon(): Promise<void>;
+}
+
+export interface DataSource {
+  /** Opens the dataset as it is now. */
+  open(dataset: DatasetRef, session: Session): Promise<OpenDataset>;
+}
+
+/** The lower 64 bits of a text's md5, as SQL. md5 is the same in every engine and version. */
+export function md5Sql(text: string): string {
+  return `CAST(md5_number(${text}) & 18446744073709551615 AS UBIGINT)`;
+}
+
+/** `id` of a row by its declared key: md5 over the netstrings of the values' text forms, so that no two keys run together. */
+export function keyIdentitySql(texts: readonly string[]): string {
+  const netstrings = texts.map((text) => `coalesce(strlen(${text}) || ':' || ${text}, '-')`);
+  return md5Sql(`concat(${netstrings.join(', ')})`);
+}
