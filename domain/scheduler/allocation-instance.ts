@@ -69,7 +69,7 @@ function invalid(message: string, expected: string, got: string, hint?: string):
 export function parseAllocationInstance(value: unknown): AllocationInstance {
   const parsed = allocationInstanceSchema.safeParse(value, { reportInput: true });
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
+    const issue = parsed.error.issues[0];
     const path = issue.path
       .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
       .join('')
@@ -77,7 +77,7 @@ export function parseAllocationInstance(value: unknown): AllocationInstance {
     throw invalid(
       `${path === '' ? 'instance' : path}: ${issue.message}`,
       'an object {resources, models, cohorts?, divisible?, quanta?} with finite amounts of zero or more',
-      JSON.stringify(issue.input) ?? 'nothing',
+      issue.input === undefined ? 'nothing' : JSON.stringify(issue.input),
       'run `balance allocate --help` for the contract and an example',
     );
   }
@@ -127,7 +127,7 @@ function assertAmounts(
   known?: string,
 ): void {
   for (const name in values) {
-    const value = values[name]!;
+    const value = values[name];
     if (resources !== undefined && !Object.hasOwn(resources, name)) {
       throw invalid(
         `${where} names the unknown resource ${JSON.stringify(name)}`,
@@ -198,7 +198,7 @@ function assertQuanta(instance: AllocationInstance): void {
           'the id of a model of this instance',
           id,
         );
-      assertAmounts(`quanta[${index}].demands`, { [id]: demands[id]! });
+      assertAmounts(`quanta[${index}].demands`, { [id]: demands[id] });
     }
   }
 }

@@ -38,7 +38,7 @@ export interface AllocationProblem {
 export function compileAllocation(instance: AllocationInstance): AllocationProblem {
   assertConsistent(instance);
   const resourceNames = Object.keys(instance.resources).sort();
-  const capacity = Float64Array.from(resourceNames, (name) => instance.resources[name]!);
+  const capacity = Float64Array.from(resourceNames, (name) => instance.resources[name]);
   const models = [...instance.models].sort((a, b) => (a.id < b.id ? -1 : 1));
   const tree = compileCohorts(instance.cohorts ?? [], resourceNames, capacity);
   const nodeIndex = new Map(tree.nodeIds.map((id, index) => [id, index]));
@@ -52,12 +52,12 @@ export function compileAllocation(instance: AllocationInstance): AllocationProbl
   for (const [i, model] of models.entries()) {
     const demand = model.demand ?? {};
     for (const name in demand) {
-      const value = demand[name]!;
+      const value = demand[name];
       if (value === 0) continue;
       const r = resourceIndex.get(name)!;
       resources.push(r);
       amounts.push(value);
-      unitShare[i] = Math.max(unitShare[i]!, value / capacity[r]!);
+      unitShare[i] = Math.max(unitShare[i], value / capacity[r]);
     }
     demandStart[i + 1] = resources.length;
   }
@@ -70,7 +70,7 @@ export function compileAllocation(instance: AllocationInstance): AllocationProbl
     cap: Float64Array.from(models, (model) => model.cap ?? Infinity),
     step: Float64Array.from(models, (model) => model.gang ?? (whole ? 1 : 0)),
     running: Float64Array.from(models, (model) => model.running ?? 0),
-    node: Int32Array.from(models, (model) => (model.cohort == null ? 0 : nodeIndex.get(model.cohort)!)),
+    node: Int32Array.from(models, (model) => (model.cohort ? nodeIndex.get(model.cohort)! : 0)),
     demandStart,
     demandResource: Int32Array.from(resources),
     demandAmount: Float64Array.from(amounts),
@@ -97,26 +97,26 @@ function compileCohorts(
   const ceiling = new Float64Array(count * width).fill(Infinity);
   const below = new Float64Array(count * width);
   for (let v = count - 1; v >= 1; v--) {
-    const cohort = ordered[v - 1]!;
-    parent[v] = cohort.parent == null ? 0 : index.get(cohort.parent)!;
+    const cohort = ordered[v - 1];
+    parent[v] = cohort.parent ? index.get(cohort.parent)! : 0;
     nodeWeight[v] = cohort.weight ?? 1;
     for (let r = 0; r < width; r++) {
-      const name = resourceNames[r]!;
+      const name = resourceNames[r];
       const at = v * width + r;
-      guarantee[at] = Math.max(cohort.nominal?.[name] ?? 0, below[at]!);
-      reserve[at] = Math.max(0, guarantee[at]! - (cohort.lendingLimit?.[name] ?? Infinity));
-      ceiling[at] = guarantee[at]! + (cohort.borrowingLimit?.[name] ?? Infinity);
-      below[parent[v]! * width + r]! += guarantee[at]!;
+      guarantee[at] = Math.max(cohort.nominal?.[name] ?? 0, below[at]);
+      reserve[at] = Math.max(0, guarantee[at] - (cohort.lendingLimit?.[name] ?? Infinity));
+      ceiling[at] = guarantee[at] + (cohort.borrowingLimit?.[name] ?? Infinity);
+      below[parent[v] * width + r] += guarantee[at];
     }
   }
   for (let r = 0; r < width; r++) {
     // Sums of decimal fractions round: 0.1 + 0.2 must fit a capacity of 0.3.
-    if (below[r]! > capacity[r]! * (1 + 1e-12)) {
+    if (below[r] > capacity[r] * (1 + 1e-12)) {
       throw usageError({
         type: 'InvalidAllocation',
-        message: `the cohorts' nominal quotas of ${resourceNames[r]!} add up to more than its capacity`,
-        expected: `at most ${capacity[r]!}`,
-        got: String(below[r]!),
+        message: `the cohorts' nominal quotas of ${resourceNames[r]} add up to more than its capacity`,
+        expected: `at most ${capacity[r]}`,
+        got: String(below[r]),
         hint: 'lower a nominal quota or raise the capacity: a guarantee that cannot be kept is none',
       });
     }
@@ -133,7 +133,7 @@ function parentsFirst(cohorts: readonly AllocationCohort[]): AllocationCohort[] 
   const depth = (cohort: AllocationCohort): number => {
     const known = depths.get(cohort.id);
     if (known !== undefined) return known;
-    const own = cohort.parent == null ? 0 : depth(byId.get(cohort.parent)!) + 1;
+    const own = cohort.parent ? depth(byId.get(cohort.parent)!) + 1 : 0;
     depths.set(cohort.id, own);
     return own;
   };

@@ -37,8 +37,8 @@ export function startFilling(problem: AllocationProblem, given?: Float64Array): 
   const stopNode = new Int32Array(count);
   for (let i = 0; i < count; i++) {
     if (problem.unitShare[i] === 0) {
-      const cap = problem.cap[i]!;
-      const step = problem.step[i]!;
+      const cap = problem.cap[i];
+      const step = problem.step[i];
       units[i] = cap === Infinity ? 0 : step > 0 ? Math.floor(cap / step) * step : cap;
       if (cap === Infinity) stopResource[i] = STOPPED_BY_DEMAND;
     }
@@ -53,12 +53,12 @@ export function useOf(problem: AllocationProblem, units: Float64Array): Float64A
   const used = new Float64Array(parent.length * width);
   for (let i = 0; i < units.length; i++) {
     if (units[i] === 0) continue;
-    for (let e = demandStart[i]!; e < demandStart[i + 1]!; e++)
-      used[node[i]! * width + demandResource[e]!]! += units[i]! * demandAmount[e]!;
+    for (let e = demandStart[i]; e < demandStart[i + 1]; e++)
+      used[node[i] * width + demandResource[e]] += units[i] * demandAmount[e];
   }
   for (let v = parent.length - 1; v > 0; v--) {
     for (let r = 0; r < width; r++)
-      used[parent[v]! * width + r]! += Math.max(used[v * width + r]!, reserve[v * width + r]!);
+      used[parent[v] * width + r] += Math.max(used[v * width + r], reserve[v * width + r]);
   }
   return used;
 }
@@ -68,7 +68,7 @@ export function fillTree(problem: AllocationProblem, filling: Filling, fixed?: U
   const width = problem.resourceNames.length;
   for (let v = problem.parent.length - 1; v >= 0; v--) {
     let guaranteed = v === 0;
-    for (let r = 0; r < width; r++) guaranteed ||= problem.guarantee[v * width + r]! > 0;
+    for (let r = 0; r < width; r++) guaranteed ||= problem.guarantee[v * width + r] > 0;
     if (guaranteed) fillNode(problem, filling, v, fixed);
   }
 }
@@ -106,7 +106,7 @@ function fillNode(problem: AllocationProblem, filling: Filling, top: number, fix
   const run = startRun(problem, filling, top, fixed);
   // Each round stops a model, reaches a limit or uses up a reserve: the bound is never met, it guards against a defect.
   const roundsMax = problem.modelIds.length + 2 * problem.ceiling.length + 2;
-  for (let round = 0; run.live[top]! + run.liveWeightless[top]! > 0; round++) {
+  for (let round = 0; run.live[top] + run.liveWeightless[top] > 0; round++) {
     if (round > roundsMax) throw new Error(`progressive filling did not end within ${roundsMax} rounds`);
     setRates(run);
     advance(run, timeToNextEvent(run));
@@ -121,7 +121,7 @@ function startRun(problem: AllocationProblem, filling: Filling, top: number, fix
   const nodes: number[] = [];
   const limit = Float64Array.from(problem.ceiling);
   for (let v = top; v < size; v++) {
-    if (v !== top && inside[problem.parent[v]!] === 0) continue;
+    if (v !== top && inside[problem.parent[v]] === 0) continue;
     inside[v] = 1;
     nodes.push(v);
   }
@@ -149,10 +149,10 @@ function startRun(problem: AllocationProblem, filling: Filling, top: number, fix
     pace: new Float64Array(size),
     rate: new Float64Array(size),
   };
-  for (let i = 0; i < count; i++) if (inside[problem.node[i]!] === 1 && fixed?.[i] !== 1) admit(run, i);
+  for (let i = 0; i < count; i++) if (inside[problem.node[i]] === 1 && fixed?.[i] !== 1) admit(run, i);
   // A node lives with its children; a parent comes before them, so go from the last.
   for (const v of [...nodes].reverse()) {
-    if (v !== top && run.live[v]! + run.liveWeightless[v]! > 0) counterOf(run, v)[problem.parent[v]!]! += 1;
+    if (v !== top && run.live[v] + run.liveWeightless[v] > 0) counterOf(run, v)[problem.parent[v]] += 1;
   }
   for (const v of nodes) startPhase(run, v);
   return run;
@@ -163,14 +163,14 @@ function admit(run: Run, i: number): void {
   const { problem, filling, top, limit } = run;
   const width = problem.resourceNames.length;
   if (problem.unitShare[i] === 0) return;
-  if (filling.units[i]! >= problem.cap[i]!) {
+  if (filling.units[i] >= problem.cap[i]) {
     filling.stopResource[i] = STOPPED_BY_CAP;
     return;
   }
-  for (let v = problem.node[i]!; ; v = problem.parent[v]!) {
-    for (let e = problem.demandStart[i]!; e < problem.demandStart[i + 1]!; e++) {
-      const at = v * width + problem.demandResource[e]!;
-      if (filling.used[at]! >= limit[at]!) {
+  for (let v = problem.node[i]; ; v = problem.parent[v]!) {
+    for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
+      const at = v * width + problem.demandResource[e];
+      if (filling.used[at] >= limit[at]) {
         filling.stopNode[i] = v;
         filling.stopResource[i] = problem.demandResource[e]!;
         return;
@@ -178,45 +178,45 @@ function admit(run: Run, i: number): void {
     }
     if (v === top) break;
   }
-  const v = problem.node[i]!;
+  const v = problem.node[i];
   run.active[i] = 1;
-  run.models[v]!.push(i);
-  run.speed[i] = (problem.weight[i]! > 0 ? problem.weight[i]! : 1) / problem.unitShare[i]!;
-  (problem.weight[i]! > 0 ? run.live : run.liveWeightless)[v]! += 1;
+  run.models[v].push(i);
+  run.speed[i] = (problem.weight[i] > 0 ? problem.weight[i] : 1) / problem.unitShare[i];
+  (problem.weight[i] > 0 ? run.live : run.liveWeightless)[v] += 1;
 }
 
 /** The count of its parent's live children in which node v belongs. */
 function counterOf(run: Run, v: number): Int32Array {
-  return run.problem.nodeWeight[v]! > 0 ? run.live : run.liveWeightless;
+  return run.problem.nodeWeight[v] > 0 ? run.live : run.liveWeightless;
 }
 
 /** Starts a node's clock for its children with weight or, when none of them lives, for those without. */
 function startPhase(run: Run, v: number): void {
   const { problem, begin, speed } = run;
-  const time = (i: number): number => (problem.cap[i]! - begin[i]!) / speed[i]!;
+  const time = (i: number): number => (problem.cap[i] - begin[i]) / speed[i];
   run.clock[v] = 0;
   run.nextCap[v] = 0;
-  const now = run.models[v]!.filter((i) => run.active[i] === 1 && grows(run, i));
+  const now = run.models[v].filter((i) => run.active[i] === 1 && grows(run, i));
   for (const i of now) changeSlope(run, i, 1);
-  run.caps[v] = now.filter((i) => problem.cap[i]! < Infinity).sort((a, b) => time(a) - time(b) || a - b);
+  run.caps[v] = now.filter((i) => problem.cap[i] < Infinity).sort((a, b) => time(a) - time(b) || a - b);
 }
 
 function grows(run: Run, i: number): boolean {
-  return run.problem.weight[i]! > 0 || run.live[run.problem.node[i]!] === 0;
+  return run.problem.weight[i] > 0 || run.live[run.problem.node[i]] === 0;
 }
 
 /** Adds (+1) or removes (-1) a model's slope with Neumaier's compensation, and exactly zero when none is left. */
 function changeSlope(run: Run, i: number, sign: 1 | -1): void {
   const { problem, slope, slopeError, growing } = run;
-  const base = problem.node[i]! * problem.resourceNames.length;
-  for (let e = problem.demandStart[i]!; e < problem.demandStart[i + 1]!; e++) {
-    const at = base + problem.demandResource[e]!;
-    const change = sign * run.speed[i]! * problem.demandAmount[e]!;
-    const before = slope[at]!;
+  const base = problem.node[i] * problem.resourceNames.length;
+  for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
+    const at = base + problem.demandResource[e];
+    const change = sign * run.speed[i] * problem.demandAmount[e];
+    const before = slope[at];
     const sum = before + change;
-    slopeError[at]! += Math.abs(before) >= Math.abs(change) ? before - sum + change : change - sum + before;
+    slopeError[at] += Math.abs(before) >= Math.abs(change) ? before - sum + change : change - sum + before;
     slope[at] = sum;
-    growing[at]! += sign;
+    growing[at] += sign;
     if (growing[at] === 0) slope[at] = slopeError[at] = 0;
   }
 }
@@ -226,44 +226,44 @@ function setRates(run: Run): void {
   const { problem, nodes, top, total, pace, rate } = run;
   const width = problem.resourceNames.length;
   for (const v of nodes)
-    for (let at = v * width; at < (v + 1) * width; at++) total[at] = run.slope[at]! + run.slopeError[at]!;
+    for (let at = v * width; at < (v + 1) * width; at++) total[at] = run.slope[at] + run.slopeError[at];
   for (let n = nodes.length - 1; n > 0; n--) {
-    const v = nodes[n]!;
-    const up = problem.parent[v]!;
+    const v = nodes[n];
+    const up = problem.parent[v];
     let largest = 0;
     for (let r = 0; r < width; r++)
-      if (total[v * width + r]! > 0) largest = Math.max(largest, total[v * width + r]! / problem.capacity[r]!);
-    const weight = problem.nodeWeight[v]! > 0 ? problem.nodeWeight[v]! : run.live[up] === 0 ? 1 : 0;
+      if (total[v * width + r] > 0) largest = Math.max(largest, total[v * width + r] / problem.capacity[r]);
+    const weight = problem.nodeWeight[v] > 0 ? problem.nodeWeight[v] : run.live[up] === 0 ? 1 : 0;
     pace[v] = largest > 0 ? weight / largest : 0;
     for (let r = 0; r < width; r++) {
       const at = v * width + r;
       // Below its reserve a child's growth costs its parent nothing: the reserve is charged already.
-      if (run.filling.used[at]! >= problem.reserve[at]!) total[up * width + r]! += total[at]! * pace[v]!;
+      if (run.filling.used[at] >= problem.reserve[at]) total[up * width + r] += total[at] * pace[v];
     }
   }
   rate[top] = 1;
-  for (let n = 1; n < nodes.length; n++) rate[nodes[n]!] = rate[problem.parent[nodes[n]!]!]! * pace[nodes[n]!]!;
+  for (let n = 1; n < nodes.length; n++) rate[nodes[n]] = rate[problem.parent[nodes[n]]] * pace[nodes[n]];
 }
 
 /** Ticks of the top until entry `at` of node v is used up to its limit. */
 function timeToLimit(run: Run, v: number, at: number): number {
-  const slope = run.total[at]! * run.rate[v]!;
-  return slope > 0 ? Math.max(0, (run.limit[at]! - run.filling.used[at]!) / slope) : Infinity;
+  const slope = run.total[at] * run.rate[v];
+  return slope > 0 ? Math.max(0, (run.limit[at] - run.filling.used[at]) / slope) : Infinity;
 }
 
 /** The same until its reserve is used up, from where on its growth costs its parent. */
 function timeToReserve(run: Run, v: number, at: number): number {
-  const slope = run.total[at]! * run.rate[v]!;
-  const left = run.problem.reserve[at]! - run.filling.used[at]!;
+  const slope = run.total[at] * run.rate[v];
+  const left = run.problem.reserve[at] - run.filling.used[at];
   return slope > 0 && left > 0 ? left / slope : Infinity;
 }
 
 function timeToCap(run: Run, v: number): number {
-  const caps = run.caps[v]!;
-  while (run.nextCap[v]! < caps.length && run.active[caps[run.nextCap[v]!]!] === 0) run.nextCap[v]! += 1;
-  const i = caps[run.nextCap[v]!];
-  if (i === undefined || run.rate[v]! === 0) return Infinity;
-  return Math.max(0, ((run.problem.cap[i]! - run.begin[i]!) / run.speed[i]! - run.clock[v]!) / run.rate[v]!);
+  const caps = run.caps[v];
+  while (run.nextCap[v] < caps.length && run.active[caps[run.nextCap[v]]] === 0) run.nextCap[v] += 1;
+  if (run.nextCap[v] >= caps.length || run.rate[v] === 0) return Infinity;
+  const i = caps[run.nextCap[v]];
+  return Math.max(0, ((run.problem.cap[i] - run.begin[i]) / run.speed[i] - run.clock[v]) / run.rate[v]);
 }
 
 function timeToNextEvent(run: Run): number {
@@ -285,18 +285,18 @@ function advance(run: Run, time: number): void {
   const reached: [node: number, at: number][] = [];
   const capped: number[] = [];
   for (const v of nodes) {
-    for (; timeToCap(run, v) <= time; run.nextCap[v]! += 1) capped.push(run.caps[v]![run.nextCap[v]!]!);
+    for (; timeToCap(run, v) <= time; run.nextCap[v] += 1) capped.push(run.caps[v][run.nextCap[v]]);
     for (let at = v * width; at < (v + 1) * width; at++) {
-      const slope = run.total[at]! * run.rate[v]!;
+      const slope = run.total[at] * run.rate[v];
       if (slope === 0) continue;
       if (timeToLimit(run, v, at) <= time) {
         filling.used[at] = limit[at]!;
         reached.push([v, at]);
       } else if (timeToReserve(run, v, at) <= time) filling.used[at] = problem.reserve[at]!;
-      else filling.used[at]! += slope * time;
+      else filling.used[at] += slope * time;
     }
   }
-  for (const v of nodes) run.clock[v]! += run.rate[v]! * time;
+  for (const v of nodes) run.clock[v] += run.rate[v] * time;
   for (const i of capped) stop(run, i, 0, STOPPED_BY_CAP);
   for (const [v, at] of reached) stopUsers(run, v, at - v * width);
 }
@@ -305,11 +305,11 @@ function stopUsers(run: Run, node: number, resource: number): void {
   const { problem } = run;
   const inside = new Uint8Array(problem.parent.length);
   for (const v of run.nodes) {
-    if (v !== node && (v === run.top || inside[problem.parent[v]!] === 0)) continue;
+    if (v !== node && (v === run.top || inside[problem.parent[v]] === 0)) continue;
     inside[v] = 1;
-    for (const i of run.models[v]!) {
+    for (const i of run.models[v]) {
       if (run.active[i] === 0) continue;
-      for (let e = problem.demandStart[i]!; e < problem.demandStart[i + 1]!; e++) {
+      for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
         if (problem.demandResource[e] === resource) stop(run, i, node, resource);
       }
     }
@@ -318,21 +318,21 @@ function stopUsers(run: Run, node: number, resource: number): void {
 
 function stop(run: Run, i: number, node: number, resource: number): void {
   const { problem, filling } = run;
-  const own = problem.node[i]!;
+  const own = problem.node[i];
   if (resource === STOPPED_BY_CAP) filling.units[i] = problem.cap[i]!;
-  else if (grows(run, i)) filling.units[i] = Math.min(problem.cap[i]!, run.begin[i]! + run.speed[i]! * run.clock[own]!);
+  else if (grows(run, i)) filling.units[i] = Math.min(problem.cap[i], run.begin[i] + run.speed[i] * run.clock[own]);
   if (grows(run, i)) changeSlope(run, i, -1);
   run.active[i] = 0;
   filling.stopNode[i] = node;
   filling.stopResource[i] = resource;
-  leave(run, problem.weight[i]! > 0 ? run.live : run.liveWeightless, own);
+  leave(run, problem.weight[i] > 0 ? run.live : run.liveWeightless, own);
 }
 
 /** Takes one live child off node v; a node without any leaves its parent, one left with weightless children starts them. */
 function leave(run: Run, counter: Int32Array, v: number): void {
-  counter[v]! -= 1;
-  if (run.live[v]! > 0) return;
-  if (run.liveWeightless[v]! > 0) {
+  counter[v] -= 1;
+  if (run.live[v] > 0) return;
+  if (run.liveWeightless[v] > 0) {
     if (counter === run.live) startPhase(run, v);
-  } else if (v !== run.top) leave(run, counterOf(run, v), run.problem.parent[v]!);
+  } else if (v !== run.top) leave(run, counterOf(run, v), run.problem.parent[v]);
 }

@@ -23,15 +23,15 @@ function toResult(problem: AllocationProblem, filling: Filling): AllocationResul
   const width = problem.resourceNames.length;
   const use = new Float64Array(width);
   for (let i = 0; i < filling.units.length; i++) {
-    for (let e = problem.demandStart[i]!; e < problem.demandStart[i + 1]!; e++)
-      use[problem.demandResource[e]!]! += filling.units[i]! * problem.demandAmount[e]!;
+    for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++)
+      use[problem.demandResource[e]] += filling.units[i] * problem.demandAmount[e];
   }
   return {
     allocations: explainAllocations(problem, filling),
     utilization: Object.fromEntries(
       problem.resourceNames.map((name, r) => [
         name,
-        problem.capacity[r] === 0 ? 0 : Math.min(1, use[r]! / problem.capacity[r]!),
+        problem.capacity[r] === 0 ? 0 : Math.min(1, use[r] / problem.capacity[r]),
       ]),
     ),
     jain: jainIndex(weightedShares(problem, filling)),
@@ -43,7 +43,7 @@ function weightedShares(problem: AllocationProblem, filling: Filling): number[] 
   const shares: number[] = [];
   for (let i = 0; i < filling.units.length; i++) {
     if (problem.weight[i] === 0 || problem.unitShare[i] === 0 || problem.cap[i] === 0) continue;
-    shares.push(filling.units[i] === 0 ? 0 : (filling.units[i]! * problem.unitShare[i]!) / problem.weight[i]!);
+    shares.push(filling.units[i] === 0 ? 0 : (filling.units[i] * problem.unitShare[i]) / problem.weight[i]);
   }
   return shares;
 }
