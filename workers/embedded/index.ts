@@ -88,7 +88,6 @@ async function temporalPart(
 ): Promise<Part & { address: string; namespace: string; uiUrl?: string }> {
   const found = await findTemporal(report, env);
   if (found.kind === 'server') {
-    report(`Temporal: the server at ${found.address} (TEMPORAL_ADDRESS)`);
     return { address: found.address, namespace: found.namespace, stop: () => Promise.resolve() };
   }
   const dataDir = join(stateDir(projectDir), 'temporal');

@@ -116,7 +116,7 @@ function connect(url: string): postgres.Sql {
 
 /** The address as it may be shown. */
 export function withoutPassword(url: string): string {
-  return url.replace(/^(\w+:\/\/[^:@/]*):[^@]*@/, '$1@');
+  return url.replace(/^(\w+:\/\/[^:@/]*):.*@/, '$1@').replace(/([?&]password=)[^&]*/, '$1...');
 }
 
 function settings(port: number, throwaway: boolean): string[] {

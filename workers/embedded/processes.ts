@@ -4,7 +4,7 @@
  * something else is never touched.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BalanceError } from '../../domain/types/errors.js';
@@ -28,6 +28,8 @@ interface RunFile {
 
 /** How long a process may take to stop in good order before it is killed. */
 export const STOP_GRACE_MS = 10_000;
+/** Each failed claim meets a dead owner, which the next one has cleared. */
+const CLAIM_ATTEMPTS = 3;
 /** How long `stopAll` waits for a running `balance up`, which itself drains its worker and stops its servers. */
 const OWNER_GRACE_MS = 40_000;
 
@@ -135,15 +137,21 @@ export async function claimRun(projectDir: string, report: Report): Promise<Run>
   mkdirSync(stateDir(projectDir), { recursive: true, mode: 0o700 });
   const path = runFilePath(projectDir);
   const owner = recordProcess('balance', process.pid, 'SIGTERM');
-  // Two starts at once: `wx` lets one of them create the file, the other then meets a living owner.
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    try {
-      writeFileSync(path, JSON.stringify({ owner, children: [] } satisfies RunFile), { flag: 'wx', mode: 0o600 });
-      return openRun(path, owner);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify({ owner, children: [] } satisfies RunFile), { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < CLAIM_ATTEMPTS; attempt += 1) {
+      try {
+        // Two starts at once: a link is made whole and by one of them; the other then meets a living owner.
+        linkSync(draft, path);
+        return openRun(path, owner);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      await clearLeftovers(projectDir, report);
     }
-    await clearLeftovers(projectDir, report);
+  } finally {
+    rmSync(draft, { force: true });
   }
   throw alreadyRunning(projectDir);
 }
@@ -186,7 +194,8 @@ async function clearLeftovers(projectDir: string, report: Report): Promise<void>
     const end = await terminate(child);
     if (end !== 'gone') report(`cleared ${child.name} (process ${child.pid}) that an earlier run left behind`);
   }
-  rmSync(runFilePath(projectDir), { force: true });
+  // Another start may have cleared it too, and claimed the project meanwhile.
+  if (readRunFile(projectDir)?.owner.pid === run?.owner.pid) rmSync(runFilePath(projectDir), { force: true });
 }
 
 /**

