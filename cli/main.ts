@@ -4,8 +4,10 @@ import { Command, CommanderError } from 'commander';
 import { EXIT_CODES } from '../domain/types/errors.js';
 import type { RegisterCommand } from './command.js';
 import { registerAnomalies } from './commands/anomalies.js';
+import { registerPatterns } from './commands/patterns.js';
+import { registerMerge } from './commands/merge.js';
 
-const commands: readonly RegisterCommand[] = [registerAnomalies];
+const commands: readonly RegisterCommand[] = [registerAnomalies, registerPatterns, registerMerge];
 
 const program = new Command('balance')
   .description('Data balancing for many models on shared data: analyze, predict, batch, quality-check, coordinate.')
