@@ -4,10 +4,18 @@ import { Command, CommanderError } from 'commander';
 import { EXIT_CODES } from '../domain/types/errors.js';
 import type { RegisterCommand } from './command.js';
 import { registerAnomalies } from './commands/anomalies.js';
+import { registerDoctor } from './commands/doctor.js';
 import { registerPatterns } from './commands/patterns.js';
 import { registerMerge } from './commands/merge.js';
+import { registerProfile } from './commands/profile.js';
 
-const commands: readonly RegisterCommand[] = [registerAnomalies, registerPatterns, registerMerge];
+const commands: readonly RegisterCommand[] = [
+  registerAnomalies,
+  registerDoctor,
+  registerPatterns,
+  registerMerge,
+  registerProfile,
+];
 
 const program = new Command('balance')
   .description('Data balancing for many models on shared data: analyze, predict, batch, quality-check, coordinate.')

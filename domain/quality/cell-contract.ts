@@ -1,0 +1,267 @@
+/**
+ * Reads single values against the declared facts of their column: what breaks them, and what was probably meant.
+ * Works on distinct values, so its cost does not grow with repeats.
+ */
+import { isBlank, isMissingSpelling } from './cell-table.js';
+import type { ColumnRule } from './contract.js';
+import { compileFormat, type MomentFormat, type MomentParts } from './format.js';
+
+/** Why a value does not fit, and the value meant if it can be told. */
+export interface ValueFault {
+  readonly kind: 'missing' | 'implicit-missing' | 'type' | 'unit' | 'format' | 'pattern' | 'domain' | 'range';
+  readonly evidence: string;
+  readonly suggested?: string;
+}
+
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const INTEGER = /^[+-]?\d+$/;
+const BOOLEAN = /^(?:true|false|yes|no|t|f|y|n|0|1)$/i;
+/** A number inside other text: sign, digits with optional thousands groups, decimals; then what follows it. */
+const DECORATED =
+  /^\s*[$€£¥]?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[+-]?\.\d+)\s*([\p{L}%°$€£¥"'][\p{L}%°./ "']*)?\s*$/u;
+
+/** Formats tried when a declared one does not fit, commonest first. Day-first readings only where month-first fails. */
+const KNOWN_DATES = [
+  'YYYY-MM-DD',
+  'M/D/YYYY',
+  'M/D/YY',
+  'YYYY/MM/DD',
+  'D MMMM YYYY',
+  'MMMM D, YYYY',
+  'D.M.YYYY',
+  'D/M/YYYY',
+  'D/M/YY',
+  'M-D-YYYY',
+  'D-M-YYYY',
+  'MMM-YY',
+  'D-MMM-YY',
+  'D-MMM-YYYY',
+  'YYYYMMDD',
+].map(compileFormat);
+const KNOWN_TIMES = ['HH:mm', 'HH:mm:ss', 'h:mm a.m.', 'h:mm:ss a.m.'].map(compileFormat);
+/** A time of day somewhere in longer text, as in `12/01/2011 7:10 a.m.` */
+const TIME_WITHIN = /(?<!\d)(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])?\.?\s*(?:m\b\.?)?/i;
+
+/** Unit families: spellings of one unit share a line, so that `ounce` may be dropped where `oz` is declared but `ml` may not. */
+const UNITS: readonly (readonly string[])[] = [
+  ['oz', 'ounce', 'ounces', 'fl oz', 'fluid ounce'],
+  ['ml', 'milliliter', 'millilitre'],
+  ['l', 'liter', 'litre'],
+  ['g', 'gram', 'grams', 'gr'],
+  ['kg', 'kilo', 'kilogram'],
+  ['mg', 'milligram'],
+  ['lb', 'lbs', 'pound'],
+  ['cm', 'centimeter', 'centimetre'],
+  ['mm', 'millimeter', 'millimetre'],
+  ['m', 'meter', 'metre'],
+  ['km', 'kilometer', 'kilometre'],
+  ['mi', 'mile'],
+  ['ft', 'foot', 'feet'],
+  ['in', 'inch', 'inches'],
+  ['min', 'minute'],
+  ['h', 'hr', 'hour'],
+  ['s', 'sec', 'second'],
+  ['ms', 'millisecond'],
+  ['d', 'day'],
+  ['%', 'percent', 'pct'],
+];
+
+/**
+ * Builds the check of one column.
+ *
+ * @param rule what was declared
+ * @param values the column's distinct values with their row counts: they show how the owner's format is really meant
+ *   (padding) and how many decimals plain numbers carry
+ * @returns a function from a value to its fault, or `undefined` if it fits. A blank value fits unless the column is
+ *   required; a spelled-out null (`N/A`) fits only a column of free text that is not required.
+ */
+export function valueChecker(
+  rule: ColumnRule,
+  values: readonly string[],
+  counts: ArrayLike<number>,
+): (text: string) => ValueFault | undefined {
+  const allowed = rule.values === undefined ? undefined : new Set(rule.values);
+  const pattern = rule.pattern === undefined ? undefined : new RegExp(`^(?:${rule.pattern})$`, 'u');
+  const type = rule.type ?? (rule.unit === undefined ? undefined : 'number');
+  const typeFault = typeChecker({ ...rule, type }, values, counts);
+  const restrictsText = allowed !== undefined || pattern !== undefined;
+  return (text) => {
+    if (isBlank(text)) {
+      return rule.required === true ? { kind: 'missing', evidence: 'the column is required' } : undefined;
+    }
+    if (allowed?.has(text) === true) return undefined;
+    if (isMissingSpelling(text) && pattern?.test(text) !== true) {
+      if (rule.required === true) return { kind: 'missing', evidence: `"${text}" spells a missing value` };
+      if (restrictsText || (type !== undefined && type !== 'string')) {
+        return { kind: 'implicit-missing', evidence: `"${text}" spells a missing value`, suggested: '' };
+      }
+    }
+    const fault = typeFault(text);
+    if (fault !== undefined) return fault;
+    if (allowed !== undefined) {
+      const lower = text.trim().toLowerCase();
+      const meant = rule.values?.find((value) => value.toLowerCase() === lower);
+      return {
+        kind: 'domain',
+        evidence: 'not among the declared values',
+        ...(meant === undefined ? {} : { suggested: meant }),
+      };
+    }
+    if (pattern !== undefined && !pattern.test(text)) {
+      const trimmed = text.trim();
+      return {
+        kind: 'pattern',
+        evidence: `does not match ${rule.pattern ?? ''}`,
+        ...(trimmed !== text && pattern.test(trimmed) ? { suggested: trimmed } : {}),
+      };
+    }
+    return rangeFault(rule, type, text);
+  };
+}
+
+function typeChecker(
+  rule: ColumnRule,
+  values: readonly string[],
+  counts: ArrayLike<number>,
+): (text: string) => ValueFault | undefined {
+  switch (rule.type) {
+    case 'integer':
+    case 'number':
+      return numberChecker(rule.type, rule.unit, values);
+    case 'boolean':
+      return (text) => (BOOLEAN.test(text) ? undefined : { kind: 'type', evidence: 'not a boolean' });
+    case 'date':
+    case 'time':
+    case 'datetime':
+      return momentChecker(rule.type, rule.format, values, counts);
+    default:
+      return rule.format === undefined ? () => undefined : momentChecker('datetime', rule.format, values, counts);
+  }
+}
+
+function numberChecker(
+  type: 'integer' | 'number',
+  unit: string | undefined,
+  values: readonly string[],
+): (text: string) => ValueFault | undefined {
+  const fits = type === 'integer' ? INTEGER : NUMBER;
+  // Trailing zeros are dropped from a suggestion unless the column's own plain numbers carry them.
+  const keepsZeros = values.some((text) => NUMBER.test(text) && /\.\d*0$/.test(text));
+  return (text) => {
+    if (fits.test(text)) return undefined;
+    const match = DECORATED.exec(text);
+    if (match === null) return { kind: 'type', evidence: `not ${type === 'integer' ? 'an' : 'a'} ${type}` };
+    const suffix = (match[2] as string | undefined)?.trim() ?? '';
+    const plain = withoutFloatNoise(match[1].replaceAll(',', ''));
+    const short = keepsZeros ? plain : plain.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
+    const suggested = type === 'integer' ? plain.replace(/\.0*$/, '') : short;
+    const evidence = suffix === '' ? `not a plain ${type}` : `carries the suffix "${suffix}"`;
+    const certain = fits.test(suggested) && !isOtherUnit(suffix, unit);
+    return { kind: suffix === '' ? 'type' : 'unit', evidence, ...(certain ? { suggested } : {}) };
+  };
+}
+
+/**
+ * A decimal of 15 or more significant digits that 12 digits write much shorter is a binary fraction printed in full
+ * (0.055999999999999994 for 0.056): doubles carry 15 to 17 decimal digits, so the tail says nothing.
+ */
+function withoutFloatNoise(plain: string): string {
+  const digits = plain.replace(/^[+-]?0*\.?0*|\./g, '');
+  if (!plain.includes('.') || digits.length < 15) return plain;
+  const short = String(Number(Number(plain).toPrecision(12)));
+  return short.length + 3 <= plain.length ? short : plain;
+}
+
+/** Whether the suffix names a unit other than the declared one, so that dropping it would change the quantity. */
+function isOtherUnit(suffix: string, unit: string | undefined): boolean {
+  const family = (name: string): number => {
+    const plain = name.toLowerCase().replace(/[.\s]+$/, '');
+    return UNITS.findIndex((names) => names.includes(plain) || names.includes(plain.replace(/s$/, '')));
+  };
+  if (unit === undefined || suffix === '') return false;
+  const found = family(suffix);
+  return found >= 0 && found !== family(unit);
+}
+
+function momentChecker(
+  type: 'date' | 'time' | 'datetime',
+  source: string | undefined,
+  values: readonly string[],
+  counts: ArrayLike<number>,
+): (text: string) => ValueFault | undefined {
+  const format = source === undefined ? commonestFormat(type, values, counts) : compileFormat(source);
+  if (format === undefined) return () => undefined;
+  // A declared `MM/DD/YY` over data written `M/D/YY` is a loosely written contract, not a column of errors.
+  const rows = (test: (text: string) => boolean): number =>
+    values.reduce((sum, text, code) => sum + (test(text) ? counts[code] : 0), 0);
+  const isStrict =
+    rows((text) => format.parse(text) !== undefined) * 2 >= rows((text) => format.parseLoosely(text) !== undefined);
+  return (text) => {
+    const parts = format.parseLoosely(text);
+    if (parts !== undefined && (!isStrict || format.parse(text) !== undefined)) return undefined;
+    const suggested = format.render(parts ?? readMoment(type, text) ?? {});
+    return {
+      kind: 'format',
+      evidence: `not written as ${format.source}`,
+      ...(suggested === undefined || suggested === text ? {} : { suggested }),
+    };
+  };
+}
+
+/** Of the well-known formats of the type, the one that fits most rows; `undefined` if none fits any. */
+function commonestFormat(
+  type: 'date' | 'time' | 'datetime',
+  values: readonly string[],
+  counts: ArrayLike<number>,
+): MomentFormat | undefined {
+  const known = type === 'date' ? KNOWN_DATES : type === 'time' ? KNOWN_TIMES : [];
+  let best: MomentFormat | undefined;
+  let most = 0;
+  for (const format of known) {
+    const rows = values.reduce((sum, text, code) => sum + (format.parse(text) === undefined ? 0 : counts[code]), 0);
+    if (rows > most) [best, most] = [format, rows];
+  }
+  return best;
+}
+
+/** Reads a date or time written in any well-known way. */
+function readMoment(type: 'date' | 'time' | 'datetime', text: string): MomentParts | undefined {
+  if (type !== 'time') {
+    for (const format of KNOWN_DATES) {
+      const parts = format.parseLoosely(text);
+      if (parts !== undefined) return parts;
+    }
+    if (type === 'date') return undefined;
+  }
+  const match = TIME_WITHIN.exec(text);
+  if (match === null) return undefined;
+  const half = (match[4] as string | undefined)?.toLowerCase();
+  const clock = Number(match[1]);
+  const hour = half === undefined ? clock : (clock % 12) + (half === 'p' ? 12 : 0);
+  if (hour > 23 || Number(match[2]) > 59 || (half !== undefined && clock > 12)) return undefined;
+  return { hour, minute: Number(match[2]), second: Number((match[3] as string | undefined) ?? 0) };
+}
+
+function rangeFault(rule: ColumnRule, type: ColumnRule['type'], text: string): ValueFault | undefined {
+  const position = (bound: number | string): number => {
+    if (type === 'date' || type === 'datetime' || type === 'time') return momentRank(String(bound), rule.format);
+    return Number(bound);
+  };
+  const value = position(text);
+  const low = rule.min === undefined ? -Infinity : position(rule.min);
+  const high = rule.max === undefined ? Infinity : position(rule.max);
+  // A bound or a value that cannot be ranked cannot be compared; the type check has already spoken about it.
+  if (!(value < low) && !(value > high)) return undefined;
+  return { kind: 'range', evidence: `outside [${String(rule.min ?? '-inf')}, ${String(rule.max ?? 'inf')}]` };
+}
+
+function momentRank(text: string, source: string | undefined): number {
+  const formats = [...(source === undefined ? [] : [compileFormat(source)]), ...KNOWN_DATES, ...KNOWN_TIMES];
+  for (const format of formats) {
+    const parts = format.parseLoosely(text);
+    if (parts === undefined) continue;
+    const { year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+    return Date.UTC(year, month - 1, day, hour, minute, second);
+  }
+  return NaN;
+}

@@ -1,0 +1,150 @@
+/**
+ * Suspected cells of one table: runs the detectors in an order in which each sees what the earlier ones mended, and
+ * joins what they say about a cell into one finding.
+ *
+ *   1. the contract (types, formats, units, domains) and values in the wrong field, on the text as it is;
+ *   2. dependencies, misspellings and unusual shapes, on the text after the repairs of step 1, so that
+ *      `12/01/2011 7:10 a.m.` votes as `7:10 a.m.` and `San Francisco CA` as `San Francisco`.
+ */
+import { valueChecker } from './cell-contract.js';
+import { isBlank, isMissingSpelling, encodeColumn, type CellColumn, type CellTable } from './cell-table.js';
+import type { QualityContract } from './contract.js';
+import { mineDependencies, type Dependency } from './dependency.js';
+import { dependencySignals } from './detector/dependency-votes.js';
+import { misplacedSignals } from './detector/misplaced.js';
+import { shapeSignals } from './detector/shape.js';
+import type { Signal, SignalKind } from './detector/signal.js';
+import { typoSignals } from './detector/typo.js';
+
+/** One suspected cell. `score` is the probability that it is wrong. */
+export interface CellFinding {
+  readonly row: number;
+  readonly column: string;
+  readonly kind: SignalKind;
+  readonly score: number;
+  readonly evidence: string;
+  readonly suggested?: string;
+}
+
+/** A cell is reported when it is more likely wrong than right. */
+export const REPORT_SCORE = 0.5;
+
+/** How sure each kind of breach of the contract is: what was declared is the owner's word. */
+const CONTRACT_SCORE = 0.95;
+
+export interface CellSignals {
+  readonly signals: readonly Signal[];
+  readonly dependencies: readonly Dependency[];
+}
+
+/** Runs every detector. The contract's names must be the table's (see `bindContract`). */
+export function collectSignals(table: CellTable, contract: QualityContract): CellSignals {
+  const declared = contractSignals(table, contract);
+  const afterContract = applySuggestions(table, declared);
+  const misplaced = misplacedSignals(afterContract);
+  const mended = applySuggestions(afterContract, misplaced);
+  const names = table.columns.map((column) => column.name);
+  const dependencies = mineDependencies(
+    mended,
+    contract.dependencies.map(({ from, to }) => ({
+      from: from.map((name) => names.indexOf(name)).sort((a, b) => a - b),
+      to: names.indexOf(to),
+    })),
+  );
+  const votes = dependencySignals(mended, dependencies);
+  const looks = mended.columns.flatMap((column, index) => [
+    ...typoSignals(column, index),
+    ...shapeSignals(column, index),
+    ...nullSpellingSignals(column, index),
+  ]);
+  // What a value looks like says nothing against rows that agree on it.
+  const unexplained = looks.filter(({ row, column }) => !votes.isConfirmed(row, column));
+  const signals = [...declared, ...misplaced, ...votes.signals, ...unexplained];
+  return { signals, dependencies };
+}
+
+function contractSignals(table: CellTable, contract: QualityContract): Signal[] {
+  return table.columns.flatMap((column, index) => {
+    if (!(column.name in contract.columns)) return [];
+    const check = valueChecker(contract.columns[column.name], column.values, column.counts);
+    const faults = column.values.map(check);
+    const signals: Signal[] = [];
+    column.codes.forEach((code, row) => {
+      const fault = faults[code];
+      if (fault !== undefined) signals.push({ row, column: index, score: CONTRACT_SCORE, ...fault });
+    });
+    return signals;
+  });
+}
+
+/** The table after every suggestion was taken. */
+function applySuggestions(table: CellTable, signals: readonly Signal[]): CellTable {
+  const byColumn = new Map<number, Map<number, string>>();
+  for (const { column, row, suggested } of signals) {
+    if (suggested === undefined) continue;
+    const cells = byColumn.get(column) ?? new Map<number, string>();
+    cells.set(row, suggested);
+    byColumn.set(column, cells);
+  }
+  const columns = table.columns.map((column, index) => {
+    const cells = byColumn.get(index);
+    if (cells === undefined) return column;
+    return encodeColumn(
+      column.name,
+      Array.from(column.codes, (code, row) => cells.get(row) ?? column.values[code]),
+    );
+  });
+  return { rows: table.rows, columns };
+}
+
+/**
+ * A column that leaves cells blank and also spells missing values out has two spellings of one thing: the rarer is
+ * inconsistent. A single spelling is the column's custom, whatever it is.
+ */
+function nullSpellingSignals(column: CellColumn, index: number): Signal[] {
+  const spellings = column.values
+    .map((value, code) => ({ value, code, rows: column.counts[code] }))
+    .filter(({ value }) => isBlank(value) || isMissingSpelling(value))
+    .sort((a, b) => b.rows - a.rows || a.code - b.code);
+  const rarer = new Set(spellings.slice(1).map(({ code }) => code));
+  if (rarer.size === 0) return [];
+  const usual = spellings[0].value;
+  const signals: Signal[] = [];
+  column.codes.forEach((code, row) => {
+    if (!rarer.has(code) || isBlank(column.values[code])) return;
+    const evidence = `missing values are usually written "${usual}" here`;
+    signals.push({ row, column: index, kind: 'implicit-missing', score: 0.6, evidence, suggested: usual });
+  });
+  return signals;
+}
+
+/** Joins the signals of each cell: independent suspicions add up as 1 - product of (1 - score). */
+export function joinSignals(table: CellTable, signals: readonly Signal[]): CellFinding[] {
+  const byCell = new Map<number, Signal[]>();
+  const width = table.columns.length;
+  for (const signal of signals) {
+    const key = signal.row * width + signal.column;
+    const list = byCell.get(key);
+    if (list === undefined) byCell.set(key, [signal]);
+    else list.push(signal);
+  }
+  return [...byCell].sort(([a], [b]) => a - b).map(([, list]) => joinCell(table, list));
+}
+
+function joinCell(table: CellTable, list: readonly Signal[]): CellFinding {
+  const strongest = list.reduce((best, signal) => (signal.score > best.score ? signal : best));
+  const score = 1 - list.reduce((product, signal) => product * (1 - signal.score), 1);
+  // Rows that agree know the value itself; a format only knows how to write what the cell says.
+  const voted = list.find((signal) => signal.kind === 'dependency' && signal.score >= REPORT_SCORE);
+  const repair =
+    voted?.suggested ?? strongest.suggested ?? list.find((signal) => signal.suggested !== undefined)?.suggested;
+  const current = table.columns[strongest.column].values[table.columns[strongest.column].codes[strongest.row]];
+  return {
+    row: strongest.row,
+    column: table.columns[strongest.column].name,
+    kind: strongest.kind,
+    score,
+    evidence: strongest.evidence,
+    ...(repair === undefined || repair === current ? {} : { suggested: repair }),
+  };
+}

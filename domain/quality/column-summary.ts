@@ -1,0 +1,104 @@
+/** What one column of exact text looks like: the `columns` part of a profile. */
+import { isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
+import type { ColumnType } from './contract.js';
+import { shapeOf } from './pattern.js';
+
+export interface ColumnSummary {
+  readonly name: string;
+  /** Type that at least 95 % of the present rows fit; `string` otherwise, and when nothing is present. */
+  readonly inferredType: ColumnType;
+  readonly rows: number;
+  readonly blank: number;
+  /** Rows that spell a missing value out (`N/A`). */
+  readonly implicitMissing: number;
+  readonly completeness: number;
+  readonly distinct: number;
+  /** Present rows whose value occurs once / present rows. */
+  readonly uniqueness: number;
+  readonly minLength: number;
+  readonly maxLength: number;
+  /** Of the numeric values; `null` for a column that is not numeric. */
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly mean: number | null;
+  readonly median: number | null;
+  readonly topValues: readonly { readonly value: string; readonly rows: number }[];
+  readonly shapes: readonly { readonly shape: string; readonly rows: number }[];
+}
+
+/** The share of present rows that must fit a type: the rest are the errors that profiling is to find. */
+const TYPE_SHARE = 0.95;
+/** How many of the most frequent values and shapes a summary lists. */
+const LISTED = 5;
+
+const TYPE_TESTS: readonly (readonly [ColumnType, RegExp])[] = [
+  ['integer', /^[+-]?\d+$/],
+  ['number', /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/],
+  ['boolean', /^(?:true|false|yes|no)$/i],
+  ['date', /^(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))$/],
+  ['time', /^\d{1,2}:\d{2}(?::\d{2})?(?:\s*[ap]\.?m\.?)?$/i],
+  ['datetime', /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?$/],
+];
+
+/** Summarises one column. An empty column has completeness 1 (nothing is missing), no range, type `string`. */
+export function summarizeColumn(column: CellColumn): ColumnSummary {
+  const present: { value: string; rows: number }[] = [];
+  let blank = 0;
+  let implicitMissing = 0;
+  column.values.forEach((value, code) => {
+    const rows = column.counts[code];
+    if (isBlank(value)) blank += rows;
+    else if (isMissingSpelling(value)) implicitMissing += rows;
+    else if (rows > 0) present.push({ value, rows });
+  });
+  const presentRows = column.codes.length - blank - implicitMissing;
+  const fitting = (pattern: RegExp): number =>
+    present.reduce((sum, { value, rows }) => sum + (pattern.test(value.trim()) ? rows : 0), 0);
+  const inferredType =
+    TYPE_TESTS.find(([, pattern]) => presentRows > 0 && fitting(pattern) >= TYPE_SHARE * presentRows)?.[0] ?? 'string';
+  const lengths = present.map(({ value }) => value.length);
+  return {
+    name: column.name,
+    inferredType,
+    rows: column.codes.length,
+    blank,
+    implicitMissing,
+    completeness: column.codes.length === 0 ? 1 : presentRows / column.codes.length,
+    distinct: present.length,
+    uniqueness: presentRows === 0 ? 1 : present.filter(({ rows }) => rows === 1).length / presentRows,
+    minLength: lengths.reduce((a, b) => Math.min(a, b), lengths[0] ?? 0),
+    maxLength: lengths.reduce((a, b) => Math.max(a, b), 0),
+    ...numericSummary(inferredType === 'integer' || inferredType === 'number' ? present : []),
+    topValues: mostRows(present.map(({ value, rows }) => [value, rows])).map(([value, rows]) => ({ value, rows })),
+    shapes: mostRows(countShapes(present)).map(([shape, rows]) => ({ shape, rows })),
+  };
+}
+
+function countShapes(present: readonly { value: string; rows: number }[]): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const { value, rows } of present) counts.set(shapeOf(value), (counts.get(shapeOf(value)) ?? 0) + rows);
+  return [...counts];
+}
+
+function mostRows(entries: [string, number][]): [string, number][] {
+  return entries.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, LISTED);
+}
+
+function numericSummary(
+  present: readonly { value: string; rows: number }[],
+): Pick<ColumnSummary, 'min' | 'max' | 'mean' | 'median'> {
+  const numbers = present
+    .map(({ value, rows }) => ({ value: Number(value), rows }))
+    .filter(({ value }) => Number.isFinite(value))
+    .sort((a, b) => a.value - b.value);
+  if (numbers.length === 0) return { min: null, max: null, mean: null, median: null };
+  const rows = numbers.reduce((sum, entry) => sum + entry.rows, 0);
+  let below = 0;
+  const median = numbers.find((entry) => (below += entry.rows) * 2 >= rows)?.value ?? null;
+  return {
+    min: numbers[0].value,
+    max: numbers[numbers.length - 1].value,
+    mean: numbers.reduce((sum, entry) => sum + entry.value * entry.rows, 0) / rows,
+    median,
+  };
+}

@@ -1,0 +1,266 @@
+/**
+ * What a data owner declares about a table, read from plain data (parsed YAML or JSON) in either of two spellings:
+ * the Open Data Contract Standard 3.1 or the short form
+ * `columns: {NAME: {type, required, min, max, pattern, format, values, unit}}`,
+ * `dependencies: ["a, b -> c"]`, `unique: [[a, b]]`. Everything is optional.
+ */
+import { z } from 'zod';
+import { usageError } from '../types/errors.js';
+
+export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
+
+/** Declared facts of one column; absent means nothing was said. */
+export interface ColumnRule {
+  readonly type?: ColumnType;
+  readonly required?: boolean;
+  readonly min?: number | string;
+  readonly max?: number | string;
+  /** Regular expression that the whole value matches. */
+  readonly pattern?: string;
+  /** Date or time format as people write it, or strftime. */
+  readonly format?: string;
+  /** The only values allowed. */
+  readonly values?: readonly string[];
+  /** Values are plain numbers in this unit. */
+  readonly unit?: string;
+}
+
+/** `from` decides `to`: rows that agree on every column of `from` agree on `to`. */
+export interface DeclaredDependency {
+  readonly from: readonly string[];
+  readonly to: string;
+}
+
+export interface QualityContract {
+  readonly columns: Readonly<Record<string, ColumnRule>>;
+  readonly dependencies: readonly DeclaredDependency[];
+  /** Sets of columns whose combined values occur once. */
+  readonly unique: readonly (readonly string[])[];
+}
+
+export const EMPTY_CONTRACT: QualityContract = { columns: {}, dependencies: [], unique: [] };
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const bound = z.union([z.number(), z.string(), z.date().transform((date) => date.toISOString().slice(0, 10))]);
+
+const shortColumn = z.strictObject({
+  type: z.enum(['string', 'integer', 'number', 'boolean', 'date', 'time', 'datetime']).optional(),
+  required: z.boolean().optional(),
+  min: bound.optional(),
+  max: bound.optional(),
+  pattern: z.string().optional(),
+  format: z.string().optional(),
+  values: z.array(scalar.transform(String)).optional(),
+  unit: z.string().optional(),
+});
+
+const shortForm = z.strictObject({
+  columns: z.record(z.string(), shortColumn.nullable()).optional(),
+  dependencies: z.array(z.string()).optional(),
+  unique: z.array(z.union([z.string(), z.array(z.string())])).optional(),
+});
+
+const odcsQuality = z.looseObject({
+  metric: z.string().optional(),
+  rule: z.string().optional(),
+  arguments: z.looseObject({ validValues: z.array(scalar).optional(), pattern: z.string().optional() }).optional(),
+  validValues: z.array(scalar).optional(),
+  mustBe: z.unknown().optional(),
+});
+
+const odcsCustom = z.array(z.looseObject({ property: z.string(), value: z.unknown() }));
+
+const odcsProperty = z.looseObject({
+  name: z.string(),
+  logicalType: z.string().optional(),
+  required: z.boolean().optional(),
+  unique: z.boolean().optional(),
+  primaryKey: z.boolean().optional(),
+  logicalTypeOptions: z
+    .looseObject({
+      format: z.string().optional(),
+      pattern: z.string().optional(),
+      minimum: bound.optional(),
+      maximum: bound.optional(),
+    })
+    .optional(),
+  quality: z.array(odcsQuality).optional(),
+  customProperties: odcsCustom.optional(),
+});
+
+const odcsForm = z.looseObject({
+  schema: z.array(
+    z.looseObject({
+      name: z.string().optional(),
+      properties: z.array(odcsProperty).optional(),
+      customProperties: odcsCustom.optional(),
+    }),
+  ),
+});
+
+type OdcsProperty = z.infer<typeof odcsProperty>;
+
+/** ODCS logical types; `object` and `array` say nothing about a cell's text. */
+const LOGICAL_TYPES: ReadonlyMap<string, ColumnType> = new Map<string, ColumnType>([
+  ['string', 'string'],
+  ['integer', 'integer'],
+  ['number', 'number'],
+  ['boolean', 'boolean'],
+  ['date', 'date'],
+  ['time', 'time'],
+  ['timestamp', 'datetime'],
+]);
+
+/**
+ * Reads a contract.
+ *
+ * @param input plain data of a parsed YAML or JSON file; `null` (an empty file) declares nothing
+ * @returns the contract; from an ODCS file with several schema objects, the first
+ * @throws BalanceError `InvalidContract` naming the first place that does not fit
+ */
+export function parseContract(input: unknown): QualityContract {
+  if (input === null || input === undefined) return EMPTY_CONTRACT;
+  const isOdcs = typeof input === 'object' && 'schema' in input;
+  const contract = isOdcs ? fromOdcs(parseWith(odcsForm, input)) : fromShortForm(parseWith(shortForm, input));
+  for (const [name, rule] of Object.entries(contract.columns)) checkPattern(name, rule.pattern);
+  return contract;
+}
+
+function parseWith<T>(schema: z.ZodType<T>, input: unknown): T {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw usageError({
+    type: 'InvalidContract',
+    message: `the contract does not fit at ${issue.path.join('.') || 'its top level'}: ${issue.message}`,
+    expected: 'an ODCS 3.1 contract (schema[].properties[]) or the short form {columns, dependencies, unique}',
+    got: JSON.stringify(input).slice(0, 200),
+  });
+}
+
+function checkPattern(name: string, pattern: string | undefined): void {
+  if (pattern === undefined) return;
+  try {
+    new RegExp(pattern, 'u');
+  } catch (cause) {
+    throw usageError({
+      type: 'InvalidContract',
+      message: `the pattern of column ${name} is not a regular expression: ${(cause as Error).message}`,
+      expected: 'a JavaScript regular expression',
+      got: pattern,
+    });
+  }
+}
+
+function fromShortForm(form: z.infer<typeof shortForm>): QualityContract {
+  return {
+    columns: Object.fromEntries(Object.entries(form.columns ?? {}).map(([name, rule]) => [name, rule ?? {}])),
+    dependencies: (form.dependencies ?? []).flatMap(parseDependency),
+    unique: (form.unique ?? []).map((entry) => (typeof entry === 'string' ? splitNames(entry) : entry)),
+  };
+}
+
+function fromOdcs(form: z.infer<typeof odcsForm>): QualityContract {
+  if (form.schema.length === 0) return EMPTY_CONTRACT;
+  const [object] = form.schema;
+  const properties = object.properties ?? [];
+  const key = properties.filter((property) => property.primaryKey === true).map((property) => property.name);
+  const declared = (object.customProperties ?? []).find((entry) => entry.property === 'dependencies')?.value;
+  return {
+    columns: Object.fromEntries(properties.map((property) => [property.name, odcsRule(property)])),
+    dependencies: (Array.isArray(declared) ? declared : []).map(String).flatMap(parseDependency),
+    unique: [
+      ...(key.length === 0 ? [] : [key]),
+      ...properties.filter((property) => property.unique === true).map((property) => [property.name]),
+    ],
+  };
+}
+
+function odcsRule(property: OdcsProperty): ColumnRule {
+  const options = property.logicalTypeOptions ?? {};
+  const type = LOGICAL_TYPES.get(property.logicalType ?? '');
+  const isMoment = type === 'date' || type === 'time' || type === 'datetime';
+  const quality = property.quality ?? [];
+  const invalid = quality.find((rule) => (rule.metric ?? rule.rule) === 'invalidValues');
+  const nulls = quality.find((rule) => ['nullValues', 'missingValues'].includes(rule.metric ?? rule.rule ?? ''));
+  const values = invalid?.arguments?.validValues ?? quality.find((rule) => rule.validValues)?.validValues;
+  const unit = (property.customProperties ?? []).find((entry) => entry.property === 'unit')?.value;
+  return dropAbsent({
+    type,
+    required: (property.required ?? false) || property.primaryKey === true || nulls?.mustBe === 0 || undefined,
+    min: options.minimum,
+    max: options.maximum,
+    pattern: options.pattern ?? invalid?.arguments?.pattern,
+    format: isMoment ? options.format : undefined,
+    values: values?.map(String),
+    unit: typeof unit === 'string' ? unit : undefined,
+  });
+}
+
+function dropAbsent(rule: Readonly<Record<keyof ColumnRule, unknown>>): ColumnRule {
+  return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined));
+}
+
+/** Reads `a, b -> c, d` as one dependency for each column on the right. */
+export function parseDependency(text: string): DeclaredDependency[] {
+  const sides = text.split('->').map(splitNames);
+  if (sides.length !== 2 || sides.some((side) => side.length === 0)) {
+    throw usageError({
+      type: 'InvalidContract',
+      message: `the dependency "${text}" cannot be read`,
+      expected: '"a, b -> c"',
+      got: text,
+    });
+  }
+  return sides[1].map((to) => ({ from: sides[0], to }));
+}
+
+function splitNames(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+/**
+ * The contract with every column name replaced by the table's own spelling of it: exact names first, then names
+ * that agree in letters and digits alone (`beer-name`, `Beer_Name`).
+ *
+ * @returns the contract, and the declared names that the table lacks (their rules are left out)
+ */
+export function bindContract(
+  contract: QualityContract,
+  names: readonly string[],
+): { contract: QualityContract; absent: readonly string[] } {
+  const find = nameFinder(names);
+  const declared = [
+    ...Object.keys(contract.columns),
+    ...contract.dependencies.flatMap(({ from, to }) => [...from, to]),
+    ...contract.unique.flat(),
+  ];
+  const absent = [...new Set(declared.filter((name) => find(name) === undefined))];
+  const known = (name: string): boolean => find(name) !== undefined;
+  const own = (name: string): string => find(name) ?? name;
+  return {
+    absent,
+    contract: {
+      columns: Object.fromEntries(
+        Object.entries(contract.columns)
+          .filter(([name]) => known(name))
+          .map(([name, rule]) => [own(name), rule]),
+      ),
+      dependencies: contract.dependencies
+        .filter(({ from, to }) => [...from, to].every(known))
+        .map(({ from, to }) => ({ from: from.map(own), to: own(to) })),
+      unique: contract.unique.filter((set) => set.every(known)).map((set) => set.map(own)),
+    },
+  };
+}
+
+/** Finds a table's own spelling of a column name; see `bindContract`. */
+export function nameFinder(names: readonly string[]): (name: string) => string | undefined {
+  const plain = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+  const byPlain = new Map<string, string | undefined>();
+  for (const name of names) byPlain.set(plain(name), byPlain.has(plain(name)) ? undefined : name);
+  return (name) => (names.includes(name) ? name : byPlain.get(plain(name)));
+}

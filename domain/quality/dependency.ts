@@ -1,0 +1,259 @@
+/**
+ * Approximate functional dependencies: which columns decide which, measured by leave-one-out voting.
+ *
+ * The measure of `X -> Y`: each row asks the other rows of its X-group for Y and is answered by their most frequent
+ * value. `confidence` is the fraction of answers that agree with the row. It is the g3 measure of Kivinen and Mannila
+ * (1995) with the row's own vote left out, so that groups of one row neither support nor refute, and a key does not
+ * trivially decide everything. `strength` corrects it for chance (Cohen's kappa against always answering Y's most
+ * frequent value).
+ */
+import { isBlank, isMissingSpelling, type CellColumn, type CellTable } from './cell-table.js';
+
+export interface Dependency {
+  /** Column indices, ascending. */
+  readonly from: readonly number[];
+  readonly to: number;
+  readonly confidence: number;
+  readonly strength: number;
+  /**
+   * How far this looks like a rule with errors rather than a tendency: the fraction of groups (and of their rows,
+   * whichever is less) in which one value leads by more than two to one, after Laplace's rule of succession.
+   * Errors leave a clear lead in place; a mere tendency leaves many groups split.
+   */
+  readonly clarity: number;
+  /** Rows that had an answer. */
+  readonly covered: number;
+  readonly declared: boolean;
+}
+
+/** Rows grouped by a key: rows of group g are `order[starts[g]..starts[g+1])`. Rows with a missing key are left out. */
+export interface Groups {
+  readonly groupOf: Int32Array;
+  readonly starts: Int32Array;
+  readonly order: Int32Array;
+}
+
+/** Whether a code stands for a missing value, per code. Missing values neither vote nor form groups. */
+export function missingCodes(column: CellColumn): Uint8Array {
+  return Uint8Array.from(column.values, (text) => (isBlank(text) || isMissingSpelling(text) ? 1 : 0));
+}
+
+/** Groups rows by the combined value of some columns. */
+export function groupRows(table: CellTable, from: readonly number[]): Groups {
+  let groupOf: Int32Array = new Int32Array(table.rows);
+  let size = 1;
+  for (const index of from) [groupOf, size] = refine(groupOf, table.columns[index]);
+  const starts = new Int32Array(size + 1);
+  for (const group of groupOf) if (group >= 0) starts[group + 1]++;
+  for (let group = 0; group < size; group++) starts[group + 1] += starts[group];
+  const next = starts.slice();
+  const order = new Int32Array(starts[size]);
+  for (let row = 0; row < groupOf.length; row++) {
+    if (groupOf[row] >= 0) order[next[groupOf[row]]++] = row;
+  }
+  return { groupOf, starts, order };
+}
+
+function refine(groupOf: Int32Array, column: CellColumn): [Int32Array, number] {
+  const missing = missingCodes(column);
+  const ids = new Map<number, number>();
+  const width = column.values.length;
+  const refined = groupOf.map((group, row) => {
+    const code = column.codes[row];
+    if (group < 0 || missing[code] === 1) return -1;
+    const key = group * width + code;
+    let id = ids.get(key);
+    if (id === undefined) {
+      id = ids.size;
+      ids.set(key, id);
+    }
+    return id;
+  });
+  return [refined, ids.size];
+}
+
+/** Votes on one column within one group: how often each present value occurs. Reused between groups to save memory. */
+export class Ballot {
+  readonly counts: Int32Array;
+  private readonly missing: Uint8Array;
+  private readonly seen: number[] = [];
+  top = -1;
+  second = -1;
+  voters = 0;
+
+  constructor(private readonly column: CellColumn) {
+    this.counts = new Int32Array(column.values.length);
+    this.missing = missingCodes(column);
+  }
+
+  /** Counts the votes of one group; ties go to the value that appears first in the table. */
+  count(groups: Groups, group: number): void {
+    for (const code of this.seen) this.counts[code] = 0;
+    this.seen.length = 0;
+    this.voters = 0;
+    for (let at = groups.starts[group]; at < groups.starts[group + 1]; at++) {
+      const code = this.column.codes[groups.order[at]];
+      if (this.missing[code] === 1) continue;
+      if (this.counts[code]++ === 0) this.seen.push(code);
+      this.voters++;
+    }
+    this.top = this.second = -1;
+    for (const code of this.seen) {
+      if (this.beats(code, this.top)) [this.top, this.second] = [code, this.top];
+      else if (this.beats(code, this.second)) this.second = code;
+    }
+  }
+
+  isMissing(code: number): boolean {
+    return this.missing[code] === 1;
+  }
+
+  votesFor(code: number): number {
+    return code < 0 ? 0 : this.counts[code];
+  }
+
+  /** The most frequent value among the other rows of the group, for a row that holds `code`. */
+  rival(code: number): number {
+    return code === this.top ? this.second : this.top;
+  }
+
+  /** Values present in the group. */
+  present(): readonly number[] {
+    return this.seen;
+  }
+
+  private beats(code: number, other: number): boolean {
+    if (other < 0) return true;
+    return this.counts[code] > this.counts[other] || (this.counts[code] === this.counts[other] && code < other);
+  }
+}
+
+/** A group speaks clearly when its first value has more than this many times the votes of its second. */
+const CLEAR_LEAD = 2;
+
+/** Measures one dependency. `undefined` if no row has an answer. */
+export function measureDependency(
+  table: CellTable,
+  groups: Groups,
+  from: readonly number[],
+  to: number,
+  declared = false,
+): Dependency | undefined {
+  const column = table.columns[to];
+  const ballot = new Ballot(column);
+  let covered = 0;
+  let agreed = 0;
+  let judged = { rows: 0, groups: 0, clearRows: 0, clearGroups: 0 };
+  for (let group = 0; group + 1 < groups.starts.length; group++) {
+    if (groups.starts[group + 1] - groups.starts[group] < 2) continue;
+    ballot.count(groups, group);
+    if (ballot.voters < 2) continue;
+    covered += ballot.voters;
+    // Only the rows that hold the top value can agree with the others; a tie among the others is half an answer.
+    const top = ballot.votesFor(ballot.top);
+    const rival = ballot.votesFor(ballot.second);
+    if (top - 1 > rival) agreed += top;
+    else if (top - 1 === rival) agreed += top / 2;
+    // A group of two that disagrees has no majority whatever the truth, so only larger ones are judged.
+    if (ballot.voters < 3) continue;
+    const isClear = top > CLEAR_LEAD * rival;
+    judged = {
+      rows: judged.rows + ballot.voters,
+      groups: judged.groups + 1,
+      clearRows: judged.clearRows + (isClear ? ballot.voters : 0),
+      clearGroups: judged.clearGroups + (isClear ? 1 : 0),
+    };
+  }
+  if (covered === 0) return undefined;
+  const confidence = agreed / covered;
+  const chance = commonestShare(column);
+  return {
+    from,
+    to,
+    confidence,
+    strength: chance >= 1 ? 0 : (confidence - chance) / (1 - chance),
+    clarity: Math.min((judged.clearRows + 1) / (judged.rows + 2), (judged.clearGroups + 1) / (judged.groups + 2)),
+    covered,
+    declared,
+  };
+}
+
+function commonestShare(column: CellColumn): number {
+  const missing = missingCodes(column);
+  let top = 0;
+  let present = 0;
+  column.counts.forEach((count, code) => {
+    if (missing[code] === 1) return;
+    top = Math.max(top, count);
+    present += count;
+  });
+  return present === 0 ? 1 : top / present;
+}
+
+export function compareDependencies(a: Dependency, b: Dependency): number {
+  return (
+    b.strength - a.strength || b.covered - a.covered || a.from.length - b.from.length || compareLists(a.from, b.from)
+  );
+}
+
+function compareLists(a: readonly number[], b: readonly number[]): number {
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return a[at] - b[at];
+  return 0;
+}
+
+/** Weakest chance-corrected agreement that counts as a dependency: "moderate" (Landis and Koch 1977). */
+export const MIN_STRENGTH = 0.4;
+/** Least clarity of a mined dependency: at most one group in ten without a majority. */
+export const MIN_CLARITY = 0.9;
+
+/**
+ * Finds the dependencies of a table: every single column that decides another, and, where a second column removes
+ * much of the disagreement, the pair of them.
+ *
+ * @param declared dependencies in column indices: kept whatever they measure, and trusted as genuine
+ * @returns strongest first
+ * Cost: O(columns^2 * rows) for single columns.
+ */
+export function mineDependencies(
+  table: CellTable,
+  declared: readonly { readonly from: readonly number[]; readonly to: number }[] = [],
+): Dependency[] {
+  const width = table.columns.length;
+  const found: Dependency[] = [];
+  for (const { from, to } of declared) {
+    const measured = measureDependency(table, groupRows(table, from), from, to, true);
+    if (measured !== undefined) found.push(measured);
+  }
+  const isDeclared = (from: readonly number[], to: number): boolean =>
+    declared.some((other) => other.to === to && compareLists(other.from, from) === 0);
+  for (let from = 0; from < width; from++) {
+    const groups = groupRows(table, [from]);
+    for (let to = 0; to < width; to++) {
+      if (to === from || isDeclared([from], to)) continue;
+      const measured = measureDependency(table, groups, [from], to);
+      if (measured !== undefined && isGenuine(measured)) found.push(measured);
+    }
+  }
+  const pairs = found.filter(({ declared: told }) => !told).flatMap((single) => refineByPair(table, single) ?? []);
+  return [...found, ...pairs].sort(compareDependencies);
+}
+
+function isGenuine({ strength, clarity }: Dependency): boolean {
+  return strength >= MIN_STRENGTH && clarity >= MIN_CLARITY;
+}
+
+/** Part of the disagreement that a second column must remove to be worth asking. */
+const PAIR_GAIN = 0.2;
+
+function refineByPair(table: CellTable, single: Dependency): Dependency | undefined {
+  let best: Dependency | undefined;
+  for (let other = 0; other < table.columns.length; other++) {
+    if (other === single.to || other === single.from[0]) continue;
+    const from = [single.from[0], other].sort((a, b) => a - b);
+    const pair = measureDependency(table, groupRows(table, from), from, single.to);
+    if (pair === undefined || !isGenuine(pair) || pair.covered * 2 < single.covered) continue;
+    if (1 - pair.confidence > (1 - PAIR_GAIN) * (1 - single.confidence)) continue;
+    if (best === undefined || pair.confidence > best.confidence) best = pair;
+  }
+  return best;
+}

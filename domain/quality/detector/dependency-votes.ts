@@ -1,0 +1,200 @@
+/**
+ * Cells that break a functional dependency, by weighted votes of the rows that agree on the left side.
+ *
+ * Every dependency gives log-odds for "the group's value" against "the cell's own value":
+ * ln((votes for it + 1/2) / (votes for its rival + 1/2)), the cell's own vote left out, never more than the log-odds
+ * that the dependency is genuine. The log-odds of all dependencies on the column are added, so several weak groups
+ * outvote one, and a cell that one dependency accuses and stronger ones confirm stays clean.
+ */
+import type { CellColumn, CellTable } from '../cell-table.js';
+import { Ballot, groupRows, type Dependency, type Groups } from '../dependency.js';
+import type { Signal } from './signal.js';
+
+/** Half a vote for what was never seen (Krichevsky and Trofimov 1981). */
+const UNSEEN_VOTES = 0.5;
+/** Log-odds that a declared dependency is genuine: one exception in a thousand. */
+const DECLARED_LOG_ODDS = Math.log(999);
+/** Log-odds against an error before any vote: among cells that differ from their group, errors and exceptions are about even, and one lone vote must not convict. */
+const PRIOR_LOG_ODDS = -1;
+/** Signals below this probability say nothing that labels could build on. */
+const LEAST_SCORE = 0.1;
+/** A row must differ in at least this many columns, and in all that were asked, to be a stranger to its group. */
+const STRANGER_COLUMNS = 3;
+/** Share of rows in which one column's text contains another's for the one to be a part of the other. */
+const EMBEDDED_SHARE = 0.9;
+
+/** Running sums for one column. */
+interface Tally {
+  readonly logOdds: Float64Array;
+  readonly candidate: Int32Array;
+  readonly candidateOdds: Float64Array;
+  /** Dependency that named the candidate, for rows that have one. */
+  readonly source: Map<number, Dependency>;
+  /** Rows whose own value a stronger dependency confirms. */
+  readonly confirmed: Uint8Array;
+}
+
+export interface DependencyVerdict {
+  readonly signals: readonly Signal[];
+  /** Whether rows that agree on some left side also hold this cell's value, and no accusation outweighs them. */
+  readonly isConfirmed: (row: number, column: number) => boolean;
+}
+
+/** Judges every cell of every column that some dependency decides. Dependencies come strongest first. */
+export function dependencySignals(table: CellTable, dependencies: readonly Dependency[]): DependencyVerdict {
+  const groupsOf = new Map<string, Groups>();
+  for (const { from } of dependencies) {
+    if (!groupsOf.has(from.join())) groupsOf.set(from.join(), groupRows(table, from));
+  }
+  const strangers = findStrangers(table, dependencies, groupsOf);
+  const tallies = table.columns.map((_, to) => {
+    const rules = dependencies.filter((dependency) => dependency.to === to);
+    return rules.length === 0 ? undefined : tallyColumn(table, to, rules, groupsOf, strangers);
+  });
+  return {
+    signals: tallies.flatMap((tally, to) => (tally === undefined ? [] : signalsOf(table, to, tally))),
+    isConfirmed: (row, column) => {
+      const tally = tallies[column];
+      return tally !== undefined && tally.confirmed[row] === 1 && tally.logOdds[row] < 0;
+    },
+  };
+}
+
+/**
+ * Rows that differ from their group in everything the group decides: not several errors but a key of the same name
+ * (two breweries called "Blackrock"), or an error in the key itself. The group's votes do not concern them.
+ */
+function findStrangers(
+  table: CellTable,
+  dependencies: readonly Dependency[],
+  groupsOf: ReadonlyMap<string, Groups>,
+): ReadonlyMap<string, Uint8Array> {
+  const strangers = new Map<string, Uint8Array>();
+  for (const [key, groups] of groupsOf) {
+    const rules = dependencies.filter((rule) => !rule.declared && rule.from.join() === key);
+    const asked = new Uint8Array(table.rows);
+    const differs = new Uint8Array(table.rows);
+    for (const { to } of rules) {
+      const ballot = new Ballot(table.columns[to]);
+      const { codes } = table.columns[to];
+      for (let group = 0; group + 1 < groups.starts.length; group++) {
+        ballot.count(groups, group);
+        if (ballot.voters < 2) continue;
+        for (let at = groups.starts[group]; at < groups.starts[group + 1]; at++) {
+          const row = groups.order[at];
+          if (ballot.isMissing(codes[row])) continue;
+          asked[row]++;
+          if (codes[row] !== ballot.top) differs[row]++;
+        }
+      }
+    }
+    strangers.set(
+      key,
+      asked.map((count, row) => (count >= STRANGER_COLUMNS && differs[row] === count ? 1 : 0)),
+    );
+  }
+  return strangers;
+}
+
+function tallyColumn(
+  table: CellTable,
+  to: number,
+  rules: readonly Dependency[],
+  groupsOf: ReadonlyMap<string, Groups>,
+  strangers: ReadonlyMap<string, Uint8Array>,
+): Tally {
+  const column = table.columns[to];
+  const tally: Tally = {
+    logOdds: new Float64Array(table.rows),
+    candidate: new Int32Array(table.rows).fill(-1),
+    candidateOdds: new Float64Array(table.rows),
+    source: new Map(),
+    confirmed: new Uint8Array(table.rows),
+  };
+  const ballot = new Ballot(column);
+  for (const rule of rules) {
+    const key = rule.from.join();
+    const groups = groupsOf.get(key);
+    const exempt = strangers.get(key);
+    if (groups === undefined || exempt === undefined) continue;
+    for (let group = 0; group + 1 < groups.starts.length; group++) {
+      if (groups.starts[group + 1] - groups.starts[group] < 2) continue;
+      ballot.count(groups, group);
+      if (ballot.voters > 0) voteInGroup(column.codes, rule, groups, group, exempt, ballot, tally);
+    }
+  }
+  return tally;
+}
+
+function signalsOf(table: CellTable, to: number, tally: Tally): Signal[] {
+  const column = table.columns[to];
+  const parts = embeddedColumns(table, to);
+  const signals: Signal[] = [];
+  for (const [row, rule] of tally.source) {
+    const score = 1 / (1 + Math.exp(-(tally.logOdds[row] + PRIOR_LOG_ODDS)));
+    const suggested = column.values[tally.candidate[row]];
+    const current = column.values[column.codes[row]];
+    if (score < LEAST_SCORE || parts.some((part) => isPartOf(cellText(part, row), current, suggested))) continue;
+    const names = rule.from.map((from) => table.columns[from].name).join(', ');
+    const evidence = `rows with the same ${names} say "${suggested}"`;
+    signals.push({ row, column: to, kind: 'dependency', score, suggested, evidence });
+  }
+  return signals;
+}
+
+function cellText(column: CellColumn, row: number): string {
+  return column.values[column.codes[row]];
+}
+
+/** Columns whose value is written inside this column's value in nearly all rows (`state` in `state_average`). */
+function embeddedColumns(table: CellTable, to: number): CellColumn[] {
+  const whole = table.columns[to];
+  return table.columns.filter((part, index) => {
+    if (index === to) return false;
+    let within = 0;
+    for (let row = 0; row < table.rows; row++) if (isWithin(cellText(part, row), cellText(whole, row))) within++;
+    return within >= EMBEDDED_SHARE * table.rows;
+  });
+}
+
+/** One letter occurs in anything, so a part has two at least; a whole that is no longer than its part is a copy. */
+function isWithin(part: string, whole: string): boolean {
+  return part.length >= 2 && part.length < whole.length && whole.includes(part);
+}
+
+/** Whether the row's own part explains why its value differs from the group's. */
+function isPartOf(part: string, current: string, suggested: string): boolean {
+  return isWithin(part, current) && !suggested.includes(part);
+}
+
+function voteInGroup(
+  codes: Int32Array,
+  rule: Dependency,
+  groups: Groups,
+  group: number,
+  exempt: Uint8Array,
+  ballot: Ballot,
+  tally: Tally,
+): void {
+  const limit = rule.declared ? DECLARED_LOG_ODDS : Math.log(rule.clarity / (1 - rule.clarity));
+  const members = groups.order.subarray(groups.starts[group], groups.starts[group + 1]);
+  const established = new Set<number>();
+  for (const row of members) if (tally.confirmed[row] === 1) established.add(codes[row]);
+  for (const row of members) {
+    const code = codes[row];
+    const isMissing = ballot.isMissing(code);
+    const rival = isMissing ? ballot.top : ballot.rival(code);
+    const against = ballot.votesFor(rival);
+    const own = isMissing ? ballot.votesFor(ballot.second) : ballot.votesFor(code) - 1;
+    const odds = Math.log((against + UNSEEN_VOTES) / (own + UNSEEN_VOTES));
+    const bounded = Math.max(-limit, Math.min(limit, odds));
+    const isAccused = bounded > 0;
+    if (isAccused && !rule.declared && (established.has(code) || exempt[row] === 1)) continue;
+    tally.logOdds[row] += bounded;
+    if (!isAccused && own > 0) tally.confirmed[row] = 1;
+    if (bounded <= tally.candidateOdds[row]) continue;
+    tally.candidateOdds[row] = bounded;
+    tally.candidate[row] = rival;
+    tally.source.set(row, rule);
+  }
+}

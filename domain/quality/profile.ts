@@ -1,0 +1,93 @@
+/** The profile of one table: columns, scores, findings down to cells. Pure; the command and the loop both call it. */
+import { collectSignals, joinSignals, REPORT_SCORE, type CellFinding } from './cell-findings.js';
+import { encodeTable, isBlank, isMissingSpelling, type CellTable } from './cell-table.js';
+import { summarizeColumn, type ColumnSummary } from './column-summary.js';
+import { bindContract, EMPTY_CONTRACT, type QualityContract } from './contract.js';
+import { overallScore, QUALITY_WEIGHTS, scoreDimensions, type DimensionScores } from './score.js';
+
+export interface ProfileInput {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly contract?: QualityContract;
+}
+
+export interface MinedRule {
+  readonly rule: string;
+  readonly confidence: number;
+  readonly rows: number;
+  readonly declared: boolean;
+}
+
+export interface Profile {
+  readonly rows: number;
+  readonly scores: DimensionScores & { readonly overall: number | null };
+  readonly weights: Readonly<Record<string, number>>;
+  readonly columns: readonly ColumnSummary[];
+  /** Names that the contract declares and the table lacks. */
+  readonly absentColumns: readonly string[];
+  readonly dependencies: readonly MinedRule[];
+  readonly repeatedRows: number;
+  /** Reported cells, by row and column. */
+  readonly cells: readonly CellFinding[];
+}
+
+/**
+ * Profiles a table of exact cell text.
+ *
+ * Degenerate cases: no rows give `null` scores and no findings; an unknown column in the contract is listed in
+ * `absentColumns` and judged no further.
+ */
+export function profileTable(input: ProfileInput): Profile {
+  const table = encodeTable(input.columns, input.rows);
+  const { contract, absent } = bindContract(input.contract ?? EMPTY_CONTRACT, input.columns);
+  const { signals, dependencies } = collectSignals(table, contract);
+  const cells = joinSignals(table, signals).filter((finding) => finding.score >= REPORT_SCORE);
+  const columns = table.columns.map(summarizeColumn);
+  const repeatedRows = countRepeatedRows(table, contract.unique);
+  const dimensions = scoreDimensions({
+    rows: table.rows,
+    columns: columns.length,
+    presentCells: columns.reduce((sum, column) => sum + column.rows - column.blank - column.implicitMissing, 0),
+    repeatedRows,
+    findings: cells,
+    ageMs: null,
+    maxAgeMs: null,
+  });
+  return {
+    rows: table.rows,
+    scores: { ...dimensions, overall: overallScore(dimensions) },
+    weights: QUALITY_WEIGHTS,
+    columns,
+    absentColumns: absent,
+    dependencies: dependencies.map(({ from, to, confidence, covered, declared }) => ({
+      rule: `${from.map((index) => input.columns[index]).join(', ')} -> ${input.columns[to]}`,
+      confidence,
+      rows: covered,
+      declared,
+    })),
+    repeatedRows,
+    cells,
+  };
+}
+
+/** Rows that repeat an earlier row in full, or an earlier row's declared key (rows with a missing key are not asked). */
+function countRepeatedRows(table: CellTable, keys: readonly (readonly string[])[]): number {
+  const names = table.columns.map((column) => column.name);
+  const repeated = new Uint8Array(table.rows);
+  const sets = [names.map((_, index) => index), ...keys.map((key) => key.map((name) => names.indexOf(name)))];
+  sets.forEach((indices, at) => {
+    const seen = new Set<string>();
+    for (let row = 0; row < table.rows; row++) {
+      const codes = indices.map((index) => table.columns[index].codes[row]);
+      const lacksKey = indices.some((index, position) => {
+        const value = table.columns[index].values[codes[position]];
+        return isBlank(value) || isMissingSpelling(value);
+      });
+      if (at > 0 && lacksKey) continue;
+      const key = codes.join();
+      if (seen.has(key)) repeated[row] = 1;
+      else seen.add(key);
+    }
+  });
+  return repeated.reduce((sum, flag) => sum + flag, 0);
+}
