@@ -119,7 +119,7 @@ describe('the platform', () => {
     [{ os: 'win32', cpu: 'x64', glibc: true }, 'win32 x64'],
     [{ os: 'linux', cpu: 'riscv64', glibc: true }, 'riscv64'],
   ])('%j is refused by name', (machine, named) => {
-    expect(() => checkPlatform(machine)).toThrowError(
+    expect(() => checkPlatform(machine)).toThrow(
       expect.objectContaining({ type: 'UnsupportedPlatform', got: expect.stringContaining(named) as string }) as Error,
     );
   });

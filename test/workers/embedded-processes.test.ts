@@ -171,7 +171,7 @@ describe('endpoints.json', () => {
 
   test.each(['', '{}', '[]', '{"pid":"4711"}'])('is refused with what to do when it holds %j', (text) => {
     writeFileSync(join(stateDir(projectDir), 'endpoints.json'), text);
-    expect(() => readEndpoints(projectDir)).toThrowError(
+    expect(() => readEndpoints(projectDir)).toThrow(
       expect.objectContaining({ type: 'BadEndpoints', hint: 'Run `balance stop`, then `balance up`.' }) as Error,
     );
   });

@@ -21,7 +21,7 @@ interface RunFile {
 }
 
 /** One story in order: every step starts from where the one before ended, so that few servers are started. */
-describe.sequential('the embedded servers of a project', () => {
+describe('the embedded servers of a project', () => {
   let projectDir: string;
   let databaseUrl: string;
   let leftBehind: RunFile;

@@ -29,13 +29,18 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Whether nothing listens on a loopback port now. */
+export async function isPortFree(port: number): Promise<boolean> {
+  return (await tryPort(port)) !== undefined;
+}
+
 /**
  * Chooses a port for `what`: `preferred` when it is free, otherwise any free one, reported.
  * `preferred` 0 means any free one, without a word.
  */
 export async function choosePort(what: string, preferred: number, report: Report): Promise<number> {
   if (preferred === 0) return freePort();
-  if ((await tryPort(preferred)) !== undefined) return preferred;
+  if (await isPortFree(preferred)) return preferred;
   const port = await freePort();
   report(`port ${preferred} for ${what} is busy: taking ${port} instead`);
   return port;

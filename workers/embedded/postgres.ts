@@ -12,7 +12,7 @@ import { giveTo, placePostgres, type PostgresPlace } from './postgres-files.js';
 import { type ServerProcess, startProcess, waitReady } from './server-process.js';
 
 /** Not 5432, where a PostgreSQL of the user's own would be. */
-const PORT_DEFAULT = 54329;
+export const POSTGRES_PORT_DEFAULT = 54329;
 const USER = 'balance';
 const DATABASE = 'balance';
 /** A start takes under a second; replaying the log after a crash may take long, and is worth waiting for. */
@@ -49,7 +49,7 @@ export interface PostgresServer {
  * @throws BalanceError `ServerNotStarted`, `DataOfAnotherVersion`, `PostgresNotInstalled`
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const { instanceDir, report, port: wanted = PORT_DEFAULT } = options;
+  const { instanceDir, report, port: wanted = POSTGRES_PORT_DEFAULT } = options;
   mkdirSync(instanceDir, { recursive: true, mode: 0o700 });
   const place = placePostgres(instanceDir);
   const password = await ensureCluster(instanceDir, place, report);

@@ -15,8 +15,8 @@ export const SEARCH_ATTRIBUTES = {
 } as const;
 
 /** Temporal's own defaults. */
-const PORT_DEFAULT = 7233;
-const UI_PORT_DEFAULT = 8233;
+export const TEMPORAL_PORT_DEFAULT = 7233;
+export const TEMPORAL_UI_PORT_DEFAULT = 8233;
 /** A healthy start takes two seconds; a busy machine with a large store on a slow disk may take many more. */
 const READY_MS_MAX = 60_000;
 /** Another process can take a port between the choice and the start: that often the start is tried anew. */
@@ -56,7 +56,7 @@ export interface TemporalServer {
  */
 export async function startTemporal(options: TemporalOptions): Promise<TemporalServer> {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const { report, port: wanted = PORT_DEFAULT, uiPort: uiWanted = UI_PORT_DEFAULT } = options;
+  const { report, port: wanted = TEMPORAL_PORT_DEFAULT, uiPort: uiWanted = TEMPORAL_UI_PORT_DEFAULT } = options;
   for (let attempt = 1; ; attempt += 1) {
     const port = attempt === 1 ? await choosePort('Temporal', wanted, report) : await freePort();
     const uiPort = uiWanted === false ? undefined : await choosePort('the Temporal Web UI', uiWanted, report);
