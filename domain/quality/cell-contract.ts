@@ -16,9 +16,12 @@ export interface ValueFault {
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INTEGER = /^[+-]?\d+$/;
 const BOOLEAN = /^(?:true|false|yes|no|t|f|y|n|0|1)$/i;
-/** A number inside other text: sign, digits with optional thousands groups, decimals; then what follows it. */
+/**
+ * A number inside other text: brackets or a currency sign, the number with optional thousands groups, then a unit
+ * (`oz.`, `%`, `min`) or the scale it is out of (`/10`).
+ */
 const DECORATED =
-  /^\s*[$€£¥]?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[+-]?\.\d+)\s*([\p{L}%°$€£¥"'][\p{L}%°./ "']*)?\s*$/u;
+  /^\s*[[('"$€£¥~]*\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[+-]?\.\d+)\s*([\p{L}%°$€£¥][\p{L}%°./ ]*|\/\s*\d+)?\s*[\])'"]*\s*$/u;
 
 /** Formats tried when a declared one does not fit, commonest first. Day-first readings only where month-first fails. */
 const KNOWN_DATES = [

@@ -4,17 +4,19 @@
  *
  *   1. the contract (types, formats, units, domains) and values in the wrong field, on the text as it is;
  *   2. dependencies, misspellings and unusual shapes, on the text after the repairs of step 1, so that
- *      `12/01/2011 7:10 a.m.` votes as `7:10 a.m.` and `San Francisco CA` as `San Francisco`.
+ *      `12/01/2011 7:10 a.m.` votes as `7:10 a.m.` and `San Francisco CA` as `San Francisco`;
+ *   3. step 2 again after its own certain repairs, so that a wrong cell no longer speaks against its neighbours.
  */
 import { valueChecker } from './cell-contract.js';
 import { isBlank, isMissingSpelling, encodeColumn, type CellColumn, type CellTable } from './cell-table.js';
-import type { QualityContract } from './contract.js';
+import type { ColumnRule, QualityContract } from './contract.js';
 import { mineDependencies, type Dependency } from './dependency.js';
-import { dependencySignals } from './detector/dependency-votes.js';
+import { dependencySignals, type DependencyVerdict } from './detector/dependency-votes.js';
 import { misplacedSignals } from './detector/misplaced.js';
 import { shapeSignals } from './detector/shape.js';
 import type { Signal, SignalKind } from './detector/signal.js';
 import { typoSignals } from './detector/typo.js';
+import { variantSignals } from './detector/variant.js';
 
 /** One suspected cell. `score` is the probability that it is wrong. */
 export interface CellFinding {
@@ -29,6 +31,9 @@ export interface CellFinding {
 /** A cell is reported when it is more likely wrong than right. */
 export const REPORT_SCORE = 0.5;
 
+/** A repair this probable is taken before the others are judged. */
+const MEND_SCORE = 0.8;
+
 /** How sure each kind of breach of the contract is: what was declared is the owner's word. */
 const CONTRACT_SCORE = 0.95;
 
@@ -39,28 +44,48 @@ export interface CellSignals {
 
 /** Runs every detector. The contract's names must be the table's (see `bindContract`). */
 export function collectSignals(table: CellTable, contract: QualityContract): CellSignals {
+  const names = table.columns.map((column) => column.name);
+  const told = contract.dependencies.map(({ from, to }) => ({
+    from: from.map((name) => names.indexOf(name)).sort((a, b) => a - b),
+    to: names.indexOf(to),
+  }));
   const declared = contractSignals(table, contract);
   const afterContract = applySuggestions(table, declared);
   const misplaced = misplacedSignals(afterContract);
   const mended = applySuggestions(afterContract, misplaced);
-  const names = table.columns.map((column) => column.name);
-  const dependencies = mineDependencies(
-    mended,
-    contract.dependencies.map(({ from, to }) => ({
-      from: from.map((name) => names.indexOf(name)).sort((a, b) => a - b),
-      to: names.indexOf(to),
-    })),
+
+  const first = dependencySignals(mended, mineDependencies(mended, told));
+  const certain = [...first.signals, ...lookSignals(mended, contract, first)].filter(
+    (signal) => signal.score >= MEND_SCORE && signal.suggested !== undefined,
   );
-  const votes = dependencySignals(mended, dependencies);
-  const looks = mended.columns.flatMap((column, index) => [
-    ...typoSignals(column, index),
-    ...shapeSignals(column, index),
-    ...nullSpellingSignals(column, index),
-  ]);
-  // What a value looks like says nothing against rows that agree on it.
-  const unexplained = looks.filter(({ row, column }) => !votes.isConfirmed(row, column));
-  const signals = [...declared, ...misplaced, ...votes.signals, ...unexplained];
+  const settled = applySuggestions(mended, certain);
+  const dependencies = mineDependencies(settled, told);
+  const votes = dependencySignals(settled, dependencies);
+  const signals = [...declared, ...misplaced, ...certain, ...votes.signals, ...lookSignals(settled, contract, votes)];
   return { signals, dependencies };
+}
+
+/** Spelling and shape: what a value looks like, where neither its owner nor rows that agree on it vouch for it. */
+function lookSignals(table: CellTable, contract: QualityContract, votes: DependencyVerdict): Signal[] {
+  const signals = table.columns.flatMap((column, index) => {
+    const rule: ColumnRule | undefined = contract.columns[column.name];
+    return restrictsLook(rule)
+      ? nullSpellingSignals(column, index)
+      : [
+          ...variantSignals(column, index),
+          ...typoSignals(column, index),
+          ...shapeSignals(column, index),
+          ...nullSpellingSignals(column, index),
+        ];
+  });
+  return signals.filter(({ row, column }) => !votes.isConfirmed(row, column));
+}
+
+/** A declared type other than text, a pattern, a format or a list of values says how every value looks. */
+function restrictsLook(rule: ColumnRule | undefined): boolean {
+  if (rule === undefined) return false;
+  const isText = rule.type === undefined || rule.type === 'string';
+  return !isText || [rule.pattern, rule.format, rule.values, rule.unit].some((said) => said !== undefined);
 }
 
 function contractSignals(table: CellTable, contract: QualityContract): Signal[] {

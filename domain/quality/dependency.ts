@@ -117,9 +117,9 @@ export class Ballot {
     return code === this.top ? this.second : this.top;
   }
 
-  /** Values present in the group. */
-  present(): readonly number[] {
-    return this.seen;
+  /** Most votes for any value other than these two. */
+  mostVotesBeside(a: number, b: number): number {
+    return this.seen.reduce((most, code) => (code === a || code === b ? most : Math.max(most, this.counts[code])), 0);
   }
 
   private beats(code: number, other: number): boolean {
@@ -129,7 +129,7 @@ export class Ballot {
 }
 
 /** A group speaks clearly when its first value has more than this many times the votes of its second. */
-const CLEAR_LEAD = 2;
+export const CLEAR_LEAD = 2;
 
 /** Measures one dependency. `undefined` if no row has an answer. */
 export function measureDependency(

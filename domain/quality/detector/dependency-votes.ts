@@ -7,7 +7,7 @@
  * outvote one, and a cell that one dependency accuses and stronger ones confirm stays clean.
  */
 import type { CellColumn, CellTable } from '../cell-table.js';
-import { Ballot, groupRows, type Dependency, type Groups } from '../dependency.js';
+import { Ballot, CLEAR_LEAD, groupRows, type Dependency, type Groups } from '../dependency.js';
 import type { Signal } from './signal.js';
 
 /** Half a vote for what was never seen (Krichevsky and Trofimov 1981). */
@@ -28,6 +28,8 @@ interface Tally {
   readonly logOdds: Float64Array;
   readonly candidate: Int32Array;
   readonly candidateOdds: Float64Array;
+  /** Whether the candidate leads all third values clearly, so that it may be suggested. */
+  readonly isClear: Uint8Array;
   /** Dependency that named the candidate, for rows that have one. */
   readonly source: Map<number, Dependency>;
   /** Rows whose own value a stronger dependency confirms. */
@@ -108,6 +110,7 @@ function tallyColumn(
     logOdds: new Float64Array(table.rows),
     candidate: new Int32Array(table.rows).fill(-1),
     candidateOdds: new Float64Array(table.rows),
+    isClear: new Uint8Array(table.rows),
     source: new Map(),
     confirmed: new Uint8Array(table.rows),
   };
@@ -137,7 +140,8 @@ function signalsOf(table: CellTable, to: number, tally: Tally): Signal[] {
     if (score < LEAST_SCORE || parts.some((part) => isPartOf(cellText(part, row), current, suggested))) continue;
     const names = rule.from.map((from) => table.columns[from].name).join(', ');
     const evidence = `rows with the same ${names} say "${suggested}"`;
-    signals.push({ row, column: to, kind: 'dependency', score, suggested, evidence });
+    const isCertain = tally.isClear[row] === 1;
+    signals.push({ row, column: to, kind: 'dependency', score, evidence, ...(isCertain ? { suggested } : {}) });
   }
   return signals;
 }
@@ -184,8 +188,11 @@ function voteInGroup(
     const code = codes[row];
     const isMissing = ballot.isMissing(code);
     const rival = isMissing ? ballot.top : ballot.rival(code);
-    const against = ballot.votesFor(rival);
-    const own = isMissing ? ballot.votesFor(ballot.second) : ballot.votesFor(code) - 1;
+    // A blank cell is wrong whichever value is right, so all present values stand against it.
+    const against = isMissing ? ballot.voters : ballot.votesFor(rival);
+    const own = isMissing ? 0 : ballot.votesFor(code) - 1;
+    // One voice against one voice says that something is wrong, not which.
+    if (!isMissing && against === own + 1) continue;
     const odds = Math.log((against + UNSEEN_VOTES) / (own + UNSEEN_VOTES));
     const bounded = Math.max(-limit, Math.min(limit, odds));
     const isAccused = bounded > 0;
@@ -195,6 +202,7 @@ function voteInGroup(
     if (bounded <= tally.candidateOdds[row]) continue;
     tally.candidateOdds[row] = bounded;
     tally.candidate[row] = rival;
+    tally.isClear[row] = ballot.votesFor(rival) > CLEAR_LEAD * ballot.mostVotesBeside(rival, code) ? 1 : 0;
     tally.source.set(row, rule);
   }
 }

@@ -12,6 +12,7 @@ export type SignalKind =
   | 'range'
   | 'unusual-pattern'
   | 'typo'
+  | 'variant'
   | 'dependency'
   | 'misplaced'
   | 'encoding'

@@ -1,0 +1,132 @@
+/** Drift of whole datasets: one verdict a column, with false alarms bounded over all columns and all datasets of a run. */
+import { benjaminiHochberg, harmonicMeanP } from './shift-probability.js';
+import { categoryTests, numberTests, type PairedCounts, type ShiftTest } from './shift-tests.js';
+
+/** One column in both samples. */
+export interface PairedColumn extends PairedCounts {
+  readonly column: string;
+  /** How values are compared. `time` and `identifier` always move on: only what is missing is compared. */
+  readonly kind: 'number' | 'category' | 'time' | 'identifier';
+  /** Rows without a value, reference and current. */
+  readonly missing: readonly [number, number];
+  /** Rows whose value is not of the column's kind (text in a number column), reference and current. */
+  readonly malformed: readonly [number, number];
+  /** Set when only one side has the column. */
+  readonly absentFrom?: 'reference' | 'current';
+}
+
+export interface ColumnDrift {
+  readonly column: string;
+  /** The test that speaks for the column; `none` when nothing could be compared. */
+  readonly test: string;
+  readonly statistic: number;
+  readonly effect: number;
+  /** The effect that chance alone gives at these sample sizes. */
+  readonly floor: number;
+  /** Combined over the column's tests. */
+  readonly p: number;
+  /** Adjusted over the dataset's columns and, in a run over several datasets, over all their columns. */
+  readonly pAdjusted: number;
+  readonly drift: boolean;
+  readonly reason: string;
+}
+export interface DatasetDrift {
+  readonly columns: readonly ColumnDrift[];
+  readonly drift: boolean;
+}
+
+/** Share of stable datasets that may raise an alarm: at most one in a thousand. */
+export const FALSE_ALARM_RATE = 1e-3;
+
+/** An effect whose own test is above this p may be noise: it cannot make a column's drift material. */
+const SUSPECT_P = 0.01;
+
+/** The tests of one column; missing and malformed values are tested beside the values, and only where they occur. */
+function testsOf(column: PairedColumn): ShiftTest[] {
+  const values =
+    column.kind === 'number' ? numberTests(column) : column.kind === 'category' ? categoryTests(column) : [];
+  const present = [0, 1].map((side) => {
+    const counts = side === 0 ? column.reference : column.current;
+    return counts.reduce((sum, count) => sum + count, 0);
+  });
+  const presence: PairedCounts = {
+    values: ['present', 'missing', 'malformed'],
+    reference: [present[0], column.missing[0], column.malformed[0]],
+    current: [present[1], column.missing[1], column.malformed[1]],
+  };
+  const occurring = [0, 1, 2].filter((i) => presence.reference[i] + presence.current[i] > 0);
+  const kept: PairedCounts = {
+    values: occurring.map((i) => presence.values[i]),
+    reference: occurring.map((i) => presence.reference[i]),
+    current: occurring.map((i) => presence.current[i]),
+  };
+  const missing = categoryTests(kept).map((test) => ({ ...test, test: `missing:${test.test}` }));
+  // Values and missingness weigh the same, however many tests each has.
+  const even = (tests: readonly ShiftTest[]): ShiftTest[] => {
+    const weights = tests.reduce((sum, test) => sum + test.weight, 0);
+    return tests.map((test) => ({ ...test, weight: test.weight / weights }));
+  };
+  return [...even(values), ...even(missing)];
+}
+
+/** The p and the speaking test of one column, before adjustment. */
+function judgeColumn(column: PairedColumn): Omit<ColumnDrift, 'pAdjusted' | 'drift'> & { readonly material: boolean } {
+  const { column: name } = column;
+  if (column.absentFrom !== undefined) {
+    const reason = column.absentFrom === 'current' ? 'the column is gone' : 'the column is new';
+    return { column: name, test: 'schema', statistic: 1, effect: 1, floor: 0, p: 0, reason, material: true };
+  }
+  const tests = testsOf(column);
+  if (tests.length === 0) {
+    const reason =
+      column.kind === 'time' || column.kind === 'identifier'
+        ? `${column.kind}: moves on by itself`
+        : 'nothing to compare';
+    return { column: name, test: 'none', statistic: 0, effect: 0, floor: 0, p: 1, reason, material: false };
+  }
+  const isMaterial = (test: ShiftTest): boolean => test.p <= SUSPECT_P && test.effect - test.floor >= test.effectMin;
+  const material = tests.filter(isMaterial);
+  const voices = material.length > 0 ? material : tests;
+  const speaker = voices.reduce((a, b) => (b.p < a.p ? b : a));
+  const { test, statistic, effect, floor, reason } = speaker;
+  return {
+    column: name,
+    test,
+    statistic,
+    effect,
+    floor,
+    p: harmonicMeanP(tests),
+    reason,
+    material: material.length > 0,
+  };
+}
+
+/**
+ * Verdict for each dataset of a run.
+ *
+ * A column drifts when its adjusted p is at most `FALSE_ALARM_RATE` *and* a significant test has an effect above its
+ * noise floor by more than what is worth an action. The adjusted p is the larger of two Benjamini-Hochberg
+ * adjustments: over the dataset's own columns (a stable dataset alarms at most once in 1,000 runs whatever the others
+ * do) and over all columns of the run (a folder of a thousand stable datasets alarms as rarely as one).
+ *
+ * Degenerate cases: an empty sample or a column with nothing comparable has test `none`, p 1 and no drift; a column
+ * that only one side has is drift. Columns come out by name.
+ */
+export function detectDrift(datasets: Readonly<Record<string, readonly PairedColumn[]>>): Record<string, DatasetDrift> {
+  const names = Object.keys(datasets).sort((a, b) => (a < b ? -1 : 1));
+  const judged = names.map((name) =>
+    [...datasets[name]].sort((a, b) => (a.column < b.column ? -1 : 1)).map((column) => judgeColumn(column)),
+  );
+  const overall = benjaminiHochberg(judged.flat().map((column) => column.p));
+  let next = 0;
+  return Object.fromEntries(
+    judged.map((columns, index) => {
+      const own = benjaminiHochberg(columns.map((column) => column.p));
+      const result = columns.map(({ material, reason, ...column }, i): ColumnDrift => {
+        const pAdjusted = Math.max(own[i], overall[next++]);
+        return { ...column, pAdjusted, drift: material && pAdjusted <= FALSE_ALARM_RATE, reason };
+      });
+      return [names[index], { columns: result, drift: result.some((column) => column.drift) }];
+    }),
+  );
+}
