@@ -127,5 +127,6 @@ export interface DataPlane {
 export interface CacheFiles {
   /** True when the file is there with its full size. */
   has(path: string, fileBytes: number): Promise<boolean>;
-  remove(paths: readonly string[]): Promise<void>;
+  /** Removes files written before `writtenBeforeMs`: a younger one was just written again by a cycle that will deliver it. */
+  remove(paths: readonly string[], writtenBeforeMs: number): Promise<void>;
 }

@@ -273,6 +273,9 @@ export const cacheEntries = pgTable(
   ],
 );
 
+/** Cache files that were removed: a delivery of one can no longer be read. */
+export const removedFiles = pgTable('removed_files', { path: text().primaryKey(), removedAt: at().notNull() });
+
 /** Token bucket of each limited source: what may still be taken without exceeding bytes/s and rows/s. */
 export const budgets = pgTable(
   'budgets',

@@ -1,15 +1,18 @@
 /** Timeouts, retries and non-retryable error types of every stage, in one place. */
 import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
 
-/** Errors that no retry mends: the caller, the configuration or the data must change. */
-export const NON_RETRYABLE = ['usage', 'refused'] as const;
+/**
+ * Errors that no retry mends: the caller, the configuration or the data must change. Activities also mark every
+ * error of kind `usage` or `refused` as non-retryable themselves (activities/failure.ts).
+ */
+export const NON_RETRYABLE = ['UnknownPool', 'UnknownDataset', 'UnknownColumn', 'TypeMismatch', 'VersionGone', 'Paused', 'TooManyQueued'];
 
 const retry = {
   initialInterval: '250ms',
   backoffCoefficient: 2,
   maximumInterval: '10s',
-  nonRetryableErrorTypes: [...NON_RETRYABLE],
-} as const;
+  nonRetryableErrorTypes: NON_RETRYABLE,
+} satisfies ActivityOptions['retry'];
 
 /** Stages that read and write Postgres and scan metadata: retried through an outage of about ten minutes. */
 export const stageOptions: ActivityOptions = {

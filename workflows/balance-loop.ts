@@ -22,6 +22,7 @@ import { QUEUE_MAX, SWEEP_INTERVAL, sweepOptions } from './activity-options.js';
 import { balanceCycle } from './balance-cycle.js';
 import {
   balanceNowUpdate,
+  type BalanceNowInput,
   cycleWorkflowId,
   pauseSignal,
   resumeSignal,
@@ -67,7 +68,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
       return { decisionId, cycleWorkflowId: cycleWorkflowId(pool, decisionId) };
     },
     {
-      validator: () => {
+      validator: (_input: BalanceNowInput) => {
         if (paused) throw ApplicationFailure.nonRetryable(`pool ${pool.pool} is paused${pauseReason === null ? '' : `: ${pauseReason}`}`, 'Paused');
         if (queue.length >= QUEUE_MAX) throw ApplicationFailure.nonRetryable(`${QUEUE_MAX} cycles already wait for pool ${pool.pool}`, 'TooManyQueued');
       },

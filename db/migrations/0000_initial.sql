@@ -203,6 +203,11 @@ CREATE TABLE "profiles" (
 	CONSTRAINT "profiles_tenant_pool_dataset_version_as_of_ms_pk" PRIMARY KEY("tenant","pool","dataset","version","as_of_ms")
 );
 --> statement-breakpoint
+CREATE TABLE "removed_files" (
+	"path" text PRIMARY KEY NOT NULL,
+	"removed_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "requests" (
 	"tenant" text NOT NULL,
 	"pool" text NOT NULL,

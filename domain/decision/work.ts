@@ -21,6 +21,8 @@ export interface WorkItem {
   /** Pinned dataset version, or null for the newest. */
   readonly datasetVersion: string | null;
   readonly createdMs: number;
+  /** Cycles that looked at it, this one included. */
+  readonly attempts: number;
   readonly classColumn: string | null;
   readonly target: 'uniform' | Readonly<Record<string, number>> | null;
   readonly maxClassGap: number;

@@ -70,6 +70,7 @@ const dataset = z.strictObject({
   path: z.string().min(1).optional().describe('File or glob under the root of a files source.'),
   format: z.enum(['parquet', 'csv', 'json']).optional().describe('Taken from the file name when absent.'),
   table: z.string().min(1).optional().describe('Table of a postgres source.'),
+  load: z.string().min(1).optional().describe('CSV or JSON file that fills the table of a postgres source when it is not there yet; relative to balance.yaml or `package:NAME/PATH`.'),
   key: z.array(z.string().min(1)).min(1).optional().describe('Columns that identify a row. Absent: file and row position (files sources only).'),
   eventTime: z.string().min(1).optional().describe('Column with the time at which a row happened; rows after the cycle\'s time have not arrived yet.'),
   columns: z.record(z.string(), columnContract).default({}),

@@ -1,0 +1,179 @@
+/** Stage 1: describe every dataset that is asked of, measure what matches each item, analyze. */
+import { analyze, analyzeReasons, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
+import type { DatasetFacts, ItemFacts, Refusal, WorkItem } from '../domain/decision/work.js';
+import { BalanceError } from '../domain/types/errors.js';
+import type { StageDependencies, StageSummary } from './create.js';
+import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
+import { cancellation, recordOf } from './stage.js';
+import type { CycleContext, DecisionRef } from './store-ports.js';
+
+/** Distinct questions measured exactly in one scan of a dataset; beyond them a bound stands in. */
+const ASKS_MAX = 256;
+
+export function createAnalyze(deps: StageDependencies) {
+  return {
+    async analyze(ref: DecisionRef): Promise<StageSummary> {
+      const startedMs = deps.now();
+      const stored = await deps.stages.find(ref, 'analyze');
+      if (stored !== null) return { summary: summarise(stored.outcome as AnalyzeOutcome) };
+      const context = await deps.contextOf(ref);
+      const inputs = await gather(deps, context, startedMs);
+      const outcome = analyze(inputs, deps.analyzers);
+      await deps.history.saveProfiles(
+        ref,
+        inputs.datasets.map(({ id, version, ...state }) => ({ dataset: id, version, asOfMs: context.asOfMs, state })),
+        deps.now(),
+      );
+      const degraded = outcome.analysis.failed.length > 0 || inputs.failures.length > 0;
+      await deps.stages.save(ref, recordOf(deps, 'analyze', startedMs, { inputs, prior: [], outcome, reasons: analyzeReasons(outcome), degraded }));
+      return { summary: summarise(outcome) };
+    },
+  };
+}
+
+function summarise({ analysis, refusals }: AnalyzeOutcome): string {
+  const worst = analysis.findings[0];
+  return `**analyze**: ${analysis.findings.length} findings, ${analysis.criticalNeeds.length} critical needs, ${refusals.length} refused${worst === undefined ? '' : `; worst: ${worst.message}`}`;
+}
+
+async function gather(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<AnalyzeInputs> {
+  const { definition, items, asOfMs } = context;
+  const used = [...new Set(items.map(({ dataset }) => dataset))].sort().filter((id) => definition.datasets[id] !== undefined);
+  const parts = await Promise.all(used.map((id) => inspect(deps, context, id)));
+  return {
+    nowMs,
+    asOfMs,
+    items,
+    weights: Object.fromEntries(Object.entries(definition.models).map(([id, { weight }]) => [id, weight])),
+    datasets: parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
+    classCounts: {},
+    failures: parts.flatMap(({ failure }) => (failure === null ? [] : [failure])),
+    facts: parts.flatMap(({ items: measured }) => measured).sort((a, b) => (a.itemId < b.itemId ? -1 : 1)),
+    rejected: parts.flatMap(({ rejected }) => rejected),
+    restricted: Object.fromEntries(
+      used.map((id) => [id, Object.entries(definition.datasets[id]!.columns).flatMap(([column, { sensitivity }]) => (sensitivity === 'restricted' ? [column] : []))]),
+    ),
+    mayRead: Object.fromEntries(Object.entries(definition.models).map(([id, { mayRead }]) => [id, mayRead])),
+  };
+}
+
+interface Inspection {
+  readonly facts: DatasetFacts | null;
+  readonly failure: { readonly dataset: string; readonly type: string; readonly reason: string } | null;
+  readonly items: readonly ItemFacts[];
+  readonly rejected: readonly Refusal[];
+}
+
+/** One dataset: what it is now, and what each of its items would find. A source that fails is a finding, not an end. */
+async function inspect(deps: StageDependencies, context: CycleContext, id: string): Promise<Inspection> {
+  const dataset = datasetRef(context, id);
+  const signal = cancellation();
+  let state: DatasetState;
+  try {
+    state = await deps.data.describe(dataset, context.asOfMs, signal);
+  } catch (error) {
+    return { facts: null, failure: failureOf(id, error), items: [], rejected: [] };
+  }
+  const columns = new Set(state.columns.map(({ name }) => name));
+  const items = context.items.filter((item) => item.dataset === id && usable(item, columns));
+  const { answers, rejected } = await measure(deps, context, dataset, items, signal);
+  return {
+    facts: {
+      id,
+      source: dataset.sourceId,
+      contentId: state.contentId,
+      version: state.version,
+      rows: state.rows,
+      newestEventMs: state.newestEventMs,
+      bytesPerValue: Object.fromEntries(state.columns.map(({ name, bytesPerValue }) => [name, bytesPerValue])),
+      completeness: Object.fromEntries(state.columns.map(({ name, completeness }) => [name, completeness])),
+    },
+    failure: null,
+    items: items.flatMap((item) => {
+      if (rejected.some(({ itemId }) => itemId === item.id)) return [];
+      return [factsOf(item, answers.get(questionOf(item)), state)];
+    }),
+    rejected,
+  };
+}
+
+/** Only transient failures are worth a retry of the whole stage; what the caller must mend is told per dataset. */
+function failureOf(dataset: string, error: unknown): { dataset: string; type: string; reason: string } {
+  if (error instanceof BalanceError && error.kind === 'usage') return { dataset, type: error.type, reason: error.message };
+  throw error;
+}
+
+function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {
+  const used = [...item.fields, ...item.where.map(({ column }) => column), ...(item.classColumn === null ? [] : [item.classColumn])];
+  return used.every((column) => columns.has(column));
+}
+
+/** Items that ask the same of the same rows share one question. */
+function questionOf(item: WorkItem): string {
+  return JSON.stringify([item.where, [...item.fields].sort(), item.classColumn]);
+}
+
+async function measure(
+  deps: StageDependencies,
+  context: CycleContext,
+  dataset: DatasetRef,
+  items: readonly WorkItem[],
+  signal: AbortSignal,
+): Promise<{ answers: ReadonlyMap<string, MeasureAnswer>; rejected: readonly Refusal[] }> {
+  const questions = new Map<string, MeasureAsk>();
+  // Needs first: their facts must be exact; requests with a row limit are bounded by it.
+  const ordered = [...items].sort((a, b) => (a.kind === b.kind ? (a.id < b.id ? -1 : 1) : a.kind === 'need' ? -1 : 1));
+  for (const item of ordered) {
+    const id = questionOf(item);
+    if (questions.size < ASKS_MAX) questions.set(id, { id, where: item.where, fields: item.fields, classColumn: item.classColumn });
+  }
+  const asks = [...questions.values()];
+  if (asks.length === 0) return { answers: new Map(), rejected: [] };
+  try {
+    const answers = await deps.data.measure(dataset, context.asOfMs, asks, signal);
+    return { answers: new Map(answers.map((answer) => [answer.id, answer])), rejected: [] };
+  } catch (error) {
+    if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
+    return measureOneByOne(deps, context, dataset, items, asks, signal);
+  }
+}
+
+/** One of the questions is wrong (a value that does not fit its column): find which, and tell only its askers. */
+async function measureOneByOne(
+  deps: StageDependencies,
+  context: CycleContext,
+  dataset: DatasetRef,
+  items: readonly WorkItem[],
+  asks: readonly MeasureAsk[],
+  signal: AbortSignal,
+): Promise<{ answers: ReadonlyMap<string, MeasureAnswer>; rejected: readonly Refusal[] }> {
+  const answers = new Map<string, MeasureAnswer>();
+  const wrong = new Map<string, BalanceError>();
+  for (const ask of asks) {
+    try {
+      for (const answer of await deps.data.measure(dataset, context.asOfMs, [ask], signal)) answers.set(answer.id, answer);
+    } catch (error) {
+      if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
+      wrong.set(ask.id, error);
+    }
+  }
+  const rejected = items.flatMap((item): Refusal[] => {
+    const error = wrong.get(questionOf(item));
+    return error === undefined ? [] : [{ itemId: item.id, type: error.type, reason: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }];
+  });
+  return { answers, rejected };
+}
+
+function factsOf(item: WorkItem, answer: MeasureAnswer | undefined, state: DatasetState): ItemFacts {
+  if (answer !== undefined) {
+    const { rows, classCounts, completeness, newestEventMs } = answer;
+    return { itemId: item.id, rows, exact: true, classCounts, completeness, newestEventMs };
+  }
+  const rows = Math.min(item.rows ?? state.rows, state.rows);
+  return { itemId: item.id, rows, exact: false, classCounts: null, completeness: {}, newestEventMs: state.newestEventMs };
+}
+
+export function datasetRef({ tenant, pool, definition }: Pick<CycleContext, 'tenant' | 'pool' | 'definition'>, id: string): DatasetRef {
+  const dataset = definition.datasets[id]!;
+  return { tenant, pool, id, definition: dataset, sourceId: dataset.source, source: definition.sources[dataset.source]! };
+}

@@ -1,0 +1,156 @@
+/** Stage 3: gather limits, budgets, cached results and history; plan; keep plan, batches and charges in one transaction. */
+import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
+import { planBatch, type BatchInputs, type BatchOutcome, type ResourceLimit } from '../domain/decision/batch.js';
+import type { PredictOutcome } from '../domain/decision/predict.js';
+import type { WorkItem } from '../domain/decision/work.js';
+import { formatBytes } from '../domain/types/units.js';
+import type { PoolDefinition } from '../domain/types/pool.js';
+import type { BatchRef, StageDependencies } from './create.js';
+import { digestOf } from './digest.js';
+import { loadStage, recordOf } from './stage.js';
+import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch } from './store-ports.js';
+
+export interface BatchStageInputs extends Omit<BatchInputs, 'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions'> {
+  readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
+}
+
+export function createBatch(deps: StageDependencies) {
+  return {
+    async batch(ref: DecisionRef): Promise<{ summary: string; batches: readonly BatchRef[] }> {
+      const startedMs = deps.now();
+      const context = await deps.contextOf(ref);
+      const stored = await deps.stages.find(ref, 'batch');
+      if (stored !== null) return answer(context, stored.outcome as BatchOutcome);
+      const analyzed = await loadStage(deps, ref, 'analyze');
+      const predicted = await loadStage(deps, ref, 'predict');
+      const inputs = await gather(deps, context, analyzed.inputs as AnalyzeInputs, startedMs);
+      const outcome = planBatch(planInputs(inputs, analyzed.inputs as AnalyzeInputs, analyzed.outcome as AnalyzeOutcome, predicted.outcome as PredictOutcome));
+      const record = recordOf(deps, 'batch', startedMs, { inputs, prior: [analyzed, predicted], outcome, reasons: reasonsOf(outcome), degraded: false });
+      await deps.plans.savePlan(ref, record, plannedBatches(context, outcome), chargesOf(outcome.charges, inputs.limits, 1), deps.now());
+      return answer(context, outcome);
+    },
+  };
+}
+
+/** The plan's inputs, from what is stored of three stages: replay uses the same function. */
+export function planInputs(inputs: BatchStageInputs, analyzed: AnalyzeInputs, analysis: AnalyzeOutcome, predicted: Pick<PredictOutcome, 'predictions'>): BatchInputs {
+  return {
+    ...inputs,
+    items: analyzed.items,
+    facts: analyzed.facts,
+    datasets: analyzed.datasets,
+    refused: analysis.refusals.map(({ itemId }) => itemId),
+    criticality: analysis.criticality,
+    resample: analysis.resample,
+    predictions: predicted.predictions,
+  };
+}
+
+async function gather(deps: StageDependencies, context: CycleContext, analyzed: AnalyzeInputs, nowMs: number): Promise<BatchStageInputs> {
+  const { definition, items, asOfMs } = context;
+  const rates = sourceLimits(definition);
+  const tokens = await deps.plans.tokens(context, rates, nowMs);
+  const limits: ResourceLimit[] = [
+    ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource]! })),
+    ...Object.entries(definition.resources).map(([resource, amount]) => ({ resource, source: null, available: amount, perSecond: 0, burst: amount })),
+  ];
+  const needs = await deps.history.needs(context, items.flatMap(({ needId }) => (needId === null ? [] : [needId])), asOfMs);
+  const cacheHits = await findHits(deps, context, analyzed);
+  return {
+    nowMs,
+    asOfMs,
+    windowMs: definition.window,
+    models: Object.fromEntries(Object.entries(definition.models).map(([id, { weight, priority }]) => [id, { weight, priority }])),
+    limits,
+    attempts: Object.fromEntries(items.filter(({ attempts }) => attempts > 1).map(({ id, attempts }) => [id, attempts])),
+    aheadRows: Object.fromEntries(items.flatMap((item) => (item.needId === null || !needs[item.needId]?.aheadRows ? [] : [[item.id, needs[item.needId]!.aheadRows]]))),
+    hits: cacheHits.map(({ itemId }) => itemId),
+    cacheHits,
+  };
+}
+
+/** Per-second limits of the sources, with what one window may take at once. */
+export function sourceLimits(definition: PoolDefinition): Omit<ResourceLimit, 'available'>[] {
+  const seconds = definition.window / 1000;
+  return Object.entries(definition.sources).flatMap(([source, { limits }]) => {
+    const of = (name: string, perSecond: number | undefined) => (perSecond === undefined ? [] : [{ resource: `${name}:${source}`, source, perSecond, burst: perSecond * seconds }]);
+    return [...of('bytes', limits.bytesPerSecond), ...of('rows', limits.rowsPerSecond)];
+  });
+}
+
+/** The question that a result answers, whatever the time: dataset, fields, rows, picks. */
+export function shapeOf(item: WorkItem): string {
+  return digestOf([item.dataset, item.fields, item.where, item.rows, item.seed]);
+}
+
+/** Requests that say how old data may be are served from the cache where it is fresh enough; a pin needs the same content. */
+async function findHits(deps: StageDependencies, context: CycleContext, analyzed: AnalyzeInputs): Promise<(CacheHit & { itemId: string })[]> {
+  const datasets = new Map(analyzed.datasets.map((dataset) => [dataset.id, dataset]));
+  const asking = context.items.filter((item) => item.kind === 'request' && datasets.has(item.dataset));
+  const asks = asking.map((item) => ({
+    shape: shapeOf(item),
+    // Without a bound only a result of this very time will do.
+    minAsOfMs: context.asOfMs - (item.maxAgeMs ?? 0),
+    contentId: item.maxAgeMs === null || item.datasetVersion !== null ? datasets.get(item.dataset)!.contentId : null,
+  }));
+  const found = new Map((await deps.plans.cached(context, asks, context.asOfMs)).map((hit) => [hit.shape, hit]));
+  const hits: (CacheHit & { itemId: string })[] = [];
+  for (const [index, item] of asking.entries()) {
+    const { shape, minAsOfMs } = asks[index]!;
+    const hit = found.get(shape);
+    if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
+    if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
+  }
+  return hits;
+}
+
+export function chargesOf(amounts: Readonly<Record<string, number>>, limits: readonly ResourceLimit[], sign: 1 | -1): BudgetCharge[] {
+  return limits
+    .filter(({ source, resource }) => source !== null && (amounts[resource] ?? 0) !== 0)
+    .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource]! }));
+}
+
+function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBatch[] {
+  return outcome.reads.map(({ ordinal, dataset, source, contentId, slices, predictedBytes, askedBytes }) => ({
+    batchId: batchId(context, ordinal),
+    ordinal,
+    source,
+    dataset,
+    contentId,
+    asOfMs: context.asOfMs,
+    slices,
+    predictedBytes,
+    askedBytes,
+  }));
+}
+
+function batchId({ decisionId }: DecisionRef, ordinal: number): string {
+  return `${decisionId}:${ordinal}`;
+}
+
+/** What the workflow needs to schedule the reads. */
+function answer(context: CycleContext, outcome: BatchOutcome): { summary: string; batches: BatchRef[] } {
+  const modelOf = new Map(context.items.map(({ id, model }) => [id, model]));
+  const batches = outcome.reads.map(({ ordinal, dataset, slices }): BatchRef => {
+    const models = new Set(slices.map(({ id }) => modelOf.get(id)!));
+    const [id] = models;
+    const model = models.size === 1 ? context.definition.models[id!] : undefined;
+    return {
+      batchId: batchId(context, ordinal),
+      dataset,
+      requests: slices.length,
+      model: model === undefined ? null : { id: id!, priority: model.priority, weight: model.weight },
+    };
+  });
+  const { asked, planned, grants, waiting, reads } = outcome;
+  return { summary: `**batch**: ${grants.length} granted as ${reads.length} reads (${formatBytes(planned.bytes)} of ${formatBytes(asked.bytes)} asked), ${waiting.length} wait`, batches };
+}
+
+function reasonsOf(outcome: BatchOutcome): string[] {
+  return [
+    outcome.ahead.reason,
+    ...outcome.reads.slice(0, 20).map(({ dataset, slices, askedBytes, predictedBytes }) => `${slices.length} requests on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`),
+    ...(outcome.allocation?.allocations.map(({ id, reason }) => `${id}: ${reason}`) ?? []),
+    ...outcome.waiting.slice(0, 50).map(({ itemId, reason }) => `${itemId} waits: ${reason}`),
+  ];
+}

@@ -1,0 +1,175 @@
+/** Stage 5: decide what is handed out, and close the decision with all its effects in one transaction. */
+import { snapshotOf, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
+import type { BatchOutcome } from '../domain/decision/batch.js';
+import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate.js';
+import type { Grant } from '../domain/decision/grants.js';
+import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-check.js';
+import { stepEndMs } from '../domain/decision/steps.js';
+import type { WorkItem } from '../domain/decision/work.js';
+import { chargesOf, shapeOf, type BatchStageInputs } from './batch.js';
+import type { StageDependencies } from './create.js';
+import { digestOf } from './digest.js';
+import type { QualityStageInputs, StoredResult } from './quality-check.js';
+import { loadStage, recordOf } from './stage.js';
+import type { ClosedDecision, Closing, CycleContext, DecisionRef, NewDelivery, StageRecord } from './store-ports.js';
+
+/** Everything that the earlier stages left behind. */
+interface Earlier {
+  readonly analyzed: StageRecord;
+  readonly planned: StageRecord;
+  readonly checked: StageRecord;
+}
+
+export function createCoordinate(deps: StageDependencies) {
+  return {
+    async coordinate(ref: DecisionRef): Promise<ClosedDecision> {
+      const startedMs = deps.now();
+      const closed = await deps.closing.closed(ref);
+      if (closed !== null) return closed;
+      const context = await deps.contextOf(ref);
+      const [analyzed, predicted, planned, checked] = await Promise.all([
+        loadStage(deps, ref, 'analyze'),
+        loadStage(deps, ref, 'predict'),
+        loadStage(deps, ref, 'batch'),
+        loadStage(deps, ref, 'quality-check'),
+      ]);
+      const inputs = coordinateInputs(analyzed, planned, checked);
+      const outcome = coordinate(inputs);
+      // The inputs are the earlier outcomes: their digests say all, a second copy would say nothing more.
+      const record = recordOf(deps, 'coordinate', startedMs, { inputs: {}, prior: [analyzed, planned, checked], outcome, reasons: outcome.ended.map(({ itemId, reason }) => `${itemId}: ${reason}`), degraded: false });
+      const digest = digestOf([analyzed, predicted, planned, checked, record].map(({ outcomeDigest }) => outcomeDigest));
+      const closing = await closingOf(deps, context, { analyzed, planned, checked }, outcome, record, digest);
+      return deps.closing.close(ref, closing, deps.now());
+    },
+  };
+}
+
+/** The stage's inputs, from what is stored: replay uses the same function. */
+export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, checked: StageRecord): CoordinateInputs {
+  const facts = analyzed.inputs as AnalyzeInputs;
+  const analysis = analyzed.outcome as AnalyzeOutcome;
+  const plan = planned.outcome as BatchOutcome;
+  const { results } = checked.inputs as QualityStageInputs;
+  const refused = new Set(analysis.refusals.map(({ itemId }) => itemId));
+  return {
+    items: facts.items,
+    snapshot: snapshotOf(facts, facts.items.filter(({ id }) => !refused.has(id))),
+    grants: plan.grants,
+    verdicts: (checked.outcome as QualityOutcome).verdicts,
+    refusals: [...analysis.refusals, ...plan.refusals],
+    waiting: plan.waiting,
+    failed: results.flatMap(({ itemId, failure }) => (failure === null ? [] : [{ itemId, ...failure }])),
+  };
+}
+
+async function closingOf(deps: StageDependencies, context: CycleContext, earlier: Earlier, outcome: CoordinateOutcome, record: StageRecord, digest: string): Promise<Closing> {
+  const plan = earlier.planned.outcome as BatchOutcome;
+  const planInputs = earlier.planned.inputs as BatchStageInputs;
+  const { results } = earlier.checked.inputs as QualityStageInputs;
+  const facts = earlier.analyzed.inputs as AnalyzeInputs;
+  const { definition, asOfMs, items } = context;
+  const deliveries = await deliveriesOf(deps, context, plan, results, (earlier.checked.outcome as QualityOutcome).verdicts, outcome);
+  const itemOf = new Map(items.map((item) => [item.id, item]));
+  const rowsOf = new Map(facts.facts.map((fact) => [fact.itemId, fact.rows]));
+  const demand: Record<string, number> = {};
+  for (const item of items) demand[`${item.model}/${item.dataset}`] = (demand[`${item.model}/${item.dataset}`] ?? 0) + (item.rows ?? rowsOf.get(item.id) ?? 0);
+  const delivered: Record<string, number> = {};
+  for (const { model, chargedBytes } of deliveries) delivered[model] = (delivered[model] ?? 0) + chargedBytes;
+  return {
+    record,
+    outcome: outcome.outcome,
+    risk: outcome.risk,
+    summary: outcome.summary,
+    reasons: [...earlier.analyzed.reasons.slice(0, 5), ...record.reasons].slice(0, 20),
+    impact: outcome.impact,
+    digest,
+    deliveries,
+    ended: outcome.ended.map(({ itemId, ...end }) => ({ requestId: itemId, ...end })),
+    waiting: plan.waiting,
+    cache: results.flatMap(({ itemId, served, slice, asOfMs: at, contentId }) => {
+      const item = itemOf.get(itemId)!;
+      return slice === null || served === 'cache' || item.kind === 'need' ? [] : [{ shape: shapeOf(item), contentId, asOfMs: at, slice }];
+    }),
+    settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
+    metrics: [
+      ...Object.entries(demand).map(([subject, value]) => ({ metric: 'demand', subject, atMs: stepEndMs(definition, asOfMs), value })),
+      ...Object.entries(delivered).map(([subject, value]) => ({ metric: 'charged-bytes', subject, atMs: asOfMs, value })),
+    ],
+    leaseUntilMs: deps.now() + definition.cache.lease,
+  };
+}
+
+/** What was charged at planning and then not taken: given back to the sources' budgets. Negative where more was taken. */
+function unused({ definition }: CycleContext, plan: BatchOutcome, results: readonly StoredResult[]): Record<string, number> {
+  const taken: Record<string, number> = {};
+  const sourceOf = new Map(plan.reads.flatMap((read) => read.slices.map(({ id }) => [id, read.source] as const)));
+  for (const { itemId, chargedBytes, slice } of results) {
+    const source = sourceOf.get(itemId);
+    if (source === undefined || definition.sources[source] === undefined) continue;
+    taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + chargedBytes;
+    taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + (slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
+  }
+  return Object.fromEntries(Object.entries(plan.charges).map(([resource, amount]) => [resource, amount - (taken[resource] ?? 0)]));
+}
+
+async function deliveriesOf(
+  deps: StageDependencies,
+  context: CycleContext,
+  plan: BatchOutcome,
+  results: readonly StoredResult[],
+  verdicts: readonly ItemVerdict[],
+  outcome: CoordinateOutcome,
+): Promise<NewDelivery[]> {
+  const items = new Map(context.items.map((item) => [item.id, item]));
+  const grants = new Map(plan.grants.map((grant) => [grant.itemId, grant]));
+  const resultOf = new Map(results.map((result) => [result.itemId, result]));
+  const verdictOf = new Map(verdicts.map((verdict) => [verdict.itemId, verdict]));
+  const fallbacks = outcome.deliver.filter(({ use }) => use === 'last-good').map(({ itemId }) => items.get(itemId)!.needId!);
+  const history = await deps.history.needs(context, fallbacks, context.asOfMs - 1);
+  return outcome.deliver.map(({ itemId, use, verdict, score }): NewDelivery => {
+    const item = items.get(itemId)!;
+    const grant = grants.get(itemId)!;
+    const result = resultOf.get(itemId)!;
+    const judged = verdictOf.get(itemId)!;
+    const last = use === 'last-good' ? history[item.needId!]!.lastGood! : null;
+    return {
+      id: deliveryId(itemId),
+      requestId: itemId,
+      model: item.model,
+      dataset: item.dataset,
+      needId: item.needId,
+      slice: last?.slice ?? result.slice!,
+      chargedBytes: last === null ? result.chargedBytes : 0,
+      contentId: last?.contentId ?? result.contentId,
+      asOfMs: last?.asOfMs ?? result.asOfMs,
+      verdict,
+      score: last?.score ?? score,
+      served: last === null ? result.served : 'last-good',
+      report: reportOf(item, grant, judged, last !== null),
+    };
+  });
+}
+
+/** One delivery for each request: its id is the request's. */
+function deliveryId(requestId: string): string {
+  return requestId;
+}
+
+/** What the model is told about its data: verdict, scores, findings, the mix and its weights, what is missing. */
+function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, standIn: boolean): object {
+  return {
+    verdict: judged.verdict,
+    reason: judged.reason,
+    dimensions: judged.dimensions,
+    findings: judged.findings,
+    corrections: [...(grant.quotas === null ? [] : ['stratified draw towards the class target']), ...(standIn ? ['last good delivery in place of the quarantined one'] : [])],
+    asked: grant.asked,
+    granted: grant.rows,
+    aheadRows: grant.aheadRows,
+    classColumn: item.classColumn,
+    classQuotas: grant.quotas,
+    classWeights: grant.weights,
+    classShortfall: grant.shortfall,
+    grantReason: grant.reason,
+  };
+}

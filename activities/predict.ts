@@ -1,0 +1,104 @@
+/** Stage 2: give every demand series the steps that are complete, forecast the next ones, keep what was learned. */
+import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import { FORECAST_LEVEL, predict, predictReasons, type PredictInputs, type PredictOutcome, type SeriesInput } from '../domain/decision/predict.js';
+import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
+import type { SeriesSnapshot } from '../domain/prediction/series-forecaster.js';
+import { datasetRef } from './analyze.js';
+import type { StageDependencies, StageSummary } from './create.js';
+import { cancellation, loadStage, recordOf } from './stage.js';
+import type { CycleContext, DecisionRef, SeriesState } from './store-ports.js';
+
+/** Steps looked back on when a series is seen for the first time: two weeks of hours. */
+const FIRST_HISTORY_STEPS = 336;
+
+export function createPredict(deps: StageDependencies) {
+  return {
+    async predict(ref: DecisionRef): Promise<StageSummary> {
+      const startedMs = deps.now();
+      const stored = await deps.stages.find(ref, 'predict');
+      if (stored !== null) return { summary: summarise(stored.outcome as PredictOutcome) };
+      const context = await deps.contextOf(ref);
+      const analyzed = await loadStage(deps, ref, 'analyze');
+      const { inputs, learn } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
+      const { predictions, snapshots } = predict(inputs);
+      const outcome = { predictions };
+      const record = recordOf(deps, 'predict', startedMs, { inputs, prior: [analyzed], outcome, reasons: predictReasons({ predictions, snapshots }), degraded: false });
+      const states = learn ? inputs.series.map(({ series, upToMs }): SeriesState => ({ series, stepMs: inputs.stepMs, upToMs, snapshot: snapshots[series] })) : [];
+      const forecasts = predictions.flatMap(({ series, method, reliable, steps }) => steps.map((step) => ({ series, method, reliable, level: FORECAST_LEVEL, ...step })));
+      await deps.series.saveForecasts(ref, record, states, forecasts, deps.now());
+      return { summary: summarise({ predictions, snapshots }) };
+    },
+  };
+}
+
+function summarise({ predictions }: PredictOutcome): string {
+  const reliable = predictions.filter((prediction) => prediction.reliable).length;
+  return `**predict**: ${predictions.length} demand series, ${reliable} with enough history to rely on`;
+}
+
+async function gather(deps: StageDependencies, context: CycleContext, analyzed: AnalyzeInputs): Promise<{ inputs: PredictInputs; learn: boolean }> {
+  const { definition, asOfMs } = context;
+  const stepMs = stepMsOf(definition);
+  // The step that ends now may still grow: only steps before it are learned.
+  const upToMs = stepEndMs(definition, asOfMs) - stepMs;
+  const declared = Object.entries(definition.models).flatMap(([model, { needs }]) => needs.map((need) => `${model}/${need.dataset}`));
+  const names = [...new Set([...declared, ...context.items.map((item) => `${item.model}/${item.dataset}`)])].sort();
+  const states = new Map((await deps.series.load(context, names)).map((state) => [state.series, state]));
+  // A slice of the past must not see what was learned after it: it learns afresh, and keeps nothing.
+  const learn = [...states.values()].every((state) => state.upToMs <= upToMs && state.stepMs === stepMs);
+  const known = (name: string) => (learn ? states.get(name) : undefined);
+  const fromMs = upToMs - FIRST_HISTORY_STEPS * stepMs;
+  const recorded = await deps.series.demand(context, names, fromMs, upToMs);
+  const first = names.filter((name) => known(name) === undefined);
+  const arrived = await arrivals(deps, context, analyzed, first, stepMs, upToMs);
+  const anyAt = new Set(recorded.map(({ atMs }) => atMs));
+  const valueAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
+  const series = names.map((name): SeriesInput => {
+    const state = known(name);
+    const values: (number | null)[] = [];
+    for (let atMs = (state?.upToMs ?? fromMs) + stepMs; atMs <= upToMs; atMs += stepMs) {
+      const past = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
+      values.push(valueAt.get(`${name}|${atMs}`) ?? past ?? (anyAt.has(atMs) ? 0 : null));
+    }
+    // A series begins with its first demand.
+    const begins = state === undefined ? values.findIndex((value) => value !== null && value > 0) : 0;
+    const kept = begins === -1 ? [] : values.slice(begins);
+    return {
+      series: name,
+      snapshot: (state?.snapshot as SeriesSnapshot | undefined) ?? null,
+      values: kept,
+      recent: recorded.filter((one) => one.series === name).map(({ value }) => value),
+      upToMs,
+    };
+  });
+  return { inputs: { stepMs, seasons: seasonsOf(stepMs), series }, learn };
+}
+
+/** For needs that want every new row, the past arrivals are the past demand: a history to forecast from on the first day. */
+async function arrivals(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+  names: readonly string[],
+  stepMs: number,
+  upToMs: number,
+): Promise<Readonly<Record<string, readonly number[]>>> {
+  const { definition } = context;
+  const wanted = new Set(names);
+  const result: Record<string, number[]> = {};
+  for (const dataset of analyzed.datasets) {
+    if (definition.datasets[dataset.id]?.eventTime === undefined) continue;
+    const asks = Object.entries(definition.models).flatMap(([model, { needs }]) =>
+      needs
+        .filter((need) => need.dataset === dataset.id && need.rows === 'new' && wanted.has(`${model}/${dataset.id}`))
+        .map((need) => ({ id: `${model}/${need.id}`, series: `${model}/${dataset.id}`, where: need.where, fields: need.fields, classColumn: null })),
+    );
+    if (asks.length === 0) continue;
+    const counts = await deps.data.arrivals(datasetRef(context, dataset.id), upToMs, asks, stepMs, FIRST_HISTORY_STEPS, cancellation());
+    for (const { id, series } of asks) {
+      const sum = (result[series] ??= Array.from({ length: FIRST_HISTORY_STEPS }, () => 0));
+      counts[id]?.forEach((count, index) => (sum[index]! += count));
+    }
+  }
+  return result;
+}

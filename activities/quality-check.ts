@@ -1,0 +1,87 @@
+/** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
+import { qualityCheck, qualityReasons, type QualityInputs, type QualityOutcome, type Result } from '../domain/decision/quality-check.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import type { BatchOutcome } from '../domain/decision/batch.js';
+import type { BatchStageInputs } from './batch.js';
+import type { StageDependencies, StageSummary } from './create.js';
+import type { SliceResult } from './ports.js';
+import { loadStage, recordOf } from './stage.js';
+import type { BatchOutcome as BatchRow, CycleContext, DecisionRef } from './store-ports.js';
+
+/** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
+export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results'> {
+  readonly results: readonly StoredResult[];
+}
+export interface StoredResult extends Omit<Result, 'slice'> {
+  readonly slice: SliceResult | null;
+  readonly contentId: string;
+  /** This item's part of what its read took, in bytes. */
+  readonly chargedBytes: number;
+}
+
+export function createQualityCheck(deps: StageDependencies) {
+  return {
+    async qualityCheck(ref: DecisionRef): Promise<StageSummary> {
+      const startedMs = deps.now();
+      const stored = await deps.stages.find(ref, 'quality-check');
+      if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
+      const context = await deps.contextOf(ref);
+      const analyzed = await loadStage(deps, ref, 'analyze');
+      const planned = await loadStage(deps, ref, 'batch');
+      const inputs = await gather(deps, context, planned.inputs as BatchStageInputs, planned.outcome as BatchOutcome);
+      const outcome = qualityCheck({ ...inputs, items: (analyzed.inputs as AnalyzeInputs).items });
+      const degraded = inputs.results.some(({ slice }) => slice === null);
+      await deps.stages.save(ref, recordOf(deps, 'quality-check', startedMs, { inputs, prior: [analyzed, planned], outcome, reasons: qualityReasons(outcome), degraded }));
+      return { summary: summarise(outcome) };
+    },
+  };
+}
+
+function summarise({ verdicts }: QualityOutcome): string {
+  const count = (verdict: string) => verdicts.filter((one) => one.verdict === verdict).length;
+  return `**quality-check**: ${count('pass')} pass, ${count('degrade')} degrade, ${count('quarantine')} quarantine`;
+}
+
+async function gather(deps: StageDependencies, context: CycleContext, planInputs: BatchStageInputs, plan: BatchOutcome): Promise<QualityStageInputs> {
+  const rows = await deps.batches.all(context);
+  const read = new Map(rows.flatMap((row) => resultsOf(row).map((result) => [result.itemId, result] as const)));
+  const hits = new Map(planInputs.cacheHits.map((hit) => [hit.itemId, hit]));
+  const results = plan.grants.map(({ itemId }): StoredResult => {
+    const hit = hits.get(itemId);
+    if (hit !== undefined) return { itemId, served: 'cache', asOfMs: hit.asOfMs, contentId: hit.contentId, slice: { ...hit.slice, id: itemId }, failure: null, chargedBytes: 0 };
+    return read.get(itemId) ?? { itemId, served: 'read', asOfMs: context.asOfMs, contentId: '', slice: null, failure: { type: 'NotRead', reason: 'no batch read it' }, chargedBytes: 0 };
+  });
+  const needIds = context.items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
+  const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
+  return {
+    asOfMs: context.asOfMs,
+    results,
+    granted: Object.fromEntries(plan.grants.map(({ itemId, rows: granted }) => [itemId, granted])),
+    datasets: Object.fromEntries(
+      Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime }]) => [id, { columns, maxDuplicateFraction, eventTime }]),
+    ),
+    lastGood: Object.entries(history).flatMap(([needId, { lastGood }]) => (lastGood === null ? [] : [{ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest }])),
+  };
+}
+
+/** The slices of one read, each charged its part of what the read took: in proportion to its own bytes. */
+function resultsOf({ plan, result, error }: BatchRow): StoredResult[] {
+  if (result === null) {
+    const failure = { type: 'SourceFailed', reason: error ?? 'the read did not end' };
+    return plan.slices.map(({ id }) => ({ itemId: id, served: 'read', asOfMs: plan.asOfMs, contentId: '', slice: null, failure, chargedBytes: 0 }));
+  }
+  const own = result.slices.reduce((sum, { bytes }) => sum + bytes, 0);
+  const served = result.slices.length > 1 ? 'merged' : 'read';
+  return [
+    ...result.slices.map((slice): StoredResult => ({
+      itemId: slice.id,
+      served,
+      asOfMs: plan.asOfMs,
+      contentId: result.contentId,
+      slice,
+      failure: null,
+      chargedBytes: own === 0 ? 0 : (result.bytesRead * slice.bytes) / own,
+    })),
+    ...result.failures.map(({ id, type, reason }): StoredResult => ({ itemId: id, served, asOfMs: plan.asOfMs, contentId: result.contentId, slice: null, failure: { type, reason }, chargedBytes: 0 })),
+  ];
+}

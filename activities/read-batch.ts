@@ -1,0 +1,66 @@
+/** Executes one planned read: heartbeats, source slots, one bad slice does not fail its neighbours. */
+import { Context } from '@temporalio/activity';
+import { BalanceError } from '../domain/types/errors.js';
+import { datasetRef } from './analyze.js';
+import type { StageDependencies } from './create.js';
+import type { MergedRead, MergedReadResult, SliceAsk } from './ports.js';
+import type { DecisionRef, SliceFailure } from './store-ports.js';
+
+/** Well inside the heartbeat timeout of workflows/activity-options.ts. */
+const HEARTBEAT_MS = 3_000;
+
+export function createReadBatch(deps: StageDependencies) {
+  return {
+    async readBatch(input: DecisionRef & { batchId: string }): Promise<{ rows: number; bytes: number }> {
+      const { batchId, ...ref } = input;
+      const found = await deps.batches.find(ref, batchId);
+      if (found === null) throw new BalanceError('internal', { type: 'UnknownBatch', message: `no batch ${batchId}` });
+      if (found.state !== 'planned') return { rows: 0, bytes: 0 };
+      const { plan } = found;
+      const context = await deps.contextOf(ref);
+      const dataset = datasetRef(context, plan.dataset);
+      const { cancellationSignal } = Context.current();
+      const beat = setInterval(() => Context.current().heartbeat(batchId), HEARTBEAT_MS);
+      const startedMs = deps.now();
+      try {
+        const read: MergedRead = { id: batchId, dataset, asOfMs: plan.asOfMs, contentId: plan.contentId, slices: plan.slices };
+        const slots = dataset.source.limits.scansAtOnce;
+        const source = `${ref.tenant}/${ref.pool}/${dataset.sourceId}`;
+        const result = await deps.scanSlots.hold(source, slots, () => readBisecting(deps, read, cancellationSignal), cancellationSignal);
+        await deps.batches.done(ref, batchId, result, deps.now() - startedMs);
+        return { rows: result.rowsRead, bytes: result.bytesRead };
+      } finally {
+        clearInterval(beat);
+      }
+    },
+    async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {
+      const { batchId, reason, ...ref } = input;
+      await deps.batches.fail(ref, batchId, reason);
+    },
+  };
+}
+
+/** A read that its caller must mend fails as a whole; halving finds the slice that is at fault, the others succeed. */
+async function readBisecting(deps: StageDependencies, read: MergedRead, signal: AbortSignal): Promise<MergedReadResult & { failures: readonly SliceFailure[] }> {
+  try {
+    return { ...(await deps.data.read(read, signal)), failures: [] };
+  } catch (error) {
+    if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
+    if (read.slices.length === 1) {
+      const failure = { id: read.slices[0]!.id, type: error.type, reason: error.message };
+      return { id: read.id, contentId: read.contentId ?? '', rowsRead: 0, bytesRead: 0, slices: [], failures: [failure] };
+    }
+    const middle = Math.ceil(read.slices.length / 2);
+    const half = (slices: readonly SliceAsk[]) => readBisecting(deps, { ...read, slices }, signal);
+    const left = await half(read.slices.slice(0, middle));
+    const right = await half(read.slices.slice(middle));
+    return {
+      id: read.id,
+      contentId: left.contentId === '' ? right.contentId : left.contentId,
+      rowsRead: left.rowsRead + right.rowsRead,
+      bytesRead: left.bytesRead + right.bytesRead,
+      slices: [...left.slices, ...right.slices],
+      failures: [...left.failures, ...right.failures],
+    };
+  }
+}

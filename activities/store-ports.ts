@@ -1,0 +1,187 @@
+/** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
+import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
+import type { WaitReason, WorkItem } from '../domain/decision/work.js';
+import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
+import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
+
+export interface DecisionRef extends PoolRef {
+  readonly decisionId: string;
+}
+
+export interface OpenCycle extends DecisionRef {
+  readonly trigger: Trigger;
+  /** Event time to decide for; null: the pool's clock (a replay clock advances, except for a `work` cycle). */
+  readonly asOfMs: number | null;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+/** Immutable from the moment the decision is open. */
+export interface CycleContext extends DecisionRef {
+  readonly number: number;
+  readonly trigger: Trigger;
+  readonly asOfMs: number;
+  readonly openedMs: number;
+  readonly definition: PoolDefinition;
+  readonly baseDir: string;
+  readonly items: readonly WorkItem[];
+}
+export interface CycleStore {
+  /** Opens the decision and claims what is due, once; a second call changes nothing. */
+  open(input: OpenCycle, nowMs: number, versions: Readonly<Record<string, string>>): Promise<void>;
+  context(ref: DecisionRef): Promise<CycleContext>;
+  /** Closes a decision that did not reach its end; claimed requests go back to pending, its needs are dropped. */
+  abandon(ref: DecisionRef, outcome: 'failed' | 'cancelled', reason: string, nowMs: number): Promise<ClosedDecision>;
+}
+
+export interface StageRecord {
+  readonly stage: Stage;
+  readonly state: 'ok' | 'degraded' | 'failed';
+  readonly inputs: unknown;
+  readonly inputDigest: string;
+  readonly outcome: unknown;
+  readonly outcomeDigest: string;
+  readonly reasons: readonly string[];
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+export interface StageStore {
+  find(ref: DecisionRef, stage: Stage): Promise<StageRecord | null>;
+  save(ref: DecisionRef, record: StageRecord): Promise<void>;
+}
+
+/** A read as planned: everything but the dataset reference, which the pool's definition gives. */
+export interface PlannedBatch {
+  readonly batchId: string;
+  readonly ordinal: number;
+  readonly source: string;
+  readonly dataset: string;
+  readonly contentId: string | null;
+  readonly asOfMs: number;
+  readonly slices: readonly SliceAsk[];
+  readonly predictedBytes: number;
+  readonly askedBytes: number;
+}
+export interface CacheHit {
+  readonly shape: string;
+  readonly asOfMs: number;
+  readonly contentId: string;
+  readonly slice: SliceResult;
+}
+export interface PlanStore {
+  /** Newest cached result of each shape that is not older than asked (`minAsOfMs`) and not newer than `asOfMs`. */
+  cached(ref: DecisionRef, asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[], asOfMs: number): Promise<readonly CacheHit[]>;
+  /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */
+  tokens(ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Readonly<Record<string, number>>>;
+  /** Stage record, batches and budget charges in one transaction; nothing when the stage is already stored. */
+  savePlan(ref: DecisionRef, record: StageRecord, batches: readonly PlannedBatch[], charges: readonly BudgetCharge[], nowMs: number): Promise<void>;
+}
+export interface BudgetLimit {
+  readonly resource: string;
+  readonly perSecond: number;
+  readonly burst: number;
+}
+export interface BudgetCharge extends BudgetLimit {
+  readonly amount: number;
+}
+
+export interface BatchStore {
+  find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
+  done(ref: DecisionRef, batchId: string, result: MergedReadResult & { readonly failures: readonly SliceFailure[] }, actualMs: number): Promise<void>;
+  fail(ref: DecisionRef, batchId: string, reason: string): Promise<void>;
+  /** All batches of the decision with what came of them. */
+  all(ref: DecisionRef): Promise<readonly BatchOutcome[]>;
+}
+export interface SliceFailure {
+  readonly id: string;
+  readonly type: string;
+  readonly reason: string;
+}
+export interface BatchOutcome {
+  readonly plan: PlannedBatch;
+  readonly result: (MergedReadResult & { readonly failures: readonly SliceFailure[] }) | null;
+  readonly error: string | null;
+}
+
+export interface SeriesState {
+  readonly series: string;
+  readonly stepMs: number;
+  readonly upToMs: number;
+  readonly snapshot: unknown;
+}
+export interface NewForecast {
+  readonly series: string;
+  readonly targetMs: number;
+  readonly mean: number;
+  readonly lower: number;
+  readonly upper: number;
+  readonly level: number;
+  readonly method: string;
+  readonly reliable: boolean;
+}
+export interface SeriesStore {
+  load(ref: PoolRef, series: readonly string[]): Promise<readonly SeriesState[]>;
+  /** Demand of each series by step end, within (fromMs, toMs]. */
+  demand(ref: PoolRef, series: readonly string[], fromMs: number, toMs: number): Promise<readonly { series: string; atMs: number; value: number }[]>;
+  /** Stage record, snapshots, forecasts and the actuals of earlier forecasts, in one transaction. */
+  saveForecasts(ref: DecisionRef, record: StageRecord, states: readonly SeriesState[], forecasts: readonly NewForecast[], nowMs: number): Promise<void>;
+}
+
+export interface NeedState {
+  /** Event time up to which the need has been served. */
+  readonly lastAsOfMs: number | null;
+  readonly lastGood: { readonly slice: SliceResult; readonly asOfMs: number; readonly contentId: string; readonly verdict: 'pass' | 'degrade'; readonly score: number } | null;
+  /** Rows delivered ahead of need, still to be set off. */
+  readonly aheadRows: number;
+}
+export interface HistoryStore {
+  /** State of standing needs from their earlier deliveries, by need id. */
+  needs(ref: PoolRef, needIds: readonly string[], asOfMs: number): Promise<Readonly<Record<string, NeedState>>>;
+  /** Class shares of each need's earlier deliveries etc. are not kept here: profiles are. */
+  saveProfiles(ref: PoolRef, profiles: readonly { dataset: string; version: string; asOfMs: number; state: unknown }[], nowMs: number): Promise<void>;
+}
+
+export interface NewDelivery {
+  readonly id: string;
+  readonly requestId: string;
+  readonly model: string;
+  readonly dataset: string;
+  readonly needId: string | null;
+  readonly slice: SliceResult;
+  readonly chargedBytes: number;
+  readonly contentId: string;
+  readonly asOfMs: number;
+  readonly verdict: 'pass' | 'degrade';
+  readonly score: number;
+  readonly served: 'read' | 'merged' | 'cache' | 'last-good';
+  readonly report: unknown;
+}
+export interface Closing {
+  readonly record: StageRecord;
+  readonly outcome: Outcome;
+  readonly risk: 'low' | 'medium' | 'high';
+  readonly summary: string;
+  readonly reasons: readonly string[];
+  readonly impact: unknown;
+  readonly digest: string;
+  readonly deliveries: readonly NewDelivery[];
+  readonly ended: readonly { requestId: string; state: 'refused' | 'quarantined' | 'expired'; reason: string; type: string; hint?: string }[];
+  readonly waiting: readonly WaitReason[];
+  readonly cache: readonly { shape: string; contentId: string; asOfMs: number; slice: SliceResult }[];
+  readonly settle: readonly BudgetCharge[];
+  readonly metrics: readonly { metric: string; subject: string; atMs: number; value: number }[];
+  readonly leaseUntilMs: number;
+}
+export interface ClosedDecision {
+  readonly outcome: Outcome;
+  readonly summary: string;
+}
+export interface CloseStore {
+  /** One transaction: deliveries, request states, outbox, cache index, metrics, and the decision itself. Idempotent. */
+  close(ref: DecisionRef, closing: Closing, nowMs: number): Promise<ClosedDecision>;
+  /** How a decision ended, or null while it is open or not there yet. */
+  closed(ref: DecisionRef): Promise<ClosedDecision | null>;
+}
+export interface RequestGate {
+  /** True when a pending request may be looked at now. */
+  wait(pool: PoolRef, nowMs: number): Promise<boolean>;
+}

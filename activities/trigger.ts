@@ -1,0 +1,32 @@
+/** What a schedule's workflow does: ask the loop for a cycle, and wait until its decision is closed. */
+import { Context } from '@temporalio/activity';
+import type { Trigger } from '../domain/decision/stages.js';
+import type { PoolRef } from '../domain/types/pool.js';
+import type { StageDependencies } from './create.js';
+import type { ClosedDecision, DecisionRef } from './store-ports.js';
+
+/** The way to a pool's loop: starts it when it does not run. */
+export interface LoopGateway {
+  balanceNow(pool: PoolRef, input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null }): Promise<{ decisionId: string }>;
+}
+
+/** How often a waiting schedule looks whether its decision is closed. */
+const POLL_MS = 500;
+
+export function createTrigger(deps: StageDependencies) {
+  return {
+    async requestCycle(input: PoolRef & { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null }): Promise<{ decisionId: string }> {
+      const { tenant, pool, trigger, asOfMs } = input;
+      return deps.loops.balanceNow({ tenant, pool }, { trigger, asOfMs });
+    },
+    async awaitDecision(ref: DecisionRef): Promise<ClosedDecision> {
+      const context = Context.current();
+      while (true) {
+        const closed = await deps.closing.closed(ref);
+        if (closed !== null) return closed;
+        context.heartbeat();
+        await context.sleep(POLL_MS);
+      }
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/** The one transaction that ends a decision: what was decided, what was delivered, who is told. */
+import { and, eq, sql } from 'drizzle-orm';
+import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
+import { chunked, type Database, type Queryable } from './client.js';
+import { DEMAND } from './history-store.js';
+import { cacheEntries, cycles, decisions, deliveries, outbox } from './schema.js';
+import { charge, insertStage } from './stage-store.js';
+
+/** Channel on which waiting clients and the outbox relay are woken. */
+export const OUTBOX_CHANNEL = 'balance_outbox';
+
+export function createCloseStore(db: Database): CloseStore {
+  return {
+    close: (ref, closing, nowMs) => db.transaction((tx) => close(tx, ref, closing, nowMs)),
+    closed: async (ref) => {
+      const [row] = await db.select({ outcome: decisions.outcome, summary: decisions.summary }).from(decisions).where(decisionOf(ref));
+      return row?.outcome == null ? null : { outcome: row.outcome, summary: row.summary ?? '' };
+    },
+  };
+}
+
+async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: number): Promise<ClosedDecision> {
+  const { tenant, pool, decisionId } = ref;
+  const [decision] = await tx.select().from(decisions).where(decisionOf(ref)).for('update');
+  if (decision === undefined) throw new Error(`decision ${decisionId} was never opened`);
+  if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
+  const now = new Date(nowMs);
+  await insertStage(tx, ref, closing.record);
+
+  // A request cancelled while its cycle ran is cancelled: its rows were read, nobody gets them.
+  const cancelled = await cancelRequested(tx, ref, now);
+  const delivered = closing.deliveries.filter(({ requestId }) => !cancelled.has(requestId));
+  await insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now);
+  await endRequests(tx, ref, { ...closing, deliveries: delivered, ended: closing.ended.filter(({ requestId }) => !cancelled.has(requestId)) }, now);
+  await insertResponses(tx, ref, closing, delivered, cancelled, now);
+
+  const cache = closing.cache.map((entry) => ({ tenant, pool, ...entry, path: entry.slice.path, fileBytes: entry.slice.fileBytes, createdAt: now, usedAt: now }));
+  for (const chunk of chunked(cache, 9)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
+  await charge(tx, ref, closing.settle, nowMs);
+  await addMetrics(tx, ref, closing);
+  const { outcome, risk, summary, reasons, impact, digest } = closing;
+  await tx.update(decisions).set({ state: 'closed', outcome, risk, summary, reasons, impact, digest, closedAt: now }).where(decisionOf(ref));
+  await tx.update(cycles).set({ closedAt: now }).where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
+  return { outcome, summary };
+}
+
+async function cancelRequested(tx: Queryable, ref: DecisionRef, now: Date): Promise<ReadonlySet<string>> {
+  const rows = await tx.execute<{ id: string }>(sql`
+    update requests set state = 'cancelled', closed_at = ${now.toISOString()}::timestamptz
+    where tenant = ${ref.tenant} and pool = ${ref.pool} and decision_id = ${ref.decisionId} and state = 'claimed' and cancel_requested_at is not null
+    returning id`);
+  return new Set(rows.map(({ id }) => id));
+}
+
+async function insertDeliveries(tx: Queryable, { tenant, pool, decisionId }: DecisionRef, rows: readonly NewDelivery[], leaseUntilMs: number, now: Date): Promise<void> {
+  const values = rows.map(({ slice, report, ...row }) => ({
+    tenant,
+    pool,
+    decisionId,
+    ...row,
+    path: slice.path,
+    digest: slice.digest,
+    rows: slice.rows,
+    bytes: slice.bytes,
+    chargedBytes: Math.round(row.chargedBytes),
+    newestEventMs: slice.newestEventMs,
+    report: { ...(report as object), slice },
+    leaseUntil: new Date(leaseUntilMs),
+    createdAt: now,
+  }));
+  for (const chunk of chunked(values, 22)) await tx.insert(deliveries).values(chunk).onConflictDoNothing();
+  // A file that was evicted and has been written again is there again.
+  const paths = JSON.stringify([...new Set(values.map(({ path }) => path))]);
+  await tx.execute(sql`delete from removed_files where path in (select jsonb_array_elements_text(${paths}::jsonb))`);
+}
+
+/** Moves every claimed request of this decision to where it belongs, in three statements whatever their number. */
+async function endRequests(tx: Queryable, ref: DecisionRef, closing: Closing, now: Date): Promise<void> {
+  const at = now.toISOString();
+  const mine = sql`r.tenant = ${ref.tenant} and r.pool = ${ref.pool} and r.decision_id = ${ref.decisionId} and r.state = 'claimed'`;
+  const deliveredIds = JSON.stringify(closing.deliveries.map(({ requestId }) => requestId));
+  await tx.execute(sql`
+    update requests r set state = 'delivered', closed_at = ${at}::timestamptz
+    where ${mine} and r.id in (select value::uuid from jsonb_array_elements_text(${deliveredIds}::jsonb))`);
+  const ended = JSON.stringify(closing.ended);
+  await tx.execute(sql`
+    update requests r set state = e.state, closed_at = ${at}::timestamptz, waiting = jsonb_build_object('type', e.type, 'reason', e.reason, 'hint', e.hint)
+    from jsonb_to_recordset(${ended}::jsonb) as e("requestId" uuid, state text, reason text, type text, hint text)
+    where ${mine} and r.id = e."requestId"`);
+  // Needs are due again in the next cycle: what this one could not serve ends here. Requests go on waiting.
+  const waiting = JSON.stringify(closing.waiting);
+  await tx.execute(sql`
+    update requests r set
+      state = case when r.kind = 'need' then 'refused' else 'pending' end,
+      closed_at = case when r.kind = 'need' then ${at}::timestamptz end,
+      decision_id = case when r.kind = 'need' then r.decision_id end,
+      not_before = to_timestamp((w.reason->>'earliestMs')::float8 / 1000),
+      waiting = w.reason
+    from (select (value->>'itemId')::uuid as id, value as reason from jsonb_array_elements(${waiting}::jsonb)) w
+    where ${mine} and r.id = w.id`);
+}
+
+async function insertResponses(
+  tx: Queryable,
+  { tenant, pool, decisionId }: DecisionRef,
+  closing: Closing,
+  delivered: readonly NewDelivery[],
+  cancelled: ReadonlySet<string>,
+  createdAt: Date,
+): Promise<void> {
+  const row = (subject: string, payload: object) => ({ tenant, pool, kind: 'response' as const, subject, decisionId, payload: { requestId: subject, decisionId, ...payload }, createdAt });
+  const rows = [
+    ...delivered.map((one) => row(one.requestId, { state: 'delivered', deliveryId: one.id, verdict: one.verdict, rows: one.slice.rows, path: one.slice.path })),
+    ...closing.ended.filter(({ requestId }) => !cancelled.has(requestId)).map(({ requestId, ...why }) => row(requestId, why)),
+    ...[...cancelled].map((requestId) => row(requestId, { state: 'cancelled' })),
+  ];
+  for (const chunk of chunked(rows, 9)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  const payload = { decisionId, outcome: closing.outcome, summary: closing.summary };
+  await tx.insert(outbox).values({ tenant, pool, kind: 'decision', subject: decisionId, decisionId, payload, createdAt }).onConflictDoNothing();
+}
+
+/** Demand adds up within a step (several cycles may fall into one); every other metric is the newest value. */
+async function addMetrics(tx: Queryable, ref: DecisionRef, closing: Closing): Promise<void> {
+  const rows = JSON.stringify(closing.metrics);
+  await tx.execute(sql`
+    insert into metric_history as h (tenant, pool, metric, subject, at_ms, value, decision_id)
+    select ${ref.tenant}, ${ref.pool}, m.metric, m.subject, m."atMs", m.value, ${ref.decisionId}
+    from jsonb_to_recordset(${rows}::jsonb) as m(metric text, subject text, "atMs" bigint, value float8)
+    on conflict (tenant, pool, metric, subject, at_ms) do update set
+      value = case when h.metric = ${DEMAND} then h.value + excluded.value else excluded.value end,
+      decision_id = excluded.decision_id`);
+}
+
+function decisionOf(ref: DecisionRef) {
+  return and(eq(decisions.tenant, ref.tenant), eq(decisions.pool, ref.pool), eq(decisions.id, ref.decisionId));
+}

@@ -1,0 +1,206 @@
+/** Opens and abandons cycles, and gives the stages their immutable context. */
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { CycleContext, CycleStore, ClosedDecision, DecisionRef, OpenCycle } from '../activities/store-ports.js';
+import { BalanceError } from '../domain/types/errors.js';
+import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
+import type { Predicate } from '../domain/types/predicate.js';
+import type { WorkItem } from '../domain/decision/work.js';
+import { chunked, type Database, type Queryable } from './client.js';
+import { nameUuid } from './ids.js';
+import { cycles, decisions, deliveries, outbox, pools, poolVersions, requests } from './schema.js';
+
+type RequestRow = typeof requests.$inferSelect;
+type PoolRow = typeof pools.$inferSelect;
+
+/** A request whose cycle failed is tried again after this long, doubled with each attempt. */
+const RETRY_BASE_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+
+export function createCycleStore(db: Database): CycleStore {
+  return {
+    open: (input, nowMs, versions) => db.transaction((tx) => open(tx, input, nowMs, versions)),
+    context: (ref) => context(db, ref),
+    abandon: (ref, outcome, reason, nowMs) => db.transaction((tx) => abandon(tx, ref, outcome, reason, nowMs)),
+  };
+}
+
+async function open(tx: Queryable, input: OpenCycle, nowMs: number, versions: Readonly<Record<string, string>>): Promise<void> {
+  const { tenant, pool, decisionId } = input;
+  const inPool = and(eq(pools.tenant, tenant), eq(pools.pool, pool));
+  // The pool's row is locked first: cycles of one pool open one after the other.
+  const [row] = await tx.select().from(pools).where(inPool).for('update');
+  if (row === undefined) {
+    throw new BalanceError('usage', { type: 'UnknownPool', message: `no pool ${pool} for tenant ${tenant}`, hint: 'Declare it in balance.yaml and run `balance apply`.' });
+  }
+  const [existing] = await tx.select({ id: cycles.id }).from(cycles).where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  if (existing !== undefined) return;
+
+  const { asOfMs, clockMs } = nextClock(row, input, nowMs);
+  const openedAt = new Date(nowMs);
+  const number = row.cycleNumber + 1;
+  await tx.update(pools).set({ cycleNumber: number, clockMs }).where(inPool);
+  await tx.insert(cycles).values({ tenant, pool, id: decisionId, number, trigger: input.trigger, asOfMs, workflowId: input.workflowId, runId: input.runId, openedAt });
+  await tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt });
+  if (input.trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
+  await tx.execute(sql`
+    update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1, waiting = null
+    where (tenant, pool, id) in (
+      select tenant, pool, id from ${requests}
+      where tenant = ${tenant} and pool = ${pool} and state = 'pending' and not_before <= ${openedAt.toISOString()}::timestamptz
+      order by priority, deadline_at nulls last, created_at, id
+      limit ${row.definition.maxRequestsPerCycle}
+      for update skip locked)`);
+}
+
+/** The event time that this cycle decides for, and where a replay clock stands afterwards. */
+function nextClock(row: PoolRow, input: OpenCycle, nowMs: number): { asOfMs: number; clockMs: number | null } {
+  const { clock } = row.definition;
+  if (clock.kind === 'wall') return { asOfMs: input.asOfMs ?? nowMs, clockMs: null };
+  const current = row.clockMs ?? clock.start - clock.step;
+  if (input.asOfMs !== null) return { asOfMs: input.asOfMs, clockMs: row.clockMs };
+  // A cycle that only serves waiting requests does not move time on, except that the very first one starts the clock.
+  if (input.trigger === 'work' && row.clockMs !== null) return { asOfMs: current, clockMs: current };
+  const next = Math.min(current + clock.step, clock.end ?? Number.MAX_SAFE_INTEGER);
+  return { asOfMs: next, clockMs: next };
+}
+
+async function insertNeeds(tx: Queryable, row: PoolRow, input: OpenCycle, asOfMs: number, openedAt: Date): Promise<void> {
+  const { tenant, pool, decisionId } = input;
+  const { definition } = row;
+  const served = await lastServed(tx, input, asOfMs);
+  const rows = needsOf(definition).map(({ model, priority, need }) => {
+    const needId = `${model}/${need.id}`;
+    return {
+      tenant,
+      pool,
+      id: nameUuid(decisionId, needId),
+      kind: 'need' as const,
+      needId,
+      model,
+      dataset: need.dataset,
+      fields: need.fields,
+      predicate: need.rows === 'new' ? [...need.where, ...arrivedSince(definition, need, served[needId], asOfMs)] : need.where,
+      rows: need.rows === 'new' ? null : need.rows,
+      seed: need.seed,
+      maxAgeMs: need.maxAge ?? null,
+      priority,
+      idempotencyKey: `need:${decisionId}:${needId}`,
+      state: 'claimed' as const,
+      decisionId,
+      notBefore: openedAt,
+      attempts: 1,
+      createdAt: openedAt,
+    };
+  });
+  for (const chunk of chunked(rows, 20)) await tx.insert(requests).values(chunk).onConflictDoNothing();
+}
+
+function needsOf(definition: PoolDefinition): { model: string; priority: number; need: NeedDefinition }[] {
+  return Object.entries(definition.models).flatMap(([model, { priority, needs }]) => needs.map((need) => ({ model, priority, need })));
+}
+
+/** `rows: new` means the rows that arrived after the last delivery of this need, or in the last step for the first. */
+function arrivedSince(definition: PoolDefinition, need: NeedDefinition, servedMs: number | undefined, asOfMs: number): Predicate {
+  const eventTime = definition.datasets[need.dataset]?.eventTime;
+  if (eventTime === undefined) return [];
+  const stepMs = definition.clock.kind === 'replay' ? definition.clock.step : (definition.forecastStep ?? 3_600_000);
+  return [{ column: eventTime, op: '>', value: new Date(servedMs ?? asOfMs - stepMs).toISOString() }];
+}
+
+/** Event time up to which each need was served before `asOfMs`, by need id. */
+async function lastServed(tx: Queryable, ref: DecisionRef, asOfMs: number): Promise<Record<string, number>> {
+  const rows = await tx
+    .select({ needId: deliveries.needId, asOfMs: sql<string>`max(${deliveries.asOfMs})` })
+    .from(deliveries)
+    .where(and(eq(deliveries.tenant, ref.tenant), eq(deliveries.pool, ref.pool), sql`${deliveries.needId} is not null`, sql`${deliveries.asOfMs} < ${asOfMs}`, sql`${deliveries.served} <> 'last-good'`))
+    .groupBy(deliveries.needId);
+  return Object.fromEntries(rows.map((row) => [row.needId!, Number(row.asOfMs)]));
+}
+
+async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
+  const { tenant, pool, decisionId } = ref;
+  const [row] = await db
+    .select({ cycle: cycles, definition: poolVersions.definition, baseDir: pools.baseDir })
+    .from(cycles)
+    .innerJoin(decisions, and(eq(decisions.tenant, cycles.tenant), eq(decisions.pool, cycles.pool), eq(decisions.id, cycles.id)))
+    .innerJoin(poolVersions, and(eq(poolVersions.tenant, cycles.tenant), eq(poolVersions.pool, cycles.pool), eq(poolVersions.version, decisions.poolVersion)))
+    .innerJoin(pools, and(eq(pools.tenant, cycles.tenant), eq(pools.pool, cycles.pool)))
+    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  if (row === undefined) throw new BalanceError('internal', { type: 'UnknownDecision', message: `decision ${decisionId} was never opened` });
+  const rows = await db
+    .select()
+    .from(requests)
+    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.decisionId, decisionId)))
+    .orderBy(requests.id);
+  return {
+    ...ref,
+    number: row.cycle.number,
+    trigger: row.cycle.trigger,
+    asOfMs: row.cycle.asOfMs,
+    openedMs: row.cycle.openedAt.getTime(),
+    definition: row.definition,
+    baseDir: row.baseDir,
+    items: rows.map((request) => toItem(request, row.definition)),
+  };
+}
+
+function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
+  const need = row.needId === null ? undefined : definition.models[row.model]?.needs.find(({ id }) => `${row.model}/${id}` === row.needId);
+  return {
+    id: row.id,
+    kind: row.kind,
+    needId: row.needId,
+    model: row.model,
+    dataset: row.dataset,
+    fields: row.fields,
+    where: row.predicate,
+    rows: row.rows,
+    seed: row.seed,
+    maxAgeMs: row.maxAgeMs,
+    deadlineMs: row.deadlineAt?.getTime() ?? null,
+    priority: row.priority,
+    datasetVersion: row.datasetVersion,
+    createdMs: row.createdAt.getTime(),
+    attempts: row.attempts,
+    classColumn: need?.classColumn ?? null,
+    target: need?.target ?? null,
+    maxClassGap: need?.maxClassGap ?? 1,
+    minCompleteness: need?.minCompleteness ?? null,
+    minRows: need?.minRows ?? 0,
+    critical: need?.critical ?? 0.5,
+    resources: need?.resources ?? {},
+    after: need?.after ?? [],
+  };
+}
+
+async function abandon(tx: Queryable, ref: DecisionRef, outcome: 'failed' | 'cancelled', reason: string, nowMs: number): Promise<ClosedDecision> {
+  const { tenant, pool, decisionId } = ref;
+  const here = and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, decisionId));
+  const [decision] = await tx.select().from(decisions).where(here).for('update');
+  // The cycle failed before its decision could be opened: nothing was claimed, nothing is to be undone.
+  if (decision === undefined) return { outcome, summary: reason };
+  if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
+  const now = new Date(nowMs);
+  const mine = and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.decisionId, decisionId), inArray(requests.state, ['claimed']));
+  await tx
+    .update(requests)
+    .set({ state: 'refused', closedAt: now, waiting: { type: 'CycleFailed', reason } })
+    .where(and(mine, eq(requests.kind, 'need')));
+  await tx
+    .update(requests)
+    .set({
+      state: 'pending',
+      decisionId: null,
+      notBefore: sql`${now.toISOString()}::timestamptz + least(${RETRY_BASE_MS} * power(2, ${requests.attempts}), ${RETRY_MAX_MS}) * interval '1 millisecond'`,
+      waiting: { tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}` },
+    })
+    .where(mine);
+  const summary = `${outcome}: ${reason}`;
+  await tx.update(decisions).set({ state: 'closed', outcome, summary, reasons: [reason], risk: 'high', closedAt: now }).where(here);
+  await tx.update(cycles).set({ closedAt: now }).where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  await tx
+    .insert(outbox)
+    .values({ tenant, pool, kind: 'decision', subject: decisionId, decisionId, payload: { decisionId, outcome, summary }, createdAt: now })
+    .onConflictDoNothing();
+  return { outcome, summary };
+}

@@ -1,0 +1,97 @@
+/** What earlier cycles left behind: state of needs, demand series, forecaster snapshots, profiles. */
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { HistoryStore, NeedState, NewForecast, SeriesState, SeriesStore } from '../activities/store-ports.js';
+import type { SliceResult } from '../activities/ports.js';
+import { chunked, type Database } from './client.js';
+import { forecasts, metricHistory, profiles, seriesStates } from './schema.js';
+import { insertStage } from './stage-store.js';
+
+/** Series name of the rows that a model asks of a dataset; metric history keeps it under `demand`. */
+export const DEMAND = 'demand';
+
+export function createHistoryStore(db: Database): HistoryStore {
+  return {
+    needs: async (ref, needIds, asOfMs) => {
+      if (needIds.length === 0) return {};
+      const rows = await db.execute<{ need_id: string; as_of_ms: string; content_id: string; verdict: 'pass' | 'degrade'; score: number; report: { slice: SliceResult; aheadRows?: number } }>(sql`
+        select distinct on (need_id) need_id, as_of_ms, content_id, verdict, score, report
+        from deliveries
+        where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id in ${[...needIds]} and as_of_ms <= ${asOfMs} and served <> 'last-good'
+        order by need_id, as_of_ms desc, created_at desc, id`);
+      return Object.fromEntries(
+        rows.map((row): [string, NeedState] => [
+          row.need_id,
+          {
+            lastAsOfMs: Number(row.as_of_ms),
+            lastGood: { slice: row.report.slice, asOfMs: Number(row.as_of_ms), contentId: row.content_id, verdict: row.verdict, score: row.score },
+            aheadRows: row.report.aheadRows ?? 0,
+          },
+        ]),
+      );
+    },
+    saveProfiles: async ({ tenant, pool }, states, nowMs) => {
+      if (states.length === 0) return;
+      const rows = states.map((state) => ({ tenant, pool, ...state, createdAt: new Date(nowMs) }));
+      await db.insert(profiles).values(rows).onConflictDoNothing();
+    },
+  };
+}
+
+export function createSeriesStore(db: Database): SeriesStore {
+  return {
+    load: async ({ tenant, pool }, series) => {
+      if (series.length === 0) return [];
+      return db
+        .select({ series: seriesStates.series, stepMs: seriesStates.stepMs, upToMs: seriesStates.upToMs, snapshot: seriesStates.snapshot })
+        .from(seriesStates)
+        .where(and(eq(seriesStates.tenant, tenant), eq(seriesStates.pool, pool), inArray(seriesStates.series, [...series])))
+        .orderBy(seriesStates.series);
+    },
+    demand: async ({ tenant, pool }, series, fromMs, toMs) => {
+      if (series.length === 0) return [];
+      return db
+        .select({ series: metricHistory.subject, atMs: metricHistory.atMs, value: metricHistory.value })
+        .from(metricHistory)
+        .where(
+          and(
+            eq(metricHistory.tenant, tenant),
+            eq(metricHistory.pool, pool),
+            eq(metricHistory.metric, DEMAND),
+            inArray(metricHistory.subject, [...series]),
+            sql`${metricHistory.atMs} > ${fromMs} and ${metricHistory.atMs} <= ${toMs}`,
+          ),
+        )
+        .orderBy(metricHistory.subject, metricHistory.atMs);
+    },
+    saveForecasts: (ref, record, states, made, nowMs) =>
+      db.transaction(async (tx) => {
+        if (!(await insertStage(tx, ref, record))) return;
+        const { tenant, pool, decisionId } = ref;
+        for (const chunk of chunked(states, 7)) {
+          await tx
+            .insert(seriesStates)
+            .values(chunk.map((state: SeriesState) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) })))
+            .onConflictDoUpdate({
+              target: [seriesStates.tenant, seriesStates.pool, seriesStates.series],
+              set: { stepMs: sql`excluded.step_ms`, upToMs: sql`excluded.up_to_ms`, snapshot: sql`excluded.snapshot`, updatedAt: sql`excluded.updated_at` },
+            });
+        }
+        for (const chunk of chunked(made, 11)) {
+          await tx.insert(forecasts).values(chunk.map((one: NewForecast) => ({ tenant, pool, decisionId, ...one }))).onConflictDoNothing();
+        }
+        // What really came, beside what was forecast for it.
+        await tx
+          .update(forecasts)
+          .set({ actual: sql`m.value` })
+          .from(sql`${metricHistory} as m`)
+          .where(
+            and(
+              eq(forecasts.tenant, tenant),
+              eq(forecasts.pool, pool),
+              isNull(forecasts.actual),
+              sql`m.tenant = ${forecasts.tenant} and m.pool = ${forecasts.pool} and m.metric = ${DEMAND} and m.subject = ${forecasts.series} and m.at_ms = ${forecasts.targetMs}`,
+            ),
+          );
+      }),
+  };
+}

@@ -1,0 +1,59 @@
+/** Housekeeping: expired leases, the cache's byte budget, and what retention lets go. */
+import { sql } from 'drizzle-orm';
+import type { Database } from './client.js';
+
+/** Files used this recently may be about to be delivered by a running cycle. */
+export const EVICTION_GRACE_MS = 600_000;
+
+/**
+ * Cache files that no lease protects, the least recently used first, until the cache is within its budget; their
+ * index entries are gone when this returns, so nobody finds a file that is about to be removed.
+ * A file is leased while a delivery of it has not ended its lease.
+ */
+export async function evictCache(db: Database, bytesMax: number, nowMs: number, graceMs = EVICTION_GRACE_MS): Promise<string[]> {
+  const now = new Date(nowMs).toISOString();
+  return db.transaction(async (tx) => {
+    const rows = await tx.execute<{ path: string; file_bytes: string; leased: boolean; fresh: boolean }>(sql`
+      select path, max(file_bytes) as file_bytes, bool_or(leased) as leased, max(used_at) > ${now}::timestamptz - ${graceMs} * interval '1 millisecond' as fresh from (
+        select path, file_bytes, used_at, false as leased from cache_entries
+        union all
+        select path, (report->'slice'->>'fileBytes')::bigint, created_at, lease_until > ${now}::timestamptz from deliveries where path not in (select path from removed_files)
+      ) files group by path order by max(used_at), path`);
+    let total = rows.reduce((sum, row) => sum + Number(row.file_bytes), 0);
+    const evicted: string[] = [];
+    for (const row of rows) {
+      if (total <= bytesMax) break;
+      if (row.leased || row.fresh) continue;
+      evicted.push(row.path);
+      total -= Number(row.file_bytes);
+    }
+    if (evicted.length > 0) {
+      const paths = JSON.stringify(evicted);
+      await tx.execute(sql`delete from cache_entries where path in (select jsonb_array_elements_text(${paths}::jsonb))`);
+      await tx.execute(sql`insert into removed_files (path, removed_at) select jsonb_array_elements_text(${paths}::jsonb), ${now}::timestamptz on conflict do nothing`);
+    }
+    return evicted;
+  });
+}
+
+/** Deletes decisions and metrics older than each pool keeps them. Requests that are still open stay. Returns how many decisions went. */
+export async function prune(db: Database, nowMs: number): Promise<number> {
+  const now = new Date(nowMs).toISOString();
+  const aged = (key: 'decisions' | 'metrics') => sql`${now}::timestamptz - ((p.definition->'retention'->>${key})::bigint * interval '1 millisecond')`;
+  return db.transaction(async (tx) => {
+    const gone = await tx.execute(sql`
+      delete from cycles c using pools p
+      where p.tenant = c.tenant and p.pool = c.pool and c.closed_at < ${aged('decisions')} returning c.id`);
+    await tx.execute(sql`
+      delete from requests r using pools p
+      where p.tenant = r.tenant and p.pool = r.pool and r.closed_at < ${aged('decisions')}`);
+    await tx.execute(sql`
+      delete from outbox o using pools p
+      where p.tenant = o.tenant and p.pool = o.pool and o.published_at < ${aged('decisions')}`);
+    await tx.execute(sql`
+      delete from metric_history h using pools p
+      where p.tenant = h.tenant and p.pool = h.pool
+        and to_timestamp(h.at_ms / 1000.0) < ${aged('metrics')} and p.definition->'clock'->>'kind' = 'wall'`);
+    return gone.length;
+  });
+}

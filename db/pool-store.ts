@@ -1,0 +1,56 @@
+/** Pools: what is declared, what changed, what is there. */
+import { and, eq, sql } from 'drizzle-orm';
+import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
+import { BalanceError } from '../domain/types/errors.js';
+import type { Database } from './client.js';
+import { pools, poolVersions } from './schema.js';
+
+export type PoolRow = typeof pools.$inferSelect;
+export interface AppliedPool {
+  readonly version: number;
+  readonly changed: boolean;
+}
+export type PoolStore = ReturnType<typeof createPoolStore>;
+
+export function createPoolStore(db: Database) {
+  return {
+    find: async ({ tenant, pool }: PoolRef): Promise<PoolRow | null> => {
+      const [row] = await db.select().from(pools).where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)));
+      return row ?? null;
+    },
+    list: async (tenant?: string): Promise<PoolRow[]> =>
+      db
+        .select()
+        .from(pools)
+        .where(tenant === undefined ? sql`true` : eq(pools.tenant, tenant))
+        .orderBy(pools.tenant, pools.pool),
+    /** Stores a definition as a new version; the same definition again changes nothing. A replay clock keeps where it stands. */
+    apply: (ref: PoolRef, definition: PoolDefinition, digest: string, baseDir: string): Promise<AppliedPool> =>
+      db.transaction(async (tx) => {
+        const { tenant, pool } = ref;
+        const [row] = await tx.select().from(pools).where(and(eq(pools.tenant, tenant), eq(pools.pool, pool))).for('update');
+        if (row?.digest === digest && row.baseDir === baseDir) return { version: row.version, changed: false };
+        const version = (row?.version ?? 0) + 1;
+        await tx
+          .insert(pools)
+          .values({ tenant, pool, version, definition, digest, baseDir })
+          .onConflictDoUpdate({ target: [pools.tenant, pools.pool], set: { version, definition, digest, baseDir, updatedAt: sql`now()` } });
+        await tx.insert(poolVersions).values({ tenant, pool, version, definition, digest });
+        return { version, changed: true };
+      }),
+  };
+}
+
+/** The pool, or a usage error that names those that exist. */
+export async function requirePool(store: PoolStore, ref: PoolRef): Promise<PoolRow> {
+  const row = await store.find(ref);
+  if (row !== null) return row;
+  const known = (await store.list(ref.tenant)).map(({ pool }) => pool);
+  throw new BalanceError('usage', {
+    type: 'UnknownPool',
+    message: `no pool ${ref.pool}`,
+    expected: known.length === 0 ? 'a pool that was applied; none is' : `one of ${known.join(', ')}`,
+    got: ref.pool,
+    hint: 'Declare it in balance.yaml and run `balance apply`.',
+  });
+}

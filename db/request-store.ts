@@ -1,0 +1,157 @@
+/** Requests as their senders see them: put one in, cancel it, ask where it is, read what came. */
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { PoolRef } from '../domain/types/pool.js';
+import type { Predicate } from '../domain/types/predicate.js';
+import { BalanceError } from '../domain/types/errors.js';
+import type { Database } from './client.js';
+import { deliveries, outbox, pools, requests, type RequestState } from './schema.js';
+
+export interface NewRequest {
+  readonly id: string;
+  readonly model: string;
+  readonly dataset: string;
+  readonly fields: readonly string[];
+  readonly where: Predicate;
+  readonly rows: number | null;
+  readonly seed: number;
+  readonly maxAgeMs: number | null;
+  readonly deadlineMs: number | null;
+  readonly priority: number | null;
+  readonly datasetVersion: string | null;
+  readonly idempotencyKey: string;
+}
+export type RequestRow = typeof requests.$inferSelect;
+export type DeliveryRow = typeof deliveries.$inferSelect;
+export interface RequestView {
+  readonly request: RequestRow;
+  readonly delivery: DeliveryRow | null;
+  /** The response, once it has left through the outbox. */
+  readonly response: { readonly state: RequestState; readonly type?: string; readonly reason?: string; readonly hint?: string } | null;
+}
+export type RequestStore = ReturnType<typeof createRequestStore>;
+
+export function createRequestStore(db: Database) {
+  return {
+    /** Stores a request once for each idempotency key; `created` is false when the key was known. A known key with another content is refused. */
+    insert: (ref: PoolRef, request: NewRequest, nowMs: number) => insert(db, ref, request, nowMs),
+    /** Cancels at once while pending; while claimed, the running cycle drops it. Returns the state afterwards. */
+    cancel: (ref: PoolRef, id: string, nowMs: number) => cancel(db, ref, id, nowMs),
+    view: (ref: PoolRef, id: string) => view(db, ref, id),
+    list: async (ref: PoolRef, limit: number): Promise<RequestRow[]> =>
+      db
+        .select()
+        .from(requests)
+        .where(and(eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), eq(requests.kind, 'request')))
+        .orderBy(desc(requests.createdAt), requests.id)
+        .limit(limit),
+    /** True when a pending request may be looked at now. */
+    wait: async (ref: PoolRef, nowMs: number): Promise<boolean> => {
+      const rows = await db.execute(sql`
+        select 1 from requests where tenant = ${ref.tenant} and pool = ${ref.pool} and state = 'pending' and not_before <= ${new Date(nowMs).toISOString()}::timestamptz limit 1`);
+      return rows.length > 0;
+    },
+  };
+}
+
+async function insert(db: Database, { tenant, pool }: PoolRef, request: NewRequest, nowMs: number): Promise<{ id: string; created: boolean }> {
+  const [row] = await db.select({ definition: pools.definition }).from(pools).where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)));
+  if (row === undefined) throw new BalanceError('usage', { type: 'UnknownPool', message: `no pool ${pool}`, got: pool, hint: 'Run `balance status` for the pools that exist.' });
+  const model = row.definition.models[request.model];
+  if (model === undefined) {
+    throw new BalanceError('usage', {
+      type: 'UnknownModel',
+      message: `pool ${pool} declares no model ${request.model}`,
+      expected: `one of ${Object.keys(row.definition.models).join(', ')}`,
+      got: request.model,
+    });
+  }
+  if (row.definition.datasets[request.dataset] === undefined) {
+    throw new BalanceError('usage', {
+      type: 'UnknownDataset',
+      message: `pool ${pool} declares no dataset ${request.dataset}`,
+      expected: `one of ${Object.keys(row.definition.datasets).join(', ')}`,
+      got: request.dataset,
+    });
+  }
+  const { where, deadlineMs, priority, ...rest } = request;
+  const now = new Date(nowMs);
+  const inserted = await db
+    .insert(requests)
+    .values({
+      tenant,
+      pool,
+      kind: 'request',
+      ...rest,
+      predicate: where,
+      deadlineAt: deadlineMs === null ? null : new Date(deadlineMs),
+      priority: priority ?? model.priority,
+      notBefore: now,
+      createdAt: now,
+    })
+    .onConflictDoNothing()
+    .returning({ id: requests.id });
+  if (inserted.length === 1) return { id: request.id, created: true };
+  const [known] = await db
+    .select()
+    .from(requests)
+    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.idempotencyKey, request.idempotencyKey)));
+  if (known === undefined) throw new BalanceError('usage', { type: 'DuplicateId', message: `request id ${request.id} is taken`, got: request.id });
+  assertSame(known, request);
+  return { id: known.id, created: false };
+}
+
+function assertSame(known: RequestRow, request: NewRequest): void {
+  const before = JSON.stringify([known.model, known.dataset, known.fields, canonical(known.predicate), known.rows, known.seed]);
+  const now = JSON.stringify([request.model, request.dataset, request.fields, canonical(request.where), request.rows, request.seed]);
+  if (before === now) return;
+  throw new BalanceError('usage', {
+    type: 'IdempotencyConflict',
+    message: `key ${request.idempotencyKey} was used for another request (${known.id})`,
+    expected: before,
+    got: now,
+    hint: 'Use a new --key for a new request.',
+  });
+}
+
+/** jsonb does not keep the order of keys. */
+function canonical(predicate: Predicate): unknown {
+  return predicate.map((condition) => Object.entries(condition).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs: number): Promise<RequestState> {
+  const now = new Date(nowMs).toISOString();
+  return db.transaction(async (tx) => {
+    const rows = await tx.execute<{ state: RequestState }>(sql`
+      update requests set
+        cancel_requested_at = coalesce(cancel_requested_at, ${now}::timestamptz),
+        state = case when state = 'pending' then 'cancelled' else state end,
+        closed_at = case when state = 'pending' then ${now}::timestamptz else closed_at end
+      where tenant = ${tenant} and pool = ${pool} and id = ${id} and state in ('pending', 'claimed')
+      returning state`);
+    if (rows[0]?.state === 'cancelled') {
+      await tx
+        .insert(outbox)
+        .values({ tenant, pool, kind: 'response', subject: id, payload: { requestId: id, state: 'cancelled' }, createdAt: new Date(nowMs) })
+        .onConflictDoNothing();
+    }
+    if (rows[0] !== undefined) return rows[0].state;
+    const [row] = await tx.select({ state: requests.state }).from(requests).where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.id, id)));
+    if (row === undefined) throw unknownRequest(id);
+    return row.state;
+  });
+}
+
+async function view(db: Database, { tenant, pool }: PoolRef, id: string): Promise<RequestView> {
+  const [row] = await db
+    .select({ request: requests, delivery: deliveries, payload: outbox.payload, publishedAt: outbox.publishedAt })
+    .from(requests)
+    .leftJoin(deliveries, and(eq(deliveries.tenant, requests.tenant), eq(deliveries.pool, requests.pool), eq(deliveries.requestId, requests.id)))
+    .leftJoin(outbox, and(eq(outbox.tenant, requests.tenant), eq(outbox.pool, requests.pool), eq(outbox.kind, 'response'), eq(outbox.subject, requests.id)))
+    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.id, id)));
+  if (row === undefined) throw unknownRequest(id);
+  return { request: row.request, delivery: row.delivery, response: row.publishedAt === null ? null : (row.payload as RequestView['response']) };
+}
+
+function unknownRequest(id: string): BalanceError {
+  return new BalanceError('usage', { type: 'UnknownRequest', message: `no request ${id}`, got: id, hint: 'Run `balance status` for the newest requests.' });
+}

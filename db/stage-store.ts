@@ -1,0 +1,194 @@
+/** Stage records, plans and batches: what the middle of a cycle stores. */
+import { and, asc, eq, sql } from 'drizzle-orm';
+import type {
+  BatchOutcome,
+  BatchStore,
+  BudgetCharge,
+  BudgetLimit,
+  CacheHit,
+  DecisionRef,
+  PlannedBatch,
+  PlanStore,
+  StageRecord,
+  StageStore,
+} from '../activities/store-ports.js';
+import type { SliceAsk, SliceResult } from '../activities/ports.js';
+import { ordinalOf, type Stage } from '../domain/decision/stages.js';
+import { chunked, type Database, type Queryable } from './client.js';
+import { batches, budgets, decisionStages } from './schema.js';
+
+export function createStageStore(db: Database): StageStore {
+  return {
+    find: async (ref, stage) => {
+      const [row] = await db.select().from(decisionStages).where(stageOf(ref, stage));
+      return row === undefined ? null : toRecord(row);
+    },
+    save: async (ref, record) => {
+      await insertStage(db, ref, record);
+    },
+  };
+}
+
+/** Stores a stage once; false when it was there already. */
+export async function insertStage(tx: Queryable, ref: DecisionRef, record: StageRecord): Promise<boolean> {
+  const { tenant, pool, decisionId } = ref;
+  const inserted = await tx
+    .insert(decisionStages)
+    .values({
+      tenant,
+      pool,
+      decisionId,
+      stage: record.stage,
+      ordinal: ordinalOf(record.stage),
+      state: record.state,
+      inputs: record.inputs,
+      inputDigest: record.inputDigest,
+      outcome: record.outcome,
+      outcomeDigest: record.outcomeDigest,
+      reasons: record.reasons,
+      startedAt: new Date(record.startedMs),
+      endedAt: new Date(record.endedMs),
+    })
+    .onConflictDoNothing()
+    .returning({ stage: decisionStages.stage });
+  return inserted.length === 1;
+}
+
+export function createPlanStore(db: Database): PlanStore {
+  return {
+    cached: (ref, asks, asOfMs) => cached(db, ref, asks, asOfMs),
+    tokens: (ref, limits, nowMs) => tokens(db, ref, limits, nowMs),
+    savePlan: (ref, record, planned, charges, nowMs) =>
+      db.transaction(async (tx) => {
+        if (!(await insertStage(tx, ref, record))) return;
+        for (const chunk of chunked(planned.map((batch) => toBatchRow(ref, batch)), 14)) await tx.insert(batches).values(chunk).onConflictDoNothing();
+        await charge(tx, ref, charges, nowMs);
+      }),
+  };
+}
+
+async function cached(db: Queryable, ref: DecisionRef, asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[], asOfMs: number): Promise<CacheHit[]> {
+  if (asks.length === 0) return [];
+  const wanted = JSON.stringify(asks);
+  const rows = await db.execute<{ shape: string; as_of_ms: string; content_id: string; slice: SliceResult }>(sql`
+    select distinct on (c.shape) c.shape, c.as_of_ms, c.content_id, c.slice
+    from jsonb_to_recordset(${wanted}::jsonb) as w(shape text, "minAsOfMs" bigint, "contentId" text)
+    join cache_entries c on c.shape = w.shape and c.as_of_ms >= w."minAsOfMs" and (w."contentId" is null or c.content_id = w."contentId")
+    where c.tenant = ${ref.tenant} and c.pool = ${ref.pool} and c.as_of_ms <= ${asOfMs}
+    order by c.shape, c.as_of_ms desc, c.content_id`);
+  return rows.map((row) => ({ shape: row.shape, asOfMs: Number(row.as_of_ms), contentId: row.content_id, slice: row.slice }));
+}
+
+/** Tokens refill continuously and never exceed the burst: Turner's token bucket, kept as (tokens, time). */
+async function tokens(db: Queryable, ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Record<string, number>> {
+  const rows = await db.select().from(budgets).where(and(eq(budgets.tenant, ref.tenant), eq(budgets.pool, ref.pool)));
+  const stored = new Map(rows.map((row) => [row.resource, row]));
+  return Object.fromEntries(
+    limits.map(({ resource, perSecond, burst }) => {
+      const row = stored.get(resource);
+      if (row === undefined) return [resource, burst];
+      const refilled = row.tokens + (perSecond * Math.max(0, nowMs - row.updatedAt.getTime())) / 1000;
+      return [resource, Math.min(burst, refilled)];
+    }),
+  );
+}
+
+/** Takes (or, with a negative amount, gives back) tokens; the bucket is refilled up to now in the same statement. */
+export async function charge(tx: Queryable, ref: DecisionRef, charges: readonly BudgetCharge[], nowMs: number): Promise<void> {
+  const now = new Date(nowMs).toISOString();
+  for (const { resource, perSecond, burst, amount } of charges) {
+    await tx.execute(sql`
+      insert into budgets as b (tenant, pool, resource, tokens, updated_at)
+      values (${ref.tenant}, ${ref.pool}, ${resource}, ${burst - amount}::float8, ${now}::timestamptz)
+      on conflict (tenant, pool, resource) do update set
+        tokens = least(${burst}::float8, b.tokens + ${perSecond}::float8 * greatest(0, extract(epoch from excluded.updated_at - b.updated_at))) - ${amount}::float8,
+        updated_at = greatest(b.updated_at, excluded.updated_at)`);
+  }
+}
+
+export function createBatchStore(db: Database): BatchStore {
+  return {
+    find: async (ref, batchId) => {
+      const [row] = await db.select().from(batches).where(batchOf(ref, batchId));
+      return row === undefined ? null : { plan: toPlanned(row), state: row.state };
+    },
+    done: async (ref, batchId, result, actualMs) => {
+      await db
+        .update(batches)
+        .set({ state: 'done', result, actualMs, actualBytes: result.bytesRead })
+        .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')));
+    },
+    fail: async (ref, batchId, reason) => {
+      await db
+        .update(batches)
+        .set({ state: 'failed', error: { reason } })
+        .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')));
+    },
+    all: async (ref) => {
+      const rows = await db
+        .select()
+        .from(batches)
+        .where(and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.decisionId, ref.decisionId)))
+        .orderBy(asc(batches.ordinal));
+      return rows.map(
+        (row): BatchOutcome => ({
+          plan: toPlanned(row),
+          result: row.result as BatchOutcome['result'],
+          error: (row.error as { reason: string } | null)?.reason ?? null,
+        }),
+      );
+    },
+  };
+}
+
+function stageOf(ref: DecisionRef, stage: Stage) {
+  return and(eq(decisionStages.tenant, ref.tenant), eq(decisionStages.pool, ref.pool), eq(decisionStages.decisionId, ref.decisionId), eq(decisionStages.stage, stage));
+}
+function batchOf(ref: DecisionRef, batchId: string) {
+  return and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.id, batchId));
+}
+
+export function toRecord(row: typeof decisionStages.$inferSelect): StageRecord {
+  return {
+    stage: row.stage as Stage,
+    state: row.state,
+    inputs: row.inputs,
+    inputDigest: row.inputDigest,
+    outcome: row.outcome,
+    outcomeDigest: row.outcomeDigest,
+    reasons: row.reasons,
+    startedMs: row.startedAt.getTime(),
+    endedMs: row.endedAt.getTime(),
+  };
+}
+
+function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBatch): typeof batches.$inferInsert {
+  return {
+    tenant,
+    pool,
+    decisionId,
+    id: batch.batchId,
+    ordinal: batch.ordinal,
+    source: batch.source,
+    dataset: batch.dataset,
+    contentId: batch.contentId,
+    asOfMs: batch.asOfMs,
+    plan: { slices: batch.slices },
+    predictedBytes: Math.round(batch.predictedBytes),
+    askedBytes: Math.round(batch.askedBytes),
+  };
+}
+
+function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
+  return {
+    batchId: row.id,
+    ordinal: row.ordinal,
+    source: row.source,
+    dataset: row.dataset,
+    contentId: row.contentId,
+    asOfMs: row.asOfMs,
+    slices: (row.plan as { slices: readonly SliceAsk[] }).slices,
+    predictedBytes: row.predictedBytes,
+    askedBytes: row.askedBytes ?? 0,
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * Stage 3, batch: which requests can be one read, and who gets how much of what is scarce?
+ *
+ * Costs first (merged reads are charged once, split over their members), then weighted dominant-resource fairness
+ * between models, then each model's share over its own items by priority. Pure: the same inputs give the same plan.
+ */
+import { allocate } from '../scheduler/resource-allocator.js';
+import type { AllocationResult } from '../scheduler/allocation-instance.js';
+import { costItems, type CostedItem } from './costs.js';
+import { grantWithinShare, type Grant } from './grants.js';
+import { planReads, type PlannedRead } from './reads.js';
+import type { SeriesPrediction } from './predict.js';
+import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from './work.js';
+
+/** A limited resource: what this cycle may take of it, and how it refills. */
+export interface ResourceLimit {
+  /** `bytes:SOURCE`, `rows:SOURCE`, or the name of a pool resource. */
+  readonly resource: string;
+  /** Source that it belongs to; null: a resource of the whole pool, available anew in each cycle. */
+  readonly source: string | null;
+  readonly available: number;
+  /** Refill in units a second; 0 for pool resources. */
+  readonly perSecond: number;
+  /** The most that one cycle can take. */
+  readonly burst: number;
+}
+export interface BatchInputs {
+  readonly nowMs: number;
+  readonly asOfMs: number;
+  readonly windowMs: number;
+  readonly items: readonly WorkItem[];
+  /** Items that analyze refused. */
+  readonly refused: readonly string[];
+  readonly datasets: readonly DatasetFacts[];
+  readonly facts: readonly ItemFacts[];
+  readonly models: Readonly<Record<string, { readonly weight: number; readonly priority: number }>>;
+  readonly limits: readonly ResourceLimit[];
+  /** Attempts of each request so far, this one included. */
+  readonly attempts: Readonly<Record<string, number>>;
+  /** Rows that an earlier decision already delivered ahead, by item. */
+  readonly aheadRows: Readonly<Record<string, number>>;
+  /** Items that a cached result answers. */
+  readonly hits: readonly string[];
+  /** Criticality from analyze, 0 to 1, by item. */
+  readonly criticality: Readonly<Record<string, number>>;
+  readonly predictions: readonly SeriesPrediction[];
+  /** Shares of the classes that analyze wants resampled, by item. */
+  readonly resample: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+export interface BatchOutcome {
+  readonly grants: readonly Grant[];
+  readonly waiting: readonly WaitReason[];
+  readonly refusals: readonly Refusal[];
+  readonly reads: readonly PlannedRead[];
+  readonly allocation: AllocationResult | null;
+  /** What is taken of each resource, in its unit. */
+  readonly charges: Readonly<Record<string, number>>;
+  readonly ahead: { readonly factor: number; readonly reason: string };
+  readonly asked: { readonly rows: number; readonly bytes: number };
+  readonly planned: { readonly rows: number; readonly bytes: number };
+}
+
+/** At most this share of a need is delivered ahead, so that the next cycle always has something to deliver. */
+const AHEAD_FRACTION_MAX = 0.5;
+
+/** A model's demand on one source: what fairness is computed over. Sources are where models contend. */
+interface Flow {
+  readonly id: string;
+  readonly model: string;
+  readonly items: readonly CostedItem[];
+  readonly demand: Readonly<Record<string, number>>;
+}
+
+export function planBatch(inputs: BatchInputs): BatchOutcome {
+  const ahead = workAhead(inputs);
+  const { costed, refusals, reads } = costItems(inputs, ahead.factor);
+  const flows = flowsOf(costed, inputs);
+  const allocation = share(flows, inputs);
+  const units = new Map(allocation?.allocations.map(({ id, units }) => [id, units]));
+  const grants: Grant[] = [];
+  const waiting: WaitReason[] = [];
+  for (const flow of flows) {
+    const allotted = mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1));
+    const result = grantWithinShare(flow, allotted, inputs);
+    grants.push(...result.grants);
+    waiting.push(...result.waiting);
+  }
+  grants.sort(byItem);
+  const charges: Record<string, number> = {};
+  for (const { cost } of grants) for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
+  return {
+    grants,
+    waiting: waiting.sort(byItem),
+    refusals,
+    reads: planReads(reads, grants, inputs),
+    allocation,
+    charges,
+    ahead,
+    asked: { rows: sum(costed, ({ rows }) => rows), bytes: sum(costed, ({ ownBytes }) => ownBytes) },
+    planned: { rows: sum(grants, ({ rows }) => rows), bytes: sum(grants, ({ bytes }) => bytes) },
+  };
+}
+
+/**
+ * Work ahead of a predicted peak: when the forecast's upper end for the next step exceeds what a limited source can
+ * give in one cycle, and this cycle has capacity to spare, fixed-size needs take up to half of their next rows now.
+ */
+function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
+  const byId = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
+  for (const limit of inputs.limits) {
+    if (!limit.resource.startsWith('bytes:')) continue;
+    const bytesNext = sum(inputs.predictions, ({ series, reliable, steps }) => {
+      const dataset = byId.get(series.slice(series.indexOf('/') + 1));
+      if (!reliable || dataset?.source !== limit.source || steps.length === 0) return 0;
+      return steps[0]!.upper * meanRowBytes(inputs, series, dataset);
+    });
+    if (bytesNext > limit.burst && limit.available > 0) {
+      const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - limit.burst) / bytesNext);
+      return {
+        factor,
+        reason: `demand on ${limit.source} may reach ${Math.round(bytesNext)} bytes next step, ${Math.round(limit.burst)} can be read: needs take up to ${Math.round(factor * 100)} % of their next rows now`,
+      };
+    }
+  }
+  return { factor: 0, reason: 'no reliable forecast exceeds what a source can give next step' };
+}
+
+/** Bytes a row that the items of this series ask for, or of the whole dataset when none asks now. */
+function meanRowBytes(inputs: BatchInputs, series: string, dataset: DatasetFacts): number {
+  const items = inputs.items.filter((item) => `${item.model}/${item.dataset}` === series);
+  const widths = items.map((item) => sum(item.fields, (field) => dataset.bytesPerValue[field] ?? 8));
+  if (widths.length === 0) return sum(Object.values(dataset.bytesPerValue), (bytes) => bytes);
+  return sum(widths, (width) => width) / widths.length;
+}
+
+function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
+  const groups = new Map<string, CostedItem[]>();
+  const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
+  for (const item of costed) {
+    const id = `${item.item.model}@${source.get(item.item.dataset)!}`;
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [item]);
+    else group.push(item);
+  }
+  return [...groups.keys()].sort().map((id): Flow => {
+    const items = groups.get(id)!;
+    const demand: Record<string, number> = {};
+    for (const { cost } of items) for (const [resource, amount] of Object.entries(cost)) demand[resource] = (demand[resource] ?? 0) + amount;
+    return { id, model: items[0]!.item.model, items, demand };
+  });
+}
+
+/** One unit of a flow is all that it asks for: the allocation is the share of it that it gets. */
+function share(flows: readonly Flow[], inputs: BatchInputs): AllocationResult | null {
+  const limited = new Map(inputs.limits.map((limit) => [limit.resource, Math.max(0, limit.available)]));
+  if (limited.size === 0 || flows.length === 0) return null;
+  return allocate({
+    resources: Object.fromEntries(limited),
+    models: flows.map(({ id, model, demand }) => ({
+      id,
+      weight: inputs.models[model]?.weight ?? 1,
+      demand: Object.fromEntries(Object.entries(demand).filter(([resource, amount]) => limited.has(resource) && amount > 0)),
+      cap: 1,
+    })),
+    divisible: true,
+  });
+}
+
+function mapValues(record: Readonly<Record<string, number>>, map: (value: number) => number): Record<string, number> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
+function sum<T>(values: readonly T[], value: (item: T) => number): number {
+  return values.reduce((total, item) => total + value(item), 0);
+}
+function byItem(a: { readonly itemId: string }, b: { readonly itemId: string }): number {
+  return a.itemId < b.itemId ? -1 : 1;
+}

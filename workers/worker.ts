@@ -1,0 +1,79 @@
+/** A Balance worker: workflows and activities on one task queue, the outbox relay, housekeeping, orderly shutdown. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { evictCache, EVICTION_GRACE_MS, prune } from '../db/maintenance.js';
+import { startOutboxRelay, type Publisher } from '../db/outbox.js';
+import { createPoolStore } from '../db/pool-store.js';
+import { compose, type Composition, type WorkerSettings } from './compose.js';
+
+/** Activities at the same time: what two database connections each and the data plane's memory bear. */
+const ACTIVITIES_MAX = 8;
+const CACHED_WORKFLOWS_MAX = 100;
+/** How often leases, budgets and retention are looked at. */
+const HOUSEKEEPING_MS = 60_000;
+
+export interface RunningWorker {
+  readonly composition: Composition;
+  /** Settles when the worker ends by itself: with its error when it failed. */
+  readonly ended: Promise<void>;
+  /** Lets running activities end within their grace time, then closes everything. */
+  stop(): Promise<void>;
+}
+
+let runtimeInstalled = false;
+
+export async function startWorker(settings: WorkerSettings, options: { readonly publish?: Publisher; readonly onError: (error: Error) => void }): Promise<RunningWorker> {
+  if (!runtimeInstalled) {
+    // Signals are the composition root's business: it stops servers and workers in order.
+    Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN', (entry) => options.onError(new Error(entry.message))) });
+    runtimeInstalled = true;
+  }
+  const composition = await compose(settings);
+  const connection = await NativeConnection.connect({ address: settings.temporalAddress });
+  const worker = await Worker.create({
+    connection,
+    namespace: settings.temporalNamespace,
+    taskQueue: settings.taskQueue,
+    activities: composition.activities,
+    ...workflowSource(),
+    maxConcurrentActivityTaskExecutions: ACTIVITIES_MAX,
+    maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
+    shutdownGraceTime: '10s',
+    shutdownForceTime: '20s',
+  });
+  const relay = startOutboxRelay(composition.database, options.publish ?? (() => Promise.resolve()), options.onError);
+  const housekeeping = setInterval(() => void keepHouse(composition).catch((error: unknown) => options.onError(error as Error)), HOUSEKEEPING_MS);
+  const running = worker.run();
+  const ended = running.catch((error: unknown) => {
+    throw error;
+  });
+  ended.catch(() => undefined);
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    clearInterval(housekeeping);
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await running.catch(() => undefined);
+    await relay.stop();
+    await connection.close();
+    await composition.close();
+  };
+  return { composition, ended, stop: () => (stopping ??= stop()) };
+}
+
+/** The bundle of the build when there is one; the sources while developing and testing. */
+function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+  if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };
+  return { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) };
+}
+
+/** Evicts cache files beyond the budget (the largest of the pools: they share one cache) and prunes what retention lets go. */
+export async function keepHouse({ database, cacheFiles }: Pick<Composition, 'database' | 'cacheFiles'>, nowMs = Date.now()): Promise<{ evicted: number; pruned: number }> {
+  const pools = await createPoolStore(database.db).list();
+  const bytesMax = Math.max(...pools.map(({ definition }) => definition.cache.maxBytes), 0);
+  if (pools.length === 0) return { evicted: 0, pruned: 0 };
+  const evicted = await evictCache(database.db, bytesMax, nowMs);
+  await cacheFiles.remove(evicted, nowMs - EVICTION_GRACE_MS);
+  return { evicted: evicted.length, pruned: await prune(database.db, nowMs) };
+}
