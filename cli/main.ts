@@ -3,14 +3,20 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_CODES } from '../domain/types/errors.js';
 import type { RegisterCommand } from './command.js';
+import { registerAllocate } from './commands/allocate.js';
 import { registerAnomalies } from './commands/anomalies.js';
+import { registerBacktest } from './commands/backtest.js';
+import { registerForecast } from './commands/forecast.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerPatterns } from './commands/patterns.js';
 import { registerMerge } from './commands/merge.js';
 import { registerProfile } from './commands/profile.js';
 
 const commands: readonly RegisterCommand[] = [
+  registerAllocate,
   registerAnomalies,
+  registerBacktest,
+  registerForecast,
   registerDoctor,
   registerPatterns,
   registerMerge,

@@ -189,6 +189,13 @@ function assertNoCycle(cohorts: readonly AllocationCohort[]): void {
 
 function assertQuanta(instance: AllocationInstance): void {
   if (instance.quanta === undefined) return;
+  if ((instance.cohorts ?? []).length > 0)
+    throw invalid(
+      'quanta and cohorts do not go together',
+      'quanta without cohorts',
+      `${instance.cohorts?.length ?? 0} cohorts`,
+      'credits are kept between models of one pool',
+    );
   const ids = new Set(instance.models.map((model) => model.id));
   for (const [index, { demands }] of instance.quanta.entries()) {
     for (const id in demands) {

@@ -6,80 +6,137 @@ import { STOPPED_BY_CAP, STOPPED_BY_DEMAND, type Filling } from './progressive-f
 /** Holders named in a reason; more would hide the sentence. */
 const HOLDERS_MAX = 3;
 
-/** Allocations ordered by model id, each with its reason. O(models x demands + nodes x resources). */
+/** Facts of one limit (node and resource) that stopped somebody, put into words once. */
+interface LimitFacts {
+  /** "cpu (9)" or "cpu of cohort x (6)". */
+  readonly name: string;
+  readonly limit: number;
+  readonly free: number;
+  /** The largest holders, one more than is named: a model is not named among the others that hold its own limit. */
+  readonly holders: readonly { readonly model: number; readonly text: string }[];
+  /** Said after the holders: what lending limits keep back. */
+  readonly keptBack: string;
+}
+
+/** Allocations ordered by model id, each with its reason. O(demands + holders log holders). */
 export function explainAllocations(problem: AllocationProblem, filling: Filling): Allocation[] {
-  const holders = holdersByLimit(problem, filling);
+  const limits = stoppingLimits(problem, filling);
+  const width = problem.resourceNames.length;
   return problem.modelIds.map((id, i) => {
     const units = filling.units[i];
     const stop = filling.stopResource[i];
-    const binding =
-      stop === STOPPED_BY_CAP ? 'cap' : stop === STOPPED_BY_DEMAND ? 'demand' : problem.resourceNames[stop];
-    const dominantShare = units === 0 ? 0 : units * problem.unitShare[i];
-    return { id, units, dominantShare, binding, reason: reasonOf(problem, filling, holders, i) };
+    const dominantShare = units === 0 ? 0 : Math.min(1, units * problem.unitShare[i]);
+    if (stop === STOPPED_BY_CAP)
+      return {
+        id,
+        units,
+        dominantShare,
+        binding: 'cap',
+        reason: capReason(problem, units, i) + returned(problem, units, i),
+      };
+    if (stop === STOPPED_BY_DEMAND) {
+      return {
+        id,
+        units,
+        dominantShare,
+        binding: 'demand',
+        reason: 'Demands no resource and has no cap, so it needs 0 units.',
+      };
+    }
+    const facts = limits.get(filling.stopNode[i] * width + stop)!;
+    const reason = resourceReason(problem, facts, i, units, stop) + returned(problem, units, i);
+    return { id, units, dominantShare, binding: problem.resourceNames[stop], reason };
   });
 }
 
-function reasonOf(
-  problem: AllocationProblem,
-  filling: Filling,
-  holders: ReadonlyMap<number, number[]>,
-  i: number,
-): string {
-  const stop = filling.stopResource[i];
-  const units = filling.units[i];
-  if (stop === STOPPED_BY_CAP) return `Has all ${show(problem.cap[i])} units that it asked for.`;
-  if (stop === STOPPED_BY_DEMAND) return 'Demands no resource and has no cap, so it needs 0 units to run.';
-  const name = problem.resourceNames[stop];
-  const at = filling.stopNode[i] * problem.resourceNames.length + stop;
-  const limit = filling.stopNode[i] === 0 ? problem.capacity[stop] : problem.ceiling[at];
-  const where = filling.stopNode[i] === 0 ? name : `${name} of cohort ${problem.nodeIds[filling.stopNode[i]]}`;
-  if (limit === 0) return `There is no ${where}: its limit is 0, so no unit can run.`;
-  const others = (holders.get(at) ?? []).filter((j) => j !== i).slice(0, HOLDERS_MAX);
-  const held = others.map((j) => `${problem.modelIds[j]} ${show(useOf(problem, filling, j, stop))}`).join(', ');
-  const wanted = problem.cap[i] === Infinity ? '' : ` of ${show(problem.cap[i])}`;
-  const shortfall =
-    problem.cap[i] === Infinity ? '' : `, ${show((problem.cap[i] - units) * demandOf(problem, i, stop))} short`;
-  const by = held === '' ? 'it holds all of it' : `held by ${held}`;
-  return `Gets ${show(units)}${wanted} units: ${where} is used up (${show(limit)}; ${by}${shortfall}); more ${name}, a larger weight or less use by others would help.`;
+function capReason(problem: AllocationProblem, units: number, i: number): string {
+  const cap = problem.cap[i];
+  if (units === cap) return `Has all ${show(cap)} units that it asked for.`;
+  const step = problem.step[i];
+  const grain = step === 1 ? 'units are whole' : `units come in gangs of ${show(step)}`;
+  return `Has ${show(units)} of its cap of ${show(cap)}: ${grain}, and the next would exceed the cap; a cap of ${show(units + step)} would help.`;
 }
 
-/** By limit that stopped someone: the models that hold the resource under that node, largest use first. */
-function holdersByLimit(problem: AllocationProblem, filling: Filling): Map<number, number[]> {
+function resourceReason(
+  problem: AllocationProblem,
+  facts: LimitFacts,
+  i: number,
+  units: number,
+  resource: number,
+): string {
+  const name = problem.resourceNames[resource];
+  if (facts.limit === 0) return `Gets 0 units: there is no ${facts.name}, and it cannot run without.`;
+  const cap = problem.cap[i];
+  const step = problem.step[i];
+  const demand = demandOf(problem, i, resource);
+  const wanted = cap === Infinity ? '' : ` of ${show(cap)}`;
+  const others = facts.holders.filter((holder) => holder.model !== i).slice(0, HOLDERS_MAX);
+  const held =
+    others.length === 0 ? ', none of it held by others' : `, held by ${others.map((holder) => holder.text).join(', ')}`;
+  const need =
+    step > 0
+      ? `has ${show(facts.free)} free and one more ${step === 1 ? 'unit' : `gang of ${show(step)}`} needs ${show(step * demand)} (short by ${show(step * demand - facts.free)})`
+      : `is used up${cap === Infinity ? '' : ` (short by ${show((cap - units) * demand)})`}`;
+  return `Gets ${show(units)}${wanted} units: ${facts.name} ${need}${held}${facts.keptBack}; more ${name}, a larger weight or less use by others would help.`;
+}
+
+/** What a running model gives back, when it gets less than it holds now. */
+function returned(problem: AllocationProblem, units: number, i: number): string {
+  const running = problem.running[i];
+  return running > units
+    ? ` Gives back ${show(running - units)} of ${show(running)} running units, which are owed to others.`
+    : '';
+}
+
+function stoppingLimits(problem: AllocationProblem, filling: Filling): Map<number, LimitFacts> {
+  const { parent, node, demandStart, demandResource, demandAmount } = problem;
   const width = problem.resourceNames.length;
-  const holders = new Map<number, number[]>();
+  const holders = new Map<number, { model: number; use: number }[]>();
   for (let i = 0; i < filling.units.length; i++) {
     if (filling.stopResource[i] >= 0) holders.set(filling.stopNode[i] * width + filling.stopResource[i], []);
   }
   for (let i = 0; i < filling.units.length; i++) {
     if (filling.units[i] === 0) continue;
-    for (let v = problem.node[i]; v >= 0; v = problem.parent[v]!) {
-      for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++)
-        holders.get(v * width + problem.demandResource[e])?.push(i);
+    for (let v = node[i]; v >= 0; v = parent[v]) {
+      for (let e = demandStart[i]; e < demandStart[i + 1]; e++) {
+        holders.get(v * width + demandResource[e])?.push({ model: i, use: filling.units[i] * demandAmount[e] });
+      }
     }
   }
-  for (const [at, list] of holders) {
-    const use = Float64Array.from(list, (i) => useOf(problem, filling, i, at % width));
-    const order = Array.from(list.keys()).sort((a, b) => use[b] - use[a] || a - b);
-    // One more than is named: a model is not named among the others that hold its own limit.
-    holders.set(
-      at,
-      order.slice(0, HOLDERS_MAX + 1).map((position) => list[position]),
-    );
-  }
-  return holders;
+  return new Map([...holders].map(([at, list]) => [at, limitFacts(problem, filling, at, list)]));
+}
+
+function limitFacts(
+  problem: AllocationProblem,
+  filling: Filling,
+  at: number,
+  holders: { model: number; use: number }[],
+): LimitFacts {
+  const width = problem.resourceNames.length;
+  const v = Math.floor(at / width);
+  const limit = problem.ceiling[at];
+  const name = problem.resourceNames[at % width];
+  const kept = filling.used[at] - holders.reduce((sum, holder) => sum + holder.use, 0);
+  holders.sort((a, b) => b.use - a.use || a.model - b.model);
+  return {
+    name: `${name}${v === 0 ? '' : ` of cohort ${problem.nodeIds[v]}`} (${show(limit)})`,
+    limit,
+    free: Math.max(0, limit - filling.used[at]),
+    holders: holders
+      .slice(0, HOLDERS_MAX + 1)
+      .map(({ model, use }) => ({ model, text: `${problem.modelIds[model]} ${show(use)}` })),
+    keptBack: kept > 1e-9 * limit ? `, ${show(kept)} kept back by lending limits` : '',
+  };
 }
 
 function demandOf(problem: AllocationProblem, i: number, resource: number): number {
-  for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++)
+  for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
     if (problem.demandResource[e] === resource) return problem.demandAmount[e];
+  }
   return 0;
-}
-
-function useOf(problem: AllocationProblem, filling: Filling, i: number, resource: number): number {
-  return filling.units[i] * demandOf(problem, i, resource);
 }
 
 /** Six significant digits: enough to recognise a number, short enough to read. */
 function show(value: number): string {
-  return String(Number(value.toPrecision(6)));
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
 }

@@ -2,7 +2,9 @@
 import type { Allocation, AllocationInstance, AllocationResult } from './allocation-instance.js';
 import { compileAllocation, type AllocationProblem } from './allocation-problem.js';
 import { explainAllocations } from './allocation-reasons.js';
+import { fillQuantum, startCredits, withDemands } from './karma.js';
 import { fillTree, startFilling, type Filling } from './progressive-filling.js';
+import { roundToSteps } from './whole-units.js';
 
 export type { Allocation, AllocationInstance, AllocationResult };
 
@@ -16,7 +18,20 @@ export function allocate(instance: AllocationInstance): AllocationResult {
   const problem = compileAllocation(instance);
   const filling = startFilling(problem);
   fillTree(problem, filling);
-  return toResult(problem, filling);
+  return toResult(problem, roundToSteps(problem, filling));
+}
+
+/**
+ * Shares the resources in each quantum of `instance.quanta`, with fairness over time by Karma credits.
+ * @returns one result per quantum, in order; no quanta: none.
+ */
+export function allocateOverTime(instance: AllocationInstance): AllocationResult[] {
+  const problem = compileAllocation(instance);
+  const credits = startCredits(problem, instance.models);
+  return (instance.quanta ?? []).map(({ demands }) => {
+    const quantum = withDemands(problem, demands);
+    return toResult(quantum, fillQuantum(quantum, credits));
+  });
 }
 
 function toResult(problem: AllocationProblem, filling: Filling): AllocationResult {
