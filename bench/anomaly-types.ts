@@ -139,7 +139,8 @@ export function makeCase(base: Base, type: AnomalyType | null, size: number, see
   const from = Math.round(n * (0.5 + 0.4 * random()));
   const long = Math.round(Math.max(24, Math.min(2 * perDay, 288)));
   const length = type === 'spike' || type === 'dip' ? 1 + Math.floor(random() * 3) : long;
-  const sign = random() < 0.5 ? -1 : 1;
+  // Counts cannot fall below none: their shifts and trends go up.
+  const sign = random() < 0.5 && !base.counts ? -1 : 1;
   const k = [6, 9, 14][size];
   const seconds: number[] = [];
   const values: number[] = [];

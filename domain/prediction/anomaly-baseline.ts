@@ -24,7 +24,8 @@ export interface BaselineState {
   level: number;
   scale: number;
   calendar: 0 | 1 | 2;
-  /** Running absolute error of each calendar. */
+  /** Running absolute error of each calendar, and the rows that it is taken from. */
+  judged: number;
   readonly errors: number[];
   readonly day: number[];
   readonly dayVisits: number[];
@@ -42,6 +43,7 @@ export function emptyBaseline(): BaselineState {
     level: 0,
     scale: 0,
     calendar: 0,
+    judged: 0,
     errors: [0, 0, 0],
     day: zeros(DAY_BINS),
     dayVisits: zeros(DAY_BINS),
@@ -57,12 +59,28 @@ function binOf(seconds: number, period: number, bins: number): number {
   return Math.floor((phase - Math.floor(phase)) * bins);
 }
 
+/** Quarter hours of the day in an hour. */
+const QUARTERS = DAY_BINS / 24;
+
+/** Season of the week at a time: the mean of its hour of the week, with the shape of the day inside the hour. */
+function weekSeason(state: BaselineState, weekBin: number, dayBin: number): number {
+  const first = dayBin - (dayBin % QUARTERS);
+  let sum = 0;
+  let known = 0;
+  for (let bin = first; bin < first + QUARTERS; bin++) {
+    if (state.dayVisits[bin] === 0) continue;
+    sum += state.day[bin];
+    known++;
+  }
+  return state.week[weekBin] + (known > 0 ? state.day[dayBin] - sum / known : 0);
+}
+
 /** Season that the baseline expects at a time: the profile in use, 0 without one. */
 export function seasonAt(state: BaselineState, seconds: number): number {
   if (state.calendar === 0) return 0;
-  const day = state.day[binOf(seconds, SECONDS_PER_DAY, DAY_BINS)];
-  if (state.calendar === 1) return day;
-  return day + state.week[binOf(seconds, SECONDS_PER_WEEK, WEEK_BINS)];
+  const dayBin = binOf(seconds, SECONDS_PER_DAY, DAY_BINS);
+  if (state.calendar === 1) return state.day[dayBin];
+  return weekSeason(state, binOf(seconds, SECONDS_PER_WEEK, WEEK_BINS), dayBin);
 }
 
 /** Size of a normal residual at a time: the bin's own where it is known, the stream's otherwise; never 0. */
@@ -79,8 +97,12 @@ function clip(value: number, limit: number): number {
   return value > limit ? limit : value < -limit ? -limit : value;
 }
 
-/** Learns one normal value. O(1). The level's rate may be raised while a known change is followed. */
-export function learnBaseline(state: BaselineState, seconds: number, x: number, levelRate = LEVEL_RATE): void {
+/**
+ * Learns one value. O(1).
+ * @param normal false inside an event: then only the weekly profile learns, and only while it is not in use, so that
+ * weekends, which look like events at first, become known, and outages spoil nothing that matters.
+ */
+export function learnBaseline(state: BaselineState, seconds: number, x: number, normal: boolean): void {
   if (state.rows === 0) {
     state.level = x;
     state.firstSeconds = seconds;
@@ -88,35 +110,46 @@ export function learnBaseline(state: BaselineState, seconds: number, x: number, 
   state.rows++;
   const dayBin = binOf(seconds, SECONDS_PER_DAY, DAY_BINS);
   const weekBin = binOf(seconds, SECONDS_PER_WEEK, WEEK_BINS);
-  const day = state.day[dayBin];
-  const week = state.week[weekBin];
-  const errors = [x - state.level, x - state.level - day, x - state.level - day - week];
-  const age = seconds - state.firstSeconds;
-  const residual = errors[state.calendar];
+  const plain = x - state.level;
+  const toDay = plain - state.day[dayBin];
+  const toWeek = plain - weekSeason(state, weekBin, dayBin);
   const limit = state.rows < 30 ? Infinity : LEARN_CLIP * scaleAt(state, seconds);
-  const scaleRate = Math.max(1 / state.rows, ERROR_RATE);
-  state.scale += scaleRate * (Math.min(Math.abs(residual), limit) - state.scale);
+  const age = seconds - state.firstSeconds;
   // A profile is judged only on cycles after its first: within one it has seen the hour that it predicts.
   if (age >= SECONDS_PER_DAY) {
-    if (age < SECONDS_PER_WEEK) errors[2] = errors[1]!;
-    for (let k = 0; k < 3; k++) {
-      state.errors[k] += ERROR_RATE * (Math.min(Math.abs(errors[k]), 2 * limit) - state.errors[k]);
-    }
+    const rate = Math.max(1 / ++state.judged, ERROR_RATE);
+    const error = (k: number, value: number): void => {
+      state.errors[k] += rate * (Math.min(Math.abs(value), 2 * limit) - state.errors[k]);
+    };
+    error(0, plain);
+    error(1, toDay);
+    error(2, age < SECONDS_PER_WEEK ? toDay : toWeek);
   }
-  const dayVisits = ++state.dayVisits[dayBin];
-  const weekVisits = ++state.weekVisits[weekBin];
-  state.daySpread[dayBin] +=
-    Math.max(1 / dayVisits, BIN_RATE) * (Math.min(Math.abs(residual), limit) - state.daySpread[dayBin]);
-  state.day[dayBin] += Math.max(1 / dayVisits, BIN_RATE) * clip(errors[1], 2 * limit);
-  state.week[weekBin] += Math.max(1 / (weekVisits + 1), BIN_RATE) * 0.5 * clip(errors[2], 2 * limit);
-  state.level += Math.max(1 / state.rows, levelRate) * clip(errors[state.calendar], limit);
+  if (normal || state.calendar < 2) {
+    const visits = ++state.weekVisits[weekBin];
+    const toHour = plain - state.week[weekBin];
+    state.week[weekBin] += Math.max(1 / visits, BIN_RATE) * (visits === 1 ? toHour : clip(toHour, 4 * limit));
+  }
+  if (normal) {
+    const residual = state.calendar === 0 ? plain : state.calendar === 1 ? toDay : toWeek;
+    const size = Math.min(Math.abs(residual), limit);
+    state.scale += Math.max(1 / state.rows, ERROR_RATE) * (size - state.scale);
+    const rate = Math.max(1 / ++state.dayVisits[dayBin], BIN_RATE);
+    state.daySpread[dayBin] += rate * (size - state.daySpread[dayBin]);
+    state.day[dayBin] += rate * clip(toDay, 2 * limit);
+    state.level += Math.max(1 / state.rows, LEVEL_RATE) * clip(residual, limit);
+  }
   chooseCalendar(state);
 }
 
-/** A calendar replaces a simpler one when it saves a tenth of the error: less is within the noise of the estimate. */
+/** A calendar replaces a simpler one when it saves a tenth of the error, and gives way when it saves nothing. */
 function chooseCalendar(state: BaselineState): void {
-  const [none, day, week] = state.errors as [number, number, number];
-  let best: 0 | 1 | 2 = day < 0.9 * none ? 1 : 0;
-  if (week < 0.9 * (best === 1 ? day : none)) best = 2;
+  const before = state.calendar;
+  const { errors } = state;
+  const keep = before > 0 && errors[before] < Math.min(...errors.slice(0, before));
+  let best = keep ? before : 0;
+  for (const k of [1, 2] as const) if (k > best && errors[k] < 0.9 * errors[best]) best = k;
   state.calendar = best;
+  // Residuals shrink with the better calendar at once, not as the running mean finds out.
+  if (best !== before && errors[before] > 0) state.scale *= errors[best] / errors[before];
 }

@@ -1,8 +1,9 @@
 /**
- * Names what happened in a window of residuals: which of a few simple shapes explains it best.
+ * Names what happened at the end of a window of residuals.
  *
- * Each shape is a least-squares fit with its own noise level; the shape with the largest share of explained squares wins.
- * A window that no shape explains changed its variance.
+ * Each type is a small model with an unknown onset: normal rows before it, after it a pulse, a step, a ramp, a wider
+ * spread, or a season of another size or phase. All are fitted by least squares in one pass over the onsets, with sums
+ * from the end of the window, and compared by the Bayesian information criterion (Schwarz, 1978). O(rows x models).
  */
 
 export type AnomalyType = 'spike' | 'dip' | 'level-shift' | 'trend' | 'variance' | 'flatline' | 'season-break';
@@ -13,107 +14,141 @@ export interface EventRow {
   readonly season: number;
 }
 
-/** Residuals beyond this many scales are outliers; one in 370 normal rows. */
-export const OUTLIER = 3;
+/** The best name for a window, and its lead over the second best in nats: 3 are odds of 20 to 1. */
+export interface NameVerdict {
+  readonly type: Exclude<AnomalyType, 'flatline'>;
+  readonly lead: number;
+}
+
 /** Longest run of outliers that still counts as a spike. */
-const SPIKE_ROWS = 5;
-/** Share of squares that a shape must explain; below it the window is noise of a new size. */
-const EXPLAINED_MIN = 0.45;
-/** Share of the end value that a line through the onset may already have there and still count as a trend. */
-const TREND_START = 0.4;
+const PULSE_ROWS_MAX = 4;
+/** Normal rows assumed before the window, and their variance: that of a normal residual whose mean size is 1, pi / 2. */
+const PRIOR_ROWS = 16;
+const PRIOR_SQUARES = (PRIOR_ROWS * Math.PI) / 2;
+/** Every other change must outlast a pulse. */
+const SHAPE_ROWS_MIN = PULSE_ROWS_MAX + 1;
 
-/** A shape's share of the window's squares, 1 for a perfect fit. */
-function explained(values: readonly number[], fitted: (index: number) => number): number {
-  let rest = 0;
-  let total = 0;
-  values.forEach((value, index) => {
-    const error = value - fitted(index);
-    rest += error * error;
-    total += value * value;
-  });
-  return total > 0 ? 1 - rest / total : 0;
+type Shape = 'pulse' | 'open' | 'step' | 'ramp' | 'variance' | 'season';
+
+/** Log-likelihood of normal residuals with the given squared sum and unknown variance, up to a constant. */
+function fit(rows: number, squares: number): number {
+  return -0.5 * rows * Math.log(Math.max(squares, 1e-12) / rows);
 }
 
-/** Least-squares line of the values on 0, 1, 2 ...; a single value gives slope 0. */
-export function fitLine(values: readonly number[]): { start: number; slope: number } {
-  const n = values.length;
-  const centre = (n - 1) / 2;
-  let mean = 0;
-  let cross = 0;
-  let square = 0;
-  values.forEach((value, index) => {
-    mean += value / n;
-    cross += value * (index - centre);
-    square += (index - centre) ** 2;
-  });
-  const slope = square > 0 ? cross / square : 0;
-  return { start: mean - slope * centre, slope };
+/** Sums over the window's first rows: `before[i]` is the squared sum of rows 0 ... i-1. */
+function squaresBefore(window: readonly EventRow[]): number[] {
+  const before = [0];
+  for (const { residual } of window) before.push(before[before.length - 1] + residual * residual);
+  return before;
 }
 
-/**
- * Share of squares explained by a change of the season: its amplitude, or its phase.
- * @param phases seasons expected at the window's rows if the phase had moved, one array for each phase tried.
- */
-function seasonExplained(window: readonly EventRow[], phases: readonly (readonly number[])[]): number {
-  const residuals = window.map((row) => row.residual);
-  let cross = 0;
-  let square = 0;
-  for (const row of window) {
-    cross += row.residual * row.season;
-    square += row.season * row.season;
+interface Pulses {
+  /** Least squared sum with a pulse that is over: a run of up to four rows of one height, then normal rows. */
+  readonly over: number;
+  /** The same with a run that lasts to the end, so that nobody knows yet what it will be. */
+  readonly open: number;
+  readonly height: number;
+}
+
+/** Best pulses near the end of the window; `height`, of the one that is over, tells a spike from a dip. */
+function bestPulses(window: readonly EventRow[], total: number): Pulses {
+  const n = window.length;
+  let [over, open, height] = [total, total, 0];
+  for (let from = Math.max(0, n - 4 * PULSE_ROWS_MAX); from < n; from++) {
+    let sum = 0;
+    for (let to = from + 1; to <= Math.min(from + PULSE_ROWS_MAX, n); to++) {
+      sum += window[to - 1].residual;
+      const squares = total - (sum * sum) / (to - from);
+      if (to === n) open = Math.min(open, squares);
+      else if (squares < over) [over, height] = [squares, sum / (to - from)];
+    }
   }
-  const gain = square > 0 ? cross / square : 0;
-  let best = explained(residuals, (index) => gain * window[index].season);
-  for (const phase of phases) {
-    best = Math.max(
-      best,
-      explained(residuals, (index) => phase[index] - window[index].season),
-    );
+  return { over, open, height };
+}
+
+/** Best squared sums of a step, a ramp, a season of another size, and the best likelihood of another spread. */
+function bestOnsets(window: readonly EventRow[], before: readonly number[]): Record<'step' | 'ramp' | 'season' | 'variance', number> {
+  const n = window.length;
+  const total = before[n];
+  const best = { step: total, ramp: total, season: total, variance: -Infinity };
+  // Sums over the rows from the onset to the end; `moment` weighs them 1, 2, 3 ... from the onset.
+  let [sum, moment, cross, size] = [0, 0, 0, 0];
+  for (let from = n - 1; from >= 0; from--) {
+    const { residual, season } = window[from];
+    const m = n - from;
+    moment += sum + residual;
+    sum += residual;
+    cross += residual * season;
+    size += season * season;
+    if (m < SHAPE_ROWS_MIN) continue;
+    best.step = Math.min(best.step, total - (sum * sum) / m);
+    best.ramp = Math.min(best.ramp, total - (moment * moment) / ((m * (m + 1) * (2 * m + 1)) / 6));
+    if (size > 0) best.season = Math.min(best.season, total - (cross * cross) / size);
+    const after = total - before[from];
+    // A smaller spread is not an anomaly here: a stuck value is found as a run.
+    if (after / m > (before[from] + PRIOR_SQUARES) / (from + PRIOR_ROWS)) {
+      best.variance = Math.max(best.variance, fit(from + PRIOR_ROWS, before[from] + PRIOR_SQUARES) + fit(m, after));
+    }
   }
   return best;
 }
 
-/** Rows at the end of the window that are back to normal. */
-function normalTail(window: readonly EventRow[]): number {
-  let count = 0;
-  while (count < window.length && Math.abs(window[window.length - 1 - count].residual) < OUTLIER) count++;
-  return count;
+/** Best squared sum of a season of another phase; `phases` holds the season expected at each row for each phase tried. */
+function bestPhase(
+  window: readonly EventRow[],
+  before: readonly number[],
+  phases: readonly (readonly number[])[],
+): number {
+  let best = Infinity;
+  for (const phase of phases) {
+    let after = 0;
+    for (let from = window.length - 1; from >= 0; from--) {
+      const { residual, season } = window[from];
+      after += (residual - (phase[from] - season)) ** 2;
+      if (window.length - from >= SHAPE_ROWS_MIN) best = Math.min(best, before[from] + after);
+    }
+  }
+  return best;
 }
 
-/**
- * Names a spike or a dip as soon as a short run of outliers is over; `null` while that is open.
- * @param window rows since the onset, oldest first.
- */
-export function nameSpike(window: readonly EventRow[]): 'spike' | 'dip' | null {
-  const tail = normalTail(window);
-  const first = window.findIndex((row) => Math.abs(row.residual) >= OUTLIER);
-  const out = first < 0 ? [] : window.slice(first, window.length - tail);
-  if (tail === 0 || out.length === 0 || out.length > SPIKE_ROWS) return null;
-  // A run is over after as many normal rows as it was long, so that a burst is not cut into spikes.
-  if (tail < Math.min(out.length, 3)) return null;
-  return out.reduce((sum, row) => sum + row.residual, 0) >= 0 ? 'spike' : 'dip';
+/** Names the event at the end of the window. @param window at least 2 rows, oldest first, normal rows leading. */
+export function nameEvent(window: readonly EventRow[], phases: readonly (readonly number[])[]): NameVerdict {
+  const before = squaresBefore(window);
+  const total = before[window.length];
+  const pulses = bestPulses(window, total);
+  const onsets = bestOnsets(window, before);
+  const season = Math.min(onsets.season, bestPhase(window, before, phases));
+  const rows = window.length + PRIOR_ROWS;
+  const model = (squares: number): number => fit(rows, squares + PRIOR_SQUARES);
+  const penalty = 0.5 * Math.log(rows);
+  const scores: [Shape, number][] = [
+    // A pulse has one parameter more: its end.
+    ['pulse', model(pulses.over) - penalty],
+    ['open', model(pulses.open)],
+    ['step', model(onsets.step)],
+    ['ramp', model(onsets.ramp)],
+    // Each size or phase of the season that was tried is a chance to fit by accident.
+    ['season', model(season) - Math.log(1 + phases.length)],
+    ['variance', onsets.variance],
+  ];
+  scores.sort((a, b) => b[1] - a[1]);
+  const [[shape, first], [, second]] = scores;
+  // What may still turn into something longer has no name yet.
+  if (shape === 'open') return { type: window[window.length - 1].residual >= 0 ? 'spike' : 'dip', lead: 0 };
+  return { type: typeOf(shape, pulses.height), lead: first - second };
 }
 
-/** The longer-lasting types, with the share of squares that each explains. */
-export interface ShapeVerdict {
-  readonly type: 'level-shift' | 'trend' | 'variance' | 'season-break';
-  /** Lead of the winner over the runner-up in explained share; small while the window is too short to tell. */
-  readonly lead: number;
-}
-
-/** Names the shape of a lasting event. @param window rows since the onset, at least 2, oldest first. */
-export function nameShape(window: readonly EventRow[], phases: readonly (readonly number[])[]): ShapeVerdict {
-  const residuals = window.map((row) => row.residual);
-  const { start, slope } = fitLine(residuals);
-  const end = start + slope * (residuals.length - 1);
-  const mean = (start + end) / 2;
-  const level = explained(residuals, () => mean);
-  const line = explained(residuals, (index) => start + slope * index);
-  const season = seasonExplained(window, phases);
-  const isTrend = Math.abs(end) > Math.abs(start) && start / end < TREND_START && line - level > 0.05;
-  const drift = isTrend ? line : level;
-  if (Math.max(drift, season) < EXPLAINED_MIN)
-    return { type: 'variance', lead: EXPLAINED_MIN - Math.max(drift, season) };
-  if (season > drift) return { type: 'season-break', lead: season - drift };
-  return { type: isTrend ? 'trend' : 'level-shift', lead: drift - season };
+function typeOf(shape: Exclude<Shape, 'open'>, height: number): NameVerdict['type'] {
+  switch (shape) {
+    case 'pulse':
+      return height >= 0 ? 'spike' : 'dip';
+    case 'step':
+      return 'level-shift';
+    case 'ramp':
+      return 'trend';
+    case 'season':
+      return 'season-break';
+    case 'variance':
+      return 'variance';
+  }
 }
