@@ -1,6 +1,9 @@
 /** `balance profile`: quality scores, column summaries and suspected cells of one table. */
 import type { Command } from 'commander';
+import type { CorrectedRow } from '../../domain/quality/cell-labels.js';
+import { nameFinder } from '../../domain/quality/contract.js';
 import { profileTable, type Profile } from '../../domain/quality/profile.js';
+import { usageError } from '../../domain/types/errors.js';
 import { readContractFile } from '../../interfaces/data/contract-file.js';
 import { readCsvFile, writeCsvFile } from '../../interfaces/data/csv.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
@@ -23,7 +26,30 @@ Example: balance profile beers.csv --contract beers.yaml --findings cells.csv --
 interface Options {
   readonly contract?: string;
   readonly findings?: string;
+  readonly labels?: string;
   readonly json?: boolean;
+}
+
+/** Reads corrected rows: a column `row` (0-based) and columns of the file, named as there. */
+function readLabels(path: string, columns: readonly string[], rows: number): CorrectedRow[] {
+  const labels = readCsvFile(path);
+  const rowIndex = labels.columns.indexOf('row');
+  const find = nameFinder(labels.columns.filter((name) => name !== 'row'));
+  const sources = columns.map((name) =>
+    labels.columns.indexOf(find(name) ?? '', columns.includes('row') ? rowIndex + 1 : 0),
+  );
+  return labels.rows.map((cells, index) => {
+    const row = rowIndex < 0 ? NaN : Number(cells[rowIndex]);
+    if (cells[rowIndex] === '' || !Number.isInteger(row) || row < 0 || row >= rows) {
+      throw usageError({
+        type: 'InvalidLabels',
+        message: `${path}: line ${index + 1} after the header names no row of the file`,
+        expected: `a column "row" with whole numbers from 0 to ${rows - 1}`,
+        got: rowIndex < 0 ? 'no column "row"' : JSON.stringify(cells[rowIndex]),
+      });
+    }
+    return { row, values: sources.map((source) => (source < 0 ? undefined : cells[source])) };
+  });
 }
 
 function writeFindings(path: string, profile: Profile): void {
@@ -66,7 +92,8 @@ function groupFindings(profile: Profile): object[] {
 function runProfile(file: string, options: Options): undefined {
   const { columns, rows } = readCsvFile(file);
   const contract = options.contract === undefined ? undefined : readContractFile(options.contract);
-  const profile = profileTable({ columns, rows, contract });
+  const corrected = options.labels === undefined ? [] : readLabels(options.labels, columns, rows.length);
+  const profile = profileTable({ columns, rows, contract, corrected });
   if (options.findings !== undefined) writeFindings(options.findings, profile);
   const findings = groupFindings(profile);
   if (options.json === true) {
@@ -104,6 +131,7 @@ export const registerProfile: RegisterCommand = (program: Command) => {
     .argument('<file>', 'CSV file; - is standard input')
     .option('--contract <file>', 'what the data owner declares (YAML)')
     .option('--findings <file>', 'write one line per suspected cell (CSV); - is standard output')
+    .option('--labels <file>', 'corrected rows (CSV: row and the columns of the file) that sharpen the detection')
     .option('--json', 'print the whole profile as JSON')
     .addHelpText('after', HELP)
     .action(action(runProfile));

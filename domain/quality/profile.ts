@@ -1,5 +1,6 @@
 /** The profile of one table: columns, scores, findings down to cells. Pure; the command and the loop both call it. */
 import { collectSignals, joinSignals, REPORT_SCORE, type CellFinding } from './cell-findings.js';
+import { learnFromLabels, type CorrectedRow } from './cell-labels.js';
 import { encodeTable, isBlank, isMissingSpelling, type CellTable } from './cell-table.js';
 import { summarizeColumn, type ColumnSummary } from './column-summary.js';
 import { bindContract, EMPTY_CONTRACT, type QualityContract } from './contract.js';
@@ -9,6 +10,8 @@ export interface ProfileInput {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
   readonly contract?: QualityContract;
+  /** A few rows as they should read; they sharpen the detection of all others. */
+  readonly corrected?: readonly CorrectedRow[];
 }
 
 export interface MinedRule {
@@ -41,7 +44,9 @@ export function profileTable(input: ProfileInput): Profile {
   const table = encodeTable(input.columns, input.rows);
   const { contract, absent } = bindContract(input.contract ?? EMPTY_CONTRACT, input.columns);
   const { signals, dependencies } = collectSignals(table, contract);
-  const cells = joinSignals(table, signals).filter((finding) => finding.score >= REPORT_SCORE);
+  const cells = joinSignals(table, learnFromLabels(table, signals, input.corrected ?? [])).filter(
+    (finding) => finding.score >= REPORT_SCORE,
+  );
   const columns = table.columns.map(summarizeColumn);
   const repeatedRows = countRepeatedRows(table, contract.unique);
   const dimensions = scoreDimensions({

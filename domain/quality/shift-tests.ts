@@ -16,11 +16,13 @@ import {
   poissonUpper,
 } from './shift-probability.js';
 
-/** Values of one column with their counts in both samples. For numbers: distinct values, ascending. */
+/** Values of one column with their counts in both samples. For numbers: every distinct value, ascending. */
 export interface PairedCounts {
   readonly values: readonly (string | number)[];
   readonly reference: readonly number[];
   readonly current: readonly number[];
+  /** Rows with a value, reference and current. Categories that occur once in all may be left out of `values`. */
+  readonly present: readonly [number, number];
 }
 
 /** Result of one test. `effect`, `floor` and `effectMin` share a scale; an effect counts when `effect - floor >= effectMin`. */
@@ -46,10 +48,11 @@ const KS_MIN = 0.025;
 const RELATIVE_MIN = 0.2;
 /** A category whose best possible p, over all categories, stays above this can never alarm and is not tested (Tarone 1990). */
 const TESTABLE_P = 1e-3;
+/** Weight of the test of single classes, each of the others having 1: most harm is done to one rare class. */
+const SINGLE_WEIGHT = 3;
 /** E|Z| of a standard normal: the noise floor of an effect is this many standard deviations. */
 const MEAN_ABS_NORMAL = Math.sqrt(2 / Math.PI);
 
-const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
 
 /**
@@ -59,9 +62,8 @@ const percent = (share: number): string => `${Number((100 * share).toPrecision(3
  * Returns no test when nothing can be said: fewer than two values, an empty sample, or only values that occur once.
  */
 export function categoryTests(column: PairedCounts): ShiftTest[] {
-  const n1 = sum(column.reference);
-  const n2 = sum(column.current);
-  if (n1 === 0 || n2 === 0 || column.values.length < 2) return [];
+  const [n1, n2] = column.present;
+  if (n1 === 0 || n2 === 0) return [];
   const smaller = Math.min(n1, n2) / (n1 + n2);
   const frequent: number[] = [];
   const rare: number[] = [];
@@ -70,7 +72,7 @@ export function categoryTests(column: PairedCounts): ShiftTest[] {
     (expected >= EXPECTED_MIN ? frequent : rare).push(i);
   });
   return [
-    contingencyTest(column, frequent, rare, n1, n2),
+    contingencyTest(column, frequent, n1, n2),
     singleTest(column, n1, n2),
     sharedTest(column, rare, n1, n2),
   ].filter((test) => test !== null);
@@ -80,19 +82,13 @@ export function categoryTests(column: PairedCounts): ShiftTest[] {
  * Pearson's X^2 of the 2 x k table. Its p comes from a gamma law with the exact permutation mean and variance
  * (Haldane 1940, Biometrika 31:346; Mielke & Berry 1985, Biometrics 41:633), which also holds for uneven tables.
  */
-function contingencyTest(
-  column: PairedCounts,
-  frequent: readonly number[],
-  rare: readonly number[],
-  n1: number,
-  n2: number,
-): ShiftTest | null {
+function contingencyTest(column: PairedCounts, frequent: readonly number[], n1: number, n2: number): ShiftTest | null {
   const cells = frequent.map((i): [number, number] => [column.reference[i], column.current[i]]);
   const pool = rare.reduce<[number, number]>((p, i) => [p[0] + column.reference[i], p[1] + column.current[i]], [0, 0]);
   const total = n1 + n2;
   if (((pool[0] + pool[1]) * Math.min(n1, n2)) / total >= EXPECTED_MIN) cells.push(pool);
-  const kept = cells.reduce<[number, number]>((k, cell) => [k[0] + cell[0], k[1] + cell[1]], [0, 0]);
-  const [m1, m2] = kept;
+  const m1 = cells.reduce((sum, cell) => sum + cell[0], 0);
+  const m2 = cells.reduce((sum, cell) => sum + cell[1], 0);
   const k = cells.length;
   if (k < 2 || m1 === 0 || m2 === 0) return null;
   let statistic = 0;
@@ -160,8 +156,9 @@ function singleTest(column: PairedCounts, n1: number, n2: number): ShiftTest | n
     effect: Math.abs(after - before) / (after + before),
     floor: Math.min(1, (MEAN_ABS_NORMAL * deviation) / (after + before)),
     effectMin: RELATIVE_MIN,
-    p: harmonicMeanP(tested.map(({ p }) => ({ p, weight: 1 }))),
-    weight: 1,
+    // Inverse class frequency as weight: changes of common classes show in the contingency test anyway.
+    p: harmonicMeanP(tested.map(({ p, x, y }) => ({ p, weight: 1 / (x + y) }))),
+    weight: SINGLE_WEIGHT,
     reason: `share of ${JSON.stringify(least.value)}: ${percent(before)} -> ${percent(after)}`,
   };
 }
@@ -217,8 +214,7 @@ function sharedTest(column: PairedCounts, rare: readonly number[], n1: number, n
  * @param column distinct values, ascending
  */
 export function numberTests(column: PairedCounts): ShiftTest[] {
-  const n1 = sum(column.reference);
-  const n2 = sum(column.current);
+  const [n1, n2] = column.present;
   const k = column.values.length;
   if (n1 === 0 || n2 === 0 || k < 2) return [];
   const total = n1 + n2;

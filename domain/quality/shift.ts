@@ -45,20 +45,19 @@ const SUSPECT_P = 0.01;
 function testsOf(column: PairedColumn): ShiftTest[] {
   const values =
     column.kind === 'number' ? numberTests(column) : column.kind === 'category' ? categoryTests(column) : [];
-  const present = [0, 1].map((side) => {
-    const counts = side === 0 ? column.reference : column.current;
-    return counts.reduce((sum, count) => sum + count, 0);
-  });
-  const presence: PairedCounts = {
-    values: ['present', 'missing', 'malformed'],
-    reference: [present[0], column.missing[0], column.malformed[0]],
-    current: [present[1], column.missing[1], column.malformed[1]],
-  };
-  const occurring = [0, 1, 2].filter((i) => presence.reference[i] + presence.current[i] > 0);
+  const rows = [0, 1].map((side) => column.present[side] + column.missing[side] + column.malformed[side]);
+  const presence = (
+    [
+      ['present', column.present],
+      ['missing', column.missing],
+      ['malformed', column.malformed],
+    ] as const
+  ).filter(([, counts]) => counts[0] + counts[1] > 0);
   const kept: PairedCounts = {
-    values: occurring.map((i) => presence.values[i]),
-    reference: occurring.map((i) => presence.reference[i]),
-    current: occurring.map((i) => presence.current[i]),
+    values: presence.map(([value]) => value),
+    reference: presence.map(([, counts]) => counts[0]),
+    current: presence.map(([, counts]) => counts[1]),
+    present: [rows[0], rows[1]],
   };
   const missing = categoryTests(kept).map((test) => ({ ...test, test: `missing:${test.test}` }));
   // Values and missingness weigh the same, however many tests each has.

@@ -16,7 +16,8 @@ export type SignalKind =
   | 'dependency'
   | 'misplaced'
   | 'encoding'
-  | 'duplicate-key';
+  | 'learned'
+  | 'labelled';
 
 /** One suspicion: `score` is the probability, before any label is seen, that the cell is wrong. */
 export interface Signal {

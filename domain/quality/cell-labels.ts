@@ -1,0 +1,206 @@
+/**
+ * What a few corrected rows teach about all the others.
+ *
+ *   - Trust: each kind of signal in each column is as reliable as it proved on the corrected rows, starting from its
+ *     prior probability (a Beta posterior mean, first over all columns, then in the column itself).
+ *   - Rewrites: a wrong value and its correction give programs (drop a suffix, reformat a date); one that is right on
+ *     the corrected rows marks and mends every cell that it changes.
+ *   - Classes: a value, or a shape, that proved wrong is suspected wherever it occurs in the column, unless corrected
+ *     rows also hold it as right.
+ *   - The corrected rows themselves are known: they are reported exactly as corrected.
+ */
+import { isBlank, type CellColumn, type CellTable } from './cell-table.js';
+import type { Signal, SignalKind } from './detector/signal.js';
+import { shapeOf } from './pattern.js';
+import { inferRewrites, type Rewrite } from './rewrite.js';
+
+/** One row as it should read: `values` in the table's column order, `undefined` where nothing is known. */
+export interface CorrectedRow {
+  readonly row: number;
+  readonly values: readonly (string | undefined)[];
+}
+
+/** Weight of a signal's prior probability, in labelled cells: over all columns, and within one column. */
+const POOLED_PRIOR_CELLS = 8;
+const COLUMN_PRIOR_CELLS = 2;
+/** A class or rewrite seen wrong once and never right is believed with (1 + 1/4) / (1 + 1); letters within words need two. */
+const CLASS_PRIOR = 0.25;
+const MIN_EXAMPLES_IN_WORDS = 2;
+/** Signals that are weaker than this after learning are dropped. */
+const LEAST_SCORE = 0.05;
+
+interface Pair {
+  readonly row: number;
+  readonly dirty: string;
+  readonly clean: string;
+}
+
+/** Re-weighs the signals by the corrected rows and adds what these teach. Without corrected rows: the same signals. */
+export function learnFromLabels(
+  table: CellTable,
+  signals: readonly Signal[],
+  corrected: readonly CorrectedRow[],
+): readonly Signal[] {
+  if (corrected.length === 0) return signals;
+  const pairs = table.columns.map((column, index) =>
+    corrected.flatMap(({ row, values }) => {
+      const clean = values[index];
+      return clean === undefined ? [] : [{ row, dirty: column.values[column.codes[row]], clean }];
+    }),
+  );
+  const trusted = reweigh(table, signals, pairs);
+  const explained = new Set(
+    trusted.filter((signal) => signal.score >= 0.5).map(({ row, column }) => row * table.columns.length + column),
+  );
+  const learned = table.columns.flatMap((column, index) => {
+    const open = pairs[index].filter((pair) => !explained.has(pair.row * table.columns.length + index));
+    return [...rewriteSignals(column, index, pairs[index]), ...classSignals(column, index, pairs[index], open)];
+  });
+  const known = new Set(pairs.flatMap((column, index) => column.map(({ row }) => row * table.columns.length + index)));
+  const guessed = [...trusted, ...learned].filter(({ row, column }) => !known.has(row * table.columns.length + column));
+  return [...guessed, ...knownSignals(pairs)];
+}
+
+/** The corrected cells themselves. */
+function knownSignals(pairs: readonly (readonly Pair[])[]): Signal[] {
+  return pairs.flatMap((column, index) =>
+    column
+      .filter(({ dirty, clean }) => dirty !== clean)
+      .map(({ row, clean }) => ({
+        row,
+        column: index,
+        kind: 'labelled' as const,
+        score: 1,
+        evidence: 'corrected by hand',
+        suggested: clean,
+      })),
+  );
+}
+
+interface Record {
+  hits: number;
+  cells: number;
+}
+
+/** Strong and weak signals of one kind are different witnesses. */
+function witness(signal: Signal): string {
+  return `${signal.kind}${signal.score >= 0.5 ? '' : '?'}`;
+}
+
+/** Kinds that judge a value's look speak about all values of that look alike; the others about single cells. */
+const LOOK_KINDS: ReadonlySet<SignalKind> = new Set([
+  'implicit-missing',
+  'type',
+  'unit',
+  'format',
+  'pattern',
+  'domain',
+  'unusual-pattern',
+]);
+
+function reweigh(table: CellTable, signals: readonly Signal[], pairs: readonly (readonly Pair[])[]): Signal[] {
+  const pairAt = new Map(
+    pairs.flatMap((column, index) => column.map((pair) => [pair.row * table.columns.length + index, pair])),
+  );
+  const pooled = new Map<string, Record>();
+  const local = new Map<string, Record>();
+  const keyOf = (signal: Signal): string => {
+    const column = table.columns[signal.column];
+    const look = LOOK_KINDS.has(signal.kind) ? shapeOf(column.values[column.codes[signal.row]]) : '';
+    return JSON.stringify([witness(signal), signal.column, look]);
+  };
+  for (const signal of signals) {
+    const pair = pairAt.get(signal.row * table.columns.length + signal.column);
+    if (pair === undefined) continue;
+    for (const [records, key] of [
+      [pooled, witness(signal)],
+      [local, keyOf(signal)],
+    ] as const) {
+      const record = records.get(key) ?? { hits: 0, cells: 0 };
+      record.cells++;
+      if (pair.dirty !== pair.clean) record.hits++;
+      records.set(key, record);
+    }
+  }
+  const posterior = (prior: number, weight: number, record: Record | undefined): number =>
+    record === undefined ? prior : (weight * prior + record.hits) / (weight + record.cells);
+  return signals
+    .map((signal) => {
+      const overall = posterior(signal.score, POOLED_PRIOR_CELLS, pooled.get(witness(signal)));
+      return { ...signal, score: posterior(overall, COLUMN_PRIOR_CELLS, local.get(keyOf(signal))) };
+    })
+    .filter((signal) => signal.score >= LEAST_SCORE);
+}
+
+/** The programs that proved right on this column's corrected cells, each cell mended by the most reliable one. */
+function rewriteSignals(column: CellColumn, index: number, pairs: readonly Pair[]): Signal[] {
+  const proven = provenRewrites(pairs);
+  if (proven.length === 0) return [];
+  const byCode = column.values.map((value) => {
+    for (const { rewrite, score } of proven) {
+      const suggested = rewrite.apply(value);
+      if (suggested !== undefined && suggested !== value)
+        return { score, suggested, evidence: `as corrected elsewhere: ${rewrite.name}` };
+    }
+    return undefined;
+  });
+  return expand(column, index, byCode);
+}
+
+function provenRewrites(pairs: readonly Pair[]): { rewrite: Rewrite; score: number; right: number }[] {
+  const candidates = new Map<string, Rewrite>();
+  for (const { dirty, clean } of pairs) {
+    if (dirty === clean) continue;
+    for (const rewrite of inferRewrites(dirty, clean)) candidates.set(rewrite.name, rewrite);
+  }
+  const proven = [...candidates.values()].flatMap((rewrite) => {
+    const changed = pairs.filter(({ dirty }) => {
+      const result = rewrite.apply(dirty);
+      return result !== undefined && result !== dirty;
+    });
+    const right = changed.filter(({ dirty, clean }) => rewrite.apply(dirty) === clean).length;
+    const score = (right + CLASS_PRIOR) / (changed.length + 2 * CLASS_PRIOR);
+    const isEnough = rewrite.isStructural || right >= MIN_EXAMPLES_IN_WORDS;
+    return isEnough && score >= 0.5 ? [{ rewrite, score, right }] : [];
+  });
+  return proven.sort((a, b) => b.right - a.right || b.score - a.score || (a.rewrite.name < b.rewrite.name ? -1 : 1));
+}
+
+/** Values and shapes that proved wrong without any detector saying so. */
+function classSignals(column: CellColumn, index: number, pairs: readonly Pair[], open: readonly Pair[]): Signal[] {
+  const wrongOpen = open.filter(({ dirty, clean }) => dirty !== clean);
+  if (wrongOpen.length === 0) return [];
+  const openShapes = new Set(wrongOpen.map(({ dirty }) => shapeOf(dirty)));
+  const openValues = new Set(wrongOpen.map(({ dirty }) => dirty));
+  const rate = (members: readonly Pair[]): number => {
+    const wrong = members.filter(({ dirty, clean }) => dirty !== clean).length;
+    return (wrong + CLASS_PRIOR) / (members.length + 1);
+  };
+  const byCode = column.values.map((value) => {
+    if (openValues.has(value)) {
+      const same = pairs.filter(({ dirty }) => dirty === value);
+      const answers = new Set(same.map(({ clean }) => clean));
+      const suggestion = answers.size === 1 && !isBlank(value) ? { suggested: same[0].clean } : {};
+      return { score: rate(same), evidence: 'the same value was corrected elsewhere', ...suggestion };
+    }
+    const shape = shapeOf(value);
+    if (!openShapes.has(shape)) return undefined;
+    const alike = pairs.filter(({ dirty }) => shapeOf(dirty) === shape);
+    const wrong = alike.filter(({ dirty, clean }) => dirty !== clean).length;
+    if (shape.includes('a') && wrong < MIN_EXAMPLES_IN_WORDS) return undefined;
+    return { score: rate(alike), evidence: 'values of this shape were corrected elsewhere' };
+  });
+  return expand(column, index, byCode);
+}
+
+type Learned = Pick<Signal, 'score' | 'evidence' | 'suggested'>;
+
+function expand(column: CellColumn, index: number, byCode: readonly (Learned | undefined)[]): Signal[] {
+  const signals: Signal[] = [];
+  column.codes.forEach((code, row) => {
+    const found = byCode[code];
+    if (found !== undefined && found.score >= LEAST_SCORE)
+      signals.push({ row, column: index, kind: 'learned', ...found });
+  });
+  return signals;
+}
