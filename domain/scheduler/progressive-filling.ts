@@ -65,11 +65,20 @@ export function useOf(problem: AllocationProblem, units: Float64Array): Float64A
 
 /** Fills every node to its guarantee, children before parents; the pool last. `fixed` models keep their units. */
 export function fillTree(problem: AllocationProblem, filling: Filling, fixed?: Uint8Array): void {
+  const { parent, guarantee, reserve } = problem;
+  const { used } = filling;
   const width = problem.resourceNames.length;
-  for (let v = problem.parent.length - 1; v >= 0; v--) {
+  const before = Float64Array.from(used);
+  for (let v = parent.length - 1; v >= 0; v--) {
     let guaranteed = v === 0;
-    for (let r = 0; r < width; r++) guaranteed ||= problem.guarantee[v * width + r] > 0;
+    for (let at = v * width; at < (v + 1) * width; at++) guaranteed ||= guarantee[at] > 0;
     if (guaranteed) fillNode(problem, filling, v, fixed);
+    if (v === 0) return;
+    // What the subtree uses now beyond its reserve is charged to its parent, whose turn comes later.
+    for (let r = 0; r < width; r++) {
+      const at = v * width + r;
+      used[parent[v] * width + r] += Math.max(used[at], reserve[at]) - Math.max(before[at], reserve[at]);
+    }
   }
 }
 

@@ -1,0 +1,76 @@
+/** HiGHS as an independent oracle: lexicographic max-min of a flat instance, and Pareto slack of any, by linear programs. */
+import highsLoader from 'highs';
+import type { AllocationInstance } from '../../../domain/scheduler/resource-allocator.js';
+
+const highs = await highsLoader();
+
+/** Maximises `objective` subject to `rows` in CPLEX LP format; variables x0.. are at least 0. */
+export function maximize(
+  objective: string,
+  rows: readonly string[],
+  tail = '',
+): { value: number; at: (name: string) => number } {
+  const lp = `Maximize\n obj: ${objective}\nSubject To\n${rows.map((row, i) => ` r${i}: ${row}`).join('\n')}\n${tail}End\n`;
+  const solution = highs.solve(lp, { primal_feasibility_tolerance: 1e-10, dual_feasibility_tolerance: 1e-10 });
+  if (solution.Status !== 'Optimal') throw new Error(`oracle: ${solution.Status}\n${lp}`);
+  const columns = solution.Columns as unknown as Record<string, { Primal: number }>;
+  return { value: solution.ObjectiveValue, at: (name) => columns[name].Primal };
+}
+
+/** Capacity rows over variables x0.. (units of each model). */
+function capacityRows({ resources, models }: AllocationInstance): string[] {
+  return Object.entries(resources).flatMap(([name, capacity]) => {
+    const terms = models.flatMap((model, i) =>
+      (model.demand?.[name] ?? 0) > 0 ? [`${model.demand![name]} x${i}`] : [],
+    );
+    return terms.length === 0 ? [] : [`${terms.join(' + ')} <= ${capacity}`];
+  });
+}
+
+/** Units of the lexicographic max-min of weighted dominant shares; all weights, demands and capacities above 0. */
+export function lexicographicMaxMin(instance: AllocationInstance): number[] {
+  const { models, resources } = instance;
+  const share = models.map((model) =>
+    Math.max(...Object.entries(model.demand ?? {}).map(([name, need]) => need / resources[name])),
+  );
+  const fixed: (number | undefined)[] = models.map(() => undefined);
+  const units = () => models.map((model, i) => fixed[i] ?? 0);
+  for (let round = 0; round <= models.length && fixed.includes(undefined); round++) {
+    const rows = (level: string | number) =>
+      models.map((model, i) => {
+        const speed = (model.weight ?? 1) / share[i];
+        if (fixed[i] !== undefined) return `x${i} = ${fixed[i]}`;
+        return typeof level === 'string'
+          ? `x${i} - ${speed} ${level} >= 0`
+          : `x${i} >= ${Math.min(speed * level, model.cap ?? Infinity) * (1 - 1e-12)}`;
+      });
+    const caps = models.flatMap((model, i) => (model.cap == null ? [] : [`x${i} <= ${model.cap}`]));
+    const base = capacityRows(instance);
+    const { value: level } = maximize('t', [...base, ...caps, ...rows('t')]);
+    for (const i of models.keys()) {
+      if (fixed[i] !== undefined) continue;
+      const own = ((models[i].weight ?? 1) / share[i]) * level;
+      const most = maximize(`x${i}`, [...base, ...caps, ...rows(level)]).value;
+      if (most <= own * (1 + 1e-9)) fixed[i] = own;
+    }
+  }
+  return units();
+}
+
+/** Most that the units of all models could still grow in sum, none shrinking: 0 for a Pareto-efficient allocation. */
+export function paretoSlack(instance: AllocationInstance, units: readonly number[]): number {
+  const extra = instance.models.map((_, i) => i);
+  const rows = Object.entries(instance.resources).flatMap(([name, capacity]) => {
+    const users = extra.filter((i) => (instance.models[i].demand?.[name] ?? 0) > 0);
+    const used = users.reduce((sum, i) => sum + units[i] * instance.models[i].demand![name], 0);
+    return users.length === 0
+      ? []
+      : [
+          `${users.map((i) => `${instance.models[i].demand![name]} x${i}`).join(' + ')} <= ${Math.max(0, capacity - used)}`,
+        ];
+  });
+  const caps = extra.flatMap((i) =>
+    instance.models[i].cap == null ? [] : [`x${i} <= ${Math.max(0, instance.models[i].cap - units[i])}`],
+  );
+  return maximize(extra.map((i) => `x${i}`).join(' + '), [...rows, ...caps]).value;
+}
