@@ -55,6 +55,7 @@ async function loadTables(definition: PoolDefinition, { projectRoot, env }: Appl
     try {
       const path = dataset.load.startsWith('package:') ? packageFolder(dataset.load.slice('package:'.length), projectRoot) : dataset.load;
       if (path === null) throw usageError({ type: 'UnreadableSource', message: `no package for ${dataset.load}`, expected: 'a file of an installed package', got: dataset.load });
+      await sql`create schema if not exists ${sql(source.schema)}`;
       await loadTable(sql, { path, schema: source.schema, table: dataset.table! });
     } finally {
       await sql.end({ timeout: 5 });

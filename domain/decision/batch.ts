@@ -6,7 +6,7 @@
  */
 import { allocate } from '../scheduler/resource-allocator.js';
 import type { AllocationResult } from '../scheduler/allocation-instance.js';
-import { costItems, type CostedItem } from './costs.js';
+import { costItems, mergeDemand, shareFactors, type CostedItem, type MergedDemand } from './costs.js';
 import { grantWithinShare, type Grant } from './grants.js';
 import { planReads, type PlannedRead } from './reads.js';
 import type { SeriesPrediction } from './predict.js';
@@ -71,34 +71,51 @@ interface Flow {
   readonly demand: Readonly<Record<string, number>>;
 }
 
+/** Rounds of sharing, and the change of a charge below which another round changes nothing that matters. */
+const ROUNDS_MAX = 16;
+const SETTLED = 0.002;
+
 export function planBatch(inputs: BatchInputs): BatchOutcome {
   const ahead = workAhead(inputs);
-  const { costed, refusals, reads } = costItems(inputs, ahead.factor);
-  const flows = flowsOf(costed, inputs);
-  const allocation = share(flows, inputs);
-  const units = new Map(allocation?.allocations.map(({ id, units }) => [id, units]));
-  const grants: Grant[] = [];
-  const waiting: WaitReason[] = [];
-  for (const flow of flows) {
-    const allotted = mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1));
-    const result = grantWithinShare(flow, allotted, inputs);
-    grants.push(...result.grants);
-    waiting.push(...result.waiting);
-  }
-  grants.sort(byItem);
+  const demand = mergeDemand(inputs, ahead.factor);
+  const { costed, allocation, grants, waiting } = shareInRounds(inputs, demand);
   const charges: Record<string, number> = {};
   for (const { cost } of grants) for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
   return {
     grants,
-    waiting: waiting.sort(byItem),
-    refusals,
-    reads: planReads(reads, grants, inputs),
+    waiting,
+    refusals: demand.refusals,
+    reads: planReads(demand.reads, grants, inputs),
     allocation,
     charges,
     ahead,
     asked: { rows: sum(costed, ({ rows }) => rows), bytes: sum(costed, ({ ownBytes }) => ownBytes) },
     planned: { rows: sum(grants, ({ rows }) => rows), bytes: sum(grants, ({ bytes }) => bytes) },
   };
+}
+
+/**
+ * How much a merged read costs its members depends on how much each is granted, and the other way round: the charges
+ * start from what is wanted and are settled by fixed-point rounds (each cheap; a handful suffices).
+ */
+function shareInRounds(inputs: BatchInputs, demand: MergedDemand) {
+  let factors = shareFactors(demand.reads, demand, (id) => demand.wanted.get(id)!.rows, inputs);
+  for (let round = 1; ; round++) {
+    const costed = costItems(inputs, demand, factors);
+    const flows = flowsOf(costed, inputs);
+    const allocation = share(flows, inputs);
+    const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
+    const results = flows.map((flow) => grantWithinShare(flow, mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1)), inputs));
+    const grants = results.flatMap((result) => result.grants).sort(byItem);
+    const waiting = results.flatMap((result) => result.waiting).sort(byItem);
+    const scarce = allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
+    if (!scarce || round === ROUNDS_MAX) return { costed, allocation, grants, waiting };
+    const granted = new Map(grants.map(({ itemId, rows }) => [itemId, rows]));
+    const next = shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
+    const change = Math.max(0, ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes));
+    if (change < SETTLED) return { costed, allocation, grants, waiting };
+    factors = next;
+  }
 }
 
 /**

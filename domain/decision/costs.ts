@@ -11,12 +11,10 @@ export interface CostedItem {
   readonly aheadRows: number;
   readonly ownBytes: number;
   readonly bytesPerRow: number;
-  /** Rows of each class at full size; null: no class mix to keep. */
+  /** Target shares of the classes; null: no class mix to keep. */
   readonly shares: Readonly<Record<string, number>> | null;
   /** Served from the cache: costs nothing. */
   readonly cached: boolean;
-  /** Members of its merged read, itself included. */
-  readonly sharedWith: readonly string[];
   /** Cost by limited resource. */
   readonly cost: Readonly<Record<string, number>>;
 }
@@ -27,45 +25,60 @@ export interface CostedItem {
  */
 const SCAN_COST_CELLS = 100_000;
 
-export function costItems(inputs: BatchInputs, aheadFactor: number): { costed: CostedItem[]; refusals: Refusal[]; reads: readonly MergedRead[] } {
+/** What is wanted and how it merges: the same for every round of sharing. */
+export interface MergedDemand {
+  readonly items: readonly WorkItem[];
+  readonly wanted: ReadonlyMap<string, Wanted>;
+  readonly reads: readonly MergedRead[];
+  readonly refusals: readonly Refusal[];
+}
+
+export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDemand {
   const refusedBefore = new Set(inputs.refused);
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const hits = new Set(inputs.hits);
   const open = inputs.items.filter((item) => !refusedBefore.has(item.id) && datasets.has(item.dataset) && facts.has(item.id));
-  const rowsOf = new Map(open.map((item) => [item.id, wantedRows(item, inputs, aheadFactor, facts.get(item.id)!)]));
-
-  const reading = open.filter((item) => !hits.has(item.id));
-  const plan = planMergedReads(
-    reading.map((item): ReadRequest => ({ ...item, datasetVersion: datasets.get(item.dataset)!.contentId, maxAgeMs: item.maxAgeMs })),
-    {
-      cost: { perOperation: SCAN_COST_CELLS, perUnit: 1 },
-      estimatedRows: Object.fromEntries(open.map((item) => [item.id, facts.get(item.id)!.rows])),
-    },
+  const wanted = new Map(open.map((item) => [item.id, wantedRows(item, inputs, aheadFactor, facts.get(item.id)!)]));
+  const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
+  const plans = [true, false].map((limited) =>
+    planMergedReads(
+      open
+        .filter((item) => !hits.has(item.id) && metered.has(datasets.get(item.dataset)!.source) === limited)
+        .map((item): ReadRequest => ({ ...item, datasetVersion: datasets.get(item.dataset)!.contentId })),
+      {
+        // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
+        cost: { perOperation: limited ? 0 : SCAN_COST_CELLS, perUnit: 1 },
+        estimatedRows: Object.fromEntries(open.map((item) => [item.id, wanted.get(item.id)!.rows])),
+      },
+    ),
   );
-  const refusals = plan.refused.map(({ requestId, type, reason }): Refusal => ({ itemId: requestId, type, reason }));
+  const refusals = plans.flatMap(({ refused }) => refused.map(({ requestId, type, reason }): Refusal => ({ itemId: requestId, type, reason })));
   const refused = new Set(refusals.map(({ itemId }) => itemId));
-  const factors = shareFactors(plan.reads, new Map(open.map((item) => [item.id, item])), rowsOf, inputs);
-  const membersOf = new Map(plan.reads.flatMap((read) => read.members.map((member) => [member.requestId, read.members.map(({ requestId }) => requestId)] as const)));
-
-  const costed = open
-    .filter((item) => !refused.has(item.id))
-    .map((item): CostedItem => {
-      const { rows, aheadRows, shares } = rowsOf.get(item.id)!;
-      const dataset = datasets.get(item.dataset)!;
-      const bytesPerRow = item.fields.reduce((sum, field) => sum + (dataset.bytesPerValue[field] ?? 8), 0);
-      const factor = hits.has(item.id) ? { bytes: 0, rows: 0 } : factors.get(item.id)!;
-      const cost: Record<string, number> = {};
-      for (const limit of inputs.limits) {
-        if (limit.source === null) cost[limit.resource] = item.resources[limit.resource] ?? 0;
-        else if (limit.source === dataset.source) cost[limit.resource] = limit.resource.startsWith('bytes:') ? rows * bytesPerRow * factor.bytes : rows * factor.rows;
-      }
-      return { item, rows, aheadRows, ownBytes: rows * bytesPerRow, bytesPerRow, shares, cached: hits.has(item.id), sharedWith: membersOf.get(item.id) ?? [item.id], cost };
-    });
-  return { costed, refusals, reads: plan.reads };
+  return { items: open.filter(({ id }) => !refused.has(id)), wanted, reads: plans.flatMap(({ reads }) => reads), refusals };
 }
 
-interface Wanted {
+/** Cost of every item when its read is charged by `factors`. */
+export function costItems(inputs: BatchInputs, { items, wanted }: MergedDemand, factors: ShareFactors): CostedItem[] {
+  const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
+  const hits = new Set(inputs.hits);
+  return items.map((item): CostedItem => {
+    const { rows, aheadRows, shares } = wanted.get(item.id)!;
+    const dataset = datasets.get(item.dataset)!;
+    const bytesPerRow = widthOf(item.fields, dataset.bytesPerValue);
+    const factor = hits.has(item.id) ? { bytes: 0, rows: 0 } : factors.get(item.id)!;
+    const cost: Record<string, number> = {};
+    for (const limit of inputs.limits) {
+      if (limit.source === null) cost[limit.resource] = item.resources[limit.resource] ?? 0;
+      else if (limit.source === dataset.source) cost[limit.resource] = limit.resource.startsWith('bytes:') ? rows * bytesPerRow * factor.bytes : rows * factor.rows;
+    }
+    return { item, rows, aheadRows, ownBytes: rows * bytesPerRow, bytesPerRow, shares, cached: hits.has(item.id), cost };
+  });
+}
+
+export type ShareFactors = ReadonlyMap<string, { readonly bytes: number; readonly rows: number }>;
+
+export interface Wanted {
   readonly rows: number;
   readonly aheadRows: number;
   readonly shares: Readonly<Record<string, number>> | null;
@@ -83,39 +96,38 @@ function wantedRows(item: WorkItem, inputs: BatchInputs, aheadFactor: number, fa
 
 /**
  * What part of its own bytes and rows each member of a merged read is charged, so that the charges add up to what is
- * read. Members with the same predicate and seed draw nested samples (the pick is by hash), so that their union is
- * the largest of them; different predicates are counted in full, which never understates.
+ * read: the union of the members' rows, each as wide as the read's fields together. Members with the same predicate,
+ * seed and mix draw nested samples (the pick is by hash), so that their union is the largest of them; different
+ * predicates are counted in full, which never understates.
+ * @param rowsOf rows of each member: what is wanted at first, what is granted in later rounds
  */
-function shareFactors(
-  reads: readonly MergedRead[],
-  items: ReadonlyMap<string, WorkItem>,
-  wanted: ReadonlyMap<string, Wanted>,
-  inputs: BatchInputs,
-): ReadonlyMap<string, { bytes: number; rows: number }> {
+export function shareFactors(reads: readonly MergedRead[], demand: MergedDemand, rowsOf: (itemId: string) => number, inputs: BatchInputs): ShareFactors {
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
+  const items = new Map(demand.items.map((item) => [item.id, item]));
   const factors = new Map<string, { bytes: number; rows: number }>();
   for (const read of reads) {
-    const width = datasets.get(read.dataset)!.bytesPerValue;
-    const groups = new Map<string, { rows: number; fields: Set<string> }>();
+    const { bytesPerValue } = datasets.get(read.dataset)!;
+    const unions = new Map<string, number>();
+    const fields = new Set<string>();
     let ownBytes = 0;
     let ownRows = 0;
     for (const { requestId } of read.members) {
       const item = items.get(requestId)!;
-      const { rows, shares } = wanted.get(requestId)!;
-      const key = JSON.stringify([item.where, item.seed, shares]);
-      const group = groups.get(key) ?? { rows: 0, fields: new Set<string>() };
-      groups.set(key, { rows: Math.max(group.rows, rows), fields: new Set([...group.fields, ...item.fields]) });
-      ownBytes += rows * item.fields.reduce((sum, field) => sum + (width[field] ?? 8), 0);
+      const rows = rowsOf(requestId);
+      const key = JSON.stringify([item.where, item.seed, demand.wanted.get(requestId)!.shares]);
+      unions.set(key, Math.max(unions.get(key) ?? 0, rows));
+      if (rows > 0) for (const field of item.fields) fields.add(field);
+      ownBytes += rows * widthOf(item.fields, bytesPerValue);
       ownRows += rows;
     }
-    let readBytes = 0;
-    let readRows = 0;
-    for (const { rows, fields } of groups.values()) {
-      readRows += rows;
-      readBytes += rows * [...fields].reduce((sum, field) => sum + (width[field] ?? 8), 0);
-    }
-    const factor = { bytes: ownBytes === 0 ? 1 : Math.min(1, readBytes / ownBytes), rows: ownRows === 0 ? 1 : Math.min(1, readRows / ownRows) };
+    const readRows = [...unions.values()].reduce((sum, rows) => sum + rows, 0);
+    const readBytes = readRows * widthOf([...fields], bytesPerValue);
+    const factor = { bytes: ownBytes === 0 ? 1 : readBytes / ownBytes, rows: ownRows === 0 ? 1 : readRows / ownRows };
     for (const { requestId } of read.members) factors.set(requestId, factor);
   }
   return factors;
+}
+
+function widthOf(fields: readonly string[], bytesPerValue: Readonly<Record<string, number>>): number {
+  return fields.reduce((sum, field) => sum + (bytesPerValue[field] ?? 8), 0);
 }

@@ -1,4 +1,5 @@
 /** A model's share of what is scarce, handed to its own items by priority. */
+import { allocate } from '../scheduler/resource-allocator.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch.js';
 import type { CostedItem } from './costs.js';
@@ -34,9 +35,10 @@ export function itemScore(item: WorkItem, criticality: number, nowMs: number): n
 }
 
 /**
- * Grants items in order of score until the share is used up. Standing needs take what is left (they are due again in
- * the next cycle); one-off requests are whole or wait. A request waits at most until the shares of the cycles that it
- * waited add up to its cost: then it is granted, and the bucket goes into debt.
+ * Hands out a flow's share: one-off requests first, by score, whole or not at all; what is left goes to the standing
+ * needs by weighted max-min over their criticality (they are due again in the next cycle, so that a part is useful).
+ * A request waits at most until the shares of the cycles that it waited add up to its cost: then it is granted, and
+ * the bucket goes into debt.
  */
 export function grantWithinShare(
   flow: { readonly id: string; readonly items: readonly CostedItem[] },
@@ -45,26 +47,58 @@ export function grantWithinShare(
 ): { grants: Grant[]; waiting: WaitReason[] } {
   const left: Record<string, number> = { ...allotted };
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
-  const score = (costed: CostedItem) => itemScore(costed.item, inputs.criticality[costed.item.id] ?? 0, inputs.nowMs);
-  const ranked = flow.items.map((costed) => ({ costed, score: score(costed) })).sort((a, b) => b.score - a.score || (a.costed.item.id < b.costed.item.id ? -1 : 1));
   const grants: Grant[] = [];
   const waiting: WaitReason[] = [];
-  for (const { costed, score } of ranked) {
-    const { resource, fraction } = tightest(costed.cost, left);
+  const take = ({ costed, score }: Ranked, part: number, resource: string | null): void => {
+    const rows = Math.floor(costed.rows * part + 1e-6);
     const { item } = costed;
-    const patient = item.kind === 'request' && fraction < 1 && waitedForItsShare(costed, allotted, inputs);
-    const part = patient ? 1 : item.kind === 'request' && fraction < 1 ? 0 : fraction;
-    const rows = Math.floor(costed.rows * part + 1e-9);
     if (part === 0 || (rows < costed.rows && rows < item.minRows) || (rows === 0 && costed.rows > 0)) {
-      waiting.push(waitReason(costed, resource, fraction, grants, allotted, inputs));
-      continue;
+      waiting.push(waitReason(costed, resource, tightest(costed.cost, left).fraction, grants, allotted, inputs));
+      return;
     }
     const used = costed.rows === 0 ? 0 : rows / costed.rows;
     const cost = Object.fromEntries(Object.entries(costed.cost).map(([name, amount]) => [name, amount * used]));
     for (const [name, amount] of Object.entries(cost)) left[name] = Math.max(0, (left[name] ?? 0) - amount);
     grants.push(grantOf(costed, rows, cost, score, resource, facts.get(item.id)!.classCounts));
+  };
+  const ranked = flow.items
+    .map((costed): Ranked => ({ costed, score: itemScore(costed.item, inputs.criticality[costed.item.id] ?? 0, inputs.nowMs) }))
+    .sort((a, b) => b.score - a.score || (a.costed.item.id < b.costed.item.id ? -1 : 1));
+  for (const one of ranked.filter(({ costed }) => costed.item.kind === 'request')) {
+    const { resource, fraction } = tightest(one.costed.cost, left);
+    take(one, fraction >= 1 || waitedForItsShare(one.costed, allotted, inputs) ? 1 : 0, resource);
+  }
+  const needs = ranked.filter(({ costed }) => costed.item.kind === 'need');
+  const parts = shareAmongNeeds(needs, left);
+  for (const one of needs) {
+    const { part, binding } = parts.get(one.costed.item.id)!;
+    take(one, part, binding);
   }
   return { grants, waiting };
+}
+
+interface Ranked {
+  readonly costed: CostedItem;
+  readonly score: number;
+}
+
+/** A need that nobody calls critical still counts a little. */
+const CRITICAL_MIN = 0.05;
+
+/** Part of each need that is served, 0 to 1, and what stops it. */
+function shareAmongNeeds(needs: readonly Ranked[], left: Readonly<Record<string, number>>): ReadonlyMap<string, { part: number; binding: string | null }> {
+  const { allocations } = allocate({
+    resources: left,
+    models: needs.map(({ costed: { item, cost } }) => ({
+      id: item.id,
+      weight: Math.max(CRITICAL_MIN, item.critical),
+      demand: Object.fromEntries(Object.entries(cost).filter(([, amount]) => amount > 0)),
+      cap: 1,
+    })),
+    divisible: true,
+  });
+  const free = needs.filter(({ costed }) => Object.values(costed.cost).every((amount) => amount <= 0)).map(({ costed }) => [costed.item.id, { part: 1, binding: null }] as const);
+  return new Map([...allocations.map(({ id, units, binding }) => [id, { part: Math.min(1, units), binding: units < 1 ? binding : null }] as const), ...free]);
 }
 
 function grantOf(costed: CostedItem, rows: number, cost: Readonly<Record<string, number>>, score: number, resource: string | null, counts: Readonly<Record<string, number>> | null): Grant {
