@@ -6,10 +6,12 @@ import type { RegisterCommand } from './command.js';
 import { registerAllocate } from './commands/allocate.js';
 import { registerAnomalies } from './commands/anomalies.js';
 import { registerBacktest } from './commands/backtest.js';
+import { registerDrift } from './commands/drift.js';
 import { registerForecast } from './commands/forecast.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerPatterns } from './commands/patterns.js';
 import { registerMerge } from './commands/merge.js';
+import { registerPeaks } from './commands/peaks.js';
 import { registerProfile } from './commands/profile.js';
 
 const commands: readonly RegisterCommand[] = [
@@ -18,8 +20,10 @@ const commands: readonly RegisterCommand[] = [
   registerBacktest,
   registerForecast,
   registerDoctor,
+  registerDrift,
   registerPatterns,
   registerMerge,
+  registerPeaks,
   registerProfile,
 ];
 

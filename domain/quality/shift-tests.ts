@@ -84,7 +84,10 @@ export function categoryTests(column: PairedCounts): ShiftTest[] {
  */
 function contingencyTest(column: PairedCounts, frequent: readonly number[], n1: number, n2: number): ShiftTest | null {
   const cells = frequent.map((i): [number, number] => [column.reference[i], column.current[i]]);
-  const pool = rare.reduce<[number, number]>((p, i) => [p[0] + column.reference[i], p[1] + column.current[i]], [0, 0]);
+  const pool: [number, number] = [
+    n1 - cells.reduce((sum, cell) => sum + cell[0], 0),
+    n2 - cells.reduce((sum, cell) => sum + cell[1], 0),
+  ];
   const total = n1 + n2;
   if (((pool[0] + pool[1]) * Math.min(n1, n2)) / total >= EXPECTED_MIN) cells.push(pool);
   const m1 = cells.reduce((sum, cell) => sum + cell[0], 0);

@@ -100,6 +100,15 @@ function judgeColumn(column: PairedColumn): Omit<ColumnDrift, 'pAdjusted' | 'dri
   };
 }
 
+/** Adjusted p in the order given. A column without a test is no hypothesis and costs the others nothing. */
+function adjust(columns: readonly { readonly test: string; readonly p: number }[]): number[] {
+  const tested = columns.map((_, index) => index).filter((index) => columns[index].test !== 'none');
+  const adjusted = benjaminiHochberg(tested.map((index) => columns[index].p));
+  const result = columns.map(() => 1);
+  tested.forEach((index, i) => (result[index] = adjusted[i]!));
+  return result;
+}
+
 /**
  * Verdict for each dataset of a run.
  *
@@ -116,11 +125,10 @@ export function detectDrift(datasets: Readonly<Record<string, readonly PairedCol
   const judged = names.map((name) =>
     [...datasets[name]].sort((a, b) => (a.column < b.column ? -1 : 1)).map((column) => judgeColumn(column)),
   );
-  const overall = benjaminiHochberg(judged.flat().map((column) => column.p));
-  let next = 0;
+  const overall = adjust(judged.flat());
   return Object.fromEntries(
     judged.map((columns, index) => {
-      const own = benjaminiHochberg(columns.map((column) => column.p));
+      const own = adjust(columns);
       const result = columns.map(({ material, reason, ...column }, i): ColumnDrift => {
         const pAdjusted = Math.max(own[i], overall[next++]);
         return { ...column, pAdjusted, drift: material && pAdjusted <= FALSE_ALARM_RATE, reason };

@@ -1,0 +1,102 @@
+/** Two files as paired counts by column: what the drift tests read. All the counting is done by the engine. */
+import type { PairedColumn } from '../../domain/quality/shift.js';
+import { quoteIdentifier, type ResultRow, type Session } from './engine.js';
+import { loadFile } from './table-file.js';
+
+/** A column is of numbers (or times) when at least this share of its values reads as one; the rest is malformed. */
+const KIND_SHARE_MIN = 0.95;
+/** From so many values on, distinct integers in rising or dense order are row numbers, not measurements. */
+const IDENTIFIER_ROWS_MIN = 20;
+
+const TABLES = ['reference', 'current'] as const;
+
+/** Loads both files and pairs their columns by name; a column of one side only is marked as absent from the other. */
+export async function pairFilesByColumn(session: Session, reference: string, current: string): Promise<PairedColumn[]> {
+  const before = await loadFile(session, 'reference', reference);
+  const after = await loadFile(session, 'current', current);
+  const names = [...new Set([...before, ...after])];
+  const paired: PairedColumn[] = [];
+  for (const name of names) {
+    if (before.includes(name) && after.includes(name)) paired.push(await pairColumn(session, name));
+    else paired.push(absent(name, before.includes(name) ? 'current' : 'reference'));
+  }
+  return paired;
+}
+
+function absent(column: string, absentFrom: 'reference' | 'current'): PairedColumn {
+  const nothing = { values: [], reference: [], current: [], present: [0, 0] as const };
+  return { column, kind: 'category', ...nothing, missing: [0, 0], malformed: [0, 0], absentFrom };
+}
+
+/** The column's text, NULL where a value is missing; blank text and the usual names of nothing count as missing. */
+function textOf(column: string): string {
+  const text = `trim(CAST(${quoteIdentifier(column)} AS VARCHAR))`;
+  return `CASE WHEN lower(${text}) IN ('', 'nan', 'null', 'na', 'none') THEN NULL ELSE ${text} END`;
+}
+
+interface Facts {
+  readonly rows: number;
+  readonly present: number;
+  readonly numbers: number;
+  readonly times: number;
+  readonly identifier: boolean;
+}
+
+async function factsOf(session: Session, table: string, column: string): Promise<Facts> {
+  const [row] = await session.rows(`
+    WITH texts AS (SELECT rowid AS position, ${textOf(column)} AS text FROM ${table}),
+    numbers AS (SELECT position, text, ${numberOf('text')} AS number FROM texts),
+    steps AS (SELECT *, number - lag(number) OVER (ORDER BY position) AS step FROM numbers)
+    SELECT count(*)::DOUBLE AS rows, count(text)::DOUBLE AS present, count(number)::DOUBLE AS numbers,
+      count(TRY_CAST(text AS TIMESTAMP))::DOUBLE AS times,
+      coalesce(bool_and(number = floor(number)), false) AS whole, coalesce(bool_and(step > 0), false) AS rising,
+      count(DISTINCT number)::DOUBLE AS kinds, max(number) - min(number) + 1 AS span
+    FROM steps`);
+  const numbers = Number(row.numbers);
+  const unique = Number(row.kinds) === numbers && numbers >= IDENTIFIER_ROWS_MIN && row.whole === true;
+  // Independent draws are neither sorted nor do they fill half of their range without a repeat.
+  const identifier = unique && (row.rising === true || Number(row.span) <= 2 * numbers);
+  return { rows: Number(row.rows), present: Number(row.present), numbers, times: Number(row.times), identifier };
+}
+
+/** A finite number, or NULL. */
+function numberOf(text: string): string {
+  const number = `TRY_CAST(${text} AS DOUBLE)`;
+  return `CASE WHEN isfinite(${number}) THEN ${number} END`;
+}
+
+function kindOf(before: Facts, after: Facts): PairedColumn['kind'] {
+  // The reference says what the column is; only where it has no values the current file does.
+  const { present, numbers, times } = before.present > 0 ? before : after;
+  if (present === 0) return 'category';
+  if (numbers >= KIND_SHARE_MIN * present) return before.identifier && after.identifier ? 'identifier' : 'number';
+  return times >= KIND_SHARE_MIN * present ? 'time' : 'category';
+}
+
+async function pairColumn(session: Session, column: string): Promise<PairedColumn> {
+  const [before, after] = [await factsOf(session, TABLES[0], column), await factsOf(session, TABLES[1], column)];
+  const kind = kindOf(before, after);
+  const wellFormed = (facts: Facts): number =>
+    kind === 'category' ? facts.present : kind === 'time' ? facts.times : facts.numbers;
+  const counts = kind === 'number' || kind === 'category' ? await countsOf(session, column, kind) : [];
+  return {
+    column,
+    kind,
+    values: counts.map((row) => row.value as string | number),
+    reference: counts.map((row) => row.reference as number),
+    current: counts.map((row) => row.current as number),
+    present: [wellFormed(before), wellFormed(after)],
+    missing: [before.rows - before.present, after.rows - after.present],
+    malformed: [before.present - wellFormed(before), after.present - wellFormed(after)],
+  };
+}
+
+/** Each value with its count on both sides, ascending. A category that occurs once in all says nothing and is left out. */
+async function countsOf(session: Session, column: string, kind: 'number' | 'category'): Promise<readonly ResultRow[]> {
+  const value = kind === 'number' ? numberOf(textOf(column)) : textOf(column);
+  const repeated = kind === 'category' ? 'HAVING count(*) > 1' : '';
+  return session.rows(`
+    SELECT value, sum(side)::DOUBLE AS current, (count(*) - sum(side))::DOUBLE AS reference
+    FROM (SELECT ${value} AS value, 0 AS side FROM reference UNION ALL SELECT ${value}, 1 FROM current)
+    WHERE value IS NOT NULL GROUP BY value ${repeated} ORDER BY value`);
+}

@@ -1,0 +1,95 @@
+/**
+ * Tables in files (CSV, TSV, Parquet, JSON, NDJSON) through the embedded engine: columns for the tools that take a
+ * file, and one result table back as Parquet or CSV. Whole columns never pass through JavaScript where counts will do.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { extname } from 'node:path';
+import { usageError } from '../../domain/types/errors.js';
+import { openEngine, quoteIdentifier, quoteText, type Session } from './engine.js';
+
+/** Endings of the files that can be read, with what reads them. Text stays text: each tool decides what a number is. */
+const READERS: Readonly<Record<string, (path: string) => string>> = {
+  '.csv': (path) => `read_csv(${path}, delim = ',', quote = '"', escape = '"', header = true, all_varchar = true)`,
+  '.tsv': (path) => `read_csv(${path}, delim = '\t', quote = '"', escape = '"', header = true, all_varchar = true)`,
+  '.parquet': (path) => `read_parquet(${path})`,
+  '.json': (path) => `read_json_auto(${path})`,
+  '.ndjson': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
+  '.jsonl': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
+};
+
+export const TABLE_FILE_ENDINGS: readonly string[] = Object.keys(READERS);
+
+/** True for a file name that `loadFile` can read. */
+export function isTableFile(name: string): boolean {
+  return Object.hasOwn(READERS, extname(name).toLowerCase());
+}
+
+/** Runs `job` on an engine of its own, which is closed after it. */
+export async function withEngine<T>(job: (session: Session) => Promise<T>): Promise<T> {
+  const engine = await openEngine({ tempDir: tmpdir() });
+  try {
+    return await engine.session(new AbortController().signal, job);
+  } finally {
+    engine.close();
+  }
+}
+
+/**
+ * Loads a file into the temporary table `table`, rows in file order (`rowid`), and returns its column names.
+ * @throws BalanceError `UnreadableFile` when there is no such file, `UnknownFormat` for another ending, `EmptyFile`
+ *   for a file without a header
+ */
+export async function loadFile(session: Session, table: string, path: string): Promise<readonly string[]> {
+  if (!existsSync(path) || !statSync(path).isFile()) {
+    throw usageError({
+      type: 'UnreadableFile',
+      message: `cannot read ${path}`,
+      expected: 'a readable file',
+      got: path,
+    });
+  }
+  const ending = extname(path).toLowerCase();
+  if (!isTableFile(path)) {
+    throw usageError({
+      type: 'UnknownFormat',
+      message: `${path}: no reader for this kind of file`,
+      expected: TABLE_FILE_ENDINGS.join(', '),
+      got: ending,
+    });
+  }
+  if (statSync(path).size === 0) {
+    throw usageError({
+      type: 'EmptyFile',
+      message: `${path} is empty`,
+      expected: 'a table with a header',
+      got: '0 bytes',
+    });
+  }
+  const source = READERS[ending](quoteText(path));
+  await session.run(`CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(table)} AS SELECT * FROM ${source}`);
+  return tableColumns(session, table);
+}
+
+/** Column names of a loaded table, in file order. */
+export async function tableColumns(session: Session, table: string): Promise<readonly string[]> {
+  const rows = await session.rows(`DESCRIBE ${quoteIdentifier(table)}`);
+  return rows.map((row) => String(row.column_name));
+}
+
+/** Position of a named column, or an error that lists the names there are. */
+export function requireTableColumn(columns: readonly string[], column: string, path: string): string {
+  if (columns.includes(column)) return column;
+  throw usageError({
+    type: 'MissingColumn',
+    message: `${path}: no column ${JSON.stringify(column)}`,
+    expected: columns.join(', '),
+    got: column,
+  });
+}
+
+/** Writes the result of `query` to `path`: Parquet, or CSV for the ending `.csv`. Rows in the query's order. */
+export async function writeTableFile(session: Session, path: string, query: string): Promise<void> {
+  const format = extname(path).toLowerCase() === '.csv' ? '(FORMAT csv, HEADER true)' : '(FORMAT parquet)';
+  await session.run(`COPY (${query}) TO ${quoteText(path)} ${format}`);
+}
