@@ -9,8 +9,6 @@
 /** Half of the bins; the outermost stands for errors of sinh(64/16) = 27 scales and more. */
 const HALF = 64;
 const BINS_PER_UNIT = 16;
-/** Weight of an error against the next younger one: about the last 200 count. */
-const FADE = 0.995;
 /** Quantile of an unscaled error where nothing was counted yet, in scales (three sigma of a normal error). */
 const UNKNOWN_ERROR_SCALES = 3;
 /** The increment grows instead of every bin shrinking; beyond this both are scaled back. */
@@ -18,6 +16,9 @@ const INCREMENT_MAX = 1e6;
 
 export class ErrorHistogram {
   private readonly bins = new Float32Array(2 * HALF + 1);
+  /** `fade` in (0, 1] is the weight of an error against the next younger one. */
+  constructor(private readonly fade: number) {}
+
   /** Weight of the next error, and total weight. */
   private readonly weights = new Float32Array([1, 0]);
 
@@ -26,7 +27,7 @@ export class ErrorHistogram {
     const increment = this.weights[0];
     this.bins[Math.max(0, Math.min(2 * HALF, bin))] += increment;
     this.weights[1] += increment;
-    this.weights[0] = increment / FADE;
+    this.weights[0] = increment / this.fade;
     if (this.weights[0] < INCREMENT_MAX) return;
     for (const values of [this.bins, this.weights]) {
       for (let i = 0; i < values.length; i++) values[i] /= INCREMENT_MAX;

@@ -110,7 +110,7 @@ class MixtureForecaster implements SeriesForecaster {
   }
 
   forecast(horizon: number, levels: readonly number[] = DEFAULT_LEVELS): SeriesForecast {
-    checkRequest(horizon, levels);
+    checkForecastRequest(horizon, levels);
     const { memory } = this;
     const origin = memory.count - 1;
     const mean = new Array<number>(horizon).fill(0);
@@ -208,7 +208,8 @@ function knotsAround(step: number): { before: number; after: number; share: numb
   return { before, after, share };
 }
 
-function checkRequest(horizon: number, levels: readonly number[]): void {
+/** Refuses a horizon or levels that no forecast can have. */
+export function checkForecastRequest(horizon: number, levels: readonly number[]): void {
   if (!Number.isInteger(horizon) || horizon < 1 || horizon > HORIZON_STEPS_MAX) {
     throw usageError({
       type: 'InvalidHorizon',

@@ -18,6 +18,8 @@ const CLIP_LOSSES = 4;
 const RANGE_MARGIN = 0.1;
 /** Forgetting of the steady and of the quick regression: about 500 and 100 steps. */
 const FORGETTING = [0.998, 0.99] as const;
+/** Weight of an error against the next younger one: intervals follow about the last 200 steps. */
+const ERROR_FADE = 0.995;
 /** Below this, losses are equal: the series is constant. */
 const LOSS_FLOOR = 1e-9;
 
@@ -27,7 +29,7 @@ const features = new Float64Array(FEATURE_PRIOR.length);
 export class HorizonMixture {
   readonly losses = new Float32Array(EXPERT_COUNT);
   readonly weights = new Float32Array(EXPERT_COUNT).fill(1 / EXPERT_COUNT);
-  readonly errors = new ErrorHistogram();
+  readonly errors = new ErrorHistogram(ERROR_FADE);
   /** Targets scored so far. */
   scored = 0;
   private readonly regressions = FORGETTING.map((rate) => new RecursiveRegression(FEATURE_PRIOR, rate));
@@ -41,21 +43,19 @@ export class HorizonMixture {
     readonly steps: number,
   ) {}
 
-  /** The mixture's forecast of z at `target` from `origin`; leaves the experts in the shared work arrays. */
+  /** The mixture's forecast of z at `target` from `origin`. */
   point(origin: number, target: number): number {
-    const level = this.read(origin, target);
-    level;
+    this.read(origin, target);
     let sum = 0;
     for (let i = 0; i < EXPERT_COUNT; i++) sum += this.weights[i] * experts[i];
     return sum;
   }
 
-  private read(origin: number, target: number): number {
+  private read(origin: number, target: number): void {
     const level = readExperts(this.memory, origin, target, experts, features);
     this.regressions.forEach((regression, i) => {
       experts[REGRESSION_EXPERT + i] = this.memory.clamp(level + regression.predict(features), RANGE_MARGIN);
     });
-    return level;
   }
 
   /** Scores the forecasts of step `target` with its value `z`, then learns from it. `target` is not yet appended. */

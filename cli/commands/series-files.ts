@@ -1,0 +1,112 @@
+/** Long-form series files (`series,time,value`) as regular series, for the commands that forecast. */
+import { InvalidArgumentError } from 'commander';
+import { usageError } from '../../domain/types/errors.js';
+import { calendarSeasons, detectSeasons } from '../../domain/prediction/series-seasons.js';
+import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
+import { parseSeconds, parseValue, requireColumn, timeColumn } from './stream-files.js';
+
+/** Steps of one series per row of it: beyond this its times are no regular series, or hold a wrong date. */
+const STEPS_PER_ROW_MAX = 20;
+
+/** One series on a regular grid: `values[i]` is step i after the first time, null where no row falls on it. */
+export interface RegularSeries {
+  readonly name: string;
+  /** Seconds between steps; 0 where the series has fewer than two times. */
+  readonly stepSeconds: number;
+  readonly values: readonly (number | null)[];
+}
+
+/** What the help of each command says about its input. */
+export const SERIES_INPUT_HELP = `
+Input:  CSV with columns series,time,value (time may be called time_s or timestamp; seconds or ISO 8601, UTC unless
+        it says otherwise). Without a series column the file is one series named "value". Rows may come in any
+        order; a later row replaces an earlier one of the same time. The step is the commonest distance between
+        times; steps without a row and empty values are missing. A folder stands for its *.csv files.`;
+
+interface Row {
+  readonly time: number;
+  readonly value: number | null;
+}
+
+/** Reads a file; series in order of first appearance. */
+export function readSeriesFile(path: string): RegularSeries[] {
+  const table = readCsvFile(path);
+  const time = timeColumn(table, path);
+  const value = requireColumn(table, ['value'], path);
+  const name = nameColumn(table);
+  const rows = new Map<string, Row[]>();
+  table.rows.forEach((row, index) => {
+    const key = name < 0 ? 'value' : row[name];
+    const list = rows.get(key) ?? [];
+    list.push({ time: parseSeconds(row[time], path, index), value: parseValue(row[value], path, index) });
+    rows.set(key, list);
+  });
+  return [...rows].map(([series, list]) => regular(series, list, path));
+}
+
+function nameColumn({ columns }: CsvTable): number {
+  return columns.findIndex((column) => column.trim().toLowerCase() === 'series');
+}
+
+function regular(name: string, rows: readonly Row[], path: string): RegularSeries {
+  const times = [...new Set(rows.map(({ time }) => time))].sort((a, b) => a - b);
+  const stepSeconds = commonestDistance(times);
+  if (stepSeconds === 0) return { name, stepSeconds, values: [rows[rows.length - 1].value] };
+  const indexOf = (time: number): number => Math.round((time - times[0]) / stepSeconds);
+  const length = indexOf(times[times.length - 1]) + 1;
+  if (length > STEPS_PER_ROW_MAX * times.length) {
+    throw usageError({
+      type: 'IrregularTimes',
+      message: `${path}: the times of series ${name} are not regular`,
+      expected: `at most ${STEPS_PER_ROW_MAX} steps of ${stepSeconds} s for each row`,
+      got: `${length} steps for ${times.length} times`,
+      hint: 'Sum or average the values to equal steps first, and check for wrong dates.',
+    });
+  }
+  const values = new Array<number | null>(length).fill(null);
+  for (const { time, value } of rows) values[indexOf(time)] = value;
+  return { name, stepSeconds, values };
+}
+
+/** The commonest distance between neighbouring times, the shortest of equals; 0 for a single time. */
+function commonestDistance(times: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (let i = 1; i < times.length; i++) {
+    const distance = Math.round((times[i] - times[i - 1]) * 1000) / 1000;
+    if (distance > 0) counts.set(distance, (counts.get(distance) ?? 0) + 1);
+  }
+  const [best] = [...counts].sort(([a, countA], [b, countB]) => countB - countA || a - b);
+  return (best as [number, number] | undefined)?.[0] ?? 0;
+}
+
+/** Seasons of a series: as given, else of the calendar, else found in `values` (which must hold nothing of the future). */
+export function seasonsOf(
+  series: RegularSeries,
+  given: readonly number[] | undefined,
+  values: readonly (number | null)[],
+): readonly number[] {
+  if (given !== undefined) return given;
+  const calendar = calendarSeasons(series.stepSeconds);
+  return calendar.length > 0 ? calendar : detectSeasons(values);
+}
+
+/** Option parser: a whole number of at least `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least) {
+      throw new InvalidArgumentError(`expected a whole number of at least ${least}.`);
+    }
+    return value;
+  };
+}
+
+/** Option parser: whole numbers of at least 2, separated by commas. */
+export function seasonList(text: string): number[] {
+  return text.split(',').map((part) => wholeNumber(2)(part.trim()));
+}
+
+/** Seven significant digits: more than any forecast holds. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(7));
+}

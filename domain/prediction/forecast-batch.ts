@@ -1,0 +1,109 @@
+/**
+ * Forecast of a whole series at once: slower and more accurate than the online forecaster where seasons are strong.
+ *
+ * The series is filled where values are missing, transformed (logarithm where all values are positive), and
+ * forecast by an ensemble. Intervals come from the ensemble's own errors at past origins.
+ */
+import { usageError } from '../types/errors.js';
+import { ensembleForecast, fitEnsemble, type Seasons } from './forecast-ensemble.js';
+import { measureIntervals } from './forecast-interval.js';
+import { checkForecastRequest, DEFAULT_LEVELS, type SeriesForecast } from './series-forecaster.js';
+import { detectSeasons } from './series-seasons.js';
+
+/** Values below which nothing but repeating them is honest. */
+const RELIABLE_VALUES_MIN = 24;
+
+export interface BatchForecastOptions {
+  /** Steps ahead, 1 to HORIZON_STEPS_MAX. */
+  readonly horizon: number;
+  /** Central interval levels in [0, 1); default 0.8 and 0.95. */
+  readonly levels?: readonly number[];
+  /** Seasons in steps; found by itself where absent, none where empty. */
+  readonly seasons?: readonly number[];
+}
+
+interface Transformed {
+  readonly values: Float64Array;
+  readonly known: Uint8Array;
+  readonly decode: (z: number) => number;
+}
+
+/**
+ * Forecasts the steps after the last value of `series` (null is missing; leading missing values are dropped).
+ * An empty series gives zeros, a constant one itself. The mean is the ensemble's median forecast.
+ */
+export function forecastSeries(series: readonly (number | null)[], options: BatchForecastOptions): SeriesForecast {
+  const { horizon, levels = DEFAULT_LEVELS } = options;
+  checkForecastRequest(horizon, levels);
+  const first = series.findIndex((value) => value !== null);
+  const given = first < 0 ? [] : series.slice(first);
+  const history = given.filter((value) => value !== null).length;
+  if (history === 0) return constantForecast(0, horizon, levels, 0);
+  if (given.some((value) => value !== null && !Number.isFinite(value))) throw notFinite();
+  const seasons = usableSeasons(options.seasons ?? detectSeasons(given), given.length);
+  const { values, known, decode } = transform(given, seasons.short);
+  if (values.every((value) => value === values[0]))
+    return constantForecast(decode(values[0]), horizon, levels, history);
+
+  const members = fitEnsemble(values, known, values.length, seasons);
+  const center = ensembleForecast(members, values.length, horizon);
+  const intervals = measureIntervals(values, known, members, seasons.short, horizon);
+  const quantiles = levels.map((level) => {
+    const { lower, upper } = intervals.bounds(level);
+    return {
+      level,
+      lower: Array.from(center, (z, step) => decode(z + lower[step])),
+      upper: Array.from(center, (z, step) => decode(z + upper[step])),
+    };
+  });
+  const reliable = history >= RELIABLE_VALUES_MIN;
+  const method = reliable ? `median of ${members.length} lag regressions and profiles` : 'too-little-history';
+  return { mean: Array.from(center, decode), quantiles, method, history, reliable };
+}
+
+/** Seasons of which the series holds at least two cycles: the shortest and the longest of them. */
+function usableSeasons(seasons: readonly number[], length: number): Seasons {
+  const usable = seasons.filter((season) => season >= 2 && 2 * season <= length).sort((a, b) => a - b);
+  return { short: usable.at(0) ?? 0, long: usable.at(-1) ?? 0 };
+}
+
+function constantForecast(value: number, horizon: number, levels: readonly number[], history: number): SeriesForecast {
+  const repeated = (): number[] => new Array<number>(horizon).fill(value);
+  const reliable = history >= RELIABLE_VALUES_MIN;
+  return {
+    mean: repeated(),
+    quantiles: levels.map((level) => ({ level, lower: repeated(), upper: repeated() })),
+    method: reliable ? 'constant' : 'too-little-history',
+    history,
+    reliable,
+  };
+}
+
+/** Fills gaps with the value one season before (else the last one), then standardises, in logarithms where possible. */
+function transform(series: readonly (number | null)[], season: number): Transformed {
+  const known = Uint8Array.from(series, (value) => (value === null ? 0 : 1));
+  const filled = new Float64Array(series.length);
+  series.forEach((value, t) => (filled[t] = value ?? filled[season > 0 && t >= season ? t - season : t - 1]));
+  const least = filled.reduce((low, value) => Math.min(low, value), Infinity);
+  const positive = least > 0;
+  const values = positive ? filled.map(Math.log) : filled;
+  const size = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const mean = values.reduce((sum, value) => sum + value / values.length, 0);
+  const spread = size * Math.sqrt(values.reduce((sum, value) => sum + ((value - mean) / size) ** 2 / values.length, 0));
+  const scale = spread || 1;
+  return {
+    values: values.map((value) => (value - mean) / scale),
+    known,
+    // What was never negative is not forecast to be.
+    decode: (z) => (positive ? Math.exp(mean + scale * z) : Math.max(least === 0 ? 0 : -Infinity, mean + scale * z)),
+  };
+}
+
+function notFinite(): Error {
+  return usageError({
+    type: 'InvalidValue',
+    message: 'a series value is not finite',
+    expected: 'finite numbers, or null for a missing value',
+    got: 'NaN or an infinity',
+  });
+}

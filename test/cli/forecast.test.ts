@@ -1,0 +1,187 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { RegisterCommand } from '../../cli/command.js';
+import { registerBacktest } from '../../cli/commands/backtest.js';
+import { registerForecast } from '../../cli/commands/forecast.js';
+import { registerPeaks } from '../../cli/commands/peaks.js';
+
+let folder = '';
+beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'balance-forecast-'))));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs one command in this process; gives its exit code, the output file and stderr. */
+async function run(register: RegisterCommand, ...args: string[]): Promise<{ code: number; errors: string }> {
+  const errors: string[] = [];
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
+  const program = new Command('balance').exitOverride();
+  program.configureOutput({ writeErr: (text) => errors.push(text) });
+  register(program);
+  try {
+    process.exitCode = 0;
+    await program.parseAsync(['node', 'balance', ...args]);
+    return { code: process.exitCode, errors: errors.join('') };
+  } catch {
+    return { code: 2, errors: errors.join('') };
+  } finally {
+    process.exitCode = 0;
+    spy.mockRestore();
+  }
+}
+
+function file(name: string, lines: readonly string[]): string {
+  const path = join(folder, name);
+  writeFileSync(path, lines.join('\n') + '\n');
+  return path;
+}
+const lines = (path: string): string[] => readFileSync(path, 'utf8').trimEnd().split('\n');
+
+const hour = (t: number): string => `${t * 3600}`;
+const wave = (name: string, n: number): string[] =>
+  Array.from({ length: n }, (_, t) => `${name},${hour(t)},${(10 + 5 * Math.sin((2 * Math.PI * t) / 24)).toFixed(3)}`);
+
+describe('balance forecast', () => {
+  it('writes the documented columns for every series and step', async () => {
+    const input = file('two.csv', ['series,time,value', ...wave('b', 200), ...wave('a', 200)]);
+    const out = join(folder, 'two-out.csv');
+    expect((await run(registerForecast, 'forecast', input, '--horizon', '3', '--out', out)).code).toBe(0);
+    const [header, ...rows] = lines(out);
+    expect(header).toBe('series,step,mean,lo80,hi80,lo95,hi95');
+    expect(rows.map((row) => row.split(',').slice(0, 2).join())).toEqual(['b,1', 'b,2', 'b,3', 'a,1', 'a,2', 'a,3']);
+    const [, , mean] = rows[0].split(',').map(Number);
+    expect(mean).toBeCloseTo(10 + 5 * Math.sin((2 * Math.PI * 200) / 24), 1);
+  });
+
+  it('names the columns of other levels', async () => {
+    const input = file('levels.csv', ['series,time_s,value', ...wave('x', 100)]);
+    const out = join(folder, 'levels-out.csv');
+    await run(registerForecast, 'forecast', input, '--horizon', '1', '--levels', '0.5,0.999', '--out', out);
+    expect(lines(out)[0]).toBe('series,step,mean,lo50,hi50,lo99.9,hi99.9');
+  });
+
+  it('gives the same answer whatever the order of the rows, with gaps and corrected duplicates', async () => {
+    const rows = wave('x', 120).filter((_, t) => t !== 50);
+    const tidy = file('tidy.csv', ['series,time,value', ...rows]);
+    const first = rows[7].split(',');
+    const wrong = `${first[0]},${first[1]},999`;
+    const messy = file('messy.csv', ['series,time,value', wrong, ...[...rows].reverse(), 'x,180000,']);
+    const outs = [join(folder, 'tidy-out.csv'), join(folder, 'messy-out.csv')];
+    await run(registerForecast, 'forecast', tidy, '--horizon', '4', '--out', outs[0]);
+    await run(registerForecast, 'forecast', messy, '--horizon', '4', '--out', outs[1]);
+    expect(lines(outs[1])).toEqual(lines(outs[0]));
+  });
+
+  it('reads ISO times and a file without a series column', async () => {
+    const input = file(
+      'iso.csv',
+      ['timestamp,value'].concat(
+        Array.from(
+          { length: 48 },
+          (_, t) => `2024-01-0${1 + Math.floor(t / 24)} ${String(t % 24).padStart(2, '0')}:00:00,7`,
+        ),
+      ),
+    );
+    const out = join(folder, 'iso-out.csv');
+    expect((await run(registerForecast, 'forecast', input, '--horizon', '1', '--out', out)).code).toBe(0);
+    expect(lines(out)[1]).toBe('value,1,7,7,7,7,7');
+  });
+
+  it('takes a folder and writes a folder', async () => {
+    const inputs = join(folder, 'many');
+    mkdirSync(inputs);
+    file('many/one.csv', ['series,time,value', ...wave('x', 60)]);
+    file('many/two.csv', ['series,time,value', ...wave('y', 60)]);
+    const out = join(folder, 'many-out');
+    expect((await run(registerForecast, 'forecast', inputs, '--horizon', '2', '--out', out)).code).toBe(0);
+    expect(lines(join(out, 'one.csv'))).toHaveLength(3);
+    expect(lines(join(out, 'two.csv'))).toHaveLength(3);
+  });
+
+  it.each([
+    ['a missing value column', ['series,time', 'x,1'], 'MissingColumn'],
+    ['an unreadable value', ['series,time,value', 'x,1,many'], 'MalformedValue'],
+    ['an unreadable time', ['series,time,value', 'x,soon,1'], 'MalformedTime'],
+    ['times without a regular step', ['series,time,value', 'x,0,1', 'x,1,1', 'x,2,1', 'x,1e9,1'], 'IrregularTimes'],
+    ['an empty file', [], 'EmptyFile'],
+  ])('refuses %s', async (name, content, type) => {
+    const input = file(`${name}.csv`, content);
+    const { code, errors } = await run(
+      registerForecast,
+      'forecast',
+      input,
+      '--horizon',
+      '1',
+      '--out',
+      join(folder, 'no.csv'),
+    );
+    expect(code).toBe(2);
+    expect(errors).toContain(type);
+  });
+
+  it.each([
+    ['a horizon of zero', ['--horizon', '0']],
+    ['a level of one', ['--horizon', '1', '--levels', '1']],
+    ['a season of one step', ['--horizon', '1', '--season', '1']],
+  ])('refuses %s', async (_, options) => {
+    const { code } = await run(registerForecast, 'forecast', 'x.csv', ...options, '--out', 'y.csv');
+    expect(code).toBe(2);
+  });
+});
+
+describe('balance backtest', () => {
+  it('writes one row per origin and step with the value that came', async () => {
+    const input = file('replay.csv', ['series,time,value', ...wave('x', 100)]);
+    const out = join(folder, 'replay-out.csv');
+    const { code } = await run(
+      registerBacktest,
+      'backtest',
+      input,
+      '--horizon',
+      '2',
+      '--origins',
+      '90:5',
+      '--out',
+      out,
+    );
+    expect(code).toBe(0);
+    const [header, ...rows] = lines(out);
+    expect(header).toBe('series,origin,step,mean,q10,q50,q90,actual');
+    const cells = rows.map((row) => row.split(','));
+    expect(cells.map(([, origin, step]) => `${origin}+${step}`)).toEqual(['90+1', '90+2', '95+1', '95+2']);
+    expect(cells[0][7]).toBe('5');
+  });
+
+  it('refuses origins that are no FROM:STEP', async () => {
+    const { code } = await run(
+      registerBacktest,
+      'backtest',
+      'x.csv',
+      '--horizon',
+      '1',
+      '--origins',
+      '5',
+      '--out',
+      'y.csv',
+    );
+    expect(code).toBe(2);
+  });
+});
+
+describe('balance peaks', () => {
+  it('plans a window every six steps', async () => {
+    const input = file('peaks.csv', ['series,time,value', ...wave('x', 100)]);
+    const out = join(folder, 'peaks-out.csv');
+    const args = ['--violation', '0.05', '--every', '6', '--out', out];
+    expect((await run(registerPeaks, 'peaks', input, ...args)).code).toBe(0);
+    const [header, ...rows] = lines(out);
+    expect(header).toBe('series,step,capacity');
+    expect(rows.map((row) => Number(row.split(',')[1]))).toEqual(Array.from({ length: 17 }, (_, i) => 6 * i));
+  });
+
+  it('refuses a violation rate above one half', async () => {
+    const args = ['--violation', '0.7', '--every', '6', '--out', 'y.csv'];
+    expect((await run(registerPeaks, 'peaks', 'x.csv', ...args)).code).toBe(2);
+  });
+});
