@@ -18,6 +18,9 @@ export interface EngineOptions {
   readonly connectionsMax?: number;
 }
 
+/** Pause between interrupts of a job whose signal was aborted. */
+const INTERRUPT_EVERY_MS = 20;
+
 /** A value of a result row as this data plane uses them. */
 export type Cell = string | number | bigint | boolean | null;
 export type ResultRow = Readonly<Record<string, Cell>>;
@@ -66,13 +69,19 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       signal.throwIfAborted();
       const leave = await seats(signal);
       const connection = await instance.connect();
-      const interrupt = (): void => connection.interrupt();
-      signal.addEventListener('abort', interrupt);
+      // Asked again until the job ends: an interrupt that meets a statement still being planned has no effect.
+      let asking: NodeJS.Timeout | undefined;
+      const interrupt = (): void => {
+        connection.interrupt();
+        asking = setInterval(() => connection.interrupt(), INTERRUPT_EVERY_MS);
+      };
+      signal.addEventListener('abort', interrupt, { once: true });
       try {
         signal.throwIfAborted();
         return await job(sessionOn(connection, signal));
       } finally {
         signal.removeEventListener('abort', interrupt);
+        clearInterval(asking);
         connection.closeSync();
         leave();
       }

@@ -68,8 +68,11 @@ export function fileCache(root: string): FileCache {
       const found = await stat(located(path)).catch(() => null);
       return found !== null && found.isFile() && found.size === fileBytes;
     },
-    async remove(paths) {
-      for (const path of paths) await rm(located(path), { force: true });
+    async remove(paths, writtenBeforeMs) {
+      for (const path of paths) {
+        const found = await stat(located(path)).catch(() => null);
+        if (found !== null && found.mtimeMs < writtenBeforeMs) await rm(located(path), { force: true });
+      }
     },
   };
 }

@@ -95,7 +95,7 @@ async function rootFolder(dataset: DatasetRef, options: FilesSourceOptions): Pro
 }
 
 /** The folder of an installed package, found as Node finds it; null when it is not installed. */
-function packageFolder(target: string, projectRoot: string): string | null {
+export function packageFolder(target: string, projectRoot: string): string | null {
   const nameParts = target.startsWith('@') ? 2 : 1;
   const name = target.split('/').slice(0, nameParts).join('/');
   const folders = createRequire(join(projectRoot, 'package.json')).resolve.paths(name) ?? [];

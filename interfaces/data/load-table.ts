@@ -14,7 +14,10 @@ export interface TableLoad {
   readonly path: string;
   readonly schema: string;
   readonly table: string;
-  /** Columns of text dates (`Jun 12 1998` or ISO). Each becomes a `date`; its text is kept in `<name> text`. */
+  /**
+   * Columns of text dates (`Jun 12 1998` or ISO). Each becomes a `date`; its text is kept in `<name> text`.
+   * Absent: the text columns in which every value is such a date.
+   */
   readonly dates?: readonly string[];
 }
 
@@ -55,7 +58,7 @@ export async function loadTable(
     MARK +
     createHash('sha256')
       .update(content)
-      .update(JSON.stringify(load.dates ?? []))
+      .update(JSON.stringify(load.dates ?? 'found'))
       .digest('hex');
   const relation = `${quoteIdentifier(load.schema)}.${quoteIdentifier(load.table)}`;
   return sql.begin(async (transaction) => {
@@ -141,9 +144,12 @@ function loadColumns(rows: readonly FileRow[], load: TableLoad): LoadColumn[] {
   const missing = (load.dates ?? []).find((name) => !names.includes(name));
   if (missing !== undefined) throw malformed(load.path, `one of ${names.join(', ')}`, `date column ${missing}`);
   return names.flatMap((name): LoadColumn[] => {
-    const type = columnType(rows.map((row) => row[name] ?? null));
     const cell = (row: FileRow): FileCell => row[name] ?? null;
-    if (!load.dates?.includes(name)) return [{ name, type, cell: type === 'text' ? (row) => textOf(cell(row)) : cell }];
+    const cells = rows.map(cell).filter((value) => value !== null);
+    const type = columnType(cells);
+    const dated =
+      load.dates?.includes(name) ?? (cells.length > 0 && cells.every((value) => isoDate(String(value)) !== null));
+    if (!dated) return [{ name, type, cell: type === 'text' ? (row) => textOf(cell(row)) : cell }];
     return [
       { name, type: 'date', cell: (row) => isoDate(textOf(cell(row))) },
       { name: `${name} text`, type: 'text', cell: (row) => textOf(cell(row)) },
@@ -155,8 +161,7 @@ function textOf(cell: FileCell): string | null {
   return cell === null ? null : String(cell);
 }
 
-function columnType(cells: readonly FileCell[]): LoadColumn['type'] {
-  const present = cells.filter((cell) => cell !== null);
+function columnType(present: readonly FileCell[]): LoadColumn['type'] {
   if (present.length === 0) return 'text';
   if (present.every((cell) => Number.isSafeInteger(cell))) return 'bigint';
   if (present.every((cell) => typeof cell === 'number')) return 'double precision';

@@ -72,7 +72,7 @@ async function openTable(
   }
 }
 
-function filledUrl(url: string, sourceId: string, env: PostgresSourceOptions['env']): string {
+export function filledUrl(url: string, sourceId: string, env: PostgresSourceOptions['env']): string {
   return url.replaceAll(/\$\{([^}]*)\}/g, (_, name: string) => {
     const value = env[name];
     if (value !== undefined && value !== '') return value;

@@ -46,8 +46,7 @@ function tableDataset(table: string, definition: Partial<DatasetDefinition> = {}
 }
 
 const moviesFile = join(vegaData, 'movies.json');
-const loadMovies = () =>
-  loadTable(sql, { path: moviesFile, schema: 'public', table: 'movies', dates: ['Release Date'] });
+const loadMovies = () => loadTable(sql, { path: moviesFile, schema: 'public', table: 'movies' });
 const parsedMovies = async () => JSON.parse(await readFile(moviesFile, 'utf8')) as readonly Movie[];
 
 describe('loading a file into a table', () => {
@@ -61,7 +60,7 @@ describe('loading a file into a table', () => {
     >`SELECT *, "Release Date"::text AS day FROM movies ORDER BY row_id`;
     expect(rows).toHaveLength(3201);
     for (const [index, movie] of movies.entries()) {
-      const row = rows[index];
+      const row = rows[index] as Movie;
       expect(row.row_id).toBe(String(index));
       for (const [name, value] of Object.entries(movie)) {
         const stored = row[name === 'Release Date' ? 'Release Date text' : name];
