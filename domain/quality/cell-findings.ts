@@ -69,14 +69,16 @@ export function collectSignals(table: CellTable, contract: QualityContract): Cel
 function lookSignals(table: CellTable, contract: QualityContract, votes: DependencyVerdict): Signal[] {
   const signals = table.columns.flatMap((column, index) => {
     const rule: ColumnRule | undefined = contract.columns[column.name];
-    return restrictsLook(rule)
-      ? nullSpellingSignals(column, index)
-      : [
-          ...variantSignals(column, index),
-          ...typoSignals(column, index),
-          ...shapeSignals(column, index),
-          ...nullSpellingSignals(column, index),
-        ];
+    if (restrictsLook(rule)) {
+      const isNumber = rule.type === 'integer' || rule.type === 'number';
+      return [...(isNumber ? variantSignals(column, index) : []), ...nullSpellingSignals(column, index)];
+    }
+    return [
+      ...variantSignals(column, index),
+      ...typoSignals(column, index),
+      ...shapeSignals(column, index),
+      ...nullSpellingSignals(column, index),
+    ];
   });
   return signals.filter(({ row, column }) => !votes.isConfirmed(row, column));
 }

@@ -26,6 +26,8 @@ const COLUMN_PRIOR_CELLS = 2;
 /** A class or rewrite seen wrong once and never right is believed with (1 + 1/4) / (1 + 1); letters within words need two. */
 const CLASS_PRIOR = 0.25;
 const MIN_EXAMPLES_IN_WORDS = 2;
+/** Blanks in at most this share of a column are the exception there. */
+const RARE_BLANK_SHARE = 0.05;
 /** Signals that are weaker than this after learning are dropped. */
 const LEAST_SCORE = 0.05;
 
@@ -136,10 +138,12 @@ function reweigh(table: CellTable, signals: readonly Signal[], pairs: readonly (
 function rewriteSignals(column: CellColumn, index: number, pairs: readonly Pair[]): Signal[] {
   const proven = provenRewrites(pairs);
   if (proven.length === 0) return [];
+  // A program is trusted on values unlike its examples as long as the result looks like a value known to be right.
+  const rightShapes = new Set(pairs.map(({ clean }) => shapeOf(clean)));
   const byCode = column.values.map((value) => {
     for (const { rewrite, score } of proven) {
       const suggested = rewrite.apply(value);
-      if (suggested !== undefined && suggested !== value)
+      if (suggested !== undefined && suggested !== value && rightShapes.has(shapeOf(suggested)))
         return { score, suggested, evidence: `as corrected elsewhere: ${rewrite.name}` };
     }
     return undefined;
@@ -176,11 +180,13 @@ function classSignals(column: CellColumn, index: number, pairs: readonly Pair[],
     const wrong = members.filter(({ dirty, clean }) => dirty !== clean).length;
     return (wrong + CLASS_PRIOR) / (members.length + 1);
   };
-  const byCode = column.values.map((value) => {
+  const byCode = column.values.map((value, code) => {
     if (openValues.has(value)) {
       const same = pairs.filter(({ dirty }) => dirty === value);
-      const answers = new Set(same.map(({ clean }) => clean));
-      const suggestion = answers.size === 1 && !isBlank(value) ? { suggested: same[0].clean } : {};
+      // Blanks that are common are mostly meant: one correction does not condemn them all.
+      const isRare = column.counts[code] <= RARE_BLANK_SHARE * column.codes.length;
+      if (isBlank(value) && !isRare && same.filter(({ clean }) => clean !== value).length < 2) return undefined;
+      const suggestion = isTranslation(value, same) ? { suggested: same[0].clean } : {};
       return { score: rate(same), evidence: 'the same value was corrected elsewhere', ...suggestion };
     }
     const shape = shapeOf(value);
@@ -191,6 +197,23 @@ function classSignals(column: CellColumn, index: number, pairs: readonly Pair[],
     return { score: rate(alike), evidence: 'values of this shape were corrected elsewhere' };
   });
   return expand(column, index, byCode);
+}
+
+/**
+ * Whether the corrections of one value say how to write it (`English` is `eng`), not merely what was lost (`-1` is 12
+ * here): all agree, and there are two of them or the one is written with letters of the other.
+ */
+function isTranslation(value: string, same: readonly Pair[]): boolean {
+  if (isBlank(value) || new Set(same.map(({ clean }) => clean)).size > 1) return false;
+  const [{ clean }] = same;
+  return same.length > 1 || (clean !== '' && (isSubsequence(clean, value) || isSubsequence(value, clean)));
+}
+
+function isSubsequence(part: string, whole: string): boolean {
+  const letters = part.toLowerCase();
+  let at = 0;
+  for (const letter of whole.toLowerCase()) if (at < letters.length && letter === letters[at]) at++;
+  return at === letters.length;
 }
 
 type Learned = Pick<Signal, 'score' | 'evidence' | 'suggested'>;

@@ -126,6 +126,7 @@ export function detectDrift(datasets: Readonly<Record<string, readonly PairedCol
     [...datasets[name]].sort((a, b) => (a.column < b.column ? -1 : 1)).map((column) => judgeColumn(column)),
   );
   const overall = adjust(judged.flat());
+  let next = 0;
   return Object.fromEntries(
     judged.map((columns, index) => {
       const own = adjust(columns);

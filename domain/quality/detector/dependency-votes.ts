@@ -18,8 +18,8 @@ const DECLARED_LOG_ODDS = Math.log(999);
 const PRIOR_LOG_ODDS = -1;
 /** Signals below this probability say nothing that labels could build on. */
 const LEAST_SCORE = 0.1;
-/** A row must differ in at least this many columns, and in all that were asked, to be a stranger to its group. */
-const STRANGER_COLUMNS = 3;
+/** A row must differ in all columns that its group decides, and in this many at least, to be a stranger to it. */
+const STRANGER_COLUMNS = 2;
 /** Share of rows in which one column's text contains another's for the one to be a part of the other. */
 const EMBEDDED_SHARE = 0.9;
 
@@ -92,7 +92,9 @@ function findStrangers(
     }
     strangers.set(
       key,
-      asked.map((count, row) => (count >= STRANGER_COLUMNS && differs[row] === count ? 1 : 0)),
+      asked.map((count, row) =>
+        count >= STRANGER_COLUMNS && count === rules.length && differs[row] === count ? 1 : 0,
+      ),
     );
   }
   return strangers;

@@ -63,6 +63,8 @@ function addAffixes(column: CellColumn, byCode: Map<number, Found>): void {
   const known = new Set(column.values);
   const carriers = new Map<string, number[]>();
   column.values.forEach((value, code) => {
+    // The sign of a number is part of it.
+    if (Number.isFinite(Number(value))) return;
     const marks = /^([^\p{L}\p{N}\s(]*)(.*?)([^\p{L}\p{N}\s.)]*)$/su.exec(value);
     if (marks === null || marks[2] === '' || (marks[1] === '' && marks[3] === '')) return;
     const key = JSON.stringify([marks[1], marks[3]]);
