@@ -11,6 +11,8 @@ const WEEK_BINS = 168;
 /** Slowest rates: the level follows over 200 rows, a bin over 20 visits, an error mean over 500 rows. */
 const LEVEL_RATE = 1 / 200;
 const BIN_RATE = 1 / 20;
+/** An hour of the week is remembered over four weeks. */
+const WEEK_RATE = 1 / 4;
 const ERROR_RATE = 1 / 500;
 /** Visits after which a bin's own residual size outweighs that of the whole stream. */
 const SPREAD_VISITS = 10;
@@ -32,6 +34,8 @@ export interface BaselineState {
   readonly daySpread: number[];
   readonly week: number[];
   readonly weekVisits: number[];
+  /** The hour of the week that is being gathered. */
+  readonly hour: { bin: number; sum: number; count: number };
 }
 
 /** The state before the first value. */
@@ -50,6 +54,7 @@ export function emptyBaseline(): BaselineState {
     daySpread: zeros(DAY_BINS),
     week: zeros(WEEK_BINS),
     weekVisits: zeros(WEEK_BINS),
+    hour: { bin: 0, sum: 0, count: 0 },
   };
 }
 
@@ -125,11 +130,7 @@ export function learnBaseline(state: BaselineState, seconds: number, x: number, 
     error(1, toDay);
     error(2, age < SECONDS_PER_WEEK ? toDay : toWeek);
   }
-  if (normal || state.calendar < 2) {
-    const visits = ++state.weekVisits[weekBin];
-    const toHour = plain - state.week[weekBin];
-    state.week[weekBin] += Math.max(1 / visits, BIN_RATE) * (visits === 1 ? toHour : clip(toHour, 4 * limit));
-  }
+  learnHour(state, weekBin, plain, normal || state.calendar < 2, limit);
   if (normal) {
     const residual = state.calendar === 0 ? plain : state.calendar === 1 ? toDay : toWeek;
     const size = Math.min(Math.abs(residual), limit);
@@ -140,6 +141,27 @@ export function learnBaseline(state: BaselineState, seconds: number, x: number, 
     state.level += Math.max(1 / state.rows, LEVEL_RATE) * clip(residual, limit);
   }
   chooseCalendar(state);
+}
+
+/**
+ * Gathers the mean of the present hour of the week and learns it when the hour is over: a profile that learned within
+ * the hour would seem to predict what it has just seen.
+ */
+function learnHour(state: BaselineState, weekBin: number, plain: number, learns: boolean, limit: number): void {
+  const { hour } = state;
+  if (hour.bin !== weekBin) {
+    if (hour.count > 0) {
+      const mean = hour.sum / hour.count;
+      const rate = Math.max(1 / ++state.weekVisits[hour.bin], WEEK_RATE);
+      const step = mean - state.week[hour.bin];
+      state.week[hour.bin] += rate * (rate === 1 ? step : clip(step, 4 * limit));
+    }
+    hour.bin = weekBin;
+    hour.sum = hour.count = 0;
+  }
+  if (!learns) return;
+  hour.sum += plain;
+  hour.count++;
 }
 
 /** A calendar replaces a simpler one when it saves a tenth of the error, and gives way when it saves nothing. */

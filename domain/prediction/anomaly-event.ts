@@ -50,14 +50,16 @@ interface Pulses {
   readonly height: number;
 }
 
-/** Best pulses near the end of the window; `height`, of the one that is over, tells a spike from a dip. */
-function bestPulses(window: readonly EventRow[], total: number): Pulses {
+/** Best pulses that reach into the open event's rows; `height`, of the one that is over, tells a spike from a dip. */
+function bestPulses(window: readonly EventRow[], total: number, rowsOpen: number): Pulses {
   const n = window.length;
   let [over, open, height] = [total, total, 0];
-  for (let from = Math.max(0, n - 4 * PULSE_ROWS_MAX); from < n; from++) {
+  const opened = Math.max(0, n - rowsOpen);
+  for (let from = Math.max(0, opened - PULSE_ROWS_MAX + 1); from < n; from++) {
     let sum = 0;
     for (let to = from + 1; to <= Math.min(from + PULSE_ROWS_MAX, n); to++) {
       sum += window[to - 1].residual;
+      if (to <= opened) continue;
       const squares = total - (sum * sum) / (to - from);
       if (to === n) open = Math.min(open, squares);
       else if (squares < over) [over, height] = [squares, sum / (to - from)];
@@ -111,24 +113,36 @@ function bestPhase(
   return best;
 }
 
+/** What is known about the window beside its rows. */
+export interface EventContext {
+  /** Rows since the event was opened: what is named must reach into them. */
+  readonly rowsOpen: number;
+  /** Season expected at the window's rows, for each phase that it may have moved to. */
+  readonly phases: readonly (readonly number[])[];
+  /** Lag-1 autocorrelation of normal residuals, in [0, 1). */
+  readonly memory: number;
+}
+
 /** Names the event at the end of the window. @param window at least 2 rows, oldest first, normal rows leading. */
-export function nameEvent(window: readonly EventRow[], phases: readonly (readonly number[])[]): NameVerdict {
+export function nameEvent(window: readonly EventRow[], { rowsOpen, phases, memory }: EventContext): NameVerdict {
   const before = squaresBefore(window);
   const total = before[window.length];
-  const pulses = bestPulses(window, total);
+  const pulses = bestPulses(window, total, rowsOpen);
   const onsets = bestOnsets(window, before);
   const season = Math.min(onsets.season, bestPhase(window, before, phases));
   const rows = window.length + PRIOR_ROWS;
   const model = (squares: number): number => fit(rows, squares + PRIOR_SQUARES);
   const penalty = 0.5 * Math.log(rows);
+  // Noise with a memory wanders: by chance a shape explains as many times more as the variance of its mean is larger.
+  const wander = (1 + memory) / (1 - memory) - 1;
   const scores: [Shape, number][] = [
     // A pulse has one parameter more: its end.
     ['pulse', model(pulses.over) - penalty],
     ['open', model(pulses.open)],
-    ['step', model(onsets.step)],
-    ['ramp', model(onsets.ramp)],
+    ['step', model(onsets.step) - wander],
+    ['ramp', model(onsets.ramp) - wander],
     // Each size or phase of the season that was tried is a chance to fit by accident.
-    ['season', model(season) - Math.log(1 + phases.length)],
+    ['season', model(season) - wander - Math.log(1 + phases.length)],
     ['variance', onsets.variance],
   ];
   scores.sort((a, b) => b[1] - a[1]);

@@ -3,7 +3,7 @@
  * values, gaps; and the window of recent rows from which an event is named.
  */
 import { emptyBaseline, scaleAt, seasonAt, SECONDS_PER_DAY, type BaselineState } from './anomaly-baseline.js';
-import { emptyTail, type TailState } from './anomaly-tail.js';
+import { emptyTail, learnTail, type TailState } from './anomaly-tail.js';
 import type { EventRow } from './anomaly-event.js';
 
 /** Rows kept for naming an event. */
@@ -92,6 +92,11 @@ export function learnStep(state: MeasureState, seconds: number): number {
   return state.stepSeconds > 0 ? delta / state.stepSeconds : 1;
 }
 
+/** Lag-1 autocorrelation of normal residuals, in [0, 0.95]. */
+export function memoryOf(state: MeasureState): number {
+  return state.squares > 0 ? Math.min(Math.max(state.products / state.squares, 0), 0.95) : 0;
+}
+
 /** Measures one row into `out` (the statistics, at least 0) and remembers it. Learns nothing about normal. O(1). */
 export function measure(state: MeasureState, seconds: number, value: number, inEvent: boolean, out: number[]): void {
   const { baseline, ring, means } = state;
@@ -102,10 +107,9 @@ export function measure(state: MeasureState, seconds: number, value: number, inE
   const scale = scaleAt(baseline, seconds);
   const season = seasonAt(baseline, seconds);
   const residual = state.rows > SCALE_ROWS ? (value - baseline.level - season) / scale : 0;
-  const memory = state.squares > 0 ? Math.min(Math.max(state.products / state.squares, 0), 0.99) : 0;
   const clipped = Math.min(Math.max(residual, -MEAN_CLIP), MEAN_CLIP);
   // What the last residual does not explain: in a slowly wandering stream a jump shows here first.
-  out[0] = Math.abs(residual - memory * state.lastResidual);
+  out[0] = Math.abs(residual - memoryOf(state) * state.lastResidual);
   for (let k = 0; k < MEMORIES.length; k++) {
     means[k] += (clipped - means[k]) / MEMORIES[k];
     out[k + 1] = Math.abs(means[k]);
@@ -127,6 +131,17 @@ export function learnMeasures(state: MeasureState, before: number): void {
   state.products += rate * (before * state.lastResidual - state.products);
   state.squares += rate * (before * before - state.squares);
   state.repeatShare += rate * ((state.repeats > 0 ? 1 : 0) - state.repeatShare);
+}
+
+/** A statistic is learned once in this many rows: its neighbours repeat it, and a drift must not teach its own tail. */
+const LEARN_EVERY = [1, 1, 4, 16, 4] as const;
+
+/** Learns the statistics of a normal row. */
+export function learnTails(state: MeasureState, statistics: readonly number[]): void {
+  if (state.rows <= SCALE_ROWS) return;
+  for (let k = 0; k < STATISTICS; k++) {
+    if (state.rows % LEARN_EVERY[k] === 0) learnTail(state.tails[k], statistics[k]);
+  }
 }
 
 /** Shortest run of equal values that can be a flatline, and the least share of repeats believed. */

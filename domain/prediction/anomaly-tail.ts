@@ -11,6 +11,12 @@ const TAIL_SHARE = 0.05;
 const TAIL_SURPRISE = -Math.log(TAIL_SHARE);
 /** Rate at which the excess moments forget: 200 excesses are 4,000 values, two weeks of 5-minute rows. */
 const EXCESS_RATE = 1 / 200;
+/** Values before the threshold moves by itself; until then it is that of a normal residual, 2.46 times the mean size. */
+const START_ROWS = 20;
+const START_RATIO = 2.46;
+/** Excesses that the prior counts for; its mean excess is again that of a normal residual over its 95 % quantile. */
+const PRIOR_EXCESSES = 10;
+const PRIOR_RATIO = 0.47;
 /** Heaviest tail shape believed: beyond 0.4 the variance of the moment estimate no longer exists in practice. */
 const SHAPE_MAX = 0.4;
 
@@ -33,36 +39,34 @@ export function emptyTail(): TailState {
 /** Learns one value, at least 0. The caller leaves out what it holds for an anomaly. O(1). */
 export function learnTail(tail: TailState, value: number): void {
   tail.rows++;
-  const rate = Math.max(1 / tail.rows, 0.001);
-  tail.mean += rate * (value - tail.mean);
-  if (tail.rows === 1) tail.threshold = 2 * value;
-  // The first rows take larger steps, so that the threshold arrives within a hundred of them.
-  const step = tail.mean * Math.max(2 / Math.sqrt(tail.rows), 0.05);
+  tail.mean += Math.max(1 / tail.rows, 0.001) * (value - tail.mean);
+  if (tail.rows <= START_ROWS) {
+    tail.threshold = START_RATIO * tail.mean;
+    return;
+  }
   const above = value > tail.threshold;
   if (above) {
     const excess = value - tail.threshold;
     tail.excesses++;
-    const excessRate = Math.max(1 / tail.excesses, EXCESS_RATE);
-    tail.excessMean += excessRate * (excess - tail.excessMean);
-    tail.excessSquare += excessRate * (excess * excess - tail.excessSquare);
+    const rate = Math.max(1 / tail.excesses, EXCESS_RATE);
+    tail.excessMean += rate * (excess - tail.excessMean);
+    tail.excessSquare += rate * (excess * excess - tail.excessSquare);
   }
-  tail.threshold += step * ((above ? 1 : 0) - TAIL_SHARE);
+  // The first rows take larger steps, so that the threshold arrives within a hundred of them.
+  const step = tail.rows < 1600 ? 2 / Math.sqrt(tail.rows) : 0.05;
+  tail.threshold += step * tail.mean * ((above ? 1 : 0) - TAIL_SHARE);
 }
 
-/**
- * Surprise of a value: -ln of the probability that a normal row reaches it; 0 below the threshold.
- * Before 10 excesses the tail counts as exponential with at least the mean as its scale.
- */
+/** Surprise of a value: -ln of the probability that a normal row reaches it; 0 below the threshold. */
 export function surprise(tail: TailState, value: number): number {
   if (!(value > tail.threshold) || tail.mean <= 0) return 0;
   const excess = value - tail.threshold;
-  const mean = tail.excesses < 10 ? Math.max(tail.excessMean, tail.mean) : tail.excessMean;
-  // The floor keeps a tail that was always cut at the same value (a quantised stream) from being infinitely sharp.
-  const mu = Math.max(mean, 0.1 * tail.mean);
+  const n = tail.excesses;
+  const mean = (PRIOR_EXCESSES * PRIOR_RATIO * tail.mean + n * tail.excessMean) / (PRIOR_EXCESSES + n);
   const variance = tail.excessSquare - tail.excessMean * tail.excessMean;
-  const shape = tail.excesses < 30 ? 0 : 0.5 * (1 - (mu * mu) / Math.max(variance, mu * mu));
+  // Moments of a generalised Pareto law: shape (1 - mean^2 / variance) / 2; 30 excesses make it worth using.
+  const shape = n < 30 || variance <= 0 ? 0 : 0.5 * (1 - tail.excessMean ** 2 / variance);
   const gamma = Math.min(shape, SHAPE_MAX);
-  const scale = mu * (1 - gamma);
-  if (gamma < 0.01) return TAIL_SURPRISE + excess / scale;
-  return TAIL_SURPRISE + Math.log1p((gamma * excess) / scale) / gamma;
+  if (gamma < 0.01) return TAIL_SURPRISE + excess / mean;
+  return TAIL_SURPRISE + Math.log1p((gamma * excess) / (mean * (1 - gamma))) / gamma;
 }

@@ -14,7 +14,9 @@ import {
   emptyMeasures,
   learnMeasures,
   learnStep,
+  learnTails,
   measure,
+  memoryOf,
   recentOffset,
   recentRows,
   rowsPerDay,
@@ -22,7 +24,7 @@ import {
   STATISTICS,
   type MeasureState,
 } from './anomaly-statistics.js';
-import { emptyTail, learnTail, surprise } from './anomaly-tail.js';
+import { emptyTail, surprise } from './anomaly-tail.js';
 
 /** What the detector says about one row. */
 export interface AnomalyVerdict {
@@ -179,7 +181,7 @@ function learnNormal(
   state.rowsCalm++;
   const calendar = measures.baseline.calendar;
   learnMeasures(measures, before);
-  if (measures.rows > TAIL_ROWS_MIN) for (let k = 0; k < STATISTICS; k++) learnTail(measures.tails[k], statistics[k]);
+  learnTails(measures, statistics);
   learnBaseline(measures.baseline, seconds, value, true);
   // Residuals to another calendar are another population.
   if (measures.baseline.calendar !== calendar) {
@@ -196,12 +198,19 @@ function tryToName(state: AnomalySnapshot, seconds: number): Alarm {
   // A run of equal values that is still too short to be a flatline may become one.
   if (measures.repeats >= 2 && measures.repeats > 2 * measures.repeatsMax) return NOTHING;
   // Looking less often as the event grows older keeps its cost small beside that of its rows.
-  const late = event.rowsOpen >= Math.min(Math.max(rowsPerDay(measures) / 4, 12), 64);
+  const late = event.rowsOpen >= Math.min(Math.max(rowsPerDay(measures) / 2, 12), 96);
   if (!late && event.rowsOpen > 8 && event.rowsOpen % 4 !== 0) return NOTHING;
   const window = recentRows(measures, state.rowsCalm + event.rowsOpen);
   if (window.length < 2) return NOTHING;
-  const { type, lead } = nameEvent(window, phasesOf(state, window));
+  const { type, lead } = nameEvent(window, {
+    rowsOpen: event.rowsOpen,
+    phases: phasesOf(state, window),
+    memory: memoryOf(measures),
+  });
   if (!late && lead < LEAD_MIN) return NOTHING;
+  // A season out of phase begins like a drift; an eighth of a day tells them apart.
+  const early = measures.baseline.calendar > 0 && event.rowsOpen < Math.min(rowsPerDay(measures) / 8, 36);
+  if (type === 'trend' && early) return NOTHING;
   if (type === 'level-shift' && returns(state)) return NOTHING;
   const alarm = settle(state, seconds, type);
   if (type === 'spike' || type === 'dip') endEvent(state);
