@@ -134,7 +134,7 @@ function startRun(problem: AllocationProblem, filling: Filling, top: number, fix
     inside[v] = 1;
     nodes.push(v);
   }
-  for (let r = 0; r < width; r++) limit[top * width + r] = problem.guarantee[top * width + r]!;
+  for (let r = 0; r < width; r++) limit[top * width + r] = problem.guarantee[top * width + r];
   const lists = () => Array.from({ length: size }, (): number[] => []);
   const run: Run = {
     problem,
@@ -169,29 +169,38 @@ function startRun(problem: AllocationProblem, filling: Filling, top: number, fix
 
 /** Makes a model active unless it has its cap or one of its limits is already reached. */
 function admit(run: Run, i: number): void {
-  const { problem, filling, top, limit } = run;
-  const width = problem.resourceNames.length;
+  const { problem, filling } = run;
   if (problem.unitShare[i] === 0) return;
   if (filling.units[i] >= problem.cap[i]) {
     filling.stopResource[i] = STOPPED_BY_CAP;
     return;
   }
-  for (let v = problem.node[i]; ; v = problem.parent[v]!) {
-    for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
-      const at = v * width + problem.demandResource[e];
-      if (filling.used[at] >= limit[at]) {
-        filling.stopNode[i] = v;
-        filling.stopResource[i] = problem.demandResource[e]!;
-        return;
-      }
-    }
-    if (v === top) break;
+  for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
+    const resource = problem.demandResource[e];
+    const full = fullLimit(run, problem.node[i], resource);
+    if (full < 0) continue;
+    filling.stopNode[i] = full;
+    filling.stopResource[i] = resource;
+    return;
   }
   const v = problem.node[i];
   run.active[i] = 1;
   run.models[v].push(i);
   run.speed[i] = (problem.weight[i] > 0 ? problem.weight[i] : 1) / problem.unitShare[i];
   (problem.weight[i] > 0 ? run.live : run.liveWeightless)[v] += 1;
+}
+
+/**
+ * The node from v up to the top whose limit of the resource leaves nothing to v; -1 for none. Growth inside an unlent
+ * reserve costs the nodes above nothing, so their limits do not count then.
+ */
+function fullLimit(run: Run, v: number, resource: number): number {
+  const { parent, reserve, resourceNames } = run.problem;
+  for (let u = v; ; u = parent[u]) {
+    const at = u * resourceNames.length + resource;
+    if (run.filling.used[at] >= run.limit[at]) return u;
+    if (u === run.top || run.filling.used[at] < reserve[at]) return -1;
+  }
 }
 
 /** The count of its parent's live children in which node v belongs. */
@@ -299,10 +308,12 @@ function advance(run: Run, time: number): void {
       const slope = run.total[at] * run.rate[v];
       if (slope === 0) continue;
       if (timeToLimit(run, v, at) <= time) {
-        filling.used[at] = limit[at]!;
+        filling.used[at] = limit[at];
         reached.push([v, at]);
-      } else if (timeToReserve(run, v, at) <= time) filling.used[at] = problem.reserve[at]!;
-      else filling.used[at] += slope * time;
+      } else if (timeToReserve(run, v, at) <= time) {
+        filling.used[at] = problem.reserve[at];
+        reached.push([v, at]);
+      } else filling.used[at] += slope * time;
     }
   }
   for (const v of nodes) run.clock[v] += run.rate[v] * time;
@@ -310,16 +321,18 @@ function advance(run: Run, time: number): void {
   for (const [v, at] of reached) stopUsers(run, v, at - v * width);
 }
 
+/** Stops the users of a resource below a node where one of its limits, there or above, has become full. */
 function stopUsers(run: Run, node: number, resource: number): void {
   const { problem } = run;
   const inside = new Uint8Array(problem.parent.length);
   for (const v of run.nodes) {
-    if (v !== node && (v === run.top || inside[problem.parent[v]] === 0)) continue;
-    inside[v] = 1;
+    inside[v] = v === node || (v !== run.top && inside[problem.parent[v]] === 1) ? 1 : 0;
+    const full = inside[v] === 1 ? fullLimit(run, v, resource) : -1;
+    if (full < 0) continue;
     for (const i of run.models[v]) {
       if (run.active[i] === 0) continue;
       for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
-        if (problem.demandResource[e] === resource) stop(run, i, node, resource);
+        if (problem.demandResource[e] === resource) stop(run, i, full, resource);
       }
     }
   }
@@ -328,7 +341,7 @@ function stopUsers(run: Run, node: number, resource: number): void {
 function stop(run: Run, i: number, node: number, resource: number): void {
   const { problem, filling } = run;
   const own = problem.node[i];
-  if (resource === STOPPED_BY_CAP) filling.units[i] = problem.cap[i]!;
+  if (resource === STOPPED_BY_CAP) filling.units[i] = problem.cap[i];
   else if (grows(run, i)) filling.units[i] = Math.min(problem.cap[i], run.begin[i] + run.speed[i] * run.clock[own]);
   if (grows(run, i)) changeSlope(run, i, -1);
   run.active[i] = 0;
