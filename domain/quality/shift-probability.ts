@@ -149,7 +149,7 @@ export function benjaminiHochberg(p: readonly number[]): number[] {
   let least = 1;
   for (let rank = order.length; rank >= 1; rank--) {
     const index = order[rank - 1];
-    least = Math.min(least, (p[index] * p.length) / rank);
+    least = Math.min(least, p[index] * (p.length / rank));
     adjusted[index] = least;
   }
   return adjusted;

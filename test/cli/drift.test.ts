@@ -1,0 +1,134 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { registerDrift } from '../../cli/commands/drift.js';
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'balance-drift-'))));
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+async function run(...args: string[]): Promise<{ code: unknown; out: string; errors: string }> {
+  const [out, errors]: [string[], string[]] = [[], []];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
+  const program = new Command('balance').exitOverride();
+  registerDrift(program);
+  await program.parseAsync(['node', 'balance', 'drift', ...args]);
+  return { code: process.exitCode, out: out.join(''), errors: errors.join('') };
+}
+function write(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+const rows = (n: number, line: (i: number) => string, header: string): string =>
+  `${header}\n${Array.from({ length: n }, (_, i) => line(i)).join('\n')}\n`;
+/** The same n values in scrambled order: 7919 is prime, so the map is a permutation. */
+const scramble = (i: number, n: number): number => (i * 7919) % n;
+
+describe('balance drift', () => {
+  const HEADER = 'id,time,size,label';
+  const base = (i: number): string =>
+    `${i},2026-01-01 00:${String(i % 60).padStart(2, '0')}:00,${scramble(i, 1000) / 10},${i % 50 === 0 ? 'rare' : 'usual'}`;
+  const keys = ['column', 'test', 'statistic', 'effect', 'floor', 'p', 'pAdjusted', 'drift', 'reason'];
+
+  it('compares two files column by column', async () => {
+    const reference = write('a.csv', rows(1000, base, HEADER));
+    const later = (i: number): string => `${i + 1000},2026-02-01 01:00:00,${scramble(i, 1000)},usual`;
+    const current = write('b.csv', rows(1000, later, HEADER));
+    const { out, code } = await run(reference, current, '--json');
+    const result = JSON.parse(out) as { columns: Record<string, unknown>[]; drift: boolean };
+    expect(code).toBe(0);
+    expect(result.drift).toBe(true);
+    expect(Object.keys(result.columns[0])).toEqual(keys);
+    expect(result.columns.map((column) => [column.column, column.drift])).toEqual([
+      ['id', false],
+      ['label', true],
+      ['size', true],
+      ['time', false],
+    ]);
+  });
+
+  it('is quiet about a file and itself, in another order and another format of numbers', async () => {
+    const reference = write(
+      'a.csv',
+      rows(1000, (i) => `${scramble(i, 1000)},x`, 'n,c'),
+    );
+    const current = write(
+      'b.csv',
+      rows(1000, (i) => `${i}.0,x`, 'n,c'),
+    );
+    const { out } = await run(reference, current, '--json');
+    expect((JSON.parse(out) as { drift: boolean }).drift).toBe(false);
+  });
+
+  it('finds suffixes in a number column, new columns and lost ones', async () => {
+    const reference = write(
+      'a.csv',
+      rows(100, (i) => `${(i % 10) / 10},x`, 'weight,old'),
+    );
+    const current = write(
+      'b.csv',
+      rows(100, (i) => `${(i % 10) / 10} kg,x`, 'weight,new'),
+    );
+    const { out } = await run(reference, current, '--json');
+    const { columns } = JSON.parse(out) as { columns: { column: string; test: string; drift: boolean }[] };
+    expect(columns.map(({ column, test, drift }) => [column, test, drift])).toEqual([
+      ['new', 'schema', true],
+      ['old', 'schema', true],
+      ['weight', 'missing:fisher', true],
+    ]);
+  });
+
+  it('pairs the files of two folders by name', async () => {
+    for (const side of ['ref', 'cur']) mkdirSync(join(folder, side));
+    for (const name of ['one', 'two']) {
+      write(
+        `ref/${name}.csv`,
+        rows(400, (i) => String(i % 4), 'k'),
+      );
+      write(
+        `cur/${name}.csv`,
+        rows(400, (i) => String(name === 'two' ? i % 2 : i % 4), 'k'),
+      );
+    }
+    const { out } = await run(join(folder, 'ref'), join(folder, 'cur'), '--json');
+    const results = JSON.parse(out) as Record<string, { drift: boolean }>;
+    expect(Object.entries(results).map(([name, { drift }]) => [name, drift])).toEqual([
+      ['one.csv', false],
+      ['two.csv', true],
+    ]);
+  });
+
+  it('prints one line a column for people', async () => {
+    const path = write(
+      'a.csv',
+      rows(40, (i) => String(i % 4), 'k'),
+    );
+    const { out } = await run(path, path);
+    expect(out).toMatch(/^stable {2}k /);
+  });
+
+  it.each([
+    ['a missing file', 'UnreadableFile', () => ['nowhere.csv', 'nowhere.csv']],
+    ['an empty file', 'EmptyFile', () => [write('e.csv', ''), write('f.csv', '')]],
+    ['an unknown ending', 'UnknownFormat', () => [write('e.xls', 'a'), write('f.xls', 'a')]],
+    ['a file against a folder', 'MixedInputs', () => [write('e.csv', 'a\n1\n'), folder]],
+    ['a folder without tables', 'UnpairedFiles', () => [folder, folder]],
+  ])('refuses %s', async (_name, type, args) => {
+    const { code, errors } = await run(...args(), '--json');
+    expect(code).toBe(2);
+    expect((JSON.parse(errors) as { error: { type: string } }).error.type).toBe(type);
+  });
+
+  it('calls a header without rows stable: there is nothing to compare', async () => {
+    const { out } = await run(write('a.csv', 'k,v\n'), write('b.csv', 'k,v\n'), '--json');
+    expect((JSON.parse(out) as { drift: boolean }).drift).toBe(false);
+  });
+});
