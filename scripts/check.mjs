@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { ensureInstall, prepare, ROOT } from './ensure-install.mjs';
 
-const ROOMS = ['domain', 'workflows', 'activities', 'workers', 'db', 'interfaces', 'cli', 'test'];
+const ROOMS = ['domain', 'workflows', 'activities', 'workers', 'db', 'interfaces', 'client', 'cli', 'test'];
 const CHECKS = [
   ['types', 'tsc', '--noEmit'],
   ['lint', 'eslint', '.', '--max-warnings=0'],

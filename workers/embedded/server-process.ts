@@ -106,7 +106,7 @@ function notStarted(name: string, got: string): BalanceError {
 }
 
 /** The end of a log, in one line, for a message. */
-export function lastLines(path: string, count = 4): string {
+function lastLines(path: string, count = 4): string {
   const lines = readFileSync(path, 'utf8').trim().split('\n').slice(-count);
   return lines.join(' | ') || 'nothing in its log';
 }

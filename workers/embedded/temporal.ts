@@ -7,7 +7,7 @@ import type { ProcessRecord } from './processes.js';
 import { type ServerProcess, startProcess, waitReady } from './server-process.js';
 
 /** The search attributes of a cycle (docs/ARCHITECTURE.md), registered with the server. */
-export const SEARCH_ATTRIBUTES = {
+const SEARCH_ATTRIBUTES = {
   BalancePool: 'Keyword',
   BalanceModels: 'KeywordList',
   BalanceStage: 'Keyword',
