@@ -15,7 +15,7 @@ const BIN_RATE = 1 / 20;
 const WEEK_RATE = 1 / 4;
 const ERROR_RATE = 1 / 500;
 /** Visits after which a bin's own residual size outweighs that of the whole stream. */
-const SPREAD_VISITS = 10;
+const SPREAD_VISITS = 20;
 /** Residuals beyond this many scales are learned as if they were this large (Huber's clipping). */
 const LEARN_CLIP = 4;
 
@@ -93,7 +93,7 @@ export function scaleAt(state: BaselineState, seconds: number): number {
   const floor = 1e-9 * Math.abs(state.level) + 1e-12;
   if (state.calendar === 0) return Math.max(state.scale, floor);
   const bin = binOf(seconds, SECONDS_PER_DAY, DAY_BINS);
-  const visits = Math.min(state.dayVisits[bin], 40);
+  const visits = Math.min(state.dayVisits[bin], 20);
   const own = state.daySpread[bin];
   return Math.max((SPREAD_VISITS * state.scale + visits * own) / (SPREAD_VISITS + visits), 0.2 * state.scale, floor);
 }

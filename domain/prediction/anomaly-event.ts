@@ -14,9 +14,9 @@ export interface EventRow {
   readonly season: number;
 }
 
-/** The best name for a window, and its lead over the second best in nats: 3 are odds of 20 to 1. */
+/** The best name for a window, `null` for nothing, and its lead over the second best in nats: 3 are odds of 20 to 1. */
 export interface NameVerdict {
-  readonly type: Exclude<AnomalyType, 'flatline'>;
+  readonly type: Exclude<AnomalyType, 'flatline'> | null;
   readonly lead: number;
 }
 
@@ -28,7 +28,7 @@ const PRIOR_SQUARES = (PRIOR_ROWS * Math.PI) / 2;
 /** Every other change must outlast a pulse. */
 const SHAPE_ROWS_MIN = PULSE_ROWS_MAX + 1;
 
-type Shape = 'pulse' | 'open' | 'step' | 'ramp' | 'variance' | 'season';
+type Shape = 'nothing' | 'pulse' | 'open' | 'step' | 'ramp' | 'variance' | 'season';
 
 /** Log-likelihood of normal residuals with the given squared sum and unknown variance, up to a constant. */
 function fit(rows: number, squares: number): number {
@@ -136,7 +136,8 @@ export function nameEvent(window: readonly EventRow[], { rowsOpen, phases, memor
   // Noise with a memory wanders: by chance a shape explains as many times more as the variance of its mean is larger.
   const wander = (1 + memory) / (1 - memory) - 1;
   const scores: [Shape, number][] = [
-    // A pulse has one parameter more: its end.
+    // Nothing has neither onset nor size; a pulse has an end as well.
+    ['nothing', model(total) + 2 * penalty],
     ['pulse', model(pulses.over) - penalty],
     ['open', model(pulses.open)],
     ['step', model(onsets.step) - wander],
@@ -148,12 +149,14 @@ export function nameEvent(window: readonly EventRow[], { rowsOpen, phases, memor
   scores.sort((a, b) => b[1] - a[1]);
   const [[shape, first], [, second]] = scores;
   // What may still turn into something longer has no name yet.
-  if (shape === 'open') return { type: window[window.length - 1].residual >= 0 ? 'spike' : 'dip', lead: 0 };
-  return { type: typeOf(shape, pulses.height), lead: first - second };
+  return { type: typeOf(shape, pulses.height), lead: shape === 'open' ? 0 : first - second };
 }
 
-function typeOf(shape: Exclude<Shape, 'open'>, height: number): NameVerdict['type'] {
+function typeOf(shape: Shape, height: number): NameVerdict['type'] {
   switch (shape) {
+    case 'nothing':
+      return null;
+    case 'open':
     case 'pulse':
       return height >= 0 ? 'spike' : 'dip';
     case 'step':

@@ -83,7 +83,7 @@ const NOTHING: Alarm = { isAnomaly: false, type: null, severity: null, action: n
 const WARM_UP_ROWS_MIN = 64;
 const WARM_UP_ROWS_MAX = 500;
 /** False alarms a week that the tails aim at; the budget bounds the rest. */
-const FALSE_ALARMS_PER_WEEK = 0.5;
+const FALSE_ALARMS_PER_WEEK = 0.25;
 /** Rows that a tail must have seen before it is believed. */
 const TAIL_ROWS_MIN = 50;
 /** Lead over the second best name, in nats, at which an event is named: odds of 20 to 1. */
@@ -211,6 +211,10 @@ function tryToName(state: AnomalySnapshot, seconds: number): Alarm {
   // A season out of phase begins like a drift; an eighth of a day tells them apart.
   const early = measures.baseline.calendar > 0 && event.rowsOpen < Math.min(rowsPerDay(measures) / 8, 36);
   if (type === 'trend' && early) return NOTHING;
+  if (type === null) {
+    endEvent(state);
+    return NOTHING;
+  }
   if (type === 'level-shift' && returns(state)) return NOTHING;
   const alarm = settle(state, seconds, type);
   if (type === 'spike' || type === 'dip') endEvent(state);
