@@ -25,7 +25,16 @@ export function createAnalyze(deps: StageDependencies) {
         deps.now(),
       );
       const degraded = outcome.analysis.failed.length > 0 || inputs.failures.length > 0;
-      await deps.stages.save(ref, recordOf(deps, 'analyze', startedMs, { inputs, prior: [], outcome, reasons: analyzeReasons(outcome), degraded }));
+      await deps.stages.save(
+        ref,
+        recordOf(deps, 'analyze', startedMs, {
+          inputs,
+          prior: [],
+          outcome,
+          reasons: analyzeReasons(outcome),
+          degraded,
+        }),
+      );
       return { summary: summarise(outcome) };
     },
   };
@@ -38,7 +47,9 @@ function summarise({ analysis, refusals }: AnalyzeOutcome): string {
 
 async function gather(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<AnalyzeInputs> {
   const { definition, items, asOfMs } = context;
-  const used = [...new Set(items.map(({ dataset }) => dataset))].sort().filter((id) => definition.datasets[id] !== undefined);
+  const used = [...new Set(items.map(({ dataset }) => dataset))]
+    .sort()
+    .filter((id) => definition.datasets[id] !== undefined);
   const parts = await Promise.all(used.map((id) => inspect(deps, context, id)));
   return {
     nowMs,
@@ -51,7 +62,12 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
     facts: parts.flatMap(({ items: measured }) => measured).sort((a, b) => (a.itemId < b.itemId ? -1 : 1)),
     rejected: parts.flatMap(({ rejected }) => rejected),
     restricted: Object.fromEntries(
-      used.map((id) => [id, Object.entries(definition.datasets[id]!.columns).flatMap(([column, { sensitivity }]) => (sensitivity === 'restricted' ? [column] : []))]),
+      used.map((id) => [
+        id,
+        Object.entries(definition.datasets[id]!.columns).flatMap(([column, { sensitivity }]) =>
+          sensitivity === 'restricted' ? [column] : [],
+        ),
+      ]),
     ),
     mayRead: Object.fromEntries(Object.entries(definition.models).map(([id, { mayRead }]) => [id, mayRead])),
   };
@@ -99,12 +115,17 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
 
 /** Only transient failures are worth a retry of the whole stage; what the caller must mend is told per dataset. */
 function failureOf(dataset: string, error: unknown): { dataset: string; type: string; reason: string } {
-  if (error instanceof BalanceError && error.kind === 'usage') return { dataset, type: error.type, reason: error.message };
+  if (error instanceof BalanceError && error.kind === 'usage')
+    return { dataset, type: error.type, reason: error.message };
   throw error;
 }
 
 function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {
-  const used = [...item.fields, ...item.where.map(({ column }) => column), ...(item.classColumn === null ? [] : [item.classColumn])];
+  const used = [
+    ...item.fields,
+    ...item.where.map(({ column }) => column),
+    ...(item.classColumn === null ? [] : [item.classColumn]),
+  ];
   return used.every((column) => columns.has(column));
 }
 
@@ -125,7 +146,8 @@ async function measure(
   const ordered = [...items].sort((a, b) => (a.kind === b.kind ? (a.id < b.id ? -1 : 1) : a.kind === 'need' ? -1 : 1));
   for (const item of ordered) {
     const id = questionOf(item);
-    if (questions.size < ASKS_MAX) questions.set(id, { id, where: item.where, fields: item.fields, classColumn: item.classColumn });
+    if (questions.size < ASKS_MAX)
+      questions.set(id, { id, where: item.where, fields: item.fields, classColumn: item.classColumn });
   }
   const asks = [...questions.values()];
   if (asks.length === 0) return { answers: new Map(), rejected: [] };
@@ -151,7 +173,8 @@ async function measureOneByOne(
   const wrong = new Map<string, BalanceError>();
   for (const ask of asks) {
     try {
-      for (const answer of await deps.data.measure(dataset, context.asOfMs, [ask], signal)) answers.set(answer.id, answer);
+      for (const answer of await deps.data.measure(dataset, context.asOfMs, [ask], signal))
+        answers.set(answer.id, answer);
     } catch (error) {
       if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
       wrong.set(ask.id, error);
@@ -159,7 +182,16 @@ async function measureOneByOne(
   }
   const rejected = items.flatMap((item): Refusal[] => {
     const error = wrong.get(questionOf(item));
-    return error === undefined ? [] : [{ itemId: item.id, type: error.type, reason: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) }];
+    return error === undefined
+      ? []
+      : [
+          {
+            itemId: item.id,
+            type: error.type,
+            reason: error.message,
+            ...(error.hint === undefined ? {} : { hint: error.hint }),
+          },
+        ];
   });
   return { answers, rejected };
 }
@@ -170,10 +202,27 @@ function factsOf(item: WorkItem, answer: MeasureAnswer | undefined, state: Datas
     return { itemId: item.id, rows, exact: true, classCounts, completeness, newestEventMs };
   }
   const rows = Math.min(item.rows ?? state.rows, state.rows);
-  return { itemId: item.id, rows, exact: false, classCounts: null, completeness: {}, newestEventMs: state.newestEventMs };
+  return {
+    itemId: item.id,
+    rows,
+    exact: false,
+    classCounts: null,
+    completeness: {},
+    newestEventMs: state.newestEventMs,
+  };
 }
 
-export function datasetRef({ tenant, pool, definition }: Pick<CycleContext, 'tenant' | 'pool' | 'definition'>, id: string): DatasetRef {
+export function datasetRef(
+  { tenant, pool, definition }: Pick<CycleContext, 'tenant' | 'pool' | 'definition'>,
+  id: string,
+): DatasetRef {
   const dataset = definition.datasets[id]!;
-  return { tenant, pool, id, definition: dataset, sourceId: dataset.source, source: definition.sources[dataset.source]! };
+  return {
+    tenant,
+    pool,
+    id,
+    definition: dataset,
+    sourceId: dataset.source,
+    source: definition.sources[dataset.source]!,
+  };
 }

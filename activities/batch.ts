@@ -10,7 +10,10 @@ import { digestOf } from './digest.js';
 import { loadStage, recordOf } from './stage.js';
 import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch } from './store-ports.js';
 
-export interface BatchStageInputs extends Omit<BatchInputs, 'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions'> {
+export interface BatchStageInputs extends Omit<
+  BatchInputs,
+  'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions'
+> {
   readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
 }
 
@@ -24,16 +27,40 @@ export function createBatch(deps: StageDependencies) {
       const analyzed = await loadStage(deps, ref, 'analyze');
       const predicted = await loadStage(deps, ref, 'predict');
       const inputs = await gather(deps, context, analyzed.inputs as AnalyzeInputs, startedMs);
-      const outcome = planBatch(planInputs(inputs, analyzed.inputs as AnalyzeInputs, analyzed.outcome as AnalyzeOutcome, predicted.outcome as PredictOutcome));
-      const record = recordOf(deps, 'batch', startedMs, { inputs, prior: [analyzed, predicted], outcome, reasons: reasonsOf(outcome), degraded: false });
-      await deps.plans.savePlan(ref, record, plannedBatches(context, outcome), chargesOf(outcome.charges, inputs.limits, 1), deps.now());
+      const outcome = planBatch(
+        planInputs(
+          inputs,
+          analyzed.inputs as AnalyzeInputs,
+          analyzed.outcome as AnalyzeOutcome,
+          predicted.outcome as PredictOutcome,
+        ),
+      );
+      const record = recordOf(deps, 'batch', startedMs, {
+        inputs,
+        prior: [analyzed, predicted],
+        outcome,
+        reasons: reasonsOf(outcome),
+        degraded: false,
+      });
+      await deps.plans.savePlan(
+        ref,
+        record,
+        plannedBatches(context, outcome),
+        chargesOf(outcome.charges, inputs.limits, 1),
+        deps.now(),
+      );
       return answer(context, outcome);
     },
   };
 }
 
 /** The plan's inputs, from what is stored of three stages: replay uses the same function. */
-export function planInputs(inputs: BatchStageInputs, analyzed: AnalyzeInputs, analysis: AnalyzeOutcome, predicted: Pick<PredictOutcome, 'predictions'>): BatchInputs {
+export function planInputs(
+  inputs: BatchStageInputs,
+  analyzed: AnalyzeInputs,
+  analysis: AnalyzeOutcome,
+  predicted: Pick<PredictOutcome, 'predictions'>,
+): BatchInputs {
   return {
     ...inputs,
     items: analyzed.items,
@@ -46,24 +73,47 @@ export function planInputs(inputs: BatchStageInputs, analyzed: AnalyzeInputs, an
   };
 }
 
-async function gather(deps: StageDependencies, context: CycleContext, analyzed: AnalyzeInputs, nowMs: number): Promise<BatchStageInputs> {
+async function gather(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+  nowMs: number,
+): Promise<BatchStageInputs> {
   const { definition, items, asOfMs } = context;
   const rates = sourceLimits(definition);
   const tokens = await deps.plans.tokens(context, rates, nowMs);
   const limits: ResourceLimit[] = [
     ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource]! })),
-    ...Object.entries(definition.resources).map(([resource, amount]) => ({ resource, source: null, available: amount, perSecond: 0, burst: amount })),
+    ...Object.entries(definition.resources).map(([resource, amount]) => ({
+      resource,
+      source: null,
+      available: amount,
+      perSecond: 0,
+      burst: amount,
+    })),
   ];
-  const needs = await deps.history.needs(context, items.flatMap(({ needId }) => (needId === null ? [] : [needId])), asOfMs);
+  const needs = await deps.history.needs(
+    context,
+    items.flatMap(({ needId }) => (needId === null ? [] : [needId])),
+    asOfMs,
+  );
   const cacheHits = await findHits(deps, context, analyzed);
   return {
     nowMs,
     asOfMs,
     windowMs: definition.window,
-    models: Object.fromEntries(Object.entries(definition.models).map(([id, { weight, priority }]) => [id, { weight, priority }])),
+    models: Object.fromEntries(
+      Object.entries(definition.models).map(([id, { weight, priority }]) => [id, { weight, priority }]),
+    ),
     limits,
-    attempts: Object.fromEntries(items.filter(({ attempts }) => attempts > 1).map(({ id, attempts }) => [id, attempts])),
-    aheadRows: Object.fromEntries(items.flatMap((item) => (item.needId === null || !needs[item.needId]?.aheadRows ? [] : [[item.id, needs[item.needId]!.aheadRows]]))),
+    attempts: Object.fromEntries(
+      items.filter(({ attempts }) => attempts > 1).map(({ id, attempts }) => [id, attempts]),
+    ),
+    aheadRows: Object.fromEntries(
+      items.flatMap((item) =>
+        item.needId === null || !needs[item.needId]?.aheadRows ? [] : [[item.id, needs[item.needId]!.aheadRows]],
+      ),
+    ),
     hits: cacheHits.map(({ itemId }) => itemId),
     cacheHits,
   };
@@ -73,7 +123,8 @@ async function gather(deps: StageDependencies, context: CycleContext, analyzed: 
 export function sourceLimits(definition: PoolDefinition): Omit<ResourceLimit, 'available'>[] {
   const seconds = definition.window / 1000;
   return Object.entries(definition.sources).flatMap(([source, { limits }]) => {
-    const of = (name: string, perSecond: number | undefined) => (perSecond === undefined ? [] : [{ resource: `${name}:${source}`, source, perSecond, burst: perSecond * seconds }]);
+    const of = (name: string, perSecond: number | undefined) =>
+      perSecond === undefined ? [] : [{ resource: `${name}:${source}`, source, perSecond, burst: perSecond * seconds }];
     return [...of('bytes', limits.bytesPerSecond), ...of('rows', limits.rowsPerSecond)];
   });
 }
@@ -84,7 +135,11 @@ export function shapeOf(item: WorkItem): string {
 }
 
 /** Requests that say how old data may be are served from the cache where it is fresh enough; a pin needs the same content. */
-async function findHits(deps: StageDependencies, context: CycleContext, analyzed: AnalyzeInputs): Promise<(CacheHit & { itemId: string })[]> {
+async function findHits(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+): Promise<(CacheHit & { itemId: string })[]> {
   const datasets = new Map(analyzed.datasets.map((dataset) => [dataset.id, dataset]));
   const asking = context.items.filter((item) => item.kind === 'request' && datasets.has(item.dataset));
   const asks = asking.map((item) => ({
@@ -104,7 +159,11 @@ async function findHits(deps: StageDependencies, context: CycleContext, analyzed
   return hits;
 }
 
-export function chargesOf(amounts: Readonly<Record<string, number>>, limits: readonly ResourceLimit[], sign: 1 | -1): BudgetCharge[] {
+export function chargesOf(
+  amounts: Readonly<Record<string, number>>,
+  limits: readonly ResourceLimit[],
+  sign: 1 | -1,
+): BudgetCharge[] {
   return limits
     .filter(({ source, resource }) => source !== null && (amounts[resource] ?? 0) !== 0)
     .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource]! }));
@@ -143,13 +202,21 @@ function answer(context: CycleContext, outcome: BatchOutcome): { summary: string
     };
   });
   const { asked, planned, grants, waiting, reads } = outcome;
-  return { summary: `**batch**: ${grants.length} granted as ${reads.length} reads (${formatBytes(planned.bytes)} of ${formatBytes(asked.bytes)} asked), ${waiting.length} wait`, batches };
+  return {
+    summary: `**batch**: ${grants.length} granted as ${reads.length} reads (${formatBytes(planned.bytes)} of ${formatBytes(asked.bytes)} asked), ${waiting.length} wait`,
+    batches,
+  };
 }
 
 function reasonsOf(outcome: BatchOutcome): string[] {
   return [
     outcome.ahead.reason,
-    ...outcome.reads.slice(0, 20).map(({ dataset, slices, askedBytes, predictedBytes }) => `${slices.length} requests on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`),
+    ...outcome.reads
+      .slice(0, 20)
+      .map(
+        ({ dataset, slices, askedBytes, predictedBytes }) =>
+          `${slices.length} requests on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`,
+      ),
     ...(outcome.allocation?.allocations.map(({ id, reason }) => `${id}: ${reason}`) ?? []),
     ...outcome.waiting.slice(0, 50).map(({ itemId, reason }) => `${itemId} waits: ${reason}`),
   ];

@@ -36,8 +36,16 @@ export function createCoordinate(deps: StageDependencies) {
       const inputs = coordinateInputs(analyzed, planned, checked);
       const outcome = coordinate(inputs);
       // The inputs are the earlier outcomes: their digests say all, a second copy would say nothing more.
-      const record = recordOf(deps, 'coordinate', startedMs, { inputs: {}, prior: [analyzed, planned, checked], outcome, reasons: outcome.ended.map(({ itemId, reason }) => `${itemId}: ${reason}`), degraded: false });
-      const digest = digestOf([analyzed, predicted, planned, checked, record].map(({ outcomeDigest }) => outcomeDigest));
+      const record = recordOf(deps, 'coordinate', startedMs, {
+        inputs: {},
+        prior: [analyzed, planned, checked],
+        outcome,
+        reasons: outcome.ended.map(({ itemId, reason }) => `${itemId}: ${reason}`),
+        degraded: false,
+      });
+      const digest = digestOf(
+        [analyzed, predicted, planned, checked, record].map(({ outcomeDigest }) => outcomeDigest),
+      );
       const closing = await closingOf(deps, context, { analyzed, planned, checked }, outcome, record, digest);
       return deps.closing.close(ref, closing, deps.now());
     },
@@ -53,7 +61,10 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
   const refused = new Set(analysis.refusals.map(({ itemId }) => itemId));
   return {
     items: facts.items,
-    snapshot: snapshotOf(facts, facts.items.filter(({ id }) => !refused.has(id))),
+    snapshot: snapshotOf(
+      facts,
+      facts.items.filter(({ id }) => !refused.has(id)),
+    ),
     grants: plan.grants,
     verdicts: (checked.outcome as QualityOutcome).verdicts,
     refusals: [...analysis.refusals, ...plan.refusals],
@@ -62,17 +73,33 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
   };
 }
 
-async function closingOf(deps: StageDependencies, context: CycleContext, earlier: Earlier, outcome: CoordinateOutcome, record: StageRecord, digest: string): Promise<Closing> {
+async function closingOf(
+  deps: StageDependencies,
+  context: CycleContext,
+  earlier: Earlier,
+  outcome: CoordinateOutcome,
+  record: StageRecord,
+  digest: string,
+): Promise<Closing> {
   const plan = earlier.planned.outcome as BatchOutcome;
   const planInputs = earlier.planned.inputs as BatchStageInputs;
   const { results } = earlier.checked.inputs as QualityStageInputs;
   const facts = earlier.analyzed.inputs as AnalyzeInputs;
   const { definition, asOfMs, items } = context;
-  const deliveries = await deliveriesOf(deps, context, plan, results, (earlier.checked.outcome as QualityOutcome).verdicts, outcome);
+  const deliveries = await deliveriesOf(
+    deps,
+    context,
+    plan,
+    results,
+    (earlier.checked.outcome as QualityOutcome).verdicts,
+    outcome,
+  );
   const itemOf = new Map(items.map((item) => [item.id, item]));
   const rowsOf = new Map(facts.facts.map((fact) => [fact.itemId, fact.rows]));
   const demand: Record<string, number> = {};
-  for (const item of items) demand[`${item.model}/${item.dataset}`] = (demand[`${item.model}/${item.dataset}`] ?? 0) + (item.rows ?? rowsOf.get(item.id) ?? 0);
+  for (const item of items)
+    demand[`${item.model}/${item.dataset}`] =
+      (demand[`${item.model}/${item.dataset}`] ?? 0) + (item.rows ?? rowsOf.get(item.id) ?? 0);
   const delivered: Record<string, number> = {};
   for (const { model, chargedBytes } of deliveries) delivered[model] = (delivered[model] ?? 0) + chargedBytes;
   return {
@@ -88,28 +115,48 @@ async function closingOf(deps: StageDependencies, context: CycleContext, earlier
     waiting: plan.waiting,
     cache: results.flatMap(({ itemId, served, slice, asOfMs: at, contentId }) => {
       const item = itemOf.get(itemId)!;
-      return slice === null || served === 'cache' || item.kind === 'need' ? [] : [{ shape: shapeOf(item), contentId, asOfMs: at, slice }];
+      return slice === null || served === 'cache' || item.kind === 'need'
+        ? []
+        : [{ shape: shapeOf(item), contentId, asOfMs: at, slice }];
     }),
     settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
     metrics: [
-      ...Object.entries(demand).map(([subject, value]) => ({ metric: 'demand', subject, atMs: stepEndMs(definition, asOfMs), value })),
-      ...Object.entries(delivered).map(([subject, value]) => ({ metric: 'charged-bytes', subject, atMs: asOfMs, value })),
+      ...Object.entries(demand).map(([subject, value]) => ({
+        metric: 'demand',
+        subject,
+        atMs: stepEndMs(definition, asOfMs),
+        value,
+      })),
+      ...Object.entries(delivered).map(([subject, value]) => ({
+        metric: 'charged-bytes',
+        subject,
+        atMs: asOfMs,
+        value,
+      })),
     ],
     leaseUntilMs: deps.now() + definition.cache.lease,
   };
 }
 
 /** What was charged at planning and then not taken: given back to the sources' budgets. Negative where more was taken. */
-function unused({ definition }: CycleContext, plan: BatchOutcome, results: readonly StoredResult[]): Record<string, number> {
+function unused(
+  { definition }: CycleContext,
+  plan: BatchOutcome,
+  results: readonly StoredResult[],
+): Record<string, number> {
   const taken: Record<string, number> = {};
   const sourceOf = new Map(plan.reads.flatMap((read) => read.slices.map(({ id }) => [id, read.source] as const)));
   for (const { itemId, chargedBytes, slice } of results) {
     const source = sourceOf.get(itemId);
     if (source === undefined || definition.sources[source] === undefined) continue;
     taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + chargedBytes;
-    taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + (slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
+    taken[`rows:${source}`] =
+      (taken[`rows:${source}`] ?? 0) +
+      (slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
   }
-  return Object.fromEntries(Object.entries(plan.charges).map(([resource, amount]) => [resource, amount - (taken[resource] ?? 0)]));
+  return Object.fromEntries(
+    Object.entries(plan.charges).map(([resource, amount]) => [resource, amount - (taken[resource] ?? 0)]),
+  );
 }
 
 async function deliveriesOf(
@@ -124,7 +171,9 @@ async function deliveriesOf(
   const grants = new Map(plan.grants.map((grant) => [grant.itemId, grant]));
   const resultOf = new Map(results.map((result) => [result.itemId, result]));
   const verdictOf = new Map(verdicts.map((verdict) => [verdict.itemId, verdict]));
-  const fallbacks = outcome.deliver.filter(({ use }) => use === 'last-good').map(({ itemId }) => items.get(itemId)!.needId!);
+  const fallbacks = outcome.deliver
+    .filter(({ use }) => use === 'last-good')
+    .map(({ itemId }) => items.get(itemId)!.needId!);
   const history = await deps.history.needs(context, fallbacks, context.asOfMs - 1);
   return outcome.deliver.map(({ itemId, use, verdict, score }): NewDelivery => {
     const item = items.get(itemId)!;
@@ -162,7 +211,10 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, standIn: bo
     reason: judged.reason,
     dimensions: judged.dimensions,
     findings: judged.findings,
-    corrections: [...(grant.quotas === null ? [] : ['stratified draw towards the class target']), ...(standIn ? ['last good delivery in place of the quarantined one'] : [])],
+    corrections: [
+      ...(grant.quotas === null ? [] : ['stratified draw towards the class target']),
+      ...(standIn ? ['last good delivery in place of the quarantined one'] : []),
+    ],
     asked: grant.asked,
     granted: grant.rows,
     aheadRows: grant.aheadRows,

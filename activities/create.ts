@@ -1,6 +1,17 @@
 /** The activities: each loads what its stage needs, calls one area of `domain/`, and stores what came out. */
 import type { Analyzer } from '../domain/analyzers/analyzer.js';
-import type { BatchStore, CloseStore, CycleContext, CycleStore, DecisionRef, HistoryStore, PlanStore, RequestGate, SeriesStore, StageStore } from './store-ports.js';
+import type {
+  BatchStore,
+  CloseStore,
+  CycleContext,
+  CycleStore,
+  DecisionRef,
+  HistoryStore,
+  PlanStore,
+  RequestGate,
+  SeriesStore,
+  StageStore,
+} from './store-ports.js';
 import type { DataPlane, CacheFiles } from './ports.js';
 import { createAnalyze } from './analyze.js';
 import { createBatch } from './batch.js';

@@ -7,14 +7,20 @@ export function createOpen(deps: StageDependencies) {
   return {
     async openDecision(input: OpenCycle): Promise<{ summary: string; models: readonly string[] }> {
       await deps.cycles.open(input, deps.now(), deps.versions);
-      const { number, asOfMs, items } = await deps.contextOf({ tenant: input.tenant, pool: input.pool, decisionId: input.decisionId });
+      const { number, asOfMs, items } = await deps.contextOf({
+        tenant: input.tenant,
+        pool: input.pool,
+        decisionId: input.decisionId,
+      });
       const needs = items.filter(({ kind }) => kind === 'need').length;
       return {
         summary: `Cycle ${number} as of ${new Date(asOfMs).toISOString()}: ${needs} needs and ${items.length - needs} requests`,
         models: [...new Set(items.map(({ model }) => model))].sort(),
       };
     },
-    async abandonDecision(input: DecisionRef & { outcome: 'failed' | 'cancelled'; reason: string }): Promise<ClosedDecision> {
+    async abandonDecision(
+      input: DecisionRef & { outcome: 'failed' | 'cancelled'; reason: string },
+    ): Promise<ClosedDecision> {
       const { outcome, reason, ...ref } = input;
       return deps.cycles.abandon(ref, outcome, reason, deps.now());
     },

@@ -109,7 +109,12 @@ export interface MergedReadResult {
 export interface DataPlane {
   describe(dataset: DatasetRef, asOfMs: number, signal: AbortSignal): Promise<DatasetState>;
   /** All asks in one scan. */
-  measure(dataset: DatasetRef, asOfMs: number, asks: readonly MeasureAsk[], signal: AbortSignal): Promise<readonly MeasureAnswer[]>;
+  measure(
+    dataset: DatasetRef,
+    asOfMs: number,
+    asks: readonly MeasureAsk[],
+    signal: AbortSignal,
+  ): Promise<readonly MeasureAnswer[]>;
   /** Rows that arrived in each of the `steps` intervals of `stepMs` before `asOfMs`, oldest first, by ask id. Needs an event time. */
   arrivals(
     dataset: DatasetRef,

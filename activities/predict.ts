@@ -1,6 +1,13 @@
 /** Stage 2: give every demand series the steps that are complete, forecast the next ones, keep what was learned. */
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
-import { FORECAST_LEVEL, predict, predictReasons, type PredictInputs, type PredictOutcome, type SeriesInput } from '../domain/decision/predict.js';
+import {
+  FORECAST_LEVEL,
+  predict,
+  predictReasons,
+  type PredictInputs,
+  type PredictOutcome,
+  type SeriesInput,
+} from '../domain/decision/predict.js';
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import type { SeriesSnapshot } from '../domain/prediction/series-forecaster.js';
 import { datasetRef } from './analyze.js';
@@ -22,9 +29,24 @@ export function createPredict(deps: StageDependencies) {
       const { inputs, learn } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
       const { predictions, snapshots } = predict(inputs);
       const outcome = { predictions };
-      const record = recordOf(deps, 'predict', startedMs, { inputs, prior: [analyzed], outcome, reasons: predictReasons({ predictions, snapshots }), degraded: false });
-      const states = learn ? inputs.series.map(({ series, upToMs }): SeriesState => ({ series, stepMs: inputs.stepMs, upToMs, snapshot: snapshots[series] })) : [];
-      const forecasts = predictions.flatMap(({ series, method, reliable, steps }) => steps.map((step) => ({ series, method, reliable, level: FORECAST_LEVEL, ...step })));
+      const record = recordOf(deps, 'predict', startedMs, {
+        inputs,
+        prior: [analyzed],
+        outcome,
+        reasons: predictReasons({ predictions, snapshots }),
+        degraded: false,
+      });
+      const states = learn
+        ? inputs.series.map(({ series, upToMs }): SeriesState => ({
+            series,
+            stepMs: inputs.stepMs,
+            upToMs,
+            snapshot: snapshots[series],
+          }))
+        : [];
+      const forecasts = predictions.flatMap(({ series, method, reliable, steps }) =>
+        steps.map((step) => ({ series, method, reliable, level: FORECAST_LEVEL, ...step })),
+      );
       await deps.series.saveForecasts(ref, record, states, forecasts, deps.now());
       return { summary: summarise({ predictions, snapshots }) };
     },
@@ -36,12 +58,18 @@ function summarise({ predictions }: PredictOutcome): string {
   return `**predict**: ${predictions.length} demand series, ${reliable} with enough history to rely on`;
 }
 
-async function gather(deps: StageDependencies, context: CycleContext, analyzed: AnalyzeInputs): Promise<{ inputs: PredictInputs; learn: boolean }> {
+async function gather(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+): Promise<{ inputs: PredictInputs; learn: boolean }> {
   const { definition, asOfMs } = context;
   const stepMs = stepMsOf(definition);
   // The step that ends now may still grow: only steps before it are learned.
   const upToMs = stepEndMs(definition, asOfMs) - stepMs;
-  const declared = Object.entries(definition.models).flatMap(([model, { needs }]) => needs.map((need) => `${model}/${need.dataset}`));
+  const declared = Object.entries(definition.models).flatMap(([model, { needs }]) =>
+    needs.map((need) => `${model}/${need.dataset}`),
+  );
   const names = [...new Set([...declared, ...context.items.map((item) => `${item.model}/${item.dataset}`)])].sort();
   const states = new Map((await deps.series.load(context, names)).map((state) => [state.series, state]));
   // A slice of the past must not see what was learned after it: it learns afresh, and keeps nothing.
@@ -91,10 +119,23 @@ async function arrivals(
     const asks = Object.entries(definition.models).flatMap(([model, { needs }]) =>
       needs
         .filter((need) => need.dataset === dataset.id && need.rows === 'new' && wanted.has(`${model}/${dataset.id}`))
-        .map((need) => ({ id: `${model}/${need.id}`, series: `${model}/${dataset.id}`, where: need.where, fields: need.fields, classColumn: null })),
+        .map((need) => ({
+          id: `${model}/${need.id}`,
+          series: `${model}/${dataset.id}`,
+          where: need.where,
+          fields: need.fields,
+          classColumn: null,
+        })),
     );
     if (asks.length === 0) continue;
-    const counts = await deps.data.arrivals(datasetRef(context, dataset.id), upToMs, asks, stepMs, FIRST_HISTORY_STEPS, cancellation());
+    const counts = await deps.data.arrivals(
+      datasetRef(context, dataset.id),
+      upToMs,
+      asks,
+      stepMs,
+      FIRST_HISTORY_STEPS,
+      cancellation(),
+    );
     for (const { id, series } of asks) {
       const sum = (result[series] ??= Array.from({ length: FIRST_HISTORY_STEPS }, () => 0));
       counts[id]?.forEach((count, index) => (sum[index]! += count));

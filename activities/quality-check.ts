@@ -1,5 +1,11 @@
 /** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
-import { qualityCheck, qualityReasons, type QualityInputs, type QualityOutcome, type Result } from '../domain/decision/quality-check.js';
+import {
+  qualityCheck,
+  qualityReasons,
+  type QualityInputs,
+  type QualityOutcome,
+  type Result,
+} from '../domain/decision/quality-check.js';
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchStageInputs } from './batch.js';
@@ -31,7 +37,16 @@ export function createQualityCheck(deps: StageDependencies) {
       const inputs = await gather(deps, context, planned.inputs as BatchStageInputs, planned.outcome as BatchOutcome);
       const outcome = qualityCheck({ ...inputs, items: (analyzed.inputs as AnalyzeInputs).items });
       const degraded = inputs.results.some(({ slice }) => slice === null);
-      await deps.stages.save(ref, recordOf(deps, 'quality-check', startedMs, { inputs, prior: [analyzed, planned], outcome, reasons: qualityReasons(outcome), degraded }));
+      await deps.stages.save(
+        ref,
+        recordOf(deps, 'quality-check', startedMs, {
+          inputs,
+          prior: [analyzed, planned],
+          outcome,
+          reasons: qualityReasons(outcome),
+          degraded,
+        }),
+      );
       return { summary: summarise(outcome) };
     },
   };
@@ -42,14 +57,38 @@ function summarise({ verdicts }: QualityOutcome): string {
   return `**quality-check**: ${count('pass')} pass, ${count('degrade')} degrade, ${count('quarantine')} quarantine`;
 }
 
-async function gather(deps: StageDependencies, context: CycleContext, planInputs: BatchStageInputs, plan: BatchOutcome): Promise<QualityStageInputs> {
+async function gather(
+  deps: StageDependencies,
+  context: CycleContext,
+  planInputs: BatchStageInputs,
+  plan: BatchOutcome,
+): Promise<QualityStageInputs> {
   const rows = await deps.batches.all(context);
   const read = new Map(rows.flatMap((row) => resultsOf(row).map((result) => [result.itemId, result] as const)));
   const hits = new Map(planInputs.cacheHits.map((hit) => [hit.itemId, hit]));
   const results = plan.grants.map(({ itemId }): StoredResult => {
     const hit = hits.get(itemId);
-    if (hit !== undefined) return { itemId, served: 'cache', asOfMs: hit.asOfMs, contentId: hit.contentId, slice: { ...hit.slice, id: itemId }, failure: null, chargedBytes: 0 };
-    return read.get(itemId) ?? { itemId, served: 'read', asOfMs: context.asOfMs, contentId: '', slice: null, failure: { type: 'NotRead', reason: 'no batch read it' }, chargedBytes: 0 };
+    if (hit !== undefined)
+      return {
+        itemId,
+        served: 'cache',
+        asOfMs: hit.asOfMs,
+        contentId: hit.contentId,
+        slice: { ...hit.slice, id: itemId },
+        failure: null,
+        chargedBytes: 0,
+      };
+    return (
+      read.get(itemId) ?? {
+        itemId,
+        served: 'read',
+        asOfMs: context.asOfMs,
+        contentId: '',
+        slice: null,
+        failure: { type: 'NotRead', reason: 'no batch read it' },
+        chargedBytes: 0,
+      }
+    );
   });
   const needIds = context.items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
@@ -58,9 +97,14 @@ async function gather(deps: StageDependencies, context: CycleContext, planInputs
     results,
     granted: Object.fromEntries(plan.grants.map(({ itemId, rows: granted }) => [itemId, granted])),
     datasets: Object.fromEntries(
-      Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime }]) => [id, { columns, maxDuplicateFraction, eventTime }]),
+      Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime }]) => [
+        id,
+        { columns, maxDuplicateFraction, eventTime },
+      ]),
     ),
-    lastGood: Object.entries(history).flatMap(([needId, { lastGood }]) => (lastGood === null ? [] : [{ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest }])),
+    lastGood: Object.entries(history).flatMap(([needId, { lastGood }]) =>
+      lastGood === null ? [] : [{ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest }],
+    ),
   };
 }
 
@@ -68,7 +112,15 @@ async function gather(deps: StageDependencies, context: CycleContext, planInputs
 function resultsOf({ plan, result, error }: BatchRow): StoredResult[] {
   if (result === null) {
     const failure = { type: 'SourceFailed', reason: error ?? 'the read did not end' };
-    return plan.slices.map(({ id }) => ({ itemId: id, served: 'read', asOfMs: plan.asOfMs, contentId: '', slice: null, failure, chargedBytes: 0 }));
+    return plan.slices.map(({ id }) => ({
+      itemId: id,
+      served: 'read',
+      asOfMs: plan.asOfMs,
+      contentId: '',
+      slice: null,
+      failure,
+      chargedBytes: 0,
+    }));
   }
   const own = result.slices.reduce((sum, { bytes }) => sum + bytes, 0);
   const served = result.slices.length > 1 ? 'merged' : 'read';
@@ -82,6 +134,14 @@ function resultsOf({ plan, result, error }: BatchRow): StoredResult[] {
       failure: null,
       chargedBytes: own === 0 ? 0 : (result.bytesRead * slice.bytes) / own,
     })),
-    ...result.failures.map(({ id, type, reason }): StoredResult => ({ itemId: id, served, asOfMs: plan.asOfMs, contentId: result.contentId, slice: null, failure: { type, reason }, chargedBytes: 0 })),
+    ...result.failures.map(({ id, type, reason }): StoredResult => ({
+      itemId: id,
+      served,
+      asOfMs: plan.asOfMs,
+      contentId: result.contentId,
+      slice: null,
+      failure: { type, reason },
+      chargedBytes: 0,
+    })),
   ];
 }

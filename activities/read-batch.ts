@@ -23,10 +23,21 @@ export function createReadBatch(deps: StageDependencies) {
       const beat = setInterval(() => Context.current().heartbeat(batchId), HEARTBEAT_MS);
       const startedMs = deps.now();
       try {
-        const read: MergedRead = { id: batchId, dataset, asOfMs: plan.asOfMs, contentId: plan.contentId, slices: plan.slices };
+        const read: MergedRead = {
+          id: batchId,
+          dataset,
+          asOfMs: plan.asOfMs,
+          contentId: plan.contentId,
+          slices: plan.slices,
+        };
         const slots = dataset.source.limits.scansAtOnce;
         const source = `${ref.tenant}/${ref.pool}/${dataset.sourceId}`;
-        const result = await deps.scanSlots.hold(source, slots, () => readBisecting(deps, read, cancellationSignal), cancellationSignal);
+        const result = await deps.scanSlots.hold(
+          source,
+          slots,
+          () => readBisecting(deps, read, cancellationSignal),
+          cancellationSignal,
+        );
         await deps.batches.done(ref, batchId, result, deps.now() - startedMs);
         return { rows: result.rowsRead, bytes: result.bytesRead };
       } finally {
@@ -41,14 +52,25 @@ export function createReadBatch(deps: StageDependencies) {
 }
 
 /** A read that its caller must mend fails as a whole; halving finds the slice that is at fault, the others succeed. */
-async function readBisecting(deps: StageDependencies, read: MergedRead, signal: AbortSignal): Promise<MergedReadResult & { failures: readonly SliceFailure[] }> {
+async function readBisecting(
+  deps: StageDependencies,
+  read: MergedRead,
+  signal: AbortSignal,
+): Promise<MergedReadResult & { failures: readonly SliceFailure[] }> {
   try {
     return { ...(await deps.data.read(read, signal)), failures: [] };
   } catch (error) {
     if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
     if (read.slices.length === 1) {
       const failure = { id: read.slices[0]!.id, type: error.type, reason: error.message };
-      return { id: read.id, contentId: read.contentId ?? '', rowsRead: 0, bytesRead: 0, slices: [], failures: [failure] };
+      return {
+        id: read.id,
+        contentId: read.contentId ?? '',
+        rowsRead: 0,
+        bytesRead: 0,
+        slices: [],
+        failures: [failure],
+      };
     }
     const middle = Math.ceil(read.slices.length / 2);
     const half = (slices: readonly SliceAsk[]) => readBisecting(deps, { ...read, slices }, signal);

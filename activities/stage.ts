@@ -10,9 +10,17 @@ import type { CycleContext, DecisionRef, StageRecord } from './store-ports.js';
 /** Outcomes of earlier stages, by name: the digest of a stage covers what it built on. */
 export type Prior = Partial<Record<Stage, StageRecord>>;
 
-export async function loadStage(deps: Pick<ActivityDependencies, 'stages' | 'now'>, ref: DecisionRef, stage: Stage): Promise<StageRecord> {
+export async function loadStage(
+  deps: Pick<ActivityDependencies, 'stages' | 'now'>,
+  ref: DecisionRef,
+  stage: Stage,
+): Promise<StageRecord> {
   const record = await deps.stages.find(ref, stage);
-  if (record === null) throw new BalanceError('internal', { type: 'StageMissing', message: `decision ${ref.decisionId} has no ${stage} stage yet` });
+  if (record === null)
+    throw new BalanceError('internal', {
+      type: 'StageMissing',
+      message: `decision ${ref.decisionId} has no ${stage} stage yet`,
+    });
   return record;
 }
 
@@ -21,7 +29,13 @@ export function recordOf(
   deps: Pick<ActivityDependencies, 'stages' | 'now'>,
   stage: Stage,
   startedMs: number,
-  parts: { readonly inputs: unknown; readonly prior: readonly StageRecord[]; readonly outcome: unknown; readonly reasons: readonly string[]; readonly degraded: boolean },
+  parts: {
+    readonly inputs: unknown;
+    readonly prior: readonly StageRecord[];
+    readonly outcome: unknown;
+    readonly reasons: readonly string[];
+    readonly degraded: boolean;
+  },
 ): StageRecord {
   return {
     stage,
@@ -53,7 +67,9 @@ export function cancellation(): AbortSignal {
 /** Contexts are immutable once open: a few are kept, so that five stages load 10,000 items once. */
 const CONTEXTS_MAX = 8;
 
-export function createContexts(deps: Pick<ActivityDependencies, 'cycles'>): (ref: DecisionRef) => Promise<CycleContext> {
+export function createContexts(
+  deps: Pick<ActivityDependencies, 'cycles'>,
+): (ref: DecisionRef) => Promise<CycleContext> {
   const kept = new Map<string, CycleContext>();
   return async (ref) => {
     const key = `${ref.tenant}/${ref.pool}/${ref.decisionId}`;

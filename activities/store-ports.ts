@@ -69,11 +69,21 @@ export interface CacheHit {
 }
 export interface PlanStore {
   /** Newest cached result of each shape that is not older than asked (`minAsOfMs`) and not newer than `asOfMs`. */
-  cached(ref: DecisionRef, asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[], asOfMs: number): Promise<readonly CacheHit[]>;
+  cached(
+    ref: DecisionRef,
+    asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[],
+    asOfMs: number,
+  ): Promise<readonly CacheHit[]>;
   /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */
   tokens(ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Readonly<Record<string, number>>>;
   /** Stage record, batches and budget charges in one transaction; nothing when the stage is already stored. */
-  savePlan(ref: DecisionRef, record: StageRecord, batches: readonly PlannedBatch[], charges: readonly BudgetCharge[], nowMs: number): Promise<void>;
+  savePlan(
+    ref: DecisionRef,
+    record: StageRecord,
+    batches: readonly PlannedBatch[],
+    charges: readonly BudgetCharge[],
+    nowMs: number,
+  ): Promise<void>;
 }
 export interface BudgetLimit {
   readonly resource: string;
@@ -86,7 +96,12 @@ export interface BudgetCharge extends BudgetLimit {
 
 export interface BatchStore {
   find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
-  done(ref: DecisionRef, batchId: string, result: MergedReadResult & { readonly failures: readonly SliceFailure[] }, actualMs: number): Promise<void>;
+  done(
+    ref: DecisionRef,
+    batchId: string,
+    result: MergedReadResult & { readonly failures: readonly SliceFailure[] },
+    actualMs: number,
+  ): Promise<void>;
   fail(ref: DecisionRef, batchId: string, reason: string): Promise<void>;
   /** All batches of the decision with what came of them. */
   all(ref: DecisionRef): Promise<readonly BatchOutcome[]>;
@@ -121,15 +136,32 @@ export interface NewForecast {
 export interface SeriesStore {
   load(ref: PoolRef, series: readonly string[]): Promise<readonly SeriesState[]>;
   /** Demand of each series by step end, within (fromMs, toMs]. */
-  demand(ref: PoolRef, series: readonly string[], fromMs: number, toMs: number): Promise<readonly { series: string; atMs: number; value: number }[]>;
+  demand(
+    ref: PoolRef,
+    series: readonly string[],
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly { series: string; atMs: number; value: number }[]>;
   /** Stage record, snapshots, forecasts and the actuals of earlier forecasts, in one transaction. */
-  saveForecasts(ref: DecisionRef, record: StageRecord, states: readonly SeriesState[], forecasts: readonly NewForecast[], nowMs: number): Promise<void>;
+  saveForecasts(
+    ref: DecisionRef,
+    record: StageRecord,
+    states: readonly SeriesState[],
+    forecasts: readonly NewForecast[],
+    nowMs: number,
+  ): Promise<void>;
 }
 
 export interface NeedState {
   /** Event time up to which the need has been served. */
   readonly lastAsOfMs: number | null;
-  readonly lastGood: { readonly slice: SliceResult; readonly asOfMs: number; readonly contentId: string; readonly verdict: 'pass' | 'degrade'; readonly score: number } | null;
+  readonly lastGood: {
+    readonly slice: SliceResult;
+    readonly asOfMs: number;
+    readonly contentId: string;
+    readonly verdict: 'pass' | 'degrade';
+    readonly score: number;
+  } | null;
   /** Rows delivered ahead of need, still to be set off. */
   readonly aheadRows: number;
 }
@@ -137,7 +169,11 @@ export interface HistoryStore {
   /** State of standing needs from their earlier deliveries, by need id. */
   needs(ref: PoolRef, needIds: readonly string[], asOfMs: number): Promise<Readonly<Record<string, NeedState>>>;
   /** Class shares of each need's earlier deliveries etc. are not kept here: profiles are. */
-  saveProfiles(ref: PoolRef, profiles: readonly { dataset: string; version: string; asOfMs: number; state: unknown }[], nowMs: number): Promise<void>;
+  saveProfiles(
+    ref: PoolRef,
+    profiles: readonly { dataset: string; version: string; asOfMs: number; state: unknown }[],
+    nowMs: number,
+  ): Promise<void>;
 }
 
 export interface NewDelivery {
@@ -164,7 +200,13 @@ export interface Closing {
   readonly impact: unknown;
   readonly digest: string;
   readonly deliveries: readonly NewDelivery[];
-  readonly ended: readonly { requestId: string; state: 'refused' | 'quarantined' | 'expired'; reason: string; type: string; hint?: string }[];
+  readonly ended: readonly {
+    requestId: string;
+    state: 'refused' | 'quarantined' | 'expired';
+    reason: string;
+    type: string;
+    hint?: string;
+  }[];
   readonly waiting: readonly WaitReason[];
   readonly cache: readonly { shape: string; contentId: string; asOfMs: number; slice: SliceResult }[];
   readonly settle: readonly BudgetCharge[];

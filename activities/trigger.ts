@@ -7,7 +7,10 @@ import type { ClosedDecision, DecisionRef } from './store-ports.js';
 
 /** The way to a pool's loop: starts it when it does not run. */
 export interface LoopGateway {
-  balanceNow(pool: PoolRef, input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null }): Promise<{ decisionId: string }>;
+  balanceNow(
+    pool: PoolRef,
+    input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
+  ): Promise<{ decisionId: string }>;
 }
 
 /** How often a waiting schedule looks whether its decision is closed. */
@@ -15,7 +18,9 @@ const POLL_MS = 500;
 
 export function createTrigger(deps: StageDependencies) {
   return {
-    async requestCycle(input: PoolRef & { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null }): Promise<{ decisionId: string }> {
+    async requestCycle(
+      input: PoolRef & { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
+    ): Promise<{ decisionId: string }> {
       const { tenant, pool, trigger, asOfMs } = input;
       return deps.loops.balanceNow({ tenant, pool }, { trigger, asOfMs });
     },

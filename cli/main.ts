@@ -4,6 +4,10 @@ import { Command, CommanderError } from 'commander';
 import { EXIT_CODES } from '../domain/types/errors.js';
 import type { RegisterCommand } from './command.js';
 import { registerAllocate } from './commands/allocate.js';
+import { registerDeclare } from './commands/declare.js';
+import { registerLook } from './commands/look.js';
+import { registerUp } from './commands/up.js';
+import { registerWork } from './commands/work.js';
 import { registerAnomalies } from './commands/anomalies.js';
 import { registerBacktest } from './commands/backtest.js';
 import { registerDrift } from './commands/drift.js';
@@ -11,10 +15,15 @@ import { registerForecast } from './commands/forecast.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerPatterns } from './commands/patterns.js';
 import { registerMerge } from './commands/merge.js';
+import { registerSimulate } from './commands/simulate.js';
 import { registerPeaks } from './commands/peaks.js';
 import { registerProfile } from './commands/profile.js';
 
 const commands: readonly RegisterCommand[] = [
+  registerUp,
+  registerWork,
+  registerLook,
+  registerDeclare,
   registerAllocate,
   registerAnomalies,
   registerBacktest,
@@ -23,6 +32,7 @@ const commands: readonly RegisterCommand[] = [
   registerDrift,
   registerPatterns,
   registerMerge,
+  registerSimulate,
   registerPeaks,
   registerProfile,
 ];

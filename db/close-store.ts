@@ -13,7 +13,10 @@ export function createCloseStore(db: Database): CloseStore {
   return {
     close: (ref, closing, nowMs) => db.transaction((tx) => close(tx, ref, closing, nowMs)),
     closed: async (ref) => {
-      const [row] = await db.select({ outcome: decisions.outcome, summary: decisions.summary }).from(decisions).where(decisionOf(ref));
+      const [row] = await db
+        .select({ outcome: decisions.outcome, summary: decisions.summary })
+        .from(decisions)
+        .where(decisionOf(ref));
       return row?.outcome == null ? null : { outcome: row.outcome, summary: row.summary ?? '' };
     },
   };
@@ -31,16 +34,35 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   const cancelled = await cancelRequested(tx, ref, now);
   const delivered = closing.deliveries.filter(({ requestId }) => !cancelled.has(requestId));
   await insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now);
-  await endRequests(tx, ref, { ...closing, deliveries: delivered, ended: closing.ended.filter(({ requestId }) => !cancelled.has(requestId)) }, now);
+  await endRequests(
+    tx,
+    ref,
+    { ...closing, deliveries: delivered, ended: closing.ended.filter(({ requestId }) => !cancelled.has(requestId)) },
+    now,
+  );
   await insertResponses(tx, ref, closing, delivered, cancelled, now);
 
-  const cache = closing.cache.map((entry) => ({ tenant, pool, ...entry, path: entry.slice.path, fileBytes: entry.slice.fileBytes, createdAt: now, usedAt: now }));
+  const cache = closing.cache.map((entry) => ({
+    tenant,
+    pool,
+    ...entry,
+    path: entry.slice.path,
+    fileBytes: entry.slice.fileBytes,
+    createdAt: now,
+    usedAt: now,
+  }));
   for (const chunk of chunked(cache, 9)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
   await charge(tx, ref, closing.settle, nowMs);
   await addMetrics(tx, ref, closing);
   const { outcome, risk, summary, reasons, impact, digest } = closing;
-  await tx.update(decisions).set({ state: 'closed', outcome, risk, summary, reasons, impact, digest, closedAt: now }).where(decisionOf(ref));
-  await tx.update(cycles).set({ closedAt: now }).where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  await tx
+    .update(decisions)
+    .set({ state: 'closed', outcome, risk, summary, reasons, impact, digest, closedAt: now })
+    .where(decisionOf(ref));
+  await tx
+    .update(cycles)
+    .set({ closedAt: now })
+    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
   await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
   return { outcome, summary };
 }
@@ -53,7 +75,13 @@ async function cancelRequested(tx: Queryable, ref: DecisionRef, now: Date): Prom
   return new Set(rows.map(({ id }) => id));
 }
 
-async function insertDeliveries(tx: Queryable, { tenant, pool, decisionId }: DecisionRef, rows: readonly NewDelivery[], leaseUntilMs: number, now: Date): Promise<void> {
+async function insertDeliveries(
+  tx: Queryable,
+  { tenant, pool, decisionId }: DecisionRef,
+  rows: readonly NewDelivery[],
+  leaseUntilMs: number,
+  now: Date,
+): Promise<void> {
   const values = rows.map(({ slice, report, ...row }) => ({
     tenant,
     pool,
@@ -109,15 +137,36 @@ async function insertResponses(
   cancelled: ReadonlySet<string>,
   createdAt: Date,
 ): Promise<void> {
-  const row = (subject: string, payload: object) => ({ tenant, pool, kind: 'response' as const, subject, decisionId, payload: { requestId: subject, decisionId, ...payload }, createdAt });
+  const row = (subject: string, payload: object) => ({
+    tenant,
+    pool,
+    kind: 'response' as const,
+    subject,
+    decisionId,
+    payload: { requestId: subject, decisionId, ...payload },
+    createdAt,
+  });
   const rows = [
-    ...delivered.map((one) => row(one.requestId, { state: 'delivered', deliveryId: one.id, verdict: one.verdict, rows: one.slice.rows, path: one.slice.path })),
-    ...closing.ended.filter(({ requestId }) => !cancelled.has(requestId)).map(({ requestId, ...why }) => row(requestId, why)),
+    ...delivered.map((one) =>
+      row(one.requestId, {
+        state: 'delivered',
+        deliveryId: one.id,
+        verdict: one.verdict,
+        rows: one.slice.rows,
+        path: one.slice.path,
+      }),
+    ),
+    ...closing.ended
+      .filter(({ requestId }) => !cancelled.has(requestId))
+      .map(({ requestId, ...why }) => row(requestId, why)),
     ...[...cancelled].map((requestId) => row(requestId, { state: 'cancelled' })),
   ];
   for (const chunk of chunked(rows, 9)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
   const payload = { decisionId, outcome: closing.outcome, summary: closing.summary };
-  await tx.insert(outbox).values({ tenant, pool, kind: 'decision', subject: decisionId, decisionId, payload, createdAt }).onConflictDoNothing();
+  await tx
+    .insert(outbox)
+    .values({ tenant, pool, kind: 'decision', subject: decisionId, decisionId, payload, createdAt })
+    .onConflictDoNothing();
 }
 
 /** Demand adds up within a step (several cycles may fall into one); every other metric is the newest value. */

@@ -24,22 +24,46 @@ export function createCycleStore(db: Database): CycleStore {
   };
 }
 
-async function open(tx: Queryable, input: OpenCycle, nowMs: number, versions: Readonly<Record<string, string>>): Promise<void> {
+async function open(
+  tx: Queryable,
+  input: OpenCycle,
+  nowMs: number,
+  versions: Readonly<Record<string, string>>,
+): Promise<void> {
   const { tenant, pool, decisionId } = input;
   const inPool = and(eq(pools.tenant, tenant), eq(pools.pool, pool));
   // The pool's row is locked first: cycles of one pool open one after the other.
   const [row] = await tx.select().from(pools).where(inPool).for('update');
   if (row === undefined) {
-    throw new BalanceError('usage', { type: 'UnknownPool', message: `no pool ${pool} for tenant ${tenant}`, hint: 'Declare it in balance.yaml and run `balance apply`.' });
+    throw new BalanceError('usage', {
+      type: 'UnknownPool',
+      message: `no pool ${pool} for tenant ${tenant}`,
+      hint: 'Declare it in balance.yaml and run `balance apply`.',
+    });
   }
-  const [existing] = await tx.select({ id: cycles.id }).from(cycles).where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  const [existing] = await tx
+    .select({ id: cycles.id })
+    .from(cycles)
+    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
   if (existing !== undefined) return;
 
   const { asOfMs, clockMs } = nextClock(row, input, nowMs);
   const openedAt = new Date(nowMs);
   const number = row.cycleNumber + 1;
   await tx.update(pools).set({ cycleNumber: number, clockMs }).where(inPool);
-  await tx.insert(cycles).values({ tenant, pool, id: decisionId, number, trigger: input.trigger, asOfMs, workflowId: input.workflowId, runId: input.runId, openedAt });
+  await tx
+    .insert(cycles)
+    .values({
+      tenant,
+      pool,
+      id: decisionId,
+      number,
+      trigger: input.trigger,
+      asOfMs,
+      workflowId: input.workflowId,
+      runId: input.runId,
+      openedAt,
+    });
   await tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt });
   if (input.trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
   await tx.execute(sql`
@@ -64,7 +88,13 @@ function nextClock(row: PoolRow, input: OpenCycle, nowMs: number): { asOfMs: num
   return { asOfMs: next, clockMs: next };
 }
 
-async function insertNeeds(tx: Queryable, row: PoolRow, input: OpenCycle, asOfMs: number, openedAt: Date): Promise<void> {
+async function insertNeeds(
+  tx: Queryable,
+  row: PoolRow,
+  input: OpenCycle,
+  asOfMs: number,
+  openedAt: Date,
+): Promise<void> {
   const { tenant, pool, decisionId } = input;
   const { definition } = row;
   const served = await lastServed(tx, input, asOfMs);
@@ -79,7 +109,8 @@ async function insertNeeds(tx: Queryable, row: PoolRow, input: OpenCycle, asOfMs
       model,
       dataset: need.dataset,
       fields: need.fields,
-      predicate: need.rows === 'new' ? [...need.where, ...arrivedSince(definition, need, served[needId], asOfMs)] : need.where,
+      predicate:
+        need.rows === 'new' ? [...need.where, ...arrivedSince(definition, need, served[needId], asOfMs)] : need.where,
       rows: need.rows === 'new' ? null : need.rows,
       seed: need.seed,
       maxAgeMs: need.maxAge ?? null,
@@ -96,11 +127,18 @@ async function insertNeeds(tx: Queryable, row: PoolRow, input: OpenCycle, asOfMs
 }
 
 function needsOf(definition: PoolDefinition): { model: string; priority: number; need: NeedDefinition }[] {
-  return Object.entries(definition.models).flatMap(([model, { priority, needs }]) => needs.map((need) => ({ model, priority, need })));
+  return Object.entries(definition.models).flatMap(([model, { priority, needs }]) =>
+    needs.map((need) => ({ model, priority, need })),
+  );
 }
 
 /** `rows: new` means the rows that arrived after the last delivery of this need, or in the last step for the first. */
-function arrivedSince(definition: PoolDefinition, need: NeedDefinition, servedMs: number | undefined, asOfMs: number): Predicate {
+function arrivedSince(
+  definition: PoolDefinition,
+  need: NeedDefinition,
+  servedMs: number | undefined,
+  asOfMs: number,
+): Predicate {
   const eventTime = definition.datasets[need.dataset]?.eventTime;
   if (eventTime === undefined) return [];
   const stepMs = definition.clock.kind === 'replay' ? definition.clock.step : (definition.forecastStep ?? 3_600_000);
@@ -112,7 +150,15 @@ async function lastServed(tx: Queryable, ref: DecisionRef, asOfMs: number): Prom
   const rows = await tx
     .select({ needId: deliveries.needId, asOfMs: sql<string>`max(${deliveries.asOfMs})` })
     .from(deliveries)
-    .where(and(eq(deliveries.tenant, ref.tenant), eq(deliveries.pool, ref.pool), sql`${deliveries.needId} is not null`, sql`${deliveries.asOfMs} < ${asOfMs}`, sql`${deliveries.served} <> 'last-good'`))
+    .where(
+      and(
+        eq(deliveries.tenant, ref.tenant),
+        eq(deliveries.pool, ref.pool),
+        sql`${deliveries.needId} is not null`,
+        sql`${deliveries.asOfMs} < ${asOfMs}`,
+        sql`${deliveries.served} <> 'last-good'`,
+      ),
+    )
     .groupBy(deliveries.needId);
   return Object.fromEntries(rows.map((row) => [row.needId!, Number(row.asOfMs)]));
 }
@@ -122,11 +168,22 @@ async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
   const [row] = await db
     .select({ cycle: cycles, definition: poolVersions.definition, baseDir: pools.baseDir })
     .from(cycles)
-    .innerJoin(decisions, and(eq(decisions.tenant, cycles.tenant), eq(decisions.pool, cycles.pool), eq(decisions.id, cycles.id)))
-    .innerJoin(poolVersions, and(eq(poolVersions.tenant, cycles.tenant), eq(poolVersions.pool, cycles.pool), eq(poolVersions.version, decisions.poolVersion)))
+    .innerJoin(
+      decisions,
+      and(eq(decisions.tenant, cycles.tenant), eq(decisions.pool, cycles.pool), eq(decisions.id, cycles.id)),
+    )
+    .innerJoin(
+      poolVersions,
+      and(
+        eq(poolVersions.tenant, cycles.tenant),
+        eq(poolVersions.pool, cycles.pool),
+        eq(poolVersions.version, decisions.poolVersion),
+      ),
+    )
     .innerJoin(pools, and(eq(pools.tenant, cycles.tenant), eq(pools.pool, cycles.pool)))
     .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
-  if (row === undefined) throw new BalanceError('internal', { type: 'UnknownDecision', message: `decision ${decisionId} was never opened` });
+  if (row === undefined)
+    throw new BalanceError('internal', { type: 'UnknownDecision', message: `decision ${decisionId} was never opened` });
   const rows = await db
     .select()
     .from(requests)
@@ -145,7 +202,10 @@ async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
 }
 
 function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
-  const need = row.needId === null ? undefined : definition.models[row.model]?.needs.find(({ id }) => `${row.model}/${id}` === row.needId);
+  const need =
+    row.needId === null
+      ? undefined
+      : definition.models[row.model]?.needs.find(({ id }) => `${row.model}/${id}` === row.needId);
   return {
     id: row.id,
     kind: row.kind,
@@ -173,7 +233,13 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
   };
 }
 
-async function abandon(tx: Queryable, ref: DecisionRef, outcome: 'failed' | 'cancelled', reason: string, nowMs: number): Promise<ClosedDecision> {
+async function abandon(
+  tx: Queryable,
+  ref: DecisionRef,
+  outcome: 'failed' | 'cancelled',
+  reason: string,
+  nowMs: number,
+): Promise<ClosedDecision> {
   const { tenant, pool, decisionId } = ref;
   const here = and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, decisionId));
   const [decision] = await tx.select().from(decisions).where(here).for('update');
@@ -181,7 +247,12 @@ async function abandon(tx: Queryable, ref: DecisionRef, outcome: 'failed' | 'can
   if (decision === undefined) return { outcome, summary: reason };
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
   const now = new Date(nowMs);
-  const mine = and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.decisionId, decisionId), inArray(requests.state, ['claimed']));
+  const mine = and(
+    eq(requests.tenant, tenant),
+    eq(requests.pool, pool),
+    eq(requests.decisionId, decisionId),
+    inArray(requests.state, ['claimed']),
+  );
   await tx
     .update(requests)
     .set({ state: 'refused', closedAt: now, waiting: { type: 'CycleFailed', reason } })
@@ -196,11 +267,25 @@ async function abandon(tx: Queryable, ref: DecisionRef, outcome: 'failed' | 'can
     })
     .where(mine);
   const summary = `${outcome}: ${reason}`;
-  await tx.update(decisions).set({ state: 'closed', outcome, summary, reasons: [reason], risk: 'high', closedAt: now }).where(here);
-  await tx.update(cycles).set({ closedAt: now }).where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  await tx
+    .update(decisions)
+    .set({ state: 'closed', outcome, summary, reasons: [reason], risk: 'high', closedAt: now })
+    .where(here);
+  await tx
+    .update(cycles)
+    .set({ closedAt: now })
+    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
   await tx
     .insert(outbox)
-    .values({ tenant, pool, kind: 'decision', subject: decisionId, decisionId, payload: { decisionId, outcome, summary }, createdAt: now })
+    .values({
+      tenant,
+      pool,
+      kind: 'decision',
+      subject: decisionId,
+      decisionId,
+      payload: { decisionId, outcome, summary },
+      createdAt: now,
+    })
     .onConflictDoNothing();
   return { outcome, summary };
 }

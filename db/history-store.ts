@@ -13,7 +13,14 @@ export function createHistoryStore(db: Database): HistoryStore {
   return {
     needs: async (ref, needIds, asOfMs) => {
       if (needIds.length === 0) return {};
-      const rows = await db.execute<{ need_id: string; as_of_ms: string; content_id: string; verdict: 'pass' | 'degrade'; score: number; report: { slice: SliceResult; aheadRows?: number } }>(sql`
+      const rows = await db.execute<{
+        need_id: string;
+        as_of_ms: string;
+        content_id: string;
+        verdict: 'pass' | 'degrade';
+        score: number;
+        report: { slice: SliceResult; aheadRows?: number };
+      }>(sql`
         select distinct on (need_id) need_id, as_of_ms, content_id, verdict, score, report
         from deliveries
         where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id in ${[...needIds]} and as_of_ms <= ${asOfMs} and served <> 'last-good'
@@ -23,7 +30,13 @@ export function createHistoryStore(db: Database): HistoryStore {
           row.need_id,
           {
             lastAsOfMs: Number(row.as_of_ms),
-            lastGood: { slice: row.report.slice, asOfMs: Number(row.as_of_ms), contentId: row.content_id, verdict: row.verdict, score: row.score },
+            lastGood: {
+              slice: row.report.slice,
+              asOfMs: Number(row.as_of_ms),
+              contentId: row.content_id,
+              verdict: row.verdict,
+              score: row.score,
+            },
             aheadRows: row.report.aheadRows ?? 0,
           },
         ]),
@@ -42,9 +55,16 @@ export function createSeriesStore(db: Database): SeriesStore {
     load: async ({ tenant, pool }, series) => {
       if (series.length === 0) return [];
       return db
-        .select({ series: seriesStates.series, stepMs: seriesStates.stepMs, upToMs: seriesStates.upToMs, snapshot: seriesStates.snapshot })
+        .select({
+          series: seriesStates.series,
+          stepMs: seriesStates.stepMs,
+          upToMs: seriesStates.upToMs,
+          snapshot: seriesStates.snapshot,
+        })
         .from(seriesStates)
-        .where(and(eq(seriesStates.tenant, tenant), eq(seriesStates.pool, pool), inArray(seriesStates.series, [...series])))
+        .where(
+          and(eq(seriesStates.tenant, tenant), eq(seriesStates.pool, pool), inArray(seriesStates.series, [...series])),
+        )
         .orderBy(seriesStates.series);
     },
     demand: async ({ tenant, pool }, series, fromMs, toMs) => {
@@ -73,11 +93,19 @@ export function createSeriesStore(db: Database): SeriesStore {
             .values(chunk.map((state: SeriesState) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) })))
             .onConflictDoUpdate({
               target: [seriesStates.tenant, seriesStates.pool, seriesStates.series],
-              set: { stepMs: sql`excluded.step_ms`, upToMs: sql`excluded.up_to_ms`, snapshot: sql`excluded.snapshot`, updatedAt: sql`excluded.updated_at` },
+              set: {
+                stepMs: sql`excluded.step_ms`,
+                upToMs: sql`excluded.up_to_ms`,
+                snapshot: sql`excluded.snapshot`,
+                updatedAt: sql`excluded.updated_at`,
+              },
             });
         }
         for (const chunk of chunked(made, 11)) {
-          await tx.insert(forecasts).values(chunk.map((one: NewForecast) => ({ tenant, pool, decisionId, ...one }))).onConflictDoNothing();
+          await tx
+            .insert(forecasts)
+            .values(chunk.map((one: NewForecast) => ({ tenant, pool, decisionId, ...one })))
+            .onConflictDoNothing();
         }
         // What really came, beside what was forecast for it.
         await tx

@@ -10,7 +10,12 @@ export const EVICTION_GRACE_MS = 600_000;
  * index entries are gone when this returns, so nobody finds a file that is about to be removed.
  * A file is leased while a delivery of it has not ended its lease.
  */
-export async function evictCache(db: Database, bytesMax: number, nowMs: number, graceMs = EVICTION_GRACE_MS): Promise<string[]> {
+export async function evictCache(
+  db: Database,
+  bytesMax: number,
+  nowMs: number,
+  graceMs = EVICTION_GRACE_MS,
+): Promise<string[]> {
   const now = new Date(nowMs).toISOString();
   return db.transaction(async (tx) => {
     const rows = await tx.execute<{ path: string; file_bytes: string; leased: boolean; fresh: boolean }>(sql`
@@ -29,8 +34,12 @@ export async function evictCache(db: Database, bytesMax: number, nowMs: number, 
     }
     if (evicted.length > 0) {
       const paths = JSON.stringify(evicted);
-      await tx.execute(sql`delete from cache_entries where path in (select jsonb_array_elements_text(${paths}::jsonb))`);
-      await tx.execute(sql`insert into removed_files (path, removed_at) select jsonb_array_elements_text(${paths}::jsonb), ${now}::timestamptz on conflict do nothing`);
+      await tx.execute(
+        sql`delete from cache_entries where path in (select jsonb_array_elements_text(${paths}::jsonb))`,
+      );
+      await tx.execute(
+        sql`insert into removed_files (path, removed_at) select jsonb_array_elements_text(${paths}::jsonb), ${now}::timestamptz on conflict do nothing`,
+      );
     }
     return evicted;
   });
@@ -39,7 +48,8 @@ export async function evictCache(db: Database, bytesMax: number, nowMs: number, 
 /** Deletes decisions and metrics older than each pool keeps them. Requests that are still open stay. Returns how many decisions went. */
 export async function prune(db: Database, nowMs: number): Promise<number> {
   const now = new Date(nowMs).toISOString();
-  const aged = (key: 'decisions' | 'metrics') => sql`${now}::timestamptz - ((p.definition->'retention'->>${key})::bigint * interval '1 millisecond')`;
+  const aged = (key: 'decisions' | 'metrics') =>
+    sql`${now}::timestamptz - ((p.definition->'retention'->>${key})::bigint * interval '1 millisecond')`;
   return db.transaction(async (tx) => {
     const gone = await tx.execute(sql`
       delete from cycles c using pools p

@@ -25,13 +25,22 @@ export type Publisher = (messages: readonly OutboxMessage[]) => Promise<void>;
 /** Publishes one page; returns how many. Rows that another relay holds are skipped, none is lost: the mark commits with the announcement. */
 export async function publishPage(db: Database, publish: Publisher): Promise<number> {
   return db.transaction(async (tx) => {
-    const rows = await tx.execute<{ id: string; tenant: string; pool: string; kind: 'response' | 'decision'; subject: string; payload: unknown }>(sql`
+    const rows = await tx.execute<{
+      id: string;
+      tenant: string;
+      pool: string;
+      kind: 'response' | 'decision';
+      subject: string;
+      payload: unknown;
+    }>(sql`
       select id, tenant, pool, kind, subject, payload from outbox where published_at is null order by id limit ${PAGE} for update skip locked`);
     if (rows.length === 0) return 0;
     const messages = rows.map((row): OutboxMessage => ({ ...row, id: Number(row.id) }));
     await publish(messages);
     const ids = JSON.stringify(messages.map(({ id }) => id));
-    await tx.execute(sql`update outbox set published_at = now() where id in (select value::bigint from jsonb_array_elements_text(${ids}::jsonb))`);
+    await tx.execute(
+      sql`update outbox set published_at = now() where id in (select value::bigint from jsonb_array_elements_text(${ids}::jsonb))`,
+    );
     await tx.execute(sql`
       select pg_notify(${PUBLISHED_CHANNEL}, m.tenant || '/' || m.pool || '/' || m.kind || '/' || m.subject)
       from jsonb_to_recordset(${JSON.stringify(messages)}::jsonb) as m(tenant text, pool text, kind text, subject text)`);
@@ -40,7 +49,11 @@ export async function publishPage(db: Database, publish: Publisher): Promise<num
 }
 
 /** Runs until stopped: woken by commits, and by a slow poll for what a lost notification left. */
-export function startOutboxRelay(handle: DatabaseHandle, publish: Publisher, onError: (error: Error) => void): { stop(): Promise<void> } {
+export function startOutboxRelay(
+  handle: DatabaseHandle,
+  publish: Publisher,
+  onError: (error: Error) => void,
+): { stop(): Promise<void> } {
   let stopped = false;
   let wake: () => void = () => undefined;
   let woken = false;

@@ -15,7 +15,10 @@ export type PoolStore = ReturnType<typeof createPoolStore>;
 export function createPoolStore(db: Database) {
   return {
     find: async ({ tenant, pool }: PoolRef): Promise<PoolRow | null> => {
-      const [row] = await db.select().from(pools).where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)));
+      const [row] = await db
+        .select()
+        .from(pools)
+        .where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)));
       return row ?? null;
     },
     list: async (tenant?: string): Promise<PoolRow[]> =>
@@ -28,13 +31,20 @@ export function createPoolStore(db: Database) {
     apply: (ref: PoolRef, definition: PoolDefinition, digest: string, baseDir: string): Promise<AppliedPool> =>
       db.transaction(async (tx) => {
         const { tenant, pool } = ref;
-        const [row] = await tx.select().from(pools).where(and(eq(pools.tenant, tenant), eq(pools.pool, pool))).for('update');
+        const [row] = await tx
+          .select()
+          .from(pools)
+          .where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)))
+          .for('update');
         if (row?.digest === digest && row.baseDir === baseDir) return { version: row.version, changed: false };
         const version = (row?.version ?? 0) + 1;
         await tx
           .insert(pools)
           .values({ tenant, pool, version, definition, digest, baseDir })
-          .onConflictDoUpdate({ target: [pools.tenant, pools.pool], set: { version, definition, digest, baseDir, updatedAt: sql`now()` } });
+          .onConflictDoUpdate({
+            target: [pools.tenant, pools.pool],
+            set: { version, definition, digest, baseDir, updatedAt: sql`now()` },
+          });
         await tx.insert(poolVersions).values({ tenant, pool, version, definition, digest });
         return { version, changed: true };
       }),

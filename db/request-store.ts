@@ -26,7 +26,12 @@ export interface RequestView {
   readonly request: RequestRow;
   readonly delivery: DeliveryRow | null;
   /** The response, once it has left through the outbox. */
-  readonly response: { readonly state: RequestState; readonly type?: string; readonly reason?: string; readonly hint?: string } | null;
+  readonly response: {
+    readonly state: RequestState;
+    readonly type?: string;
+    readonly reason?: string;
+    readonly hint?: string;
+  } | null;
 }
 export type RequestStore = ReturnType<typeof createRequestStore>;
 
@@ -53,9 +58,23 @@ export function createRequestStore(db: Database) {
   };
 }
 
-async function insert(db: Database, { tenant, pool }: PoolRef, request: NewRequest, nowMs: number): Promise<{ id: string; created: boolean }> {
-  const [row] = await db.select({ definition: pools.definition }).from(pools).where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)));
-  if (row === undefined) throw new BalanceError('usage', { type: 'UnknownPool', message: `no pool ${pool}`, got: pool, hint: 'Run `balance status` for the pools that exist.' });
+async function insert(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  request: NewRequest,
+  nowMs: number,
+): Promise<{ id: string; created: boolean }> {
+  const [row] = await db
+    .select({ definition: pools.definition })
+    .from(pools)
+    .where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)));
+  if (row === undefined)
+    throw new BalanceError('usage', {
+      type: 'UnknownPool',
+      message: `no pool ${pool}`,
+      got: pool,
+      hint: 'Run `balance status` for the pools that exist.',
+    });
   const model = row.definition.models[request.model];
   if (model === undefined) {
     throw new BalanceError('usage', {
@@ -94,15 +113,36 @@ async function insert(db: Database, { tenant, pool }: PoolRef, request: NewReque
   const [known] = await db
     .select()
     .from(requests)
-    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.idempotencyKey, request.idempotencyKey)));
-  if (known === undefined) throw new BalanceError('usage', { type: 'DuplicateId', message: `request id ${request.id} is taken`, got: request.id });
+    .where(
+      and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.idempotencyKey, request.idempotencyKey)),
+    );
+  if (known === undefined)
+    throw new BalanceError('usage', {
+      type: 'DuplicateId',
+      message: `request id ${request.id} is taken`,
+      got: request.id,
+    });
   assertSame(known, request);
   return { id: known.id, created: false };
 }
 
 function assertSame(known: RequestRow, request: NewRequest): void {
-  const before = JSON.stringify([known.model, known.dataset, known.fields, canonical(known.predicate), known.rows, known.seed]);
-  const now = JSON.stringify([request.model, request.dataset, request.fields, canonical(request.where), request.rows, request.seed]);
+  const before = JSON.stringify([
+    known.model,
+    known.dataset,
+    known.fields,
+    canonical(known.predicate),
+    known.rows,
+    known.seed,
+  ]);
+  const now = JSON.stringify([
+    request.model,
+    request.dataset,
+    request.fields,
+    canonical(request.where),
+    request.rows,
+    request.seed,
+  ]);
   if (before === now) return;
   throw new BalanceError('usage', {
     type: 'IdempotencyConflict',
@@ -131,11 +171,21 @@ async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs
     if (rows[0]?.state === 'cancelled') {
       await tx
         .insert(outbox)
-        .values({ tenant, pool, kind: 'response', subject: id, payload: { requestId: id, state: 'cancelled' }, createdAt: new Date(nowMs) })
+        .values({
+          tenant,
+          pool,
+          kind: 'response',
+          subject: id,
+          payload: { requestId: id, state: 'cancelled' },
+          createdAt: new Date(nowMs),
+        })
         .onConflictDoNothing();
     }
     if (rows[0] !== undefined) return rows[0].state;
-    const [row] = await tx.select({ state: requests.state }).from(requests).where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.id, id)));
+    const [row] = await tx
+      .select({ state: requests.state })
+      .from(requests)
+      .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.id, id)));
     if (row === undefined) throw unknownRequest(id);
     return row.state;
   });
@@ -145,13 +195,37 @@ async function view(db: Database, { tenant, pool }: PoolRef, id: string): Promis
   const [row] = await db
     .select({ request: requests, delivery: deliveries, payload: outbox.payload, publishedAt: outbox.publishedAt })
     .from(requests)
-    .leftJoin(deliveries, and(eq(deliveries.tenant, requests.tenant), eq(deliveries.pool, requests.pool), eq(deliveries.requestId, requests.id)))
-    .leftJoin(outbox, and(eq(outbox.tenant, requests.tenant), eq(outbox.pool, requests.pool), eq(outbox.kind, 'response'), eq(outbox.subject, requests.id)))
+    .leftJoin(
+      deliveries,
+      and(
+        eq(deliveries.tenant, requests.tenant),
+        eq(deliveries.pool, requests.pool),
+        eq(deliveries.requestId, requests.id),
+      ),
+    )
+    .leftJoin(
+      outbox,
+      and(
+        eq(outbox.tenant, requests.tenant),
+        eq(outbox.pool, requests.pool),
+        eq(outbox.kind, 'response'),
+        eq(outbox.subject, requests.id),
+      ),
+    )
     .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.id, id)));
   if (row === undefined) throw unknownRequest(id);
-  return { request: row.request, delivery: row.delivery, response: row.publishedAt === null ? null : (row.payload as RequestView['response']) };
+  return {
+    request: row.request,
+    delivery: row.delivery,
+    response: row.publishedAt === null ? null : (row.payload as RequestView['response']),
+  };
 }
 
 function unknownRequest(id: string): BalanceError {
-  return new BalanceError('usage', { type: 'UnknownRequest', message: `no request ${id}`, got: id, hint: 'Run `balance status` for the newest requests.' });
+  return new BalanceError('usage', {
+    type: 'UnknownRequest',
+    message: `no request ${id}`,
+    got: id,
+    hint: 'Run `balance status` for the newest requests.',
+  });
 }

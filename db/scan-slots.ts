@@ -17,20 +17,32 @@ export function createScanSlots(sql: postgres.Sql): ScanSlots {
         slot = await acquire(connection, source, slots, signal);
         return await read();
       } finally {
-        if (slot !== null) await connection`select pg_advisory_unlock(${keyOf(source)}, ${slot})`.catch(() => undefined);
+        if (slot !== null)
+          await connection`select pg_advisory_unlock(${keyOf(source)}, ${slot})`.catch(() => undefined);
         connection.release();
       }
     },
   };
 }
 
-async function acquire(connection: postgres.ReservedSql, source: string, slots: number, signal: AbortSignal): Promise<number> {
+async function acquire(
+  connection: postgres.ReservedSql,
+  source: string,
+  slots: number,
+  signal: AbortSignal,
+): Promise<number> {
   while (true) {
     for (let slot = 0; slot < slots; slot++) {
-      const [row] = await connection<{ locked: boolean }[]>`select pg_try_advisory_lock(${keyOf(source)}, ${slot}) as locked`;
+      const [row] = await connection<
+        { locked: boolean }[]
+      >`select pg_try_advisory_lock(${keyOf(source)}, ${slot}) as locked`;
       if (row?.locked === true) return slot;
     }
-    if (signal.aborted) throw new BalanceError('interrupted', { type: 'Interrupted', message: `waiting for a slot of ${source} was cancelled` });
+    if (signal.aborted)
+      throw new BalanceError('interrupted', {
+        type: 'Interrupted',
+        message: `waiting for a slot of ${source} was cancelled`,
+      });
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

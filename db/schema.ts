@@ -100,10 +100,18 @@ export const decisions = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
-    foreignKey({ columns: [t.tenant, t.pool, t.id], foreignColumns: [cycles.tenant, cycles.pool, cycles.id] }).onDelete('cascade'),
+    foreignKey({ columns: [t.tenant, t.pool, t.id], foreignColumns: [cycles.tenant, cycles.pool, cycles.id] }).onDelete(
+      'cascade',
+    ),
     index('decisions_recent').on(t.tenant, t.pool, t.openedAt),
-    check('decisions_closed_with_outcome', sql`(${t.state} = 'closed') = (${t.outcome} is not null and ${t.closedAt} is not null)`),
-    check('decisions_outcome', sql`${t.outcome} in ('delivered', 'partial', 'empty', 'rejected', 'failed', 'cancelled')`),
+    check(
+      'decisions_closed_with_outcome',
+      sql`(${t.state} = 'closed') = (${t.outcome} is not null and ${t.closedAt} is not null)`,
+    ),
+    check(
+      'decisions_outcome',
+      sql`${t.outcome} in ('delivered', 'partial', 'empty', 'rejected', 'failed', 'cancelled')`,
+    ),
   ],
 );
 
@@ -126,12 +134,23 @@ export const decisionStages = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.stage] }),
-    foreignKey({ columns: [t.tenant, t.pool, t.decisionId], foreignColumns: [decisions.tenant, decisions.pool, decisions.id] }).onDelete('cascade'),
+    foreignKey({
+      columns: [t.tenant, t.pool, t.decisionId],
+      foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
+    }).onDelete('cascade'),
     check('decision_stages_state', sql`${t.state} in ('ok', 'degraded', 'failed')`),
   ],
 );
 
-export const requestStates = ['pending', 'claimed', 'delivered', 'refused', 'quarantined', 'expired', 'cancelled'] as const;
+export const requestStates = [
+  'pending',
+  'claimed',
+  'delivered',
+  'refused',
+  'quarantined',
+  'expired',
+  'cancelled',
+] as const;
 export type RequestState = (typeof requestStates)[number];
 
 /** What models ask for: one-off requests, and one row for each standing need in each cycle that serves it. */
@@ -167,11 +186,19 @@ export const requests = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
     unique('requests_idempotency').on(t.tenant, t.pool, t.idempotencyKey),
-    index('requests_pending').on(t.tenant, t.pool, t.notBefore).where(sql`${t.state} = 'pending'`),
+    index('requests_pending')
+      .on(t.tenant, t.pool, t.notBefore)
+      .where(sql`${t.state} = 'pending'`),
     index('requests_decision').on(t.tenant, t.pool, t.decisionId),
-    check('requests_state', sql`${t.state} in ('pending', 'claimed', 'delivered', 'refused', 'quarantined', 'expired', 'cancelled')`),
+    check(
+      'requests_state',
+      sql`${t.state} in ('pending', 'claimed', 'delivered', 'refused', 'quarantined', 'expired', 'cancelled')`,
+    ),
     check('requests_closed', sql`(${t.state} in ('pending', 'claimed')) = (${t.closedAt} is null)`),
-    check('requests_decided', sql`${t.state} not in ('claimed', 'delivered', 'quarantined') or ${t.decisionId} is not null`),
+    check(
+      'requests_decided',
+      sql`${t.state} not in ('claimed', 'delivered', 'quarantined') or ${t.decisionId} is not null`,
+    ),
     check('requests_rows', sql`${t.rows} is null or ${t.rows} > 0`),
     check('requests_priority', sql`${t.priority} between 1 and 5`),
     check('requests_need', sql`(${t.kind} = 'need') = (${t.needId} is not null)`),
@@ -204,7 +231,10 @@ export const batches = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
     unique('batches_order').on(t.tenant, t.pool, t.decisionId, t.ordinal),
-    foreignKey({ columns: [t.tenant, t.pool, t.decisionId], foreignColumns: [decisions.tenant, decisions.pool, decisions.id] }).onDelete('cascade'),
+    foreignKey({
+      columns: [t.tenant, t.pool, t.decisionId],
+      foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
+    }).onDelete('cascade'),
     check('batches_done_with_result', sql`(${t.state} = 'done') = (${t.result} is not null)`),
     check('batches_failed_with_error', sql`(${t.state} = 'failed') = (${t.error} is not null)`),
   ],
@@ -243,7 +273,10 @@ export const deliveries = pgTable(
     index('deliveries_decision').on(t.tenant, t.pool, t.decisionId),
     index('deliveries_need').on(t.tenant, t.pool, t.needId, t.createdAt),
     index('deliveries_path').on(t.path, t.leaseUntil),
-    foreignKey({ columns: [t.tenant, t.pool, t.requestId], foreignColumns: [requests.tenant, requests.pool, requests.id] }).onDelete('cascade'),
+    foreignKey({
+      columns: [t.tenant, t.pool, t.requestId],
+      foreignColumns: [requests.tenant, requests.pool, requests.id],
+    }).onDelete('cascade'),
     check('deliveries_verdict', sql`${t.verdict} in ('pass', 'degrade')`),
     check('deliveries_served', sql`${t.served} in ('read', 'merged', 'cache', 'last-good')`),
     check('deliveries_counts', sql`${t.rows} >= 0 and ${t.bytes} >= 0 and ${t.chargedBytes} >= 0`),
@@ -350,7 +383,10 @@ export const forecasts = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.series, t.targetMs] }),
-    foreignKey({ columns: [t.tenant, t.pool, t.decisionId], foreignColumns: [decisions.tenant, decisions.pool, decisions.id] }).onDelete('cascade'),
+    foreignKey({
+      columns: [t.tenant, t.pool, t.decisionId],
+      foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
+    }).onDelete('cascade'),
     index('forecasts_open').on(t.tenant, t.pool, t.series, t.targetMs),
   ],
 );
@@ -371,6 +407,8 @@ export const outbox = pgTable(
   },
   (t) => [
     uniqueIndex('outbox_once').on(t.tenant, t.pool, t.kind, t.subject),
-    index('outbox_unpublished').on(t.id).where(sql`${t.publishedAt} is null`),
+    index('outbox_unpublished')
+      .on(t.id)
+      .where(sql`${t.publishedAt} is null`),
   ],
 );

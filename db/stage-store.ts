@@ -61,13 +61,22 @@ export function createPlanStore(db: Database): PlanStore {
     savePlan: (ref, record, planned, charges, nowMs) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        for (const chunk of chunked(planned.map((batch) => toBatchRow(ref, batch)), 14)) await tx.insert(batches).values(chunk).onConflictDoNothing();
+        for (const chunk of chunked(
+          planned.map((batch) => toBatchRow(ref, batch)),
+          14,
+        ))
+          await tx.insert(batches).values(chunk).onConflictDoNothing();
         await charge(tx, ref, charges, nowMs);
       }),
   };
 }
 
-async function cached(db: Queryable, ref: DecisionRef, asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[], asOfMs: number): Promise<CacheHit[]> {
+async function cached(
+  db: Queryable,
+  ref: DecisionRef,
+  asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[],
+  asOfMs: number,
+): Promise<CacheHit[]> {
   if (asks.length === 0) return [];
   const wanted = JSON.stringify(asks);
   const rows = await db.execute<{ shape: string; as_of_ms: string; content_id: string; slice: SliceResult }>(sql`
@@ -76,12 +85,25 @@ async function cached(db: Queryable, ref: DecisionRef, asks: readonly { shape: s
     join cache_entries c on c.shape = w.shape and c.as_of_ms >= w."minAsOfMs" and (w."contentId" is null or c.content_id = w."contentId")
     where c.tenant = ${ref.tenant} and c.pool = ${ref.pool} and c.as_of_ms <= ${asOfMs}
     order by c.shape, c.as_of_ms desc, c.content_id`);
-  return rows.map((row) => ({ shape: row.shape, asOfMs: Number(row.as_of_ms), contentId: row.content_id, slice: row.slice }));
+  return rows.map((row) => ({
+    shape: row.shape,
+    asOfMs: Number(row.as_of_ms),
+    contentId: row.content_id,
+    slice: row.slice,
+  }));
 }
 
 /** Tokens refill continuously and never exceed the burst: Turner's token bucket, kept as (tokens, time). */
-async function tokens(db: Queryable, ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Record<string, number>> {
-  const rows = await db.select().from(budgets).where(and(eq(budgets.tenant, ref.tenant), eq(budgets.pool, ref.pool)));
+async function tokens(
+  db: Queryable,
+  ref: DecisionRef,
+  limits: readonly BudgetLimit[],
+  nowMs: number,
+): Promise<Record<string, number>> {
+  const rows = await db
+    .select()
+    .from(budgets)
+    .where(and(eq(budgets.tenant, ref.tenant), eq(budgets.pool, ref.pool)));
   const stored = new Map(rows.map((row) => [row.resource, row]));
   return Object.fromEntries(
     limits.map(({ resource, perSecond, burst }) => {
@@ -94,7 +116,12 @@ async function tokens(db: Queryable, ref: DecisionRef, limits: readonly BudgetLi
 }
 
 /** Takes (or, with a negative amount, gives back) tokens; the bucket is refilled up to now in the same statement. */
-export async function charge(tx: Queryable, ref: DecisionRef, charges: readonly BudgetCharge[], nowMs: number): Promise<void> {
+export async function charge(
+  tx: Queryable,
+  ref: DecisionRef,
+  charges: readonly BudgetCharge[],
+  nowMs: number,
+): Promise<void> {
   const now = new Date(nowMs).toISOString();
   for (const { resource, perSecond, burst, amount } of charges) {
     await tx.execute(sql`
@@ -130,19 +157,22 @@ export function createBatchStore(db: Database): BatchStore {
         .from(batches)
         .where(and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.decisionId, ref.decisionId)))
         .orderBy(asc(batches.ordinal));
-      return rows.map(
-        (row): BatchOutcome => ({
-          plan: toPlanned(row),
-          result: row.result as BatchOutcome['result'],
-          error: (row.error as { reason: string } | null)?.reason ?? null,
-        }),
-      );
+      return rows.map((row): BatchOutcome => ({
+        plan: toPlanned(row),
+        result: row.result as BatchOutcome['result'],
+        error: (row.error as { reason: string } | null)?.reason ?? null,
+      }));
     },
   };
 }
 
 function stageOf(ref: DecisionRef, stage: Stage) {
-  return and(eq(decisionStages.tenant, ref.tenant), eq(decisionStages.pool, ref.pool), eq(decisionStages.decisionId, ref.decisionId), eq(decisionStages.stage, stage));
+  return and(
+    eq(decisionStages.tenant, ref.tenant),
+    eq(decisionStages.pool, ref.pool),
+    eq(decisionStages.decisionId, ref.decisionId),
+    eq(decisionStages.stage, stage),
+  );
 }
 function batchOf(ref: DecisionRef, batchId: string) {
   return and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.id, batchId));

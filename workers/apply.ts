@@ -36,7 +36,11 @@ export interface ApplyOptions {
 }
 
 /** Stores the definitions; loops pick them up with their next cycle. */
-export async function applyConfig(database: DatabaseHandle, loaded: LoadedConfig, options: ApplyOptions): Promise<(PoolRef & AppliedPool)[]> {
+export async function applyConfig(
+  database: DatabaseHandle,
+  loaded: LoadedConfig,
+  options: ApplyOptions,
+): Promise<(PoolRef & AppliedPool)[]> {
   const store = createPoolStore(database.db);
   const applied: (PoolRef & AppliedPool)[] = [];
   for (const [pool, definition] of Object.entries(loaded.config.pools)) {
@@ -53,8 +57,16 @@ async function loadTables(definition: PoolDefinition, { projectRoot, env }: Appl
     if (dataset.load === undefined || source.kind !== 'postgres') continue;
     const sql = postgres(filledUrl(source.url, dataset.source, env), { max: 1, onnotice: () => undefined });
     try {
-      const path = dataset.load.startsWith('package:') ? packageFolder(dataset.load.slice('package:'.length), projectRoot) : dataset.load;
-      if (path === null) throw usageError({ type: 'UnreadableSource', message: `no package for ${dataset.load}`, expected: 'a file of an installed package', got: dataset.load });
+      const path = dataset.load.startsWith('package:')
+        ? packageFolder(dataset.load.slice('package:'.length), projectRoot)
+        : dataset.load;
+      if (path === null)
+        throw usageError({
+          type: 'UnreadableSource',
+          message: `no package for ${dataset.load}`,
+          expected: 'a file of an installed package',
+          got: dataset.load,
+        });
       await sql`create schema if not exists ${sql(source.schema)}`;
       await loadTable(sql, { path, schema: source.schema, table: dataset.table! });
     } finally {

@@ -63,7 +63,11 @@ function ownVersion(): string {
 
 export async function compose(settings: WorkerSettings): Promise<Composition> {
   const database = openDatabase(settings.databaseUrl, { connectionsMax: 12 });
-  const engine: Engine = await openEngine({ threads: settings.threads, memoryLimit: `${Math.round(settings.memoryBytesMax / 1e6)}MB`, tempDir: settings.scratchDir });
+  const engine: Engine = await openEngine({
+    threads: settings.threads,
+    memoryLimit: `${Math.round(settings.memoryBytesMax / 1e6)}MB`,
+    tempDir: settings.scratchDir,
+  });
   const connection = await Connection.connect({ address: settings.temporalAddress });
   const client = new Client({ connection, namespace: settings.temporalNamespace });
   const { db } = database;

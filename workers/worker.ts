@@ -23,10 +23,16 @@ export interface RunningWorker {
 
 let runtimeInstalled = false;
 
-export async function startWorker(settings: WorkerSettings, options: { readonly publish?: Publisher; readonly onError: (error: Error) => void }): Promise<RunningWorker> {
+export async function startWorker(
+  settings: WorkerSettings,
+  options: { readonly publish?: Publisher; readonly onError: (error: Error) => void },
+): Promise<RunningWorker> {
   if (!runtimeInstalled) {
     // Signals are the composition root's business: it stops servers and workers in order.
-    Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN', (entry) => options.onError(new Error(entry.message))) });
+    Runtime.install({
+      shutdownSignals: [],
+      logger: new DefaultLogger('WARN', (entry) => options.onError(new Error(entry.message))),
+    });
     runtimeInstalled = true;
   }
   const composition = await compose(settings);
@@ -43,7 +49,10 @@ export async function startWorker(settings: WorkerSettings, options: { readonly 
     shutdownForceTime: '20s',
   });
   const relay = startOutboxRelay(composition.database, options.publish ?? (() => Promise.resolve()), options.onError);
-  const housekeeping = setInterval(() => void keepHouse(composition).catch((error: unknown) => options.onError(error as Error)), HOUSEKEEPING_MS);
+  const housekeeping = setInterval(
+    () => void keepHouse(composition).catch((error: unknown) => options.onError(error as Error)),
+    HOUSEKEEPING_MS,
+  );
   const running = worker.run();
   const ended = running.catch((error: unknown) => {
     throw error;
@@ -69,7 +78,10 @@ function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath
 }
 
 /** Evicts cache files beyond the budget (the largest of the pools: they share one cache) and prunes what retention lets go. */
-export async function keepHouse({ database, cacheFiles }: Pick<Composition, 'database' | 'cacheFiles'>, nowMs = Date.now()): Promise<{ evicted: number; pruned: number }> {
+export async function keepHouse(
+  { database, cacheFiles }: Pick<Composition, 'database' | 'cacheFiles'>,
+  nowMs = Date.now(),
+): Promise<{ evicted: number; pruned: number }> {
   const pools = await createPoolStore(database.db).list();
   const bytesMax = Math.max(...pools.map(({ definition }) => definition.cache.maxBytes), 0);
   if (pools.length === 0) return { evicted: 0, pruned: 0 };

@@ -5,7 +5,15 @@ import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow
  * Errors that no retry mends: the caller, the configuration or the data must change. Activities also mark every
  * error of kind `usage` or `refused` as non-retryable themselves (activities/failure.ts).
  */
-export const NON_RETRYABLE = ['UnknownPool', 'UnknownDataset', 'UnknownColumn', 'TypeMismatch', 'VersionGone', 'Paused', 'TooManyQueued'];
+export const NON_RETRYABLE = [
+  'UnknownPool',
+  'UnknownDataset',
+  'UnknownColumn',
+  'TypeMismatch',
+  'VersionGone',
+  'Paused',
+  'TooManyQueued',
+];
 
 const retry = {
   initialInterval: '250ms',

@@ -53,7 +53,9 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
   } catch (error) {
     const cancelled = isCancellation(error);
     const reason = rootMessage(error);
-    const closed = await CancellationScope.nonCancellable(() => abandonDecision({ ...ref, outcome: cancelled ? 'cancelled' : 'failed', reason }));
+    const closed = await CancellationScope.nonCancellable(() =>
+      abandonDecision({ ...ref, outcome: cancelled ? 'cancelled' : 'failed', reason }),
+    );
     end(closed.outcome, closed.summary);
     throw error;
   }

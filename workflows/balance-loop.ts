@@ -69,8 +69,16 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
     },
     {
       validator: (_input: BalanceNowInput) => {
-        if (paused) throw ApplicationFailure.nonRetryable(`pool ${pool.pool} is paused${pauseReason === null ? '' : `: ${pauseReason}`}`, 'Paused');
-        if (queue.length >= QUEUE_MAX) throw ApplicationFailure.nonRetryable(`${QUEUE_MAX} cycles already wait for pool ${pool.pool}`, 'TooManyQueued');
+        if (paused)
+          throw ApplicationFailure.nonRetryable(
+            `pool ${pool.pool} is paused${pauseReason === null ? '' : `: ${pauseReason}`}`,
+            'Paused',
+          );
+        if (queue.length >= QUEUE_MAX)
+          throw ApplicationFailure.nonRetryable(
+            `${QUEUE_MAX} cycles already wait for pool ${pool.pool}`,
+            'TooManyQueued',
+          );
       },
     },
   );
@@ -116,7 +124,11 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
       });
     } catch (error) {
       if (isCancellation(error)) throw error;
-      return { decisionId: cycle.decisionId, outcome: 'failed', summary: error instanceof Error ? error.message : String(error) };
+      return {
+        decisionId: cycle.decisionId,
+        outcome: 'failed',
+        summary: error instanceof Error ? error.message : String(error),
+      };
     }
   }
 }
@@ -127,6 +139,7 @@ function describe(state: LoopState): string {
     state.paused ? `**Paused**${state.pauseReason === null ? '' : `: ${state.pauseReason}`}` : '**Running**',
     `Cycles run: ${state.cycles}; waiting: ${state.queued.length}`,
   ];
-  if (state.last !== null) lines.push(`Last decision ${state.last.decisionId}: ${state.last.outcome}. ${state.last.summary}`);
+  if (state.last !== null)
+    lines.push(`Last decision ${state.last.decisionId}: ${state.last.outcome}. ${state.last.summary}`);
   return lines.join('\n\n');
 }

@@ -16,7 +16,12 @@ export async function balanceTrigger(input: TriggerInput): Promise<CycleResult> 
   const nominalMs = scheduled === undefined ? null : new Date(scheduled as string | Date).getTime();
   const lateMs = nominalMs === null ? 0 : info.startTime.getTime() - nominalMs;
   const backfill = lateMs > input.catchupWindowMs;
-  const { decisionId } = await requestCycle({ tenant, pool, trigger: backfill ? 'backfill' : 'schedule', asOfMs: backfill ? nominalMs : null });
+  const { decisionId } = await requestCycle({
+    tenant,
+    pool,
+    trigger: backfill ? 'backfill' : 'schedule',
+    asOfMs: backfill ? nominalMs : null,
+  });
   const closed = await awaitDecision({ tenant, pool, decisionId });
   if (closed.outcome === 'failed' || closed.outcome === 'rejected') {
     throw ApplicationFailure.nonRetryable(`cycle ${decisionId} ${closed.outcome}: ${closed.summary}`, 'CycleFailed');

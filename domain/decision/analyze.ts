@@ -39,7 +39,11 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const resample: Record<string, Readonly<Record<string, number>>> = {};
   // A draw by class corrects what the distribution analyzer finds; without that finding the natural mix is good enough.
-  const mixFound = new Set(analysis.findings.filter(({ kind }) => kind === 'class-mix' || kind === 'class-shortfall').map(({ needId }) => needId));
+  const mixFound = new Set(
+    analysis.findings
+      .filter(({ kind }) => kind === 'class-mix' || kind === 'class-shortfall')
+      .map(({ needId }) => needId),
+  );
   for (const item of open) {
     const counts = facts.get(item.id)?.classCounts;
     if (item.target === null || counts == null || item.needId === null || !mixFound.has(item.needId)) continue;
@@ -47,7 +51,12 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
     if (classGap(shares, counts) > item.maxClassGap) resample[item.id] = shares;
   }
   const urgency = new Map(analysis.criticalNeeds.map((need) => [need.needId, need.urgency]));
-  const criticality = Object.fromEntries(open.map((item) => [item.id, Math.max(item.critical / 2, (item.needId === null ? 0 : urgency.get(item.needId)) ?? 0)]));
+  const criticality = Object.fromEntries(
+    open.map((item) => [
+      item.id,
+      Math.max(item.critical / 2, (item.needId === null ? 0 : urgency.get(item.needId)) ?? 0),
+    ]),
+  );
   return { analysis, refusals, resample, criticality };
 }
 
@@ -57,21 +66,19 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
   const needs = open.filter(({ kind }) => kind === 'need');
   return {
     asOfMs: inputs.asOfMs,
-    needs: needs.map(
-      (item): NeedView => ({
-        id: item.needId!,
-        model: item.model,
-        dataset: item.dataset,
-        fields: item.fields,
-        rowsPerCycle: item.rows ?? 0,
-        classColumn: item.classColumn,
-        classTarget: item.target,
-        maxAgeMs: item.maxAgeMs,
-        minCompleteness: item.minCompleteness,
-        critical: item.critical,
-        weight: inputs.weights[item.model] ?? 1,
-      }),
-    ),
+    needs: needs.map((item): NeedView => ({
+      id: item.needId!,
+      model: item.model,
+      dataset: item.dataset,
+      fields: item.fields,
+      rowsPerCycle: item.rows ?? 0,
+      classColumn: item.classColumn,
+      classTarget: item.target,
+      maxAgeMs: item.maxAgeMs,
+      minCompleteness: item.minCompleteness,
+      critical: item.critical,
+      weight: inputs.weights[item.model] ?? 1,
+    })),
     datasets: inputs.datasets.map(({ id, version, rows, newestEventMs, completeness }) => ({
       id,
       version,
@@ -85,7 +92,15 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
       const fact = facts.get(item.id);
       return fact === undefined
         ? []
-        : [{ needId: item.needId!, rowsAvailable: fact.rows, classCounts: fact.classCounts, completeness: fact.completeness, newestEventMs: fact.newestEventMs }];
+        : [
+            {
+              needId: item.needId!,
+              rowsAvailable: fact.rows,
+              classCounts: fact.classCounts,
+              completeness: fact.completeness,
+              newestEventMs: fact.newestEventMs,
+            },
+          ];
     }),
   };
 }
@@ -98,26 +113,55 @@ function refuse(inputs: AnalyzeInputs): Refusal[] {
     const known = rejected.get(item.id);
     if (known !== undefined) return [known];
     if (item.deadlineMs !== null && item.deadlineMs <= inputs.nowMs) {
-      return [{ itemId: item.id, type: 'DeadlinePassed', reason: `its deadline ${new Date(item.deadlineMs).toISOString()} passed before it could be served` }];
+      return [
+        {
+          itemId: item.id,
+          type: 'DeadlinePassed',
+          reason: `its deadline ${new Date(item.deadlineMs).toISOString()} passed before it could be served`,
+        },
+      ];
     }
     const failure = failures.get(item.dataset);
-    if (failure !== undefined) return [{ itemId: item.id, type: failure.type, reason: `dataset ${item.dataset}: ${failure.reason}`, hint: 'Check the source; `balance doctor` names what is wrong.' }];
+    if (failure !== undefined)
+      return [
+        {
+          itemId: item.id,
+          type: failure.type,
+          reason: `dataset ${item.dataset}: ${failure.reason}`,
+          hint: 'Check the source; `balance doctor` names what is wrong.',
+        },
+      ];
     const dataset = datasets.get(item.dataset);
-    if (dataset === undefined) return [{ itemId: item.id, type: 'UnknownDataset', reason: `dataset ${item.dataset} is not declared any more` }];
+    if (dataset === undefined)
+      return [{ itemId: item.id, type: 'UnknownDataset', reason: `dataset ${item.dataset} is not declared any more` }];
     return refuseColumns(item, dataset, inputs) ?? refuseVersion(item, dataset) ?? [];
   });
 }
 
 function refuseColumns(item: WorkItem, dataset: DatasetFacts, inputs: AnalyzeInputs): Refusal[] | null {
-  const used = [...new Set([...item.fields, ...predicateColumns(item.where), ...(item.classColumn === null ? [] : [item.classColumn])])].sort();
+  const used = [
+    ...new Set([
+      ...item.fields,
+      ...predicateColumns(item.where),
+      ...(item.classColumn === null ? [] : [item.classColumn]),
+    ]),
+  ].sort();
   const unknown = used.filter((column) => dataset.bytesPerValue[column] === undefined);
   if (unknown.length > 0) {
     const columns = Object.keys(dataset.bytesPerValue).join(', ');
-    return [{ itemId: item.id, type: 'UnknownColumn', reason: `dataset ${item.dataset} has no column ${unknown.join(', ')}; it has ${columns}` }];
+    return [
+      {
+        itemId: item.id,
+        type: 'UnknownColumn',
+        reason: `dataset ${item.dataset} has no column ${unknown.join(', ')}; it has ${columns}`,
+      },
+    ];
   }
   const restricted = inputs.restricted[item.dataset] ?? [];
   const allowed = inputs.mayRead[item.model] ?? [];
-  const forbidden = used.filter((column) => restricted.includes(column) && !allowed.includes(`${item.dataset}.${column}`));
+  const forbidden = used.filter(
+    (column) => restricted.includes(column) && !allowed.includes(`${item.dataset}.${column}`),
+  );
   if (forbidden.length === 0) return null;
   return [
     {
@@ -134,13 +178,22 @@ function refuseVersion(item: WorkItem, dataset: DatasetFacts): Refusal[] | null 
   if (item.datasetVersion === null) return null;
   const pinned = item.datasetVersion.split('@')[0];
   if (pinned === dataset.contentId) return null;
-  return [{ itemId: item.id, type: 'VersionGone', reason: `version ${item.datasetVersion} of ${item.dataset} is gone; the current one is ${dataset.version}`, hint: 'Ask for the current version, or leave the version out.' }];
+  return [
+    {
+      itemId: item.id,
+      type: 'VersionGone',
+      reason: `version ${item.datasetVersion} of ${item.dataset} is gone; the current one is ${dataset.version}`,
+      hint: 'Ask for the current version, or leave the version out.',
+    },
+  ];
 }
 
 /** A sentence for each finding, the worst first. */
 export function analyzeReasons({ analysis, refusals }: AnalyzeOutcome): string[] {
   return [
-    ...analysis.failed.map(({ analyzer, message }) => `analyzer ${analyzer} failed, its findings are missing: ${message}`),
+    ...analysis.failed.map(
+      ({ analyzer, message }) => `analyzer ${analyzer} failed, its findings are missing: ${message}`,
+    ),
     ...analysis.findings.map(({ message }) => message),
     ...refusals.slice(0, 20).map(({ itemId, reason }) => `request ${itemId} refused: ${reason}`),
   ];

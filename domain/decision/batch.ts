@@ -80,7 +80,8 @@ export function planBatch(inputs: BatchInputs): BatchOutcome {
   const demand = mergeDemand(inputs, ahead.factor);
   const { costed, allocation, grants, waiting } = shareInRounds(inputs, demand);
   const charges: Record<string, number> = {};
-  for (const { cost } of grants) for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
+  for (const { cost } of grants)
+    for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
   return {
     grants,
     waiting,
@@ -105,14 +106,24 @@ function shareInRounds(inputs: BatchInputs, demand: MergedDemand) {
     const flows = flowsOf(costed, inputs);
     const allocation = share(flows, inputs);
     const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
-    const results = flows.map((flow) => grantWithinShare(flow, mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1)), inputs));
+    const results = flows.map((flow) =>
+      grantWithinShare(
+        flow,
+        mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1)),
+        inputs,
+      ),
+    );
     const grants = results.flatMap((result) => result.grants).sort(byItem);
     const waiting = results.flatMap((result) => result.waiting).sort(byItem);
-    const scarce = allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
+    const scarce =
+      allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
     if (!scarce || round === ROUNDS_MAX) return { costed, allocation, grants, waiting };
     const granted = new Map(grants.map(({ itemId, rows }) => [itemId, rows]));
     const next = shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
-    const change = Math.max(0, ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes));
+    const change = Math.max(
+      0,
+      ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes),
+    );
     if (change < SETTLED) return { costed, allocation, grants, waiting };
     factors = next;
   }
@@ -162,7 +173,8 @@ function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
   return [...groups.keys()].sort().map((id): Flow => {
     const items = groups.get(id)!;
     const demand: Record<string, number> = {};
-    for (const { cost } of items) for (const [resource, amount] of Object.entries(cost)) demand[resource] = (demand[resource] ?? 0) + amount;
+    for (const { cost } of items)
+      for (const [resource, amount] of Object.entries(cost)) demand[resource] = (demand[resource] ?? 0) + amount;
     return { id, model: items[0]!.item.model, items, demand };
   });
 }
@@ -176,7 +188,9 @@ function share(flows: readonly Flow[], inputs: BatchInputs): AllocationResult | 
     models: flows.map(({ id, model, demand }) => ({
       id,
       weight: inputs.models[model]?.weight ?? 1,
-      demand: Object.fromEntries(Object.entries(demand).filter(([resource, amount]) => limited.has(resource) && amount > 0)),
+      demand: Object.fromEntries(
+        Object.entries(demand).filter(([resource, amount]) => limited.has(resource) && amount > 0),
+      ),
       cap: 1,
     })),
     divisible: true,

@@ -28,7 +28,8 @@ export function classQuotas(
   const available = Object.keys(shares).reduce((sum, name) => sum + (shares[name]! > 0 ? (counts[name] ?? 0) : 0), 0);
   const most = Math.min(rows, available);
   // Rounding to whole rows moves the mix by at most classes/(2 rows): allowed on top.
-  const admissible = (n: number) => classGap(shares, fill(counts, shares, n)) <= maxGap + Object.keys(shares).length / (2 * n);
+  const admissible = (n: number) =>
+    classGap(shares, fill(counts, shares, n)) <= maxGap + Object.keys(shares).length / (2 * n);
   let low = 0;
   let high = most;
   while (low < high) {
@@ -42,14 +43,22 @@ export function classQuotas(
   return {
     quotas,
     rows: total,
-    shortfall: Object.fromEntries(Object.keys(shares).map((name) => [name, Math.max(0, wanted[name]! - (counts[name] ?? 0))])),
+    shortfall: Object.fromEntries(
+      Object.keys(shares).map((name) => [name, Math.max(0, wanted[name]! - (counts[name] ?? 0))]),
+    ),
     gap: classGap(shares, quotas),
-    weights: Object.fromEntries(Object.keys(shares).map((name) => [name, quotas[name]! === 0 ? 0 : (shares[name]! * total) / quotas[name]!])),
+    weights: Object.fromEntries(
+      Object.keys(shares).map((name) => [name, quotas[name]! === 0 ? 0 : (shares[name]! * total) / quotas[name]!]),
+    ),
   };
 }
 
 /** `n` rows over the classes: proportional to the shares, at most what is there, the rest to those with more. */
-function fill(counts: Readonly<Record<string, number>>, shares: Readonly<Record<string, number>>, n: number): Record<string, number> {
+function fill(
+  counts: Readonly<Record<string, number>>,
+  shares: Readonly<Record<string, number>>,
+  n: number,
+): Record<string, number> {
   const quotas: Record<string, number> = Object.fromEntries(Object.keys(shares).map((name) => [name, 0]));
   let open = Object.keys(shares).filter((name) => shares[name]! > 0);
   let left = n;

@@ -25,7 +25,13 @@ export interface HandOut {
 export interface CoordinateOutcome {
   /** In the order of delivery: dependencies first, then by score. */
   readonly deliver: readonly HandOut[];
-  readonly ended: readonly { readonly itemId: string; readonly state: 'refused' | 'quarantined' | 'expired'; readonly type: string; readonly reason: string; readonly hint?: string }[];
+  readonly ended: readonly {
+    readonly itemId: string;
+    readonly state: 'refused' | 'quarantined' | 'expired';
+    readonly type: string;
+    readonly reason: string;
+    readonly hint?: string;
+  }[];
   readonly outcome: Outcome;
   readonly risk: Risk;
   readonly summary: string;
@@ -52,11 +58,39 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
     const verdict = verdicts.get(item.id)!;
     const failure = failed.get(item.id);
     const blocker = held.get(item.id);
-    if (blocker !== undefined) ended.push({ itemId: item.id, state: 'refused', type: 'DependencyNotMet', reason: `held back: ${blocker}`, hint: 'It is due again in the next cycle.' });
-    else if (verdict.use === 'slice') deliver.push({ itemId: item.id, use: 'slice', verdict: verdict.verdict === 'pass' ? 'pass' : 'degrade', score: verdict.score });
-    else if (verdict.use === 'last-good') deliver.push({ itemId: item.id, use: 'last-good', verdict: 'degrade', score: verdict.score });
-    else if (failure !== undefined) ended.push({ itemId: item.id, state: 'refused', type: failure.type, reason: failure.reason, hint: 'Mend what the reason names, then ask again.' });
-    else ended.push({ itemId: item.id, state: 'quarantined', type: 'Quarantined', reason: verdict.reason, hint: 'The data was read and is kept back; `balance explain` shows every finding.' });
+    if (blocker !== undefined)
+      ended.push({
+        itemId: item.id,
+        state: 'refused',
+        type: 'DependencyNotMet',
+        reason: `held back: ${blocker}`,
+        hint: 'It is due again in the next cycle.',
+      });
+    else if (verdict.use === 'slice')
+      deliver.push({
+        itemId: item.id,
+        use: 'slice',
+        verdict: verdict.verdict === 'pass' ? 'pass' : 'degrade',
+        score: verdict.score,
+      });
+    else if (verdict.use === 'last-good')
+      deliver.push({ itemId: item.id, use: 'last-good', verdict: 'degrade', score: verdict.score });
+    else if (failure !== undefined)
+      ended.push({
+        itemId: item.id,
+        state: 'refused',
+        type: failure.type,
+        reason: failure.reason,
+        hint: 'Mend what the reason names, then ask again.',
+      });
+    else
+      ended.push({
+        itemId: item.id,
+        state: 'quarantined',
+        type: 'Quarantined',
+        reason: verdict.reason,
+        hint: 'The data was read and is kept back; `balance explain` shows every finding.',
+      });
   }
   const handed = new Set(deliver.map(({ itemId }) => itemId));
   const needOf = new Map(granted.map((item) => [item.id, item.needId]));
@@ -64,23 +98,43 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
     inputs.snapshot,
     inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {
       const needId = needOf.get(itemId) ?? null;
-      return needId === null ? [] : [{ needId, rows: handed.has(itemId) ? rows : 0, classRows: handed.has(itemId) ? quotas : null, bytes }];
+      return needId === null
+        ? []
+        : [{ needId, rows: handed.has(itemId) ? rows : 0, classRows: handed.has(itemId) ? quotas : null, bytes }];
     }),
   );
-  return { deliver, ended, outcome: outcomeOf(inputs, deliver), risk: worst(impact), summary: summarise(inputs, deliver, ended), impact };
+  return {
+    deliver,
+    ended,
+    outcome: outcomeOf(inputs, deliver),
+    risk: worst(impact),
+    summary: summarise(inputs, deliver, ended),
+    impact,
+  };
 }
 
 /** Why an item must not be handed out: a need that it comes after was not delivered well in this cycle. Follows chains. */
-function heldBack(items: readonly WorkItem[], byNeed: ReadonlyMap<string, WorkItem>, verdicts: ReadonlyMap<string, ItemVerdict>): ReadonlyMap<string, string> {
+function heldBack(
+  items: readonly WorkItem[],
+  byNeed: ReadonlyMap<string, WorkItem>,
+  verdicts: ReadonlyMap<string, ItemVerdict>,
+): ReadonlyMap<string, string> {
   const held = new Map<string, string>();
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (const item of items) {
       if (held.has(item.id)) continue;
       for (const needId of item.after) {
         const before = byNeed.get(needId);
         const verdict = before === undefined ? undefined : verdicts.get(before.id);
-        const bad = before === undefined ? 'was not served in this cycle' : held.has(before.id) ? 'is held back itself' : verdict?.use === 'slice' ? null : 'was not good in this cycle';
+        const bad =
+          before === undefined
+            ? 'was not served in this cycle'
+            : held.has(before.id)
+              ? 'is held back itself'
+              : verdict?.use === 'slice'
+                ? null
+                : 'was not good in this cycle';
         if (bad === null) continue;
         held.set(item.id, `it comes after ${needId}, which ${bad}`);
         changed = true;
@@ -92,7 +146,11 @@ function heldBack(items: readonly WorkItem[], byNeed: ReadonlyMap<string, WorkIt
 }
 
 /** Depth-first over `after`, by score: a dependency is handed out before what needs it. Cycles are refused when a pool is applied. */
-function inDeliveryOrder(granted: readonly WorkItem[], byNeed: ReadonlyMap<string, WorkItem>, score: ReadonlyMap<string, number>): WorkItem[] {
+function inDeliveryOrder(
+  granted: readonly WorkItem[],
+  byNeed: ReadonlyMap<string, WorkItem>,
+  score: ReadonlyMap<string, number>,
+): WorkItem[] {
   const sorted = [...granted].sort((a, b) => score.get(b.id)! - score.get(a.id)! || (a.id < b.id ? -1 : 1));
   const seen = new Set<string>();
   const order: WorkItem[] = [];
@@ -123,7 +181,9 @@ function worst(impact: readonly ModelImpact[]): Risk {
 function summarise(inputs: CoordinateInputs, deliver: readonly HandOut[], ended: readonly { state: string }[]): string {
   if (inputs.items.length === 0) return 'nothing was due and nothing was asked for';
   const degraded = deliver.filter(({ verdict }) => verdict === 'degrade').length;
-  const parts = [`${deliver.length} of ${inputs.items.length} delivered${degraded === 0 ? '' : ` (${degraded} degraded)`}`];
+  const parts = [
+    `${deliver.length} of ${inputs.items.length} delivered${degraded === 0 ? '' : ` (${degraded} degraded)`}`,
+  ];
   for (const state of ['refused', 'quarantined', 'expired']) {
     const count = ended.filter((one) => one.state === state).length;
     if (count > 0) parts.push(`${count} ${state}`);

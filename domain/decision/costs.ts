@@ -38,7 +38,9 @@ export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDem
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const hits = new Set(inputs.hits);
-  const open = inputs.items.filter((item) => !refusedBefore.has(item.id) && datasets.has(item.dataset) && facts.has(item.id));
+  const open = inputs.items.filter(
+    (item) => !refusedBefore.has(item.id) && datasets.has(item.dataset) && facts.has(item.id),
+  );
   const wanted = new Map(open.map((item) => [item.id, wantedRows(item, inputs, aheadFactor, facts.get(item.id)!)]));
   const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const plans = [true, false].map((limited) =>
@@ -53,9 +55,16 @@ export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDem
       },
     ),
   );
-  const refusals = plans.flatMap(({ refused }) => refused.map(({ requestId, type, reason }): Refusal => ({ itemId: requestId, type, reason })));
+  const refusals = plans.flatMap(({ refused }) =>
+    refused.map(({ requestId, type, reason }): Refusal => ({ itemId: requestId, type, reason })),
+  );
   const refused = new Set(refusals.map(({ itemId }) => itemId));
-  return { items: open.filter(({ id }) => !refused.has(id)), wanted, reads: plans.flatMap(({ reads }) => reads), refusals };
+  return {
+    items: open.filter(({ id }) => !refused.has(id)),
+    wanted,
+    reads: plans.flatMap(({ reads }) => reads),
+    refusals,
+  };
 }
 
 /** Cost of every item when its read is charged by `factors`. */
@@ -70,9 +79,21 @@ export function costItems(inputs: BatchInputs, { items, wanted }: MergedDemand, 
     const cost: Record<string, number> = {};
     for (const limit of inputs.limits) {
       if (limit.source === null) cost[limit.resource] = item.resources[limit.resource] ?? 0;
-      else if (limit.source === dataset.source) cost[limit.resource] = limit.resource.startsWith('bytes:') ? rows * bytesPerRow * factor.bytes : rows * factor.rows;
+      else if (limit.source === dataset.source)
+        cost[limit.resource] = limit.resource.startsWith('bytes:')
+          ? rows * bytesPerRow * factor.bytes
+          : rows * factor.rows;
     }
-    return { item, rows, aheadRows, ownBytes: rows * bytesPerRow, bytesPerRow, shares, cached: hits.has(item.id), cost };
+    return {
+      item,
+      rows,
+      aheadRows,
+      ownBytes: rows * bytesPerRow,
+      bytesPerRow,
+      shares,
+      cached: hits.has(item.id),
+      cost,
+    };
   });
 }
 
@@ -85,11 +106,19 @@ export interface Wanted {
 }
 
 /** Rows wanted now: what is asked, less what came ahead, plus what is taken ahead; never more than match or than the mix allows. */
-function wantedRows(item: WorkItem, inputs: BatchInputs, aheadFactor: number, facts: { rows: number; classCounts: Readonly<Record<string, number>> | null }): Wanted {
+function wantedRows(
+  item: WorkItem,
+  inputs: BatchInputs,
+  aheadFactor: number,
+  facts: { rows: number; classCounts: Readonly<Record<string, number>> | null },
+): Wanted {
   const base = item.rows === null ? facts.rows : Math.max(0, item.rows - (inputs.aheadRows[item.id] ?? 0));
   const ahead = item.kind === 'need' && item.rows !== null ? Math.floor(item.rows * aheadFactor) : 0;
   const shares = inputs.resample[item.id] ?? null;
-  const most = shares === null || facts.classCounts === null ? facts.rows : classQuotas(facts.classCounts, shares, base + ahead, item.maxClassGap).rows;
+  const most =
+    shares === null || facts.classCounts === null
+      ? facts.rows
+      : classQuotas(facts.classCounts, shares, base + ahead, item.maxClassGap).rows;
   const rows = Math.min(base + ahead, most);
   return { rows, aheadRows: Math.max(0, rows - base), shares };
 }
@@ -101,7 +130,12 @@ function wantedRows(item: WorkItem, inputs: BatchInputs, aheadFactor: number, fa
  * predicates are counted in full, which never understates.
  * @param rowsOf rows of each member: what is wanted at first, what is granted in later rounds
  */
-export function shareFactors(reads: readonly MergedRead[], demand: MergedDemand, rowsOf: (itemId: string) => number, inputs: BatchInputs): ShareFactors {
+export function shareFactors(
+  reads: readonly MergedRead[],
+  demand: MergedDemand,
+  rowsOf: (itemId: string) => number,
+  inputs: BatchInputs,
+): ShareFactors {
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const items = new Map(demand.items.map((item) => [item.id, item]));
   const factors = new Map<string, { bytes: number; rows: number }>();

@@ -62,7 +62,10 @@ export function grantWithinShare(
     grants.push(grantOf(costed, rows, cost, score, resource, facts.get(item.id)!.classCounts));
   };
   const ranked = flow.items
-    .map((costed): Ranked => ({ costed, score: itemScore(costed.item, inputs.criticality[costed.item.id] ?? 0, inputs.nowMs) }))
+    .map((costed): Ranked => ({
+      costed,
+      score: itemScore(costed.item, inputs.criticality[costed.item.id] ?? 0, inputs.nowMs),
+    }))
     .sort((a, b) => b.score - a.score || (a.costed.item.id < b.costed.item.id ? -1 : 1));
   for (const one of ranked.filter(({ costed }) => costed.item.kind === 'request')) {
     const { resource, fraction } = tightest(one.costed.cost, left);
@@ -86,7 +89,10 @@ interface Ranked {
 const CRITICAL_MIN = 0.05;
 
 /** Part of each need that is served, 0 to 1, and what stops it. */
-function shareAmongNeeds(needs: readonly Ranked[], left: Readonly<Record<string, number>>): ReadonlyMap<string, { part: number; binding: string | null }> {
+function shareAmongNeeds(
+  needs: readonly Ranked[],
+  left: Readonly<Record<string, number>>,
+): ReadonlyMap<string, { part: number; binding: string | null }> {
   const { allocations } = allocate({
     resources: left,
     models: needs.map(({ costed: { item, cost } }) => ({
@@ -97,14 +103,34 @@ function shareAmongNeeds(needs: readonly Ranked[], left: Readonly<Record<string,
     })),
     divisible: true,
   });
-  const free = needs.filter(({ costed }) => Object.values(costed.cost).every((amount) => amount <= 0)).map(({ costed }) => [costed.item.id, { part: 1, binding: null }] as const);
-  return new Map([...allocations.map(({ id, units, binding }) => [id, { part: Math.min(1, units), binding: units < 1 ? binding : null }] as const), ...free]);
+  const free = needs
+    .filter(({ costed }) => Object.values(costed.cost).every((amount) => amount <= 0))
+    .map(({ costed }) => [costed.item.id, { part: 1, binding: null }] as const);
+  return new Map([
+    ...allocations.map(
+      ({ id, units, binding }) => [id, { part: Math.min(1, units), binding: units < 1 ? binding : null }] as const,
+    ),
+    ...free,
+  ]);
 }
 
-function grantOf(costed: CostedItem, rows: number, cost: Readonly<Record<string, number>>, score: number, resource: string | null, counts: Readonly<Record<string, number>> | null): Grant {
-  const mix = costed.shares === null || counts === null ? null : classQuotas(counts, costed.shares, rows, costed.item.maxClassGap);
+function grantOf(
+  costed: CostedItem,
+  rows: number,
+  cost: Readonly<Record<string, number>>,
+  score: number,
+  resource: string | null,
+  counts: Readonly<Record<string, number>> | null,
+): Grant {
+  const mix =
+    costed.shares === null || counts === null
+      ? null
+      : classQuotas(counts, costed.shares, rows, costed.item.maxClassGap);
   const granted = mix?.rows ?? rows;
-  const short = rows < costed.rows ? `${rows} of ${costed.rows} rows: ${resource ?? 'its share'} is used up` : `all ${granted} rows`;
+  const short =
+    rows < costed.rows
+      ? `${rows} of ${costed.rows} rows: ${resource ?? 'its share'} is used up`
+      : `all ${granted} rows`;
   return {
     itemId: costed.item.id,
     rows: granted,
@@ -122,7 +148,10 @@ function grantOf(costed: CostedItem, rows: number, cost: Readonly<Record<string,
 }
 
 /** The resource of which the least share of the cost is left, and that share (at most 1). */
-function tightest(cost: Readonly<Record<string, number>>, left: Readonly<Record<string, number>>): { resource: string | null; fraction: number } {
+function tightest(
+  cost: Readonly<Record<string, number>>,
+  left: Readonly<Record<string, number>>,
+): { resource: string | null; fraction: number } {
   let resource: string | null = null;
   let fraction = 1;
   for (const name of Object.keys(cost).sort()) {
@@ -137,9 +166,16 @@ function tightest(cost: Readonly<Record<string, number>>, left: Readonly<Record<
   return { resource, fraction };
 }
 
-function waitedForItsShare({ item, cost }: CostedItem, allotted: Readonly<Record<string, number>>, inputs: BatchInputs): boolean {
+function waitedForItsShare(
+  { item, cost }: CostedItem,
+  allotted: Readonly<Record<string, number>>,
+  inputs: BatchInputs,
+): boolean {
   const attempts = inputs.attempts[item.id] ?? 1;
-  return attempts > 1 && Object.entries(cost).every(([name, amount]) => amount <= 0 || (allotted[name] ?? 0) * attempts >= amount);
+  return (
+    attempts > 1 &&
+    Object.entries(cost).every(([name, amount]) => amount <= 0 || (allotted[name] ?? 0) * attempts >= amount)
+  );
 }
 
 function waitReason(
@@ -156,7 +192,10 @@ function waitReason(
   const limit = inputs.limits.find((one) => one.resource === name);
   const attempts = inputs.attempts[item.id] ?? 1;
   const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[name] ?? 0, 1e-9)) - attempts);
-  const refillMs = limit === undefined || limit.perSecond === 0 ? inputs.windowMs : Math.min((shortfall / limit.perSecond) * 1000, inputs.windowMs * Math.min(cycles, 1_000));
+  const refillMs =
+    limit === undefined || limit.perSecond === 0
+      ? inputs.windowMs
+      : Math.min((shortfall / limit.perSecond) * 1000, inputs.windowMs * Math.min(cycles, 1_000));
   const earliestMs = Math.ceil(inputs.nowMs + Math.max(250, refillMs));
   const blockers: string[] = [];
   for (let index = 0; index < before.length && blockers.length < BLOCKERS_MAX; index++) {

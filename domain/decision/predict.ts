@@ -1,6 +1,10 @@
 /** Stage 2, predict: what will each model ask of each dataset next, and when will a limited source be short? */
 import { linearTrend } from '../prediction/regression.js';
-import { createSeriesForecaster, restoreSeriesForecaster, type SeriesSnapshot } from '../prediction/series-forecaster.js';
+import {
+  createSeriesForecaster,
+  restoreSeriesForecaster,
+  type SeriesSnapshot,
+} from '../prediction/series-forecaster.js';
 
 /** Steps ahead that are forecast and recorded. */
 export const FORECAST_STEPS = 4;
@@ -32,7 +36,12 @@ export interface SeriesPrediction {
   readonly history: number;
   /** Rows a step by which demand grows, from a straight line through the recent steps; null where there is none. */
   readonly trend: number | null;
-  readonly steps: readonly { readonly targetMs: number; readonly mean: number; readonly lower: number; readonly upper: number }[];
+  readonly steps: readonly {
+    readonly targetMs: number;
+    readonly mean: number;
+    readonly lower: number;
+    readonly upper: number;
+  }[];
 }
 export interface PredictOutcome {
   readonly predictions: readonly SeriesPrediction[];
@@ -45,7 +54,9 @@ export function predict(inputs: PredictInputs): PredictOutcome {
   const snapshots: Record<string, SeriesSnapshot> = {};
   const predictions = inputs.series.map((input): SeriesPrediction => {
     const forecaster =
-      input.snapshot === null ? createSeriesForecaster({ seasons: inputs.seasons }) : restoreSeriesForecaster(input.snapshot);
+      input.snapshot === null
+        ? createSeriesForecaster({ seasons: inputs.seasons })
+        : restoreSeriesForecaster(input.snapshot);
     for (const value of input.values) forecaster.update(value);
     snapshots[input.series] = forecaster.snapshot();
     const forecast = forecaster.forecast(FORECAST_STEPS, [FORECAST_LEVEL]);
@@ -72,8 +83,10 @@ export function predict(inputs: PredictInputs): PredictOutcome {
 /** A sentence for each prediction. */
 export function predictReasons(outcome: PredictOutcome): string[] {
   return outcome.predictions.map(({ series, reliable, history, method, steps, trend }) => {
-    if (!reliable) return `${series}: ${history} steps of history are too little to rely on; last value stands in (${Math.round(steps[0]!.mean)} rows)`;
-    const slope = trend === null || Math.abs(trend) < 0.5 ? '' : `, trend ${trend > 0 ? '+' : ''}${trend.toFixed(0)} rows a step`;
+    if (!reliable)
+      return `${series}: ${history} steps of history are too little to rely on; last value stands in (${Math.round(steps[0]!.mean)} rows)`;
+    const slope =
+      trend === null || Math.abs(trend) < 0.5 ? '' : `, trend ${trend > 0 ? '+' : ''}${trend.toFixed(0)} rows a step`;
     return `${series}: ${Math.round(steps[0]!.mean)} rows expected next (${Math.round(steps[0]!.lower)} to ${Math.round(steps[0]!.upper)}, ${method} over ${history} steps${slope})`;
   });
 }

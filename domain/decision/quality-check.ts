@@ -33,7 +33,9 @@ export interface QualityInputs {
   readonly results: readonly Result[];
   /** Rows granted, by item: fewer than these degrade. */
   readonly granted: Readonly<Record<string, number>>;
-  readonly datasets: Readonly<Record<string, Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'eventTime'>>>;
+  readonly datasets: Readonly<
+    Record<string, Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'eventTime'>>
+  >;
   readonly lastGood: readonly LastGood[];
 }
 export interface ItemVerdict {
@@ -60,7 +62,8 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
     const last = item.needId === null ? undefined : lastGood.get(item.needId);
     if (last === undefined) return { ...judged, use: 'none' };
     const ageMs = inputs.asOfMs - last.asOfMs;
-    if (item.maxAgeMs !== null && ageMs > item.maxAgeMs) return { ...judged, use: 'none', reason: `${judged.reason}; the last good delivery is too old to stand in` };
+    if (item.maxAgeMs !== null && ageMs > item.maxAgeMs)
+      return { ...judged, use: 'none', reason: `${judged.reason}; the last good delivery is too old to stand in` };
     return { ...judged, use: 'last-good', reason: `${judged.reason}; the last good delivery stands in` };
   });
   return { verdicts };
@@ -77,7 +80,10 @@ function judge(item: WorkItem, result: Result, inputs: QualityInputs): Omit<Item
       rows: slice.rows,
       completeness: slice.completeness,
       invalid: Object.fromEntries(
-        Object.entries(slice.invalid).map(([column, share]) => [column, Math.round(share * slice.rows * (slice.completeness[column] ?? 1))]),
+        Object.entries(slice.invalid).map(([column, share]) => [
+          column,
+          Math.round(share * slice.rows * (slice.completeness[column] ?? 1)),
+        ]),
       ),
       duplicateRows: slice.duplicateRows,
       ageMs: slice.newestEventMs === null ? null : Math.max(0, inputs.asOfMs - slice.newestEventMs),
@@ -86,7 +92,14 @@ function judge(item: WorkItem, result: Result, inputs: QualityInputs): Omit<Item
     contractOf(item, slice, inputs),
   );
   const worst = findings.filter(({ severity }) => severity !== 'note');
-  return { itemId, verdict, score, dimensions, findings, reason: worst.length === 0 ? 'meets its contract' : worst.map(({ message }) => message).join('; ') };
+  return {
+    itemId,
+    verdict,
+    score,
+    dimensions,
+    findings,
+    reason: worst.length === 0 ? 'meets its contract' : worst.map(({ message }) => message).join('; '),
+  };
 }
 
 /** The dataset's promises over the delivered fields, joined with what the need asks. */
@@ -97,7 +110,10 @@ function contractOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs):
     const promised = dataset.columns[field];
     const minCompleteness = Math.max(promised?.minCompleteness ?? 0, item.minCompleteness ?? 0);
     if (promised?.required === true || minCompleteness > 0) {
-      columns[field] = { ...(promised?.required === true ? { required: true } : {}), ...(minCompleteness > 0 ? { minCompleteness } : {}) };
+      columns[field] = {
+        ...(promised?.required === true ? { required: true } : {}),
+        ...(minCompleteness > 0 ? { minCompleteness } : {}),
+      };
     }
   }
   const shares = item.target !== null && slice.classCounts !== null ? targetShares(item.target, slice.classCounts) : {};

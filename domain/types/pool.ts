@@ -16,7 +16,10 @@ function parsed<T>(parse: (text: string) => T, description: string) {
         return parse(text);
       } catch (error) {
         const { expected, message } = error as { expected?: string; message: string };
-        context.addIssue({ code: 'custom', message: expected === undefined ? message : `${message} (expected ${expected})` });
+        context.addIssue({
+          code: 'custom',
+          message: expected === undefined ? message : `${message} (expected ${expected})`,
+        });
         return z.NEVER;
       }
     })
@@ -31,11 +34,17 @@ const durationMs = parsed(parseDurationMs, 'Duration with a unit: 250ms, 30s, 15
 const sizeBytes = parsed(parseSizeBytes, 'Size with a unit: 512kB, 20MB, 1.5GiB.');
 const instantMs = parsed((text) => {
   const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw Object.assign(new Error(`not a time: ${JSON.stringify(text)}`), { expected: 'ISO 8601, for example 2001-01-08T00:00:00Z' });
+  if (Number.isNaN(ms))
+    throw Object.assign(new Error(`not a time: ${JSON.stringify(text)}`), {
+      expected: 'ISO 8601, for example 2001-01-08T00:00:00Z',
+    });
   return ms;
 }, 'Instant in ISO 8601, for example 2001-01-08T00:00:00Z.');
 const fraction = z.number().min(0).max(1);
-const predicate = parsed(parsePredicate, "AND of = != < <= > >= IN BETWEEN IS [NOT] NULL, for example: origin = 'SEA' AND delay > 15");
+const predicate = parsed(
+  parsePredicate,
+  "AND of = != < <= > >= IN BETWEEN IS [NOT] NULL, for example: origin = 'SEA' AND delay > 15",
+);
 
 /** Limits of a source, held across all workers. An absent limit is no limit. */
 const limits = z.strictObject({
@@ -46,12 +55,21 @@ const limits = z.strictObject({
 
 const filesSource = z.strictObject({
   kind: z.literal('files'),
-  root: z.string().min(1).describe('Folder; relative to balance.yaml. `package:NAME/PATH` points into an installed npm package.'),
+  root: z
+    .string()
+    .min(1)
+    .describe('Folder; relative to balance.yaml. `package:NAME/PATH` points into an installed npm package.'),
   limits: limits.prefault({}),
 });
 const postgresSource = z.strictObject({
   kind: z.literal('postgres'),
-  url: z.string().min(1).default('${DATABASE_URL}').describe('Connection URL; `${NAME}` is taken from the environment; ${DATABASE_URL} falls back to the embedded server.'),
+  url: z
+    .string()
+    .min(1)
+    .default('${DATABASE_URL}')
+    .describe(
+      'Connection URL; `${NAME}` is taken from the environment; ${DATABASE_URL} falls back to the embedded server.',
+    ),
   schema: z.string().min(1).default('public'),
   limits: limits.prefault({}),
 });
@@ -60,19 +78,40 @@ const postgresSource = z.strictObject({
 const columnContract = z.strictObject({
   required: z.boolean().default(false).describe('Missing values are not allowed.'),
   minCompleteness: fraction.optional().describe('Least share of non-null values; below it the delivery is degraded.'),
-  values: z.array(z.union([z.string(), z.number(), z.boolean()])).min(1).optional().describe('The only values allowed.'),
+  values: z
+    .array(z.union([z.string(), z.number(), z.boolean()]))
+    .min(1)
+    .optional()
+    .describe('The only values allowed.'),
   min: z.number().optional(),
   max: z.number().optional(),
-  sensitivity: z.enum(['public', 'internal', 'restricted']).default('public').describe('Restricted columns reach only models that list them in `mayRead`.'),
+  sensitivity: z
+    .enum(['public', 'internal', 'restricted'])
+    .default('public')
+    .describe('Restricted columns reach only models that list them in `mayRead`.'),
 });
 const dataset = z.strictObject({
   source: id,
   path: z.string().min(1).optional().describe('File or glob under the root of a files source.'),
   format: z.enum(['parquet', 'csv', 'json']).optional().describe('Taken from the file name when absent.'),
   table: z.string().min(1).optional().describe('Table of a postgres source.'),
-  load: z.string().min(1).optional().describe('CSV or JSON file that fills the table of a postgres source when it is not there yet; relative to balance.yaml or `package:NAME/PATH`.'),
-  key: z.array(z.string().min(1)).min(1).optional().describe('Columns that identify a row. Absent: file and row position (files sources only).'),
-  eventTime: z.string().min(1).optional().describe('Column with the time at which a row happened; rows after the cycle\'s time have not arrived yet.'),
+  load: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'CSV or JSON file that fills the table of a postgres source when it is not there yet; relative to balance.yaml or `package:NAME/PATH`.',
+    ),
+  key: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Columns that identify a row. Absent: file and row position (files sources only).'),
+  eventTime: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Column with the time at which a row happened; rows after the cycle's time have not arrived yet."),
   columns: z.record(z.string(), columnContract).default({}),
   maxDuplicateFraction: fraction.default(1).describe('More duplicates (by key) than this degrade a delivery.'),
 });
@@ -83,17 +122,27 @@ const need = z.strictObject({
   dataset: id,
   fields: z.array(z.string().min(1)).min(1),
   where: predicate.default([]),
-  rows: z.union([z.int().min(1), z.literal('new')]).describe('Rows wanted each cycle; `new`: every row that arrived since the last cycle.'),
+  rows: z
+    .union([z.int().min(1), z.literal('new')])
+    .describe('Rows wanted each cycle; `new`: every row that arrived since the last cycle.'),
   seed: z.int().min(0).default(0),
   classColumn: z.string().min(1).optional(),
   target: classTarget.optional().describe('Wanted class mix over classColumn: `uniform` or shares by class.'),
-  maxClassGap: fraction.default(0.1).describe('Half the L1 distance between the mix and its target that is still tolerated.'),
+  maxClassGap: fraction
+    .default(0.1)
+    .describe('Half the L1 distance between the mix and its target that is still tolerated.'),
   maxAge: durationMs.optional().describe('The newest row may be at most this old.'),
   minCompleteness: fraction.optional(),
   minRows: z.int().min(0).default(0).describe('Fewer rows than this and nothing is delivered.'),
   critical: fraction.default(0.5).describe('How much it matters that this need is met, 0 to 1.'),
-  resources: z.record(z.string(), z.number().min(0)).default({}).describe('Pool resources that serving the full need takes, for example {gpu: 1}.'),
-  after: z.array(z.string().min(1)).default([]).describe('Needs (`model/need`) whose deliveries must be good in the same cycle before this one is handed out.'),
+  resources: z
+    .record(z.string(), z.number().min(0))
+    .default({})
+    .describe('Pool resources that serving the full need takes, for example {gpu: 1}.'),
+  after: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Needs (`model/need`) whose deliveries must be good in the same cycle before this one is handed out.'),
 });
 const model = z.strictObject({
   kind: z.enum(['training', 'serving', 'federated']),
@@ -103,16 +152,20 @@ const model = z.strictObject({
   needs: z.array(need).default([]),
 });
 
-const schedule = z.strictObject({
-  id,
-  every: durationMs.optional(),
-  cron: z.string().min(1).optional(),
-  overlap: z.enum(['skip', 'buffer-one', 'allow-all']).default('skip'),
-  catchupWindow: durationMs.default(600_000),
-  jitter: durationMs.default(0),
-  pauseOnFailure: z.boolean().default(false),
-  paused: z.boolean().default(false),
-}).refine((value) => (value.every === undefined) !== (value.cron === undefined), { message: 'exactly one of `every` and `cron`' });
+const schedule = z
+  .strictObject({
+    id,
+    every: durationMs.optional(),
+    cron: z.string().min(1).optional(),
+    overlap: z.enum(['skip', 'buffer-one', 'allow-all']).default('skip'),
+    catchupWindow: durationMs.default(600_000),
+    jitter: durationMs.default(0),
+    pauseOnFailure: z.boolean().default(false),
+    paused: z.boolean().default(false),
+  })
+  .refine((value) => (value.every === undefined) !== (value.cron === undefined), {
+    message: 'exactly one of `every` and `cron`',
+  });
 
 const clock = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('wall') }),
@@ -127,11 +180,20 @@ const clock = z.discriminatedUnion('kind', [
 export const poolSchema = z.strictObject({
   tenant: id.default('default'),
   clock: clock.default({ kind: 'wall' }),
-  window: durationMs.default(10_000).describe('Time over which per-second limits are balanced in one cycle (burst of the budget).'),
-  forecastStep: durationMs.optional().describe('Step of the demand series; defaults to the step of a replay clock, else one hour.'),
-  resources: z.record(z.string(), z.number().positive()).default({}).describe('Pool-wide resources for each cycle, for example {gpu: 2, memoryBytes: 4e9}.'),
+  window: durationMs
+    .default(10_000)
+    .describe('Time over which per-second limits are balanced in one cycle (burst of the budget).'),
+  forecastStep: durationMs
+    .optional()
+    .describe('Step of the demand series; defaults to the step of a replay clock, else one hour.'),
+  resources: z
+    .record(z.string(), z.number().positive())
+    .default({})
+    .describe('Pool-wide resources for each cycle, for example {gpu: 2, memoryBytes: 4e9}.'),
   cache: z.strictObject({ maxBytes: sizeBytes.default(2e9), lease: durationMs.default(3_600_000) }).prefault({}),
-  retention: z.strictObject({ decisions: durationMs.default(30 * 86_400_000), metrics: durationMs.default(90 * 86_400_000) }).prefault({}),
+  retention: z
+    .strictObject({ decisions: durationMs.default(30 * 86_400_000), metrics: durationMs.default(90 * 86_400_000) })
+    .prefault({}),
   maxRequestsPerCycle: z.int().min(1).max(100_000).default(10_000),
   sources: z.record(id, z.discriminatedUnion('kind', [filesSource, postgresSource])),
   datasets: z.record(id, dataset),

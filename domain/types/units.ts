@@ -1,15 +1,37 @@
 /** Durations and byte sizes as people write them, and back. */
 import { usageError } from './errors.js';
 
-const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-const SIZE_BYTES: Readonly<Record<string, number>> = { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+const DURATION_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+const SIZE_BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
 
 /** `15m`, `1.5h`, `250ms`, `2d`, or several together (`1h30m`), in milliseconds. A bare number is refused: it has no unit. */
 export function parseDurationMs(text: string): number {
   const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy)];
   const matched = parts.map((part) => part[0]).join('');
   if (parts.length === 0 || matched !== text.trim()) {
-    throw usageError({ type: 'InvalidDuration', message: `not a duration: ${JSON.stringify(text)}`, expected: 'a number with a unit: 250ms, 30s, 15m, 6h, 2d, 1h30m', got: text });
+    throw usageError({
+      type: 'InvalidDuration',
+      message: `not a duration: ${JSON.stringify(text)}`,
+      expected: 'a number with a unit: 250ms, 30s, 15m, 6h, 2d, 1h30m',
+      got: text,
+    });
   }
   return Math.round(parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_MS[part[2]!]!, 0));
 }
@@ -18,7 +40,12 @@ export function parseDurationMs(text: string): number {
 export function parseSizeBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB)$/.exec(text.trim());
   if (match === null) {
-    throw usageError({ type: 'InvalidSize', message: `not a size: ${JSON.stringify(text)}`, expected: 'a number with a unit: 512kB, 20MB, 1.5GiB', got: text });
+    throw usageError({
+      type: 'InvalidSize',
+      message: `not a size: ${JSON.stringify(text)}`,
+      expected: 'a number with a unit: 512kB, 20MB, 1.5GiB',
+      got: text,
+    });
   }
   return Math.round(Number(match[1]) * SIZE_BYTES[match[2]!]!);
 }

@@ -19,7 +19,9 @@ function diff(path: string, before: unknown, after: unknown): Change[] {
   const left = keyed(before);
   const right = keyed(after);
   if (left === null || right === null) return [leaf(path, before, after)];
-  return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) => diff(path === '' ? key : `${path}.${key}`, left[key], right[key]));
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].flatMap((key) =>
+    diff(path === '' ? key : `${path}.${key}`, left[key], right[key]),
+  );
 }
 
 function leaf(path: string, before: unknown, after: unknown): Change {
@@ -32,8 +34,12 @@ function leaf(path: string, before: unknown, after: unknown): Change {
 function keyed(value: unknown): Record<string, unknown> | null {
   if (Array.isArray(value)) {
     const entries: unknown[] = value;
-    const withIds = entries.every((entry) => typeof entry === 'object' && entry !== null && typeof (entry as { id?: unknown }).id === 'string');
-    return withIds && entries.length > 0 ? Object.fromEntries(entries.map((entry) => [(entry as { id: string }).id, entry])) : null;
+    const withIds = entries.every(
+      (entry) => typeof entry === 'object' && entry !== null && typeof (entry as { id?: unknown }).id === 'string',
+    );
+    return withIds && entries.length > 0
+      ? Object.fromEntries(entries.map((entry) => [(entry as { id: string }).id, entry]))
+      : null;
   }
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
 }
@@ -41,7 +47,14 @@ function keyed(value: unknown): Record<string, unknown> | null {
 /** jsonb keeps no order of keys: compared by content. */
 function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
+  if (
+    typeof a !== 'object' ||
+    typeof b !== 'object' ||
+    a === null ||
+    b === null ||
+    Array.isArray(a) !== Array.isArray(b)
+  )
+    return false;
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
   const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])];

@@ -22,7 +22,13 @@ export function loadConfig(path: string): LoadedConfig {
   } catch (cause) {
     throw new BalanceError(
       'usage',
-      { type: 'ConfigNotFound', message: `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`, expected: 'a balance.yaml', got: path, hint: 'Name it with --config FILE, or start from the one in the README.' },
+      {
+        type: 'ConfigNotFound',
+        message: `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`,
+        expected: 'a balance.yaml',
+        got: path,
+        hint: 'Name it with --config FILE, or start from the one in the README.',
+      },
       { cause },
     );
   }
@@ -37,11 +43,21 @@ export function parseConfig(text: string, name: string): BalanceConfig {
   if (document.errors.length > 0) {
     throw configError(
       name,
-      document.errors.map((error) => ({ line: lines.linePos(error.pos[0]).line, path: '', expected: 'valid YAML', got: error.message })),
+      document.errors.map((error) => ({
+        line: lines.linePos(error.pos[0]).line,
+        path: '',
+        expected: 'valid YAML',
+        got: error.message,
+      })),
     );
   }
   const parsed = configSchema.safeParse(document.toJS(), { reportInput: true });
-  const located = (issue: ConfigIssue) => ({ line: lineOf(document, issue.path, lines), path: issue.path.join('.'), expected: issue.expected, got: issue.got });
+  const located = (issue: ConfigIssue) => ({
+    line: lineOf(document, issue.path, lines),
+    path: issue.path.join('.'),
+    expected: issue.expected,
+    got: issue.got,
+  });
   if (!parsed.success) throw configError(name, parsed.error.issues.flatMap(flatten).map(located));
   const broken = checkReferences(parsed.data);
   if (broken.length > 0) throw configError(name, broken.map(located));
@@ -62,7 +78,10 @@ interface LocatedIssue {
 
 function configError(name: string, issues: readonly LocatedIssue[]): BalanceError {
   const first = issues[0]!;
-  const lines = issues.map(({ line, path, expected, got }) => `  line ${line}${path === '' ? '' : ` (${path})`}: expected ${expected}; found ${got}`);
+  const lines = issues.map(
+    ({ line, path, expected, got }) =>
+      `  line ${line}${path === '' ? '' : ` (${path})`}: expected ${expected}; found ${got}`,
+  );
   return usageError({
     type: 'InvalidConfig',
     message: `${name} has ${issues.length} problem${issues.length === 1 ? '' : 's'}:\n${lines.join('\n')}`,
@@ -77,13 +96,29 @@ function flatten(issue: z.core.$ZodIssue): ConfigIssue[] {
   const got = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input).slice(0, 80);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], expected: 'a known key', got: `the unknown key ${JSON.stringify(key)}` }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        expected: 'a known key',
+        got: `the unknown key ${JSON.stringify(key)}`,
+      }));
     case 'invalid_type':
       return [{ path, expected: issue.expected, got }];
     case 'invalid_value':
       return [{ path, expected: `one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`, got }];
     case 'invalid_union':
-      return [{ path, expected: issue.errors.length > 0 ? issue.errors.map((branch) => branch[0]?.message ?? '').filter(Boolean).join(', or ') : issue.message, got }];
+      return [
+        {
+          path,
+          expected:
+            issue.errors.length > 0
+              ? issue.errors
+                  .map((branch) => branch[0]?.message ?? '')
+                  .filter(Boolean)
+                  .join(', or ')
+              : issue.message,
+          got,
+        },
+      ];
     default:
       return [{ path, expected: issue.message, got }];
   }
@@ -111,13 +146,24 @@ function lineOf(document: Document, path: readonly string[], lines: LineCounter)
 
 /** Relative roots become absolute; `package:` roots stay, they are resolved where the data is read. */
 function resolveRoots(config: BalanceConfig, baseDir: string): BalanceConfig {
-  const root = (path: string): string => (path.startsWith('package:') || isAbsolute(path) ? path : resolve(baseDir, path));
+  const root = (path: string): string =>
+    path.startsWith('package:') || isAbsolute(path) ? path : resolve(baseDir, path);
   const pools = Object.entries(config.pools).map(([id, pool]): [string, PoolDefinition] => [
     id,
     {
       ...pool,
-      sources: Object.fromEntries(Object.entries(pool.sources).map(([name, source]) => [name, source.kind === 'files' ? { ...source, root: root(source.root) } : source])),
-      datasets: Object.fromEntries(Object.entries(pool.datasets).map(([name, dataset]) => [name, dataset.load === undefined ? dataset : { ...dataset, load: root(dataset.load) }])),
+      sources: Object.fromEntries(
+        Object.entries(pool.sources).map(([name, source]) => [
+          name,
+          source.kind === 'files' ? { ...source, root: root(source.root) } : source,
+        ]),
+      ),
+      datasets: Object.fromEntries(
+        Object.entries(pool.datasets).map(([name, dataset]) => [
+          name,
+          dataset.load === undefined ? dataset : { ...dataset, load: root(dataset.load) },
+        ]),
+      ),
     },
   ]);
   return { ...config, pools: Object.fromEntries(pools) };

@@ -8,7 +8,9 @@ export interface ConfigIssue {
 }
 
 export function checkReferences(config: BalanceConfig): ConfigIssue[] {
-  return Object.entries(config.pools).flatMap(([id, pool]) => checkPool(pool).map((issue) => ({ ...issue, path: ['pools', id, ...issue.path] })));
+  return Object.entries(config.pools).flatMap(([id, pool]) =>
+    checkPool(pool).map((issue) => ({ ...issue, path: ['pools', id, ...issue.path] })),
+  );
 }
 
 function checkPool(pool: PoolDefinition): ConfigIssue[] {
@@ -16,9 +18,17 @@ function checkPool(pool: PoolDefinition): ConfigIssue[] {
     ...Object.entries(pool.datasets).flatMap(([id, dataset]) => checkDataset(id, dataset, pool)),
     ...Object.entries(pool.models).flatMap(([model, { needs }]) => [
       ...needs.flatMap((need, index) => checkNeed(need, ['models', model, 'needs', String(index)], pool)),
-      ...duplicates(needs.map(({ id }) => id)).map((id) => ({ path: ['models', model, 'needs'], expected: 'a different id for each need', got: `two needs called ${id}` })),
+      ...duplicates(needs.map(({ id }) => id)).map((id) => ({
+        path: ['models', model, 'needs'],
+        expected: 'a different id for each need',
+        got: `two needs called ${id}`,
+      })),
     ]),
-    ...duplicates(pool.schedules.map(({ id }) => id)).map((id) => ({ path: ['schedules'], expected: 'a different id for each schedule', got: `two schedules called ${id}` })),
+    ...duplicates(pool.schedules.map(({ id }) => id)).map((id) => ({
+      path: ['schedules'],
+      expected: 'a different id for each schedule',
+      got: `two schedules called ${id}`,
+    })),
     ...checkCircles(pool),
   ];
 }
@@ -29,10 +39,20 @@ function checkDataset(id: string, dataset: DatasetDefinition, pool: PoolDefiniti
   if (source === undefined) return [unknown([...path, 'source'], dataset.source, Object.keys(pool.sources), 'source')];
   const issues: ConfigIssue[] = [];
   const want = (key: 'path' | 'table' | 'key', kind: string) => {
-    if (dataset[key] === undefined) issues.push({ path, expected: `\`${key}\`, because source ${dataset.source} is of kind ${kind}`, got: 'nothing' });
+    if (dataset[key] === undefined)
+      issues.push({
+        path,
+        expected: `\`${key}\`, because source ${dataset.source} is of kind ${kind}`,
+        got: 'nothing',
+      });
   };
   const refuse = (key: 'path' | 'table' | 'format' | 'load', kind: string) => {
-    if (dataset[key] !== undefined) issues.push({ path: [...path, key], expected: `no \`${key}\`: source ${dataset.source} is of kind ${kind}`, got: JSON.stringify(dataset[key]) });
+    if (dataset[key] !== undefined)
+      issues.push({
+        path: [...path, key],
+        expected: `no \`${key}\`: source ${dataset.source} is of kind ${kind}`,
+        got: JSON.stringify(dataset[key]),
+      });
   };
   if (source.kind === 'files') {
     want('path', 'files');
@@ -49,16 +69,29 @@ function checkDataset(id: string, dataset: DatasetDefinition, pool: PoolDefiniti
 
 function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefinition): ConfigIssue[] {
   const dataset = pool.datasets[need.dataset];
-  if (dataset === undefined) return [unknown([...path, 'dataset'], need.dataset, Object.keys(pool.datasets), 'dataset')];
+  if (dataset === undefined)
+    return [unknown([...path, 'dataset'], need.dataset, Object.keys(pool.datasets), 'dataset')];
   const issues: ConfigIssue[] = [];
   if (need.rows === 'new' && dataset.eventTime === undefined) {
-    issues.push({ path: [...path, 'rows'], expected: `a number: dataset ${need.dataset} declares no eventTime, so nothing is known to be new`, got: '"new"' });
+    issues.push({
+      path: [...path, 'rows'],
+      expected: `a number: dataset ${need.dataset} declares no eventTime, so nothing is known to be new`,
+      got: '"new"',
+    });
   }
   if ((need.classColumn === undefined) !== (need.target === undefined)) {
-    issues.push({ path, expected: '`classColumn` and `target` together', got: need.classColumn === undefined ? 'only target' : 'only classColumn' });
+    issues.push({
+      path,
+      expected: '`classColumn` and `target` together',
+      got: need.classColumn === undefined ? 'only target' : 'only classColumn',
+    });
   }
   if (typeof need.target === 'object' && !Object.values(need.target).some((share) => share > 0)) {
-    issues.push({ path: [...path, 'target'], expected: 'at least one share above 0', got: JSON.stringify(need.target) });
+    issues.push({
+      path: [...path, 'target'],
+      expected: 'at least one share above 0',
+      got: JSON.stringify(need.target),
+    });
   }
   if (typeof need.rows === 'number' && need.minRows > need.rows) {
     issues.push({ path: [...path, 'minRows'], expected: `at most rows (${need.rows})`, got: String(need.minRows) });
@@ -68,7 +101,8 @@ function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefi
     if (!needs.includes(after)) issues.push(unknown([...path, 'after', String(index)], after, needs, 'need'));
   }
   for (const resource of Object.keys(need.resources)) {
-    if (pool.resources[resource] === undefined) issues.push(unknown([...path, 'resources', resource], resource, Object.keys(pool.resources), 'pool resource'));
+    if (pool.resources[resource] === undefined)
+      issues.push(unknown([...path, 'resources', resource], resource, Object.keys(pool.resources), 'pool resource'));
   }
   return issues;
 }
@@ -76,7 +110,9 @@ function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefi
 /** A need that comes after itself, by whatever way, could never be handed out: the members of the circle are named. */
 function checkCircles(pool: PoolDefinition): ConfigIssue[] {
   const after = new Map<string, readonly string[]>(
-    Object.entries(pool.models).flatMap(([model, { needs }]) => needs.map((need) => [`${model}/${need.id}`, need.after] as const)),
+    Object.entries(pool.models).flatMap(([model, { needs }]) =>
+      needs.map((need) => [`${model}/${need.id}`, need.after] as const),
+    ),
   );
   const done = new Set<string>();
   const issues: ConfigIssue[] = [];
@@ -84,7 +120,11 @@ function checkCircles(pool: PoolDefinition): ConfigIssue[] {
     const start = trail.indexOf(id);
     if (start !== -1) {
       const circle = [...trail.slice(start), id];
-      issues.push({ path: ['models', id.split('/')[0]!], expected: 'needs that do not wait for each other in a circle', got: circle.join(' after ') });
+      issues.push({
+        path: ['models', id.split('/')[0]!],
+        expected: 'needs that do not wait for each other in a circle',
+        got: circle.join(' after '),
+      });
       return;
     }
     if (done.has(id)) return;
@@ -99,7 +139,11 @@ function needIds(pool: PoolDefinition): string[] {
   return Object.entries(pool.models).flatMap(([model, { needs }]) => needs.map(({ id }) => `${model}/${id}`));
 }
 function unknown(path: readonly string[], got: string, known: readonly string[], what: string): ConfigIssue {
-  return { path, expected: `a declared ${what}: ${known.length === 0 ? 'none is declared' : known.join(', ')}`, got: JSON.stringify(got) };
+  return {
+    path,
+    expected: `a declared ${what}: ${known.length === 0 ? 'none is declared' : known.join(', ')}`,
+    got: JSON.stringify(got),
+  };
 }
 function duplicates(ids: readonly string[]): string[] {
   return [...new Set(ids.filter((id, index) => ids.indexOf(id) !== index))];

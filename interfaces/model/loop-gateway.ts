@@ -1,5 +1,10 @@
 /** The way to a pool's loop over Temporal: starts it when it does not run, signals work, asks for cycles. */
-import { WithStartWorkflowOperation, WorkflowIdConflictPolicy, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowIdConflictPolicy,
+  WorkflowUpdateFailedError,
+  type Client,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { BalanceError } from '../../domain/types/errors.js';
 import type { PoolRef } from '../../domain/types/pool.js';
@@ -56,7 +61,11 @@ export function createLoopClient(client: Client, taskQueue: string = TASK_QUEUE)
       }),
     pause: (pool, reason) =>
       reach(async () => {
-        await client.workflow.signalWithStart('balanceLoop', { ...options(pool), signal: pauseSignal, signalArgs: [reason] });
+        await client.workflow.signalWithStart('balanceLoop', {
+          ...options(pool),
+          signal: pauseSignal,
+          signalArgs: [reason],
+        });
       }),
     resume: (pool) =>
       reach(async () => {
@@ -73,11 +82,23 @@ async function reach<T>(call: () => Promise<T>): Promise<T> {
   } catch (error) {
     const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
     if (cause instanceof ApplicationFailure) {
-      throw new BalanceError('refused', { type: cause.type ?? 'Refused', message: cause.message, hint: cause.type === 'Paused' ? 'Run `balance resume`, then try again.' : undefined }, { cause: error });
+      throw new BalanceError(
+        'refused',
+        {
+          type: cause.type ?? 'Refused',
+          message: cause.message,
+          hint: cause.type === 'Paused' ? 'Run `balance resume`, then try again.' : undefined,
+        },
+        { cause: error },
+      );
     }
     throw new BalanceError(
       'unreachable',
-      { type: 'TemporalUnreachable', message: `Temporal did not answer: ${(error as Error).message}`, hint: 'Is `balance up` running, and does TEMPORAL_ADDRESS name the right server?' },
+      {
+        type: 'TemporalUnreachable',
+        message: `Temporal did not answer: ${(error as Error).message}`,
+        hint: 'Is `balance up` running, and does TEMPORAL_ADDRESS name the right server?',
+      },
       { cause: error },
     );
   }

@@ -71,9 +71,16 @@ function ownPart(
   run: Run,
   server: { readonly record: ProcessRecord; readonly exited: Promise<void>; stop(): Promise<void> },
 ): Required<Part> {
+  let stopping = false;
+  const died = new Promise<string>((resolve) => {
+    void server.exited.then(() => {
+      if (!stopping) resolve(server.record.name);
+    });
+  });
   return {
-    died: server.exited.then(() => server.record.name),
+    died,
     stop: async () => {
+      stopping = true;
       await server.stop();
       run.remove(server.record);
     },

@@ -1,0 +1,63 @@
+/** Replays a stored decision: runs every stage's pure part again on its stored inputs and compares the digests. */
+import { analyze, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
+import { planBatch } from '../domain/decision/batch.js';
+import { coordinate } from '../domain/decision/coordinate.js';
+import { predict, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
+import { qualityCheck } from '../domain/decision/quality-check.js';
+import type { Stage } from '../domain/decision/stages.js';
+import { defaultAnalyzers } from '../domain/analyzers/registry.js';
+import type { Analyzer } from '../domain/analyzers/analyzer.js';
+import { planInputs, type BatchStageInputs } from './batch.js';
+import { coordinateInputs } from './coordinate.js';
+import { digestOf } from './digest.js';
+import type { QualityStageInputs } from './quality-check.js';
+import { stageInputDigest } from './stage.js';
+import type { StageRecord } from './store-ports.js';
+
+export interface Replayed {
+  readonly stage: Stage;
+  /** Inputs and outcome both have the stored digests. */
+  readonly same: boolean;
+}
+
+/** @param stages the stored stages of one decision; stages that it did not reach are left out */
+export function replayDecision(
+  stages: readonly StageRecord[],
+  analyzers: readonly Analyzer[] = defaultAnalyzers,
+): Replayed[] {
+  const of = new Map(stages.map((record) => [record.stage, record]));
+  const analyzed = of.get('analyze');
+  const predicted = of.get('predict');
+  const planned = of.get('batch');
+  const checked = of.get('quality-check');
+  const closed = of.get('coordinate');
+  const replayed: Replayed[] = [];
+  const check = (record: StageRecord, prior: readonly StageRecord[], outcome: unknown): void => {
+    const same =
+      digestOf(outcome) === record.outcomeDigest && stageInputDigest(record.inputs, prior) === record.inputDigest;
+    replayed.push({ stage: record.stage, same });
+  };
+  if (analyzed === undefined) return replayed;
+  const facts = analyzed.inputs as AnalyzeInputs;
+  check(analyzed, [], analyze(facts, analyzers));
+  if (predicted === undefined) return replayed;
+  check(predicted, [analyzed], { predictions: predict(predicted.inputs as PredictInputs).predictions });
+  if (planned === undefined) return replayed;
+  check(
+    planned,
+    [analyzed, predicted],
+    planBatch(
+      planInputs(
+        planned.inputs as BatchStageInputs,
+        facts,
+        analyzed.outcome as AnalyzeOutcome,
+        predicted.outcome as PredictOutcome,
+      ),
+    ),
+  );
+  if (checked === undefined) return replayed;
+  check(checked, [analyzed, planned], qualityCheck({ ...(checked.inputs as QualityStageInputs), items: facts.items }));
+  if (closed === undefined) return replayed;
+  check(closed, [analyzed, planned, checked], coordinate(coordinateInputs(analyzed, planned, checked)));
+  return replayed;
+}

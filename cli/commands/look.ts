@@ -1,0 +1,128 @@
+/** `balance status`, `decisions`, `explain`: looking at what is and why. */
+import { action, printJson, type RegisterCommand } from '../command.js';
+import { withConnection, type ConnectionOptions } from '../connection-options.js';
+
+/** Rows shown in lists. */
+const LIMIT = 20;
+
+export const registerLook: RegisterCommand = (program) => {
+  withConnection(
+    program.command('status [request]').description('pools, loops and newest requests; or one request'),
+  ).action(action(status));
+  withConnection(program.command('decisions [id]').description('newest decisions; or one decision')).action(
+    action(decisions),
+  );
+  withConnection(
+    program.command('explain <id>').description('why: everything behind a decision, or what became of a request'),
+  )
+    .option('--verify', 'replay the stored inputs of every stage and compare the digests')
+    .addHelpText(
+      'after',
+      '\nAnswers from Postgres alone. Exit code 3 when --verify finds a difference.\n\nExample:\n  balance explain 0b4e7d5c-… --verify',
+    )
+    .action(action(explain));
+};
+
+async function status(id: string | undefined, options: ConnectionOptions): Promise<number> {
+  const { withClient, withDatabase } = await import('../connection.js');
+  if (id !== undefined) {
+    return withClient(options, async (client) => {
+      const found = await client.status(id);
+      if (options.json) printJson(found);
+      else {
+        const { reasonOf } = await import('../render.js');
+        const { delivery } = found;
+        process.stdout.write(
+          `${found.state}${found.reason === null ? '' : `: ${reasonOf(found.reason)}`}\n${delivery === null ? '' : `${delivery.rows} rows, ${delivery.verdict}, ${delivery.path}\n`}`,
+        );
+      }
+      return 0;
+    });
+  }
+  return withClient(options, (client, pool) =>
+    withDatabase(options, async (database) => {
+      const { createRequestStore } = await import('../../db/request-store.js');
+      const loop = await client.state();
+      const requests = await createRequestStore(database.db).list(pool, LIMIT);
+      if (options.json) printJson({ ...pool, loop, requests });
+      else {
+        const { table, reasonOf } = await import('../render.js');
+        const doing = loop.paused
+          ? `paused${loop.pauseReason === null ? '' : `: ${loop.pauseReason}`}`
+          : loop.running === null
+            ? 'idle'
+            : `running ${loop.running.decisionId}`;
+        process.stdout.write(`pool ${pool.pool}: ${doing}; ${loop.cycles} cycles, ${loop.queued.length} queued\n`);
+        if (loop.last !== null)
+          process.stdout.write(`last decision ${loop.last.decisionId}: ${loop.last.outcome}. ${loop.last.summary}\n`);
+        if (requests.length > 0)
+          process.stdout.write(
+            table([
+              ['REQUEST', 'MODEL', 'DATASET', 'STATE', 'WHY'],
+              ...requests.map((one) => [one.id, one.model, one.dataset, one.state, reasonOf(one.waiting)]),
+            ]),
+          );
+      }
+      return 0;
+    }),
+  );
+}
+
+async function decisions(id: string | undefined, options: ConnectionOptions): Promise<number> {
+  if (id !== undefined) return explain(id, options);
+  const { resolvePool, withDatabase } = await import('../connection.js');
+  return withDatabase(options, async (database) => {
+    const { createDecisionStore } = await import('../../db/decision-store.js');
+    const list = await createDecisionStore(database.db).listDecisions(await resolvePool(database, options), LIMIT);
+    if (options.json) printJson(list);
+    else {
+      const { table } = await import('../render.js');
+      process.stdout.write(
+        table([
+          ['CYCLE', 'DECISION', 'AS OF', 'TRIGGER', 'OUTCOME', 'RISK', 'SUMMARY'],
+          ...list.map((one) => [
+            String(one.cycle),
+            one.id,
+            new Date(one.asOfMs).toISOString(),
+            one.trigger,
+            one.outcome ?? 'open',
+            one.risk ?? '-',
+            one.summary ?? '',
+          ]),
+        ]),
+      );
+    }
+    return 0;
+  });
+}
+
+async function explain(id: string, options: ConnectionOptions & { readonly verify?: boolean }): Promise<number> {
+  const { resolveEndpoints, resolvePool, withDatabase } = await import('../connection.js');
+  const endpoints = resolveEndpoints(options);
+  return withDatabase(options, async (database) => {
+    const { createDecisionStore } = await import('../../db/decision-store.js');
+    const { renderDecision, renderDetails, renderRequest } = await import('../render.js');
+    const store = createDecisionStore(database.db);
+    const ref = await resolvePool(database, options);
+    const found = await store.explain(ref, id);
+    const replayed = options.verify && 'decision' in found ? await verify(await store.decisionStages(ref, id)) : null;
+    if (options.json) printJson(replayed === null ? found : { ...found, replayed });
+    else if ('decision' in found) {
+      const ui = endpoints.temporalUiUrl === undefined ? {} : { uiUrl: endpoints.temporalUiUrl };
+      process.stdout.write(
+        renderDecision(found, { cacheDir: endpoints.cacheDir, namespace: endpoints.temporalNamespace, ...ui }) +
+          renderDetails(found),
+      );
+      for (const { stage, same } of replayed ?? [])
+        process.stdout.write(`  ${stage}: ${same ? 'replayed, same digest' : 'replayed, ANOTHER digest'}\n`);
+    } else process.stdout.write(renderRequest(found, endpoints.cacheDir));
+    return replayed?.some(({ same }) => !same) ? 3 : 0;
+  });
+}
+
+async function verify(
+  stages: Parameters<typeof import('../../activities/replay.js').replayDecision>[0],
+): Promise<readonly { stage: string; same: boolean }[]> {
+  const { replayDecision } = await import('../../activities/replay.js');
+  return replayDecision(stages);
+}

@@ -1,0 +1,184 @@
+/** Decisions as text for a terminal. */
+import type { Explanation, RequestExplanation } from '../db/decision-store.js';
+import { formatBytes, formatDuration } from '../domain/types/units.js';
+
+/** Left-aligned columns, two spaces apart; the last one is not padded. */
+export function table(rows: readonly (readonly string[])[], indent = '  '): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
+  return rows
+    .map(
+      (row) =>
+        indent +
+        row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  ') +
+        '\n',
+    )
+    .join('');
+}
+
+export interface RenderOptions {
+  readonly cacheDir: string;
+  readonly uiUrl?: string;
+  readonly namespace: string;
+}
+
+/** A whole decision: what was out of balance, what was read for whom, who got what and why, where it is. */
+export function renderDecision(explanation: Explanation, options: RenderOptions): string {
+  const { decision, requests, batches } = explanation;
+  const delivered = requests.filter(({ delivery }) => delivery !== null);
+  const others = requests.filter(({ delivery }) => delivery === null);
+  const lines = [
+    `Cycle ${decision.cycle} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''} Risk ${decision.risk ?? 'unknown'}.\n`,
+    section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
+    section('Expected next', reliable(explanation)),
+    section(
+      'Batched',
+      batches.map(({ requests: count, dataset, askedBytes, actualBytes }) => {
+        const saved =
+          askedBytes !== null && actualBytes !== null && askedBytes > actualBytes
+            ? `, ${formatBytes(askedBytes - actualBytes)} saved`
+            : '';
+        return `${count} ${count === 1 ? 'request' : 'requests'} on ${dataset} as one read: ${formatBytes(askedBytes ?? 0)} asked, ${formatBytes(actualBytes ?? 0)} read${saved}`;
+      }),
+    ),
+    section('Shared', sharing(explanation)),
+  ];
+  if (delivered.length > 0) {
+    lines.push(
+      'Who got what\n',
+      table([['NEED', 'ROWS', 'BYTES', 'VERDICT', 'SERVED', 'WHY'], ...delivered.map(deliveredRow)]),
+    );
+    lines.push(
+      'Deliveries in ' + options.cacheDir + '\n',
+      table(delivered.map(({ needId, id, delivery }) => [needId ?? id, delivery!.path])),
+    );
+  }
+  if (others.length > 0)
+    lines.push(
+      'Not delivered\n',
+      table(others.map(({ needId, id, state, why }) => [needId ?? id, state, reasonOf(why)])),
+    );
+  lines.push(`Decision      ${decision.id}   (balance explain ${decision.id})\n`);
+  if (options.uiUrl !== undefined)
+    lines.push(
+      `Temporal      ${options.uiUrl}/namespaces/${options.namespace}/workflows/${encodeURIComponent(decision.workflowId)}/${decision.runId}\n`,
+    );
+  return lines.filter((line) => line !== '').join('');
+}
+
+/** Everything about one decision that the short form leaves out: stages with digests, forecasts, findings. */
+export function renderDetails({ stages, forecasts, decision, requests }: Explanation): string {
+  const lines = [
+    'Stages\n',
+    table([
+      ['STAGE', 'STATE', 'TOOK', 'INPUTS', 'OUTCOME'],
+      ...stages.map(({ stage, state, ms, inputDigest, outcomeDigest }) => [
+        stage,
+        state,
+        formatDuration(ms),
+        inputDigest.slice(0, 12),
+        outcomeDigest.slice(0, 12),
+      ]),
+    ]),
+    ...stages.flatMap(({ stage, reasons }) =>
+      reasons.length === 0 ? [] : [`  ${stage}\n`, ...reasons.slice(0, 30).map((reason) => `    ${reason}\n`)],
+    ),
+  ];
+  if (forecasts.length > 0) {
+    lines.push(
+      'Forecasts\n',
+      table([
+        ['SERIES', 'FOR', 'MEAN', 'RANGE', 'METHOD', 'CAME'],
+        ...forecasts.map((one) => [
+          one.series,
+          iso(one.targetMs),
+          one.mean.toFixed(0),
+          `${one.lower.toFixed(0)} to ${one.upper.toFixed(0)}`,
+          one.reliable ? one.method : `${one.method} (not relied on)`,
+          one.actual?.toFixed(0) ?? '-',
+        ]),
+      ]),
+    );
+  }
+  const findings = requests.flatMap(({ needId, id, delivery }) =>
+    ((delivery?.report as { findings?: { severity: string; message: string }[] } | undefined)?.findings ?? []).map(
+      ({ severity, message }) => [needId ?? id, severity, message],
+    ),
+  );
+  if (findings.length > 0) lines.push('Quality findings\n', table(findings));
+  lines.push(
+    'Versions\n',
+    table(Object.entries(decision.versions).map(([name, version]) => [name, version])),
+    `  pool definition  ${decision.poolVersion}\n`,
+    `  digest           ${decision.digest ?? '-'}\n`,
+  );
+  return lines.join('');
+}
+
+export function renderRequest(request: RequestExplanation, cacheDir: string): string {
+  const { id, model, dataset, state, why, delivery } = request;
+  const lines = [`Request ${id} of ${model} on ${dataset}: ${state}\n`];
+  if (delivery !== null) {
+    const report = delivery.report as { reason?: string; grantReason?: string };
+    lines.push(
+      table([
+        ['rows', String(delivery.rows)],
+        ['verdict', `${delivery.verdict} (${delivery.score.toFixed(2)}): ${report.reason ?? ''}`],
+        ['served', delivery.served],
+        ['granted', report.grantReason ?? ''],
+        ['file', `${cacheDir}/${delivery.path}`],
+      ]),
+    );
+  } else if (why !== null) lines.push(`  ${reasonOf(why)}\n`);
+  return lines.join('');
+}
+
+export function reasonOf(why: unknown): string {
+  const { reason, hint, earliestMs, tier } = (why ?? {}) as {
+    reason?: string;
+    hint?: string;
+    earliestMs?: number;
+    tier?: string;
+  };
+  if (reason === undefined) return '';
+  const when = earliestMs === undefined ? '' : `; earliest ${iso(earliestMs)}`;
+  return `${tier === undefined ? '' : `${tier}: `}${reason}${when}${hint == null ? '' : ` (${hint})`}`;
+}
+
+function deliveredRow({ needId, id, delivery }: RequestExplanation): string[] {
+  const { rows, bytes, verdict, served, report } = delivery!;
+  const { grantReason, reason, corrections } = report as {
+    grantReason?: string;
+    reason?: string;
+    corrections?: string[];
+  };
+  const why = [grantReason ?? '', ...(corrections ?? []), ...(verdict === 'pass' ? [] : [reason ?? ''])]
+    .filter((part) => part !== '')
+    .join('; ');
+  return [needId ?? id, String(rows), formatBytes(bytes), verdict, served, why];
+}
+
+function stageReasons({ stages }: Explanation, stage: string): readonly string[] {
+  return stages.find((one) => one.stage === stage)?.reasons ?? [];
+}
+function reliable({ forecasts }: Explanation): string[] {
+  const first = new Map<string, Explanation['forecasts'][number]>();
+  for (const forecast of forecasts) if (!first.has(forecast.series)) first.set(forecast.series, forecast);
+  const known = [...first.values()].filter((forecast) => forecast.reliable);
+  const unknown = first.size - known.length;
+  return [
+    ...known.map(
+      ({ series, mean, lower, upper, method }) =>
+        `${series}: ${mean.toFixed(0)} rows (${lower.toFixed(0)} to ${upper.toFixed(0)}, ${method})`,
+    ),
+    ...(unknown > 0 ? [`${unknown} other series: too little history to rely on`] : []),
+  ];
+}
+function sharing(explanation: Explanation): string[] {
+  return stageReasons(explanation, 'batch').filter((reason) => /^\S+@\S+: Gets /.test(reason));
+}
+function section(title: string, items: readonly string[]): string {
+  return items.length === 0 ? '' : `${title}\n${items.map((item) => `  ${item}\n`).join('')}`;
+}
+function iso(ms: number): string {
+  return new Date(ms).toISOString().replace('.000Z', 'Z');
+}

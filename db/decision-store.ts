@@ -1,0 +1,258 @@
+/** Decisions as people read them: lists, and everything behind one, from these rows alone. */
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import type { PoolRef } from '../domain/types/pool.js';
+import { BalanceError } from '../domain/types/errors.js';
+import type { StageRecord } from '../activities/store-ports.js';
+import type { Database } from './client.js';
+import { batches, cycles, decisions, decisionStages, deliveries, forecasts, requests } from './schema.js';
+import { toRecord } from './stage-store.js';
+
+/** Requests listed in one explanation. */
+const REQUESTS_MAX = 200;
+
+export interface DecisionSummary {
+  readonly id: string;
+  readonly cycle: number;
+  readonly trigger: string;
+  readonly asOfMs: number;
+  readonly state: 'open' | 'closed';
+  readonly outcome: string | null;
+  readonly risk: string | null;
+  readonly summary: string | null;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly openedAt: Date;
+  readonly closedAt: Date | null;
+}
+export interface Explanation {
+  readonly decision: DecisionSummary & {
+    readonly digest: string | null;
+    readonly versions: Readonly<Record<string, string>>;
+    readonly poolVersion: number;
+    readonly reasons: readonly string[];
+    readonly impact: unknown;
+  };
+  readonly stages: readonly {
+    readonly stage: string;
+    readonly state: string;
+    readonly inputDigest: string;
+    readonly outcomeDigest: string;
+    readonly reasons: readonly string[];
+    readonly ms: number;
+  }[];
+  readonly requests: readonly RequestExplanation[];
+  readonly batches: readonly {
+    readonly id: string;
+    readonly dataset: string;
+    readonly state: string;
+    readonly requests: number;
+    readonly askedBytes: number | null;
+    readonly predictedBytes: number;
+    readonly actualBytes: number | null;
+    readonly actualMs: number | null;
+  }[];
+  readonly forecasts: readonly {
+    readonly series: string;
+    readonly targetMs: number;
+    readonly mean: number;
+    readonly lower: number;
+    readonly upper: number;
+    readonly method: string;
+    readonly reliable: boolean;
+    readonly actual: number | null;
+  }[];
+}
+export interface RequestExplanation {
+  readonly id: string;
+  readonly kind: string;
+  readonly needId: string | null;
+  readonly model: string;
+  readonly dataset: string;
+  readonly state: string;
+  readonly why: unknown;
+  readonly delivery: {
+    readonly rows: number;
+    readonly bytes: number;
+    readonly chargedBytes: number;
+    readonly verdict: string;
+    readonly score: number;
+    readonly served: string;
+    readonly path: string;
+    readonly report: unknown;
+  } | null;
+}
+export type DecisionStore = ReturnType<typeof createDecisionStore>;
+
+export function createDecisionStore(db: Database) {
+  return {
+    listDecisions: async ({ tenant, pool }: PoolRef, limit: number): Promise<DecisionSummary[]> => {
+      const rows = await summaries(db)
+        .where(and(eq(decisions.tenant, tenant), eq(decisions.pool, pool)))
+        .orderBy(desc(decisions.openedAt), desc(cycles.number))
+        .limit(limit);
+      return rows.map(toSummary);
+    },
+    decisionStages: (ref: PoolRef, decisionId: string): Promise<StageRecord[]> => stagesOf(db, ref, decisionId),
+    /** Takes a decision's or a request's id: a request is explained by the decision that ended it, or that it waits in. */
+    explain: async (ref: PoolRef, id: string): Promise<Explanation | RequestExplanation> => {
+      const decision = await explainDecision(db, ref, id);
+      if (decision !== null) return decision;
+      const request = (await requestsOf(db, ref, eq(requests.id, id)))[0];
+      if (request === undefined)
+        throw new BalanceError('usage', {
+          type: 'UnknownId',
+          message: `no decision and no request ${id}`,
+          got: id,
+          hint: '`balance decisions` lists decisions, `balance status` requests.',
+        });
+      return request;
+    },
+  };
+}
+
+function summaries(db: Database) {
+  return db
+    .select({ decision: decisions, cycle: cycles })
+    .from(decisions)
+    .innerJoin(
+      cycles,
+      and(eq(cycles.tenant, decisions.tenant), eq(cycles.pool, decisions.pool), eq(cycles.id, decisions.id)),
+    )
+    .$dynamic();
+}
+
+function toSummary({
+  decision,
+  cycle,
+}: {
+  decision: typeof decisions.$inferSelect;
+  cycle: typeof cycles.$inferSelect;
+}): DecisionSummary {
+  const { id, state, outcome, risk, summary, openedAt, closedAt } = decision;
+  const { number, trigger, asOfMs, workflowId, runId } = cycle;
+  return { id, cycle: number, trigger, asOfMs, state, outcome, risk, summary, workflowId, runId, openedAt, closedAt };
+}
+
+async function stagesOf(db: Database, { tenant, pool }: PoolRef, decisionId: string): Promise<StageRecord[]> {
+  const rows = await db
+    .select()
+    .from(decisionStages)
+    .where(
+      and(eq(decisionStages.tenant, tenant), eq(decisionStages.pool, pool), eq(decisionStages.decisionId, decisionId)),
+    )
+    .orderBy(asc(decisionStages.ordinal));
+  return rows.map(toRecord);
+}
+
+async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<Explanation | null> {
+  const { tenant, pool } = ref;
+  const [row] = await summaries(db).where(
+    and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, id)),
+  );
+  if (row === undefined) return null;
+  const [stages, batchRows, forecastRows, requestRows] = await Promise.all([
+    stagesOf(db, ref, id),
+    db
+      .select()
+      .from(batches)
+      .where(and(eq(batches.tenant, tenant), eq(batches.pool, pool), eq(batches.decisionId, id)))
+      .orderBy(asc(batches.ordinal)),
+    db
+      .select()
+      .from(forecasts)
+      .where(and(eq(forecasts.tenant, tenant), eq(forecasts.pool, pool), eq(forecasts.decisionId, id)))
+      .orderBy(forecasts.series, forecasts.targetMs),
+    requestsOf(db, ref, eq(requests.decisionId, id)),
+  ]);
+  const { digest, versions, poolVersion, reasons, impact } = row.decision;
+  return {
+    decision: { ...toSummary(row), digest, versions, poolVersion, reasons, impact },
+    stages: stages.map(({ stage, state, inputDigest, outcomeDigest, reasons: why, startedMs, endedMs }) => ({
+      stage,
+      state,
+      inputDigest,
+      outcomeDigest,
+      reasons: why,
+      ms: endedMs - startedMs,
+    })),
+    requests: requestRows,
+    batches: batchRows.map(
+      ({ id: batchId, dataset, state, plan, askedBytes, predictedBytes, actualBytes, actualMs }) => ({
+        id: batchId,
+        dataset,
+        state,
+        requests: (plan as { slices: unknown[] }).slices.length,
+        askedBytes,
+        predictedBytes,
+        actualBytes,
+        actualMs,
+      }),
+    ),
+    forecasts: forecastRows.map(({ series, targetMs, mean, lower, upper, method, reliable, actual }) => ({
+      series,
+      targetMs,
+      mean,
+      lower,
+      upper,
+      method,
+      reliable,
+      actual,
+    })),
+  };
+}
+
+async function requestsOf(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  which: ReturnType<typeof eq>,
+): Promise<RequestExplanation[]> {
+  const rows = await db
+    .select({ request: requests, delivery: deliveries })
+    .from(requests)
+    .leftJoin(
+      deliveries,
+      and(
+        eq(deliveries.tenant, requests.tenant),
+        eq(deliveries.pool, requests.pool),
+        eq(deliveries.requestId, requests.id),
+      ),
+    )
+    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), which))
+    .orderBy(requests.kind, requests.model, requests.id)
+    .limit(REQUESTS_MAX);
+  return rows.map(({ request, delivery }) => ({
+    id: request.id,
+    kind: request.kind,
+    needId: request.needId,
+    model: request.model,
+    dataset: request.dataset,
+    state: request.state,
+    why: request.waiting,
+    delivery:
+      delivery === null
+        ? null
+        : {
+            rows: delivery.rows,
+            bytes: delivery.bytes,
+            chargedBytes: delivery.chargedBytes,
+            verdict: delivery.verdict,
+            score: delivery.score,
+            served: delivery.served,
+            path: delivery.path,
+            report: delivery.report,
+          },
+  }));
+}
+
+/** Rows by id, for tests and reports. */
+export async function requestStates(
+  db: Database,
+  ref: PoolRef,
+  ids: readonly string[],
+): Promise<Readonly<Record<string, string>>> {
+  const rows = await db
+    .select({ id: requests.id, state: requests.state })
+    .from(requests)
+    .where(and(eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), inArray(requests.id, [...ids])));
+  return Object.fromEntries(rows.map(({ id, state }) => [id, state]));
+}

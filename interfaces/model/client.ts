@@ -1,0 +1,312 @@
+/**
+ * The typed client: what a model service calls. It writes the request row and signals the loop; answers come back
+ * through the outbox, files through the shared cache. Everything it needs is handed in (see client/index.ts).
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { parsePredicate, type Predicate } from '../../domain/types/predicate.js';
+import { BalanceError, usageError } from '../../domain/types/errors.js';
+import type { PoolRef } from '../../domain/types/pool.js';
+import type { BalanceNowInput, BalanceNowResult, LoopState } from '../../workflows/contract.js';
+import type { LoopClient } from './loop-gateway.js';
+
+/** What to ask for. Only `model`, `dataset` and `fields` are required. */
+export interface DataRequest {
+  readonly model: string;
+  readonly dataset: string;
+  readonly fields: readonly string[];
+  /** EXPR text (`origin = 'SEA' AND delay > 15`) or its parsed form. Default: every row. */
+  readonly where?: string | Predicate;
+  /** At most so many rows, picked by the hash of row identity and `seed`. Default: all that match. */
+  readonly rows?: number;
+  readonly seed?: number;
+  /** A cached result this old is good enough. Default: only a result of this very cycle. */
+  readonly maxAgeMs?: number;
+  readonly deadline?: Date;
+  /** 1 (urgent) to 5. Default: the model's. */
+  readonly priority?: number;
+  /** Pin of a dataset version, as deliveries name it. */
+  readonly version?: string;
+  /** The same key is the same request, however often it is sent. Default: a new key. */
+  readonly key?: string;
+}
+export type RequestState = 'pending' | 'claimed' | 'delivered' | 'refused' | 'quarantined' | 'expired' | 'cancelled';
+
+export interface Delivery {
+  readonly id: string;
+  readonly requestId: string;
+  readonly decisionId: string;
+  readonly verdict: 'pass' | 'degrade';
+  readonly score: number;
+  readonly served: 'read' | 'merged' | 'cache' | 'last-good';
+  readonly rows: number;
+  /** Logical bytes. */
+  readonly bytes: number;
+  /** Absolute path of the Parquet file; readable until `leaseUntil`. */
+  readonly path: string;
+  /** sha256 of the file. */
+  readonly digest: string;
+  /** Dataset version that it was read from: can be pinned. */
+  readonly version: string;
+  readonly asOf: Date;
+  readonly leaseUntil: Date;
+  /** Scores, findings, corrections, class weights. */
+  readonly report: unknown;
+}
+export interface RequestStatus {
+  readonly id: string;
+  readonly state: RequestState;
+  /** Why it waits, or why it ended without a delivery. */
+  readonly reason: {
+    readonly type?: string;
+    readonly tier?: string;
+    readonly reason?: string;
+    readonly resource?: string | null;
+    readonly earliestMs?: number;
+    readonly hint?: string;
+  } | null;
+  readonly decisionId: string | null;
+  readonly delivery: Delivery | null;
+}
+
+/** The stores behind the client, as far as it uses them (db/request-store.ts, db/decision-store.ts). */
+export interface ClientStores {
+  insert(
+    ref: PoolRef,
+    request: {
+      readonly id: string;
+      readonly model: string;
+      readonly dataset: string;
+      readonly fields: readonly string[];
+      readonly where: Predicate;
+      readonly rows: number | null;
+      readonly seed: number;
+      readonly maxAgeMs: number | null;
+      readonly deadlineMs: number | null;
+      readonly priority: number | null;
+      readonly datasetVersion: string | null;
+      readonly idempotencyKey: string;
+    },
+    nowMs: number,
+  ): Promise<{ id: string; created: boolean }>;
+  cancel(ref: PoolRef, id: string, nowMs: number): Promise<RequestState>;
+  view(ref: PoolRef, id: string): Promise<StoredRequest>;
+  explain(ref: PoolRef, id: string): Promise<unknown>;
+}
+export interface StoredRequest {
+  readonly request: {
+    readonly id: string;
+    readonly state: RequestState;
+    readonly waiting: unknown;
+    readonly decisionId: string | null;
+  };
+  readonly delivery: {
+    readonly id: string;
+    readonly requestId: string;
+    readonly decisionId: string;
+    readonly verdict: 'pass' | 'degrade';
+    readonly score: number;
+    readonly served: Delivery['served'];
+    readonly rows: number;
+    readonly bytes: number;
+    readonly path: string;
+    readonly digest: string;
+    readonly contentId: string;
+    readonly newestEventMs: number | null;
+    readonly asOfMs: number;
+    readonly leaseUntil: Date;
+    readonly report: unknown;
+  } | null;
+  readonly response: {
+    readonly state: RequestState;
+    readonly type?: string;
+    readonly reason?: string;
+    readonly hint?: string;
+  } | null;
+}
+/** Rows of a Parquet file, in pages. */
+export type RowReader = (path: string) => AsyncIterable<Readonly<Record<string, unknown>>>;
+
+export interface ClientParts {
+  readonly stores: ClientStores;
+  readonly loops: LoopClient;
+  readonly cacheDir: string;
+  readonly rows: RowReader;
+  /** Settles when something was published, or after `timeoutMs`. */
+  readonly published: (timeoutMs: number) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** Fields and rows of one request: bounds what a caller can ask for by mistake. */
+const FIELDS_MAX = 1_000;
+/** A wait looks again after this long even when nothing was announced. */
+const POLL_MS = 1_000;
+
+export class BalanceClient {
+  constructor(
+    private readonly parts: ClientParts,
+    private readonly pool: PoolRef,
+  ) {}
+
+  /** Stores the request and wakes the loop. A lost wake-up only delays it by the loop's sweep (5 s). */
+  async request(request: DataRequest): Promise<{ id: string; created: boolean }> {
+    const stored = await this.parts.stores.insert(this.pool, toStored(request), Date.now());
+    await this.parts.loops.workWaits(this.pool);
+    return stored;
+  }
+
+  /** Cancels what is not delivered yet. Returns the state afterwards: `claimed` means that the running cycle drops it. */
+  cancel(id: string): Promise<RequestState> {
+    return this.parts.stores.cancel(this.pool, id, Date.now());
+  }
+
+  async status(id: string): Promise<RequestStatus> {
+    const { request, delivery, response } = await this.parts.stores.view(this.pool, id);
+    const reason =
+      response !== null && response.state !== 'delivered' ? response : (request.waiting as RequestStatus['reason']);
+    return {
+      id,
+      state: request.state,
+      reason,
+      decisionId: request.decisionId,
+      delivery: delivery === null ? null : this.toDelivery(delivery),
+    };
+  }
+
+  /**
+   * Waits until the response has left through the outbox, then gives the delivery.
+   * @throws BalanceError of kind `refused` (with the reason) when the request ended otherwise, `timeout` when it did not end in time
+   */
+  async waitForDelivery(
+    id: string,
+    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Delivery> {
+    const deadlineMs = Date.now() + (options.timeoutMs ?? 60_000);
+    while (true) {
+      const { request, delivery, response } = await this.parts.stores.view(this.pool, id);
+      if (response !== null) {
+        if (response.state === 'delivered' && delivery !== null) return this.toDelivery(delivery);
+        throw new BalanceError('refused', {
+          type: response.type ?? capitalised(response.state),
+          message: `request ${id} ${response.state}: ${response.reason ?? 'on demand'}`,
+          ...(response.hint === undefined ? {} : { hint: response.hint }),
+        });
+      }
+      if (options.signal?.aborted === true)
+        throw new BalanceError('interrupted', {
+          type: 'Interrupted',
+          message: `the wait for request ${id} was interrupted; the request goes on`,
+        });
+      const leftMs = deadlineMs - Date.now();
+      if (leftMs <= 0) {
+        const why = (request.waiting as { reason?: string } | null)?.reason;
+        throw new BalanceError('timeout', {
+          type: 'WaitTimedOut',
+          message: `request ${id} is still ${request.state}${why === undefined ? '' : `: ${why}`}`,
+          hint: 'It goes on waiting: ask again with `balance status`, or cancel it.',
+        });
+      }
+      await this.parts.published(Math.min(leftMs, POLL_MS));
+    }
+  }
+
+  /** The rows of a delivery. */
+  read(delivery: Pick<Delivery, 'path'>): AsyncIterable<Readonly<Record<string, unknown>>> {
+    return this.parts.rows(delivery.path);
+  }
+
+  /** Asks for a cycle now. @throws BalanceError of kind `refused` while the pool is paused */
+  balanceNow(input: Partial<BalanceNowInput> = {}): Promise<BalanceNowResult> {
+    return this.parts.loops.balanceNow(this.pool, { trigger: input.trigger ?? 'manual', asOfMs: input.asOfMs ?? null });
+  }
+
+  /** Why: the decision, its stages, and what became of each request, from Postgres alone. Takes a decision's or a request's id. */
+  explain(id: string): Promise<unknown> {
+    return this.parts.stores.explain(this.pool, id);
+  }
+
+  state(): Promise<LoopState> {
+    return this.parts.loops.state(this.pool);
+  }
+  pause(reason?: string): Promise<void> {
+    return this.parts.loops.pause(this.pool, reason);
+  }
+  resume(): Promise<void> {
+    return this.parts.loops.resume(this.pool);
+  }
+  close(): Promise<void> {
+    return this.parts.close();
+  }
+
+  private toDelivery(row: NonNullable<StoredRequest['delivery']>): Delivery {
+    const { contentId, newestEventMs, path, asOfMs, ...rest } = row;
+    return {
+      id: rest.id,
+      requestId: rest.requestId,
+      decisionId: rest.decisionId,
+      verdict: rest.verdict,
+      score: rest.score,
+      served: rest.served,
+      rows: rest.rows,
+      bytes: rest.bytes,
+      path: join(this.parts.cacheDir, path),
+      digest: rest.digest,
+      version: newestEventMs === null ? contentId : `${contentId}@${newestEventMs}`,
+      asOf: new Date(asOfMs),
+      leaseUntil: rest.leaseUntil,
+      report: rest.report,
+    };
+  }
+}
+
+function toStored(request: DataRequest): Parameters<ClientStores['insert']>[1] {
+  const { fields, rows, seed, priority, maxAgeMs } = request;
+  const whole = (name: string, value: number | undefined, least: number, most: number): void => {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
+    throw usageError({
+      type: 'InvalidRequest',
+      message: `${name} is not usable`,
+      expected: `a whole number from ${least} to ${most}`,
+      got: String(value),
+    });
+  };
+  if (fields.length === 0 || fields.length > FIELDS_MAX || fields.some((field) => field === '')) {
+    throw usageError({
+      type: 'InvalidRequest',
+      message: 'a request names the fields that it wants',
+      expected: `1 to ${FIELDS_MAX} column names`,
+      got: JSON.stringify(fields).slice(0, 80),
+    });
+  }
+  whole('rows', rows, 1, 2 ** 31 - 1);
+  whole('seed', seed, 0, 2 ** 31 - 1);
+  whole('priority', priority, 1, 5);
+  whole('maxAgeMs', maxAgeMs, 0, Number.MAX_SAFE_INTEGER);
+  if (request.deadline !== undefined && Number.isNaN(request.deadline.getTime())) {
+    throw usageError({
+      type: 'InvalidRequest',
+      message: 'deadline is not a time',
+      expected: 'a valid Date',
+      got: 'Invalid Date',
+    });
+  }
+  const id = randomUUID();
+  return {
+    id,
+    model: request.model,
+    dataset: request.dataset,
+    fields: [...new Set(fields)],
+    where: typeof request.where === 'string' ? parsePredicate(request.where) : (request.where ?? []),
+    rows: rows ?? null,
+    seed: seed ?? 0,
+    maxAgeMs: maxAgeMs ?? null,
+    deadlineMs: request.deadline?.getTime() ?? null,
+    priority: priority ?? null,
+    datasetVersion: request.version ?? null,
+    idempotencyKey: request.key ?? id,
+  };
+}
+
+function capitalised(state: string): string {
+  return state.charAt(0).toUpperCase() + state.slice(1);
+}

@@ -1,0 +1,125 @@
+/** Recurring cycles as Temporal schedules: they start `balanceTrigger`, which asks the pool's loop. */
+import { ScheduleNotFoundError, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
+import { BalanceError } from '../../domain/types/errors.js';
+import type { PoolRef, ScheduleDefinition } from '../../domain/types/pool.js';
+import { TASK_QUEUE, type TriggerInput } from '../../workflows/contract.js';
+
+const OVERLAP: Readonly<Record<ScheduleDefinition['overlap'], ScheduleOverlapPolicy>> = {
+  skip: ScheduleOverlapPolicy.SKIP,
+  'buffer-one': ScheduleOverlapPolicy.BUFFER_ONE,
+  'allow-all': ScheduleOverlapPolicy.ALLOW_ALL,
+};
+
+export interface ScheduleView {
+  readonly id: string;
+  readonly paused: boolean;
+  readonly next: string | null;
+  /** Runs that were due while no server was up and are past their catch-up window. */
+  readonly missedCatchup: number;
+  readonly skippedOverlap: number;
+  readonly recent: readonly string[];
+}
+export interface ScheduleClient {
+  /** Creates the schedule, or brings an existing one to this definition. */
+  put(pool: PoolRef, schedule: ScheduleDefinition): Promise<'created' | 'updated'>;
+  list(pool: PoolRef): Promise<ScheduleView[]>;
+  pause(pool: PoolRef, id: string, paused: boolean): Promise<void>;
+  trigger(pool: PoolRef, id: string): Promise<void>;
+  /** Runs the slices between two instants, one after the other: each is a cycle as of its nominal time. */
+  backfill(pool: PoolRef, id: string, start: Date, end: Date): Promise<void>;
+  remove(pool: PoolRef, id: string): Promise<void>;
+}
+
+const prefix = (pool: PoolRef) => `balance/${pool.tenant}/${pool.pool}/`;
+
+export function createScheduleClient(client: Client, taskQueue: string = TASK_QUEUE): ScheduleClient {
+  const handle = (pool: PoolRef, id: string) => client.schedule.getHandle(prefix(pool) + id);
+  return {
+    put: async (pool, schedule) => {
+      const options = toOptions(pool, schedule, taskQueue);
+      try {
+        await client.schedule.create(options);
+        return 'created';
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== 'ScheduleAlreadyRunning') throw error;
+        const { spec, action, policies, state } = options;
+        await handle(pool, schedule.id).update(
+          (previous) => ({ ...previous, spec, action, policies, state: { ...previous.state, ...state } }) as never,
+        );
+        return 'updated';
+      }
+    },
+    list: async (pool) => {
+      const views: ScheduleView[] = [];
+      for await (const { scheduleId } of client.schedule.list()) {
+        if (!scheduleId.startsWith(prefix(pool))) continue;
+        const { state, info } = await client.schedule.getHandle(scheduleId).describe();
+        views.push({
+          id: scheduleId.slice(prefix(pool).length),
+          paused: state.paused,
+          next: info.nextActionTimes[0]?.toISOString() ?? null,
+          missedCatchup: info.numActionsMissedCatchupWindow,
+          skippedOverlap: info.numActionsSkippedOverlap,
+          recent: info.recentActions.map(({ takenAt }) => takenAt.toISOString()),
+        });
+      }
+      return views.sort((a, b) => (a.id < b.id ? -1 : 1));
+    },
+    pause: (pool, id, paused) => known(id, () => (paused ? handle(pool, id).pause() : handle(pool, id).unpause())),
+    trigger: (pool, id) => known(id, () => handle(pool, id).trigger()),
+    backfill: (pool, id, start, end) =>
+      known(id, () => handle(pool, id).backfill({ start, end, overlap: ScheduleOverlapPolicy.BUFFER_ALL })),
+    remove: (pool, id) => known(id, () => handle(pool, id).delete()),
+  };
+}
+
+function toOptions(pool: PoolRef, schedule: ScheduleDefinition, taskQueue: string): ScheduleOptions {
+  const input: TriggerInput = {
+    tenant: pool.tenant,
+    pool: pool.pool,
+    scheduleId: schedule.id,
+    catchupWindowMs: schedule.catchupWindow,
+  };
+  return {
+    scheduleId: prefix(pool) + schedule.id,
+    spec: {
+      ...(schedule.every === undefined ? {} : { intervals: [{ every: schedule.every }] }),
+      ...(schedule.cron === undefined ? {} : { cronExpressions: [schedule.cron] }),
+      jitter: schedule.jitter,
+    },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'balanceTrigger',
+      workflowId: `balance-trigger/${pool.tenant}/${pool.pool}/${schedule.id}`,
+      taskQueue,
+      args: [input],
+      staticSummary: `Scheduled cycle of pool ${pool.pool}`,
+    },
+    policies: {
+      overlap: OVERLAP[schedule.overlap],
+      catchupWindow: schedule.catchupWindow,
+      pauseOnFailure: schedule.pauseOnFailure,
+    },
+    state: { paused: schedule.paused },
+  };
+}
+
+async function known(id: string, call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) {
+      throw new BalanceError(
+        'usage',
+        {
+          type: 'UnknownSchedule',
+          message: `no schedule ${id}`,
+          got: id,
+          hint: '`balance schedule list` shows those that exist.',
+        },
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
