@@ -8,10 +8,11 @@ export function digitTemplate(text: string): string {
 }
 
 /**
- * The shape of a value: a run of words is `a`, a run of digits `9`, everything else stays.
- * `Acute care hospitals` is `a`, `1 Main St.` is `9 a.`, `2011-12-01` is `9-9-9`.
+ * The shape of a value: a number, or a run of digits, is `9`, a run of words is `a`, everything else stays.
+ * `Acute care hospitals` is `a`, `1 Main St.` is `9 a.`, `2011-12-01` is `9-9-9`, `-1.5` is `9`.
  */
 export function shapeOf(text: string): string {
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return '9';
   return text.replace(/\p{L}+(?: +\p{L}+)*/gu, 'a').replace(/\d+/g, '9');
 }
 

@@ -20,6 +20,8 @@ const PRIOR_LOG_ODDS = -1;
 const LEAST_SCORE = 0.1;
 /** A row must differ in all columns that its group decides, and in this many at least, to be a stranger to it. */
 const STRANGER_COLUMNS = 2;
+/** A mined rule that is broken in the same way by this many other rows of one group is no rule there. */
+const CUSTOM_VOTES = 10;
 /** Share of rows in which one column's text contains another's for the one to be a part of the other. */
 const EMBEDDED_SHARE = 0.9;
 
@@ -198,7 +200,8 @@ function voteInGroup(
     const odds = Math.log((against + UNSEEN_VOTES) / (own + UNSEEN_VOTES));
     const bounded = Math.max(-limit, Math.min(limit, odds));
     const isAccused = bounded > 0;
-    if (isAccused && !rule.declared && (established.has(code) || exempt[row] === 1)) continue;
+    const isExempt = established.has(code) || exempt[row] === 1 || own >= CUSTOM_VOTES;
+    if (isAccused && !rule.declared && isExempt) continue;
     tally.logOdds[row] += bounded;
     if (!isAccused && own > 0) tally.confirmed[row] = 1;
     if (bounded <= tally.candidateOdds[row]) continue;

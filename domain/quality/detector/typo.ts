@@ -70,7 +70,8 @@ export function typoSignals(column: CellColumn, index: number): Signal[] {
 function collectTemplates(column: CellColumn): Template[] {
   const byText = new Map<string, Template>();
   column.values.forEach((value, code) => {
-    if (isBlank(value) || isMissingSpelling(value)) return;
+    // Numbers differ legitimately; only text is misspelled.
+    if (isBlank(value) || isMissingSpelling(value) || Number.isFinite(Number(value))) return;
     const text = digitTemplate(value);
     const template = byText.get(text) ?? { text, rows: 0, codes: [] };
     template.rows += column.counts[code];
