@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { BalanceError, usageError } from '../types/errors.js';
 
+/** Largest amount, weight or quota: more is a mistake, and arithmetic on it would overflow. */
+export const AMOUNT_MAX = 1e100;
+
 const amount = z.number().min(0).describe('A finite number, zero or more.');
 const amounts = z.record(z.string().min(1), amount);
 
@@ -136,7 +139,7 @@ function assertAmounts(
         `add ${JSON.stringify(name)} to resources, with its capacity`,
       );
     }
-    if (!(value >= 0 && value < Infinity))
+    if (!(value >= 0 && value <= AMOUNT_MAX))
       throw invalid(`${where}: ${name} is not an amount`, 'a finite number, zero or more', String(value));
   }
 }

@@ -1,6 +1,6 @@
 /** An allocation instance in the form the kernels compute with: sorted, indexed, in flat typed arrays. */
 import { usageError } from '../types/errors.js';
-import { assertConsistent, type AllocationCohort, type AllocationInstance } from './allocation-instance.js';
+import { AMOUNT_MAX, assertConsistent, type AllocationCohort, type AllocationInstance } from './allocation-instance.js';
 
 /**
  * Models are ordered by id, resources by name, so that input order cannot matter. Node 0 is the pool; every cohort
@@ -34,11 +34,19 @@ export interface AllocationProblem {
   readonly ceiling: Float64Array;
 }
 
+/**
+ * Amounts below this count as 0 (and `assertConsistent` refuses those above its inverse): products and quotients of
+ * three amounts stay inside the range of a double, so that no rate overflows.
+ */
+function measurable(amount: number): number {
+  return amount < 1 / AMOUNT_MAX ? 0 : amount;
+}
+
 /** Builds the indexed form. Throws `InvalidAllocation` for anything inconsistent. O(input size + n log n). */
 export function compileAllocation(instance: AllocationInstance): AllocationProblem {
   assertConsistent(instance);
   const resourceNames = Object.keys(instance.resources).sort();
-  const capacity = Float64Array.from(resourceNames, (name) => instance.resources[name]);
+  const capacity = Float64Array.from(resourceNames, (name) => measurable(instance.resources[name]));
   const models = [...instance.models].sort((a, b) => (a.id < b.id ? -1 : 1));
   const tree = compileCohorts(instance.cohorts ?? [], resourceNames, capacity);
   const nodeIndex = new Map(tree.nodeIds.map((id, index) => [id, index]));
@@ -52,7 +60,7 @@ export function compileAllocation(instance: AllocationInstance): AllocationProbl
   for (const [i, model] of models.entries()) {
     const demand = model.demand ?? {};
     for (const name in demand) {
-      const value = demand[name];
+      const value = measurable(demand[name]);
       if (value === 0) continue;
       const r = resourceIndex.get(name)!;
       resources.push(r);
@@ -66,7 +74,7 @@ export function compileAllocation(instance: AllocationInstance): AllocationProbl
     resourceNames,
     capacity,
     modelIds: models.map((model) => model.id),
-    weight: Float64Array.from(models, (model) => model.weight ?? 1),
+    weight: Float64Array.from(models, (model) => measurable(model.weight ?? 1)),
     cap: Float64Array.from(models, (model) => model.cap ?? Infinity),
     step: Float64Array.from(models, (model) => model.gang ?? (whole ? 1 : 0)),
     running: Float64Array.from(models, (model) => model.running ?? 0),
@@ -99,7 +107,7 @@ function compileCohorts(
   for (let v = count - 1; v >= 1; v--) {
     const cohort = ordered[v - 1];
     parent[v] = cohort.parent ? index.get(cohort.parent)! : 0;
-    nodeWeight[v] = cohort.weight ?? 1;
+    nodeWeight[v] = measurable(cohort.weight ?? 1);
     for (let r = 0; r < width; r++) {
       const name = resourceNames[r];
       const at = v * width + r;

@@ -118,7 +118,9 @@ function fillNode(problem: AllocationProblem, filling: Filling, top: number, fix
   for (let round = 0; run.live[top] + run.liveWeightless[top] > 0; round++) {
     if (round > roundsMax) throw new Error(`progressive filling did not end within ${roundsMax} rounds`);
     setRates(run);
-    advance(run, timeToNextEvent(run));
+    const time = timeToNextEvent(run);
+    if (!(time < Infinity)) throw new Error('progressive filling has live models and nothing that can stop them');
+    advance(run, time);
   }
 }
 
