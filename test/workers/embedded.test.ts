@@ -106,6 +106,8 @@ describe('the embedded servers of a project', () => {
 
   test('stop leaves no process and no endpoints, and may be called twice', async () => {
     const { children } = readRun();
+    let died: string | undefined;
+    void embedded.died.then((name) => (died = name));
     writeEndpoints(projectDir, {
       pid: process.pid,
       startedAt: new Date(0).toISOString(),
@@ -117,6 +119,7 @@ describe('the embedded servers of a project', () => {
     });
     await embedded.stop();
     await embedded.stop();
+    expect(died).toBe('PostgreSQL'); // the one of the step before; Temporal was stopped, it did not die
     expect(children.some(isAlive)).toBe(false);
     expect(existsSync(join(stateDir(projectDir), 'run.json'))).toBe(false);
     expect(existsSync(join(stateDir(projectDir), 'endpoints.json'))).toBe(false);
