@@ -14,8 +14,10 @@ const BIN_RATE = 1 / 20;
 /** An hour of the week is remembered over four weeks. */
 const WEEK_RATE = 1 / 4;
 const ERROR_RATE = 1 / 500;
-/** Visits after which a bin's own residual size outweighs that of the whole stream. */
+/** Visits for which the stream's residual size counts, and the most for which an hour's own does. */
 const SPREAD_VISITS = 20;
+/** Rows between two looks at which calendar is best. */
+const CHOOSE_EVERY = 8;
 /** Residuals beyond this many scales are learned as if they were this large (Huber's clipping). */
 const LEARN_CLIP = 4;
 
@@ -31,7 +33,9 @@ export interface BaselineState {
   readonly errors: number[];
   readonly day: number[];
   readonly dayVisits: number[];
-  readonly daySpread: number[];
+  /** Size of normal residuals and visits in each hour of the day. */
+  readonly hourSpread: number[];
+  readonly hourVisits: number[];
   readonly week: number[];
   readonly weekVisits: number[];
   /** The hour of the week that is being gathered. */
@@ -51,7 +55,8 @@ export function emptyBaseline(): BaselineState {
     errors: [0, 0, 0],
     day: zeros(DAY_BINS),
     dayVisits: zeros(DAY_BINS),
-    daySpread: zeros(DAY_BINS),
+    hourSpread: zeros(24),
+    hourVisits: zeros(24),
     week: zeros(WEEK_BINS),
     weekVisits: zeros(WEEK_BINS),
     hour: { bin: 0, sum: 0, count: 0 },
@@ -88,13 +93,13 @@ export function seasonAt(state: BaselineState, seconds: number): number {
   return weekSeason(state, binOf(seconds, SECONDS_PER_WEEK, WEEK_BINS), dayBin);
 }
 
-/** Size of a normal residual at a time: the bin's own where it is known, the stream's otherwise; never 0. */
+/** Size of a normal residual at a time: the hour's own where it is known, the stream's otherwise; never 0. */
 export function scaleAt(state: BaselineState, seconds: number): number {
   const floor = 1e-9 * Math.abs(state.level) + 1e-12;
   if (state.calendar === 0) return Math.max(state.scale, floor);
-  const bin = binOf(seconds, SECONDS_PER_DAY, DAY_BINS);
-  const visits = Math.min(state.dayVisits[bin], 20);
-  const own = state.daySpread[bin];
+  const hour = binOf(seconds, SECONDS_PER_DAY, 24);
+  const visits = Math.min(state.hourVisits[hour], SPREAD_VISITS);
+  const own = state.hourSpread[hour];
   return Math.max((SPREAD_VISITS * state.scale + visits * own) / (SPREAD_VISITS + visits), 0.2 * state.scale, floor);
 }
 
@@ -123,12 +128,11 @@ export function learnBaseline(state: BaselineState, seconds: number, x: number, 
   // A profile is judged only on cycles after its first: within one it has seen the hour that it predicts.
   if (age >= SECONDS_PER_DAY) {
     const rate = Math.max(1 / ++state.judged, ERROR_RATE);
-    const error = (k: number, value: number): void => {
-      state.errors[k] += rate * (Math.min(Math.abs(value), 2 * limit) - state.errors[k]);
-    };
-    error(0, plain);
-    error(1, toDay);
-    error(2, age < SECONDS_PER_WEEK ? toDay : toWeek);
+    const { errors } = state;
+    errors[0] += rate * (Math.min(Math.abs(plain), 2 * limit) - errors[0]);
+    errors[1] += rate * (Math.min(Math.abs(toDay), 2 * limit) - errors[1]);
+    errors[2] += rate * (Math.min(Math.abs(age < SECONDS_PER_WEEK ? toDay : toWeek), 2 * limit) - errors[2]);
+    if (state.judged % CHOOSE_EVERY === 0) chooseCalendar(state);
   }
   learnHour(state, weekBin, plain, normal || state.calendar < 2, limit);
   if (normal) {
@@ -136,11 +140,12 @@ export function learnBaseline(state: BaselineState, seconds: number, x: number, 
     const size = Math.min(Math.abs(residual), limit);
     state.scale += Math.max(1 / state.rows, ERROR_RATE) * (size - state.scale);
     const rate = Math.max(1 / ++state.dayVisits[dayBin], BIN_RATE);
-    state.daySpread[dayBin] += rate * (size - state.daySpread[dayBin]);
+    const hour = Math.floor(dayBin / QUARTERS);
+    const hourRate = Math.max(1 / ++state.hourVisits[hour], BIN_RATE / QUARTERS);
+    state.hourSpread[hour] += hourRate * (size - state.hourSpread[hour]);
     state.day[dayBin] += rate * clip(toDay, 2 * limit);
     state.level += Math.max(1 / state.rows, LEVEL_RATE) * clip(residual, limit);
   }
-  chooseCalendar(state);
 }
 
 /**

@@ -12,6 +12,8 @@ const WINDOW_ROWS = 128;
 const SCALE_ROWS = 30;
 /** Residuals enter running means as if they were this large at most: one wild value is not a level. */
 const MEAN_CLIP = 12;
+/** The window keeps more of it: a shape is told by its heights. */
+const RING_CLIP = 100;
 /** Memories of the running means in rows; each statistic sees shifts too small for the one before it. */
 const MEMORIES = [4, 16, 64] as const;
 const SPREAD_MEMORY = 16;
@@ -116,8 +118,9 @@ export function measure(state: MeasureState, seconds: number, value: number, inE
   }
   state.spread += (Math.abs(clipped - means[1]) - state.spread) / SPREAD_MEMORY;
   out[SPREAD] = state.spread;
-  ring.residual[ring.next] = residual;
-  ring.season[ring.next] = season / scale;
+  // Thousandths suffice for naming and keep the snapshot small.
+  ring.residual[ring.next] = Math.round(1000 * Math.min(Math.max(residual, -RING_CLIP), RING_CLIP)) / 1000;
+  ring.season[ring.next] = Math.round((1000 * season) / scale) / 1000;
   ring.seconds[ring.next] = seconds;
   ring.next = (ring.next + 1) % WINDOW_ROWS;
   state.lastResidual = clipped;
