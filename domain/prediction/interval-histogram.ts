@@ -6,9 +6,9 @@
  * Barber et al., arXiv 2202.13415, with geometric weights).
  */
 
-/** Half of the bins; the outermost stands for errors of sinh(64/16) = 27 scales and more. */
-const HALF = 64;
-const BINS_PER_UNIT = 16;
+/** Half of the bins; the outermost stands for errors of sinh(32/8) = 27 scales and more. */
+const HALF = 32;
+const BINS_PER_UNIT = 8;
 /** Quantile of an unscaled error where nothing was counted yet, in scales (three sigma of a normal error). */
 const UNKNOWN_ERROR_SCALES = 3;
 /** The increment grows instead of every bin shrinking; beyond this both are scaled back. */

@@ -15,7 +15,7 @@ export const EXPERT_NAMES = [
   'seasonal profile',
   'long seasonal profile',
   'regression',
-  'fast regression',
+  'small regression',
 ] as const;
 export const EXPERT_COUNT = EXPERT_NAMES.length;
 /** Experts before this index need no learning. */
@@ -23,14 +23,16 @@ export const REGRESSION_EXPERT = 7;
 
 /** Coefficients before anything was learned: half of the last value, a tenth of the level, a fifth of the profile. */
 export const FEATURE_PRIOR: readonly number[] = [0.5, 0, 0.1, 0, 0.2, 0, 0, 0, 0, 0];
+/** The same for the small regression: last values, level, and the change that the profiles promise. */
+export const SMALL_FEATURE_PRIOR: readonly number[] = [0.5, 0, 0.3, 0.5, 0];
 /** The intercept's feature: smaller than 1, so that the ridge holds the intercept tighter than the lags. */
 const INTERCEPT_FEATURE = 0.3;
 /** Share of the present deviation from the profile that a profile forecast carries forward. */
 const DEVIATION_KEPT = 0.5;
 
 /**
- * Fills `experts` (forecasts of z at `target`, without the regressions) and `features` (relative to the slow
- * level at `origin`, which is returned). `origin` must be among the last ORIGINS_KEPT steps, `target` after it.
+ * Fills `experts` (forecasts of z at `target`, without the regressions) and the features of both regressions (relative
+ * to the slow level at `origin`, which is returned). `origin` must be among the last ORIGINS_KEPT steps, `target` after it.
  */
 export function readExperts(
   memory: SeriesMemory,
@@ -38,6 +40,7 @@ export function readExperts(
   target: number,
   experts: Float64Array,
   features: Float64Array,
+  smallFeatures: Float64Array,
 ): number {
   const { short, long } = memory;
   const level = memory.slow[slot(origin)];
@@ -72,5 +75,11 @@ export function readExperts(
   features[7] = hasLong ? profileLongNow - level : 0;
   features[8] = hasShort && memory.holds(origin - short) ? memory.at(origin - short) - level : 0;
   features[9] = INTERCEPT_FEATURE;
+
+  smallFeatures[0] = features[0];
+  smallFeatures[1] = features[1];
+  smallFeatures[2] = features[2];
+  smallFeatures[3] = features[4] - features[5];
+  smallFeatures[4] = features[6] - features[7];
   return level;
 }

@@ -7,7 +7,7 @@
  */
 import { usageError } from '../types/errors.js';
 import { EXPERT_COUNT, EXPERT_NAMES } from './series-experts.js';
-import { SEASON_STEPS_MAX, SeriesMemory } from './series-memory.js';
+import { SEASON_STEPS_MAX, SeriesMemory, slot } from './series-memory.js';
 import { HorizonMixture } from './series-mixture.js';
 
 /** Horizons that are learned, in steps; later ones use the last knot. */
@@ -51,7 +51,7 @@ export interface SeriesForecast {
   readonly reliable: boolean;
 }
 
-/** Versioned plain JSON; `state` is the base64 of little-endian 32-bit floats. */
+/** Versioned plain JSON; `state` is the base64 of the arrays in memory (little-endian). */
 export interface SeriesSnapshot {
   readonly version: 1;
   readonly seasons: readonly number[];
@@ -73,7 +73,7 @@ class MixtureForecaster implements SeriesForecaster {
   private history = 0;
   private errorFast = 0;
   private errorSlow = 0;
-  /** Error scale at recent origins is kept by the mixtures; this is the newest. */
+  /** Usual one-step error now, in z. */
   private errorScale = 0;
 
   constructor(readonly seasons: readonly number[]) {
@@ -98,7 +98,8 @@ class MixtureForecaster implements SeriesForecaster {
       memory.append(z);
       this.history++;
     }
-    for (const knot of knots) knot.issue(step, this.errorScale);
+    memory.errorScale[slot(step)] = this.errorScale;
+    for (const knot of knots) knot.issue(step);
   }
 
   private followErrors(step: number, z: number): void {
@@ -160,13 +161,6 @@ class MixtureForecaster implements SeriesForecaster {
   }
 
   snapshot(): SeriesSnapshot {
-    const arrays = this.arrays();
-    const state = new Float32Array(arrays.reduce((sum, values) => sum + values.length, 0));
-    let offset = 0;
-    for (const values of arrays) {
-      state.set(values, offset);
-      offset += values.length;
-    }
     return {
       version: 1,
       seasons: this.seasons,
@@ -175,28 +169,37 @@ class MixtureForecaster implements SeriesForecaster {
         ...[this.history, this.errorFast, this.errorSlow, this.errorScale],
         ...this.knots.map((knot) => knot.scored),
       ],
-      state: Buffer.from(state.buffer).toString('base64'),
+      state: Buffer.concat(this.arrays().map(bytesOf)).toString('base64'),
     };
   }
 
   restore(snapshot: SeriesSnapshot): void {
-    const bytes = Uint8Array.from(Buffer.from(snapshot.state, 'base64'));
-    const state = new Float32Array(bytes.buffer, 0, Math.floor(bytes.length / 4));
+    const bytes = Buffer.from(snapshot.state, 'base64');
+    const arrays = this.arrays().map(bytesOf);
+    const size = arrays.reduce((sum, array) => sum + array.length, 0);
+    if (bytes.length !== size) throw badSnapshot(`${bytes.length} bytes of state`, `${size} bytes`);
     let offset = 0;
-    for (const values of this.arrays()) {
-      values.set(state.subarray(offset, offset + values.length));
-      offset += values.length;
+    for (const array of arrays) {
+      bytes.copy(array, 0, offset);
+      offset += array.length;
     }
-    if (offset !== state.length) throw badSnapshot(`${state.length} numbers of state`, `${offset}`);
     const rest = snapshot.scalars.slice(this.memory.scalars().length);
     this.memory.restoreScalars(snapshot.scalars);
     [this.history, this.errorFast, this.errorSlow, this.errorScale] = rest as [number, number, number, number];
-    this.knots.forEach((knot, i) => (knot.scored = rest[4 + i]!));
+    this.knots.forEach((knot, i) => {
+      knot.scored = rest[4 + i];
+      knot.reweigh();
+    });
   }
 
-  private arrays(): readonly Float32Array[] {
+  private arrays(): readonly (Float32Array | Int16Array)[] {
     return [...this.memory.arrays(), ...this.knots.flatMap((knot) => knot.arrays())];
   }
+}
+
+/** The memory of an array as bytes; writing them writes the array. */
+function bytesOf(values: Float32Array | Int16Array): Buffer {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
 
 /** The knots on either side of a horizon and the weight of the later one. */

@@ -24,6 +24,19 @@ const CYCLES_MAX = 7;
 /** A value of so many scales renews the scale at once, so that z stays small and decodes without overflow. */
 const SCALES_MAX = 1e6;
 
+/** Resolution of older values: a two-thousandth of z, which spans sixteen either way, a ratio of 10^7 about the scale. */
+const RING_UNITS = 2048;
+const RING_LIMIT = 32_767;
+
+const packed = (z: number): number => Math.round(Math.max(-RING_LIMIT, Math.min(RING_LIMIT, z * RING_UNITS)));
+
+/** Profiles of recent and coming targets that are kept; derived, so not part of a snapshot. A power of two. */
+const PROFILES_CACHED = 2 * ORIGINS_KEPT;
+const emptyCache = (): { targets: Int32Array; values: Float64Array } => ({
+  targets: new Int32Array(PROFILES_CACHED).fill(-1),
+  values: new Float64Array(PROFILES_CACHED),
+});
+
 /** The indices of a ring of origins are taken modulo its length. */
 export const slot = (index: number): number => index & (ORIGINS_KEPT - 1);
 
@@ -34,23 +47,31 @@ export class SeriesMemory {
   /** Slowly decaying extremes of z. */
   high = 0;
   low = 0;
-  readonly ring: Float32Array;
+  /** z in units of 1 / RING_UNITS: two bytes a value. */
+  readonly ring: Int16Array;
   readonly fast = new Float32Array(ORIGINS_KEPT);
   readonly slow = new Float32Array(ORIGINS_KEPT);
   /** What the short-season profile said of each recent origin, before its value was known. */
   readonly expected = new Float32Array(ORIGINS_KEPT);
+  /** Usual one-step error at each recent origin; 0 where nothing was forecast. */
+  readonly errorScale = new Float32Array(ORIGINS_KEPT);
+  /** The exact values of the recent origins. */
+  private readonly recent = new Float32Array(ORIGINS_KEPT);
   private magnitude = 0;
+  private readonly shortProfiles = emptyCache();
+  private readonly longProfiles = emptyCache();
 
   /** `short` and `long` are seasons in steps, 0 where there is none. */
   constructor(
     readonly short: number,
     readonly long: number,
   ) {
-    this.ring = new Float32Array(Math.max(RING_STEPS_MIN, long + ORIGINS_KEPT + 16));
+    this.ring = new Int16Array(Math.max(RING_STEPS_MIN, long + ORIGINS_KEPT + 16 + (long & 1)));
   }
 
   at(index: number): number {
-    return this.ring[index % this.ring.length];
+    if (index > this.count - ORIGINS_KEPT) return this.recent[slot(index)];
+    return this.ring[index % this.ring.length] / RING_UNITS;
   }
 
   holds(index: number): boolean {
@@ -81,23 +102,42 @@ export class SeriesMemory {
   /**
    * Mean of the values with the phase of `target`, younger cycles weighing more, each averaged with its
    * neighbours; `otherwise` where no full cycle is held. Uses values at or before `origin` only.
+   *
+   * Less than a season ahead the result does not depend on the origin, so it is computed once per target.
    */
   profile(target: number, origin: number, season: number, otherwise: number): number {
-    let index = this.phase(target, origin, season);
-    if (index < 0) return otherwise;
+    const youngest = this.phase(target, origin, season);
+    if (youngest < 0) return otherwise;
+    if (target - origin >= season) return this.profileFrom(youngest, target, origin, season);
+    const cache = season === this.short ? this.shortProfiles : this.longProfiles;
+    const entry = target & (PROFILES_CACHED - 1);
+    if (cache.targets[entry] !== target) {
+      cache.values[entry] = this.profileFrom(youngest, target, origin, season);
+      cache.targets[entry] = target;
+    }
+    return cache.values[entry];
+  }
+
+  private profileFrom(youngest: number, target: number, origin: number, season: number): number {
+    const { ring } = this;
+    // What every origin of this target still holds: the result must not depend on when it is asked for.
+    const oldest = Math.max(1, target - ring.length + ORIGINS_KEPT);
     let sum = 0;
     let weight = 0;
     let cycleWeight = 1;
-    for (let cycle = 0; cycle < CYCLES_MAX && index >= 0 && this.holds(index); cycle++, index -= season) {
-      sum += cycleWeight * this.at(index);
+    for (let index = youngest, cycle = 0; cycle < CYCLES_MAX && index >= oldest; cycle++, index -= season) {
+      const at = index % ring.length;
+      sum += cycleWeight * ring[at];
       weight += cycleWeight;
-      if (index + 1 <= origin && this.holds(index - 1)) {
-        sum += cycleWeight * 0.5 * (this.at(index - 1) + this.at(index + 1));
+      if (index < origin) {
+        const before = at === 0 ? ring.length - 1 : at - 1;
+        const after = at === ring.length - 1 ? 0 : at + 1;
+        sum += cycleWeight * 0.5 * (ring[before] + ring[after]);
         weight += cycleWeight;
       }
       cycleWeight *= CYCLE_FADE;
     }
-    return sum / weight;
+    return weight === 0 ? ring[youngest % ring.length] / RING_UNITS : sum / weight / RING_UNITS;
   }
 
   /** Adopts a new scale when the mean magnitude has left [1/2, 2] of it. Returns how to carry a z over, or nothing. */
@@ -111,11 +151,14 @@ export class SeriesMemory {
     if (ratio <= 2 && ratio >= 0.5 && step > 0) return undefined;
     this.scale = this.magnitude;
     const carry = (z: number): number => Math.asinh(ratio * Math.sinh(z));
-    for (const values of [this.ring, this.fast, this.slow, this.expected]) {
+    for (const values of [this.recent, this.fast, this.slow, this.expected]) {
       for (let i = 0; i < values.length; i++) values[i] = carry(values[i]);
     }
+    for (let i = 0; i < this.ring.length; i++) this.ring[i] = packed(carry(this.ring[i] / RING_UNITS));
     this.high = carry(this.high);
     this.low = carry(this.low);
+    this.shortProfiles.targets.fill(-1);
+    this.longProfiles.targets.fill(-1);
     return carry;
   }
 
@@ -126,7 +169,8 @@ export class SeriesMemory {
 
   append(z: number): void {
     const step = this.count++;
-    this.ring[step % this.ring.length] = z;
+    this.ring[step % this.ring.length] = packed(z);
+    this.recent[slot(step)] = z;
     const now = slot(step);
     const before = slot(step - 1);
     const first = step === 0;
@@ -139,8 +183,8 @@ export class SeriesMemory {
   }
 
   /** The state beside the constructor's arguments, for snapshots. */
-  arrays(): readonly Float32Array[] {
-    return [this.ring, this.fast, this.slow, this.expected];
+  arrays(): readonly (Float32Array | Int16Array)[] {
+    return [this.fast, this.slow, this.expected, this.errorScale, this.recent, this.ring];
   }
 
   scalars(): number[] {

@@ -3,21 +3,19 @@
  * the errors that this mixture made. A forecaster holds one per knot of its horizon grid.
  */
 import { ErrorHistogram } from './interval-histogram.js';
-import { EXPERT_COUNT, FEATURE_PRIOR, readExperts, REGRESSION_EXPERT } from './series-experts.js';
-import { ORIGINS_KEPT, slot, type SeriesMemory } from './series-memory.js';
+import { EXPERT_COUNT, FEATURE_PRIOR, readExperts, REGRESSION_EXPERT, SMALL_FEATURE_PRIOR } from './series-experts.js';
+import { slot, type SeriesMemory } from './series-memory.js';
 import { RecursiveRegression } from './series-regression.js';
 
 /** Losses are means over about this many steps: recent accuracy decides. */
 const LOSS_STEPS = 100;
-/** Weight of an expert is its loss, relative to the best, to the power of minus this: polynomial weights
- * (Cesa-Bianchi & Lugosi, Prediction, Learning, and Games, section 2.1), which keep near-equals together. */
-const WEIGHT_POWER = 4;
 /** Regression errors beyond this multiple of the mean loss are clipped: an outlier teaches only so much. */
 const CLIP_LOSSES = 4;
 /** A regression may leave the seen range by this share of it. */
 const RANGE_MARGIN = 0.1;
-/** Forgetting of the steady and of the quick regression: about 500 and 100 steps. */
-const FORGETTING = [0.998, 0.99] as const;
+/** Forgetting of the regression and of the small one: they remember about 100 and 200 steps. */
+const FORGETTING = 0.99;
+const FORGETTING_SMALL = 0.995;
 /** Weight of an error against the next younger one: intervals follow about the last 200 steps. */
 const ERROR_FADE = 0.995;
 /** Below this, losses are equal: the series is constant. */
@@ -25,6 +23,7 @@ const LOSS_FLOOR = 1e-9;
 
 const experts = new Float64Array(EXPERT_COUNT);
 const features = new Float64Array(FEATURE_PRIOR.length);
+const smallFeatures = new Float64Array(SMALL_FEATURE_PRIOR.length);
 
 export class HorizonMixture {
   readonly losses = new Float32Array(EXPERT_COUNT);
@@ -32,16 +31,18 @@ export class HorizonMixture {
   readonly errors = new ErrorHistogram(ERROR_FADE);
   /** Targets scored so far. */
   scored = 0;
-  private readonly regressions = FORGETTING.map((rate) => new RecursiveRegression(FEATURE_PRIOR, rate));
-  /** What was issued at each recent origin, and the error scale then; 0 where nothing was. */
-  private readonly issued = new Float32Array(ORIGINS_KEPT);
-  private readonly issuedScale = new Float32Array(ORIGINS_KEPT);
+  private readonly regression = new RecursiveRegression(FEATURE_PRIOR, FORGETTING);
+  private readonly smallRegression = new RecursiveRegression(SMALL_FEATURE_PRIOR, FORGETTING_SMALL);
+  /** What was issued at the last `steps` origins: each is read once, when its target is known. */
+  private readonly issued: Float32Array;
 
   /** `steps` is how far ahead this horizon looks, from 1 to ORIGINS_KEPT - 1. */
   constructor(
     private readonly memory: SeriesMemory,
     readonly steps: number,
-  ) {}
+  ) {
+    this.issued = new Float32Array(steps);
+  }
 
   /** The mixture's forecast of z at `target` from `origin`. */
   point(origin: number, target: number): number {
@@ -52,10 +53,11 @@ export class HorizonMixture {
   }
 
   private read(origin: number, target: number): void {
-    const level = readExperts(this.memory, origin, target, experts, features);
-    this.regressions.forEach((regression, i) => {
-      experts[REGRESSION_EXPERT + i] = this.memory.clamp(level + regression.predict(features), RANGE_MARGIN);
-    });
+    const { memory } = this;
+    const level = readExperts(memory, origin, target, experts, features, smallFeatures);
+    const small = level + this.smallRegression.predict(smallFeatures);
+    experts[REGRESSION_EXPERT] = memory.clamp(level + this.regression.predict(features), RANGE_MARGIN);
+    experts[REGRESSION_EXPERT + 1] = memory.clamp(small, RANGE_MARGIN);
   }
 
   /** Scores the forecasts of step `target` with its value `z`, then learns from it. `target` is not yet appended. */
@@ -64,56 +66,57 @@ export class HorizonMixture {
     if (origin < 1) return;
     this.read(origin, target);
     const share = 1 / Math.min(++this.scored, LOSS_STEPS);
-    let best = Infinity;
-    for (let i = 0; i < EXPERT_COUNT; i++) {
-      this.losses[i] += share * (Math.abs(z - experts[i]) - this.losses[i]);
-      best = Math.min(best, this.losses[i]);
-    }
-    this.reweigh(best);
-    const scale = this.issuedScale[slot(origin)];
-    if (scale > 0) this.errors.count((z - this.issued[slot(origin)]) / scale);
-    this.regressions.forEach((regression, i) => {
-      const limit = CLIP_LOSSES * Math.max(this.losses[REGRESSION_EXPERT + i], LOSS_FLOOR);
-      const error = z - experts[REGRESSION_EXPERT + i];
-      regression.learn(features, Math.max(-limit, Math.min(limit, error)));
-    });
+    for (let i = 0; i < EXPERT_COUNT; i++) this.losses[i] += share * (Math.abs(z - experts[i]) - this.losses[i]);
+    this.reweigh();
+    const scale = this.memory.errorScale[slot(origin)];
+    if (scale > 0) this.errors.count((z - this.issuedAt(origin)) / scale);
+    this.regression.learn(features, this.clippedError(z, REGRESSION_EXPERT));
+    this.smallRegression.learn(smallFeatures, this.clippedError(z, REGRESSION_EXPERT + 1));
   }
 
-  private reweigh(best: number): void {
+  private clippedError(z: number, expert: number): number {
+    const limit = CLIP_LOSSES * Math.max(this.losses[expert], LOSS_FLOOR);
+    return Math.max(-limit, Math.min(limit, z - experts[expert]));
+  }
+
+  /**
+   * Weights follow from the losses, equal before any: the loss relative to the best to the power of -4. Polynomial
+   * weights (Cesa-Bianchi & Lugosi, Prediction, Learning, and Games, section 2.1) keep near-equals together.
+   */
+  reweigh(): void {
+    let best = Infinity;
+    for (let i = 0; i < EXPERT_COUNT; i++) best = Math.min(best, this.losses[i]);
     let total = 0;
     for (let i = 0; i < EXPERT_COUNT; i++) {
-      const ratio = (best + LOSS_FLOOR) / (this.losses[i] + LOSS_FLOOR);
-      const weight = ratio ** WEIGHT_POWER;
-      this.weights[i] = weight;
-      total += weight;
+      const square = ((best + LOSS_FLOOR) / (this.losses[i] + LOSS_FLOOR)) ** 2;
+      this.weights[i] = square * square;
+      total += this.weights[i];
     }
     for (let i = 0; i < EXPERT_COUNT; i++) this.weights[i] /= total;
   }
 
-  /** Records the forecast that `origin` (the newest step) issues for this horizon, in units of `scale`. */
-  issue(origin: number, scale: number): void {
-    this.issued[slot(origin)] = this.point(origin, origin + this.steps);
-    this.issuedScale[slot(origin)] = scale;
+  /** Records the forecast that `origin` (the newest step) issues for this horizon. */
+  issue(origin: number): void {
+    this.issued[origin % this.steps] = this.point(origin, origin + this.steps);
   }
 
-  /** What was issued at `origin`. */
+  /** What was issued at `origin`, one of the last `steps`. */
   issuedAt(origin: number): number {
-    return this.issued[slot(origin)];
+    return this.issued[origin % this.steps];
   }
 
   /** Follows a change of the memory's scale. */
   carry(over: (z: number) => number): void {
-    for (let i = 0; i < ORIGINS_KEPT; i++) this.issued[i] = over(this.issued[i]);
+    for (let i = 0; i < this.steps; i++) this.issued[i] = over(this.issued[i]);
   }
 
   arrays(): readonly Float32Array[] {
     return [
       this.losses,
-      this.weights,
       ...this.errors.arrays(),
-      ...this.regressions.flatMap((regression) => regression.arrays()),
+      ...this.regression.arrays(),
+      ...this.smallRegression.arrays(),
       this.issued,
-      this.issuedScale,
     ];
   }
 }
