@@ -33,6 +33,15 @@ export async function describe(at: DatasetScope, session: Session): Promise<Data
   const scan = await at.open.scan(scanNeed(at, columns, [], false));
   const [row] = await session.rows(`SELECT ${fields.join(', ')} FROM ${scan} WHERE ${arrivedSql(at)}`);
   const rows = Number(row.n);
+  if (at.eventColumn?.kind === 'string' && row.newest === null && Number(row[`${at.eventColumn.alias}_n`]) > 0) {
+    throw usageError({
+      type: 'TypeMismatch',
+      message: `dataset ${at.dataset.id}: no text of ${JSON.stringify(at.eventColumn.name)} is a time`,
+      expected: 'ISO 8601 texts in the event time column',
+      got: at.eventColumn.type,
+      hint: 'Without times every row counts as arrived: convert the column, or declare no event time.',
+    });
+  }
   const newestEventMs = numberOrNull(row.newest);
   return {
     contentId,

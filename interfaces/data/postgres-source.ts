@@ -40,6 +40,7 @@ async function openTable(
   }
   const client = postgres(filledUrl(source.url, dataset.sourceId, env), {
     max: 1,
+    max_lifetime: null,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     onnotice: () => undefined,
     connection: { application_name: 'balance data plane', TimeZone: 'UTC', DateStyle: 'ISO, YMD' },
@@ -54,6 +55,7 @@ async function openTable(
   try {
     return await translated(dataset, session.signal, async () => {
       await client.unsafe('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      const begun = await transactionStart(client);
       const columns = await tableColumns(client, dataset, source.schema, table);
       for (const name of key) columnNamed(columns, name);
       const contentId = await digest(client, relation);
@@ -62,7 +64,18 @@ async function openTable(
         columns,
         scan: (need) =>
           translated(dataset, session.signal, () => loadRows({ client, relation, columns, key, session, need })),
-        finish: close,
+        finish: () =>
+          translated(dataset, session.signal, async () => {
+            // The driver reconnects by itself; what it read after that is of another snapshot.
+            const same = (await transactionStart(client)) === begun;
+            await close();
+            if (same) return;
+            throw new BalanceError('unreachable', {
+              type: 'SourceChanged',
+              message: `dataset ${dataset.id}: the connection was lost while it was read`,
+              hint: 'Try again.',
+            });
+          }),
         abandon: () => close().catch(() => undefined),
       };
     });
@@ -72,6 +85,13 @@ async function openTable(
   }
 }
 
+/** In a transaction `now()` stands still at its start: it tells one transaction from another. */
+async function transactionStart(client: postgres.Sql): Promise<string> {
+  const [{ start }] = await client.unsafe<[{ start: string }]>('SELECT now()::text AS start');
+  return start;
+}
+
+/** A source's URL with `${NAME}` taken from the environment. @throws `MissingVariable`, naming the variable only. */
 export function filledUrl(url: string, sourceId: string, env: PostgresSourceOptions['env']): string {
   return url.replaceAll(/\$\{([^}]*)\}/g, (_, name: string) => {
     const value = env[name];

@@ -25,7 +25,10 @@ export async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Sessi
   const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
   const quotas = quotaSql(slice, columns, order, bindings);
   const wanted = Math.min(slice.rows ?? Infinity, slice.quotas === null ? Infinity : sum(Object.values(slice.quotas)));
+  let expected = Infinity;
   for (const share of pool.shares(slice.seed, wanted)) {
+    // What the last share gave tells what this one will: a share that is sure to run out is not asked.
+    if (share > 1 && expected / share < wanted) continue;
     const from = await pool.relation(slice.seed, share);
     const [made] = await session.rows(
       `CREATE OR REPLACE TEMP TABLE slice AS SELECT ${[...kept].join(', ')}, id, pos FROM ${from} ${quotas.join}
@@ -34,6 +37,7 @@ export async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Sessi
     );
     // Every row outside the share ranks behind every row in it: enough rows are the right rows.
     if (Number(made.Count) >= wanted) return;
+    expected = Number(made.Count) * share;
   }
 }
 
@@ -70,7 +74,9 @@ export async function writeSlice(
     `${newestSql(at.eventColumn)} AS newest`,
     `${at.dataset.definition.key === undefined ? '0' : 'count(*) - count(DISTINCT id)'} AS duplicates`,
     ...fields.map((column) => `count(${column.alias}) AS ${column.alias}_n`),
-    ...fields.map((column, index) => `count(*) FILTER (${contract[index] ?? 'FALSE'}) AS ${column.alias}_x`),
+    ...fields.map(
+      ({ alias }, index) => `${contract[index] === null ? '0' : `count(*) FILTER (${contract[index]})`} AS ${alias}_x`,
+    ),
   ];
   const [row] = await session.rows(`SELECT ${aggregates.join(', ')} FROM slice`, bindings.values);
   const rows = Number(row.n);

@@ -109,7 +109,12 @@ describe('describing a dataset', () => {
 });
 
 describe('what cannot be read', () => {
-  const root = scratch({ 'a.csv': 'n\n1\n', 'broken.parquet': 'not parquet', 'x.data': 'n\n' });
+  const root = scratch({
+    'a.csv': 'n\n1\n',
+    'broken.parquet': 'not parquet',
+    'x.data': 'n\n',
+    'text.csv': 'at\nsoon\n',
+  });
   const secret = scratch({ 'secret.csv': 'n\n1\n' });
   symlinkSync(join(secret, 'secret.csv'), join(root, 'link.csv'));
   it.each([
@@ -128,6 +133,12 @@ describe('what cannot be read', () => {
     ['a file of another format', fileDataset('broken.parquet', {}, root), 'UnreadableSource', 'usage'],
     ['an unknown ending', fileDataset('x.data', {}, root), 'UnknownFormat', 'usage'],
     ['an event time that is no column', fileDataset('a.csv', { eventTime: 'at' }, root), 'UnknownColumn', 'usage'],
+    [
+      'an event time of texts that are none',
+      fileDataset('text.csv', { eventTime: 'at' }, root),
+      'TypeMismatch',
+      'usage',
+    ],
     ['an event time without times', fileDataset('a.csv', { eventTime: 'n' }, root), 'TypeMismatch', 'usage'],
   ])('%s is named', async (_, dataset, type, kind) => {
     await expect(plane.describe(dataset, endOfTime, noAbort)).rejects.toMatchObject({
