@@ -103,6 +103,19 @@ export function scaleAt(state: BaselineState, seconds: number): number {
   return Math.max((SPREAD_VISITS * state.scale + visits * own) / (SPREAD_VISITS + visits), 0.2 * state.scale, floor);
 }
 
+/**
+ * Residuals to the level as it was before the first of them: a level that follows a drift hides it from its residuals.
+ * @param residuals in scales, oldest first; the last `frozen` of them have not moved the level.
+ */
+export function withoutFollowing(residuals: readonly number[], frozen: number): number[] {
+  let moved = 0;
+  return residuals.map((residual, i) => {
+    const whole = residual + moved;
+    if (i < residuals.length - frozen) moved += LEVEL_RATE * clip(residual, LEARN_CLIP);
+    return whole;
+  });
+}
+
 function clip(value: number, limit: number): number {
   return value > limit ? limit : value < -limit ? -limit : value;
 }

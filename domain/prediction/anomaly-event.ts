@@ -95,6 +95,19 @@ function bestOnsets(window: readonly EventRow[], before: readonly number[]): Rec
   return best;
 }
 
+/** Squared sum around a straight line through the whole window: a drift that began before it. */
+function lineSquares(window: readonly EventRow[], total: number): number {
+  const n = window.length;
+  const centre = (n - 1) / 2;
+  let [sum, cross] = [0, 0];
+  window.forEach(({ residual }, i) => {
+    sum += residual;
+    cross += residual * (i - centre);
+  });
+  const square = (n * (n * n - 1)) / 12;
+  return total - (sum * sum) / n - (square > 0 ? (cross * cross) / square : 0);
+}
+
 /** Best squared sum of a season of another phase; `phases` holds the season expected at each row for each phase tried. */
 function bestPhase(
   window: readonly EventRow[],
@@ -141,7 +154,7 @@ export function nameEvent(window: readonly EventRow[], { rowsOpen, phases, memor
     ['pulse', model(pulses.over) - penalty],
     ['open', model(pulses.open)],
     ['step', model(onsets.step) - wander],
-    ['ramp', model(onsets.ramp) - wander],
+    ['ramp', model(Math.min(onsets.ramp, lineSquares(window, total))) - wander],
     // Each size or phase of the season that was tried is a chance to fit by accident.
     ['season', model(season) - wander - Math.log(1 + phases.length)],
     ['variance', onsets.variance],

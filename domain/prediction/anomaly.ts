@@ -6,7 +6,14 @@
  * that lasts half a day is adopted as the new normal, and the old level is remembered for a return.
  */
 import { severityOf, suggestedAction, type AnomalySeverity } from './anomaly-actions.js';
-import { learnBaseline, scaleAt, seasonAt, SECONDS_PER_DAY, SECONDS_PER_WEEK } from './anomaly-baseline.js';
+import {
+  learnBaseline,
+  scaleAt,
+  seasonAt,
+  SECONDS_PER_DAY,
+  SECONDS_PER_WEEK,
+  withoutFollowing,
+} from './anomaly-baseline.js';
 import { nameEvent, type AnomalyType } from './anomaly-event.js';
 import { emptyNovelty, updateNovelty, type NoveltyState } from './anomaly-novelty.js';
 import {
@@ -200,8 +207,13 @@ function tryToName(state: AnomalySnapshot, seconds: number): Alarm {
   // Looking less often as the event grows older keeps its cost small beside that of its rows.
   const late = event.rowsOpen >= Math.min(Math.max(rowsPerDay(measures) / 2, 12), 96);
   if (!late && event.rowsOpen > 8 && event.rowsOpen % 4 !== 0) return NOTHING;
-  const window = recentRows(measures, state.rowsCalm + event.rowsOpen);
-  if (window.length < 2) return NOTHING;
+  const rows = recentRows(measures, state.rowsCalm + event.rowsOpen);
+  if (rows.length < 2) return NOTHING;
+  const residuals = withoutFollowing(
+    rows.map((row) => row.residual),
+    event.rowsOpen,
+  );
+  const window = rows.map((row, i) => ({ ...row, residual: residuals[i] }));
   const { type, lead } = nameEvent(window, {
     rowsOpen: event.rowsOpen,
     phases: phasesOf(state, window),
@@ -261,7 +273,8 @@ function followEvent(state: AnomalySnapshot, seconds: number, highest: number): 
   event.rowsNamed++;
   const calm = Math.abs(measures.means[0]) < CALM_MEAN && measures.repeats <= 2 * measures.repeatsMax + 2;
   event.calm = calm ? event.calm + 1 : 0;
-  if (event.calm >= CALM_ROWS) endEvent(state);
+  // A drift looks calm for a while after each adoption.
+  if (event.calm >= (event.type === 'trend' ? 4 : 1) * CALM_ROWS) endEvent(state);
   else if (event.rowsNamed >= adoptRows(measures) && event.rowsNamed % 16 === 0) adopt(state, event);
   return NOTHING;
 }
