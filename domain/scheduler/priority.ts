@@ -1,0 +1,120 @@
+/**
+ * Dynamic priority: who goes next, why, and how long anybody can be overtaken.
+ *
+ * score = criticality + urgency + fairness debt (each 0 to 1, times its weight) + waiting time / agingMs.
+ * The first three are bounded and the last grows without bound, so whoever has waited `overtakeMsMax` longer than another
+ * is before it, whatever else is true of the two: nobody starves, under any arrivals.
+ */
+
+export interface PriorityRequest {
+  readonly id: string;
+  /** 0 to 1: how much it matters. */
+  readonly criticality: number;
+  /** Epoch milliseconds. */
+  readonly arrivalMs: number;
+  /** Epoch milliseconds by which it must be done; null: never late. */
+  readonly deadlineMs: number | null;
+  /** Time that serving it takes, as far as known. */
+  readonly serviceMs: number;
+  /** 0 to 1: how far its owner is below its fair share (0: not at all, 1: it has had nothing). */
+  readonly fairnessDebt: number;
+}
+
+export interface PriorityWeights {
+  readonly criticality: number;
+  readonly urgency: number;
+  readonly fairnessDebt: number;
+  /** Waiting time that weighs as much as one point of score, milliseconds above 0. */
+  readonly agingMs: number;
+}
+
+/** Equal terms, and a minute of waiting outweighs any one of them: the plainest choice that starves nobody. */
+export const DEFAULT_PRIORITY_WEIGHTS: PriorityWeights = {
+  criticality: 1,
+  urgency: 1,
+  fairnessDebt: 1,
+  agingMs: 60_000,
+};
+
+export interface PriorityTerm {
+  readonly name: 'criticality' | 'urgency' | 'fairnessDebt' | 'waiting';
+  /** 0 to 1; for waiting, waited time / agingMs without bound. */
+  readonly value: number;
+  readonly weight: number;
+}
+export interface Priority {
+  readonly id: string;
+  readonly score: number;
+  /** score = sum of value x weight: the explanation. */
+  readonly terms: readonly PriorityTerm[];
+  /** Time left after serving it at once; below 0 it is late whatever is done. Null without deadline. */
+  readonly slackMs: number | null;
+}
+
+/**
+ * Longest lead in arrival that can be overtaken: a request is before every one that arrived more than this after it.
+ * So with one server it starts at most `overtakeMsMax` + the work that arrived before arrival + overtakeMsMax later.
+ */
+export function overtakeMsMax(weights: PriorityWeights = DEFAULT_PRIORITY_WEIGHTS): number {
+  return (weights.criticality + weights.urgency + weights.fairnessDebt) * weights.agingMs;
+}
+
+/**
+ * Scores one request at `nowMs`.
+ *
+ * Urgency is agingMs / (agingMs + slack): 1 when no slack is left, 1/2 with agingMs of it, 0 without deadline; the
+ * hyperbola of least-slack rules, bounded.
+ * @throws Error for values out of range or weights that break the bound: a programmer's error.
+ */
+export function priorityOf(
+  request: PriorityRequest,
+  nowMs: number,
+  weights: PriorityWeights = DEFAULT_PRIORITY_WEIGHTS,
+): Priority {
+  assertRange(request, weights);
+  const slackMs = request.deadlineMs === null ? null : request.deadlineMs - nowMs - request.serviceMs;
+  const urgency = slackMs === null ? 0 : weights.agingMs / (weights.agingMs + Math.max(0, slackMs));
+  const terms: PriorityTerm[] = [
+    { name: 'criticality', value: request.criticality, weight: weights.criticality },
+    { name: 'urgency', value: urgency, weight: weights.urgency },
+    { name: 'fairnessDebt', value: request.fairnessDebt, weight: weights.fairnessDebt },
+    { name: 'waiting', value: (nowMs - request.arrivalMs) / weights.agingMs, weight: 1 },
+  ];
+  return { id: request.id, score: terms.reduce((sum, { value, weight }) => sum + value * weight, 0), terms, slackMs };
+}
+
+/** All requests, the one to serve first in front; equal scores by earlier deadline, then id. O(n log n). */
+export function orderByPriority(
+  requests: readonly PriorityRequest[],
+  nowMs: number,
+  weights: PriorityWeights = DEFAULT_PRIORITY_WEIGHTS,
+): Priority[] {
+  const slack = (priority: Priority) => priority.slackMs ?? Infinity;
+  return requests
+    .map((request) => priorityOf(request, nowMs, weights))
+    .sort((a, b) => b.score - a.score || (slack(a) === slack(b) ? 0 : slack(a) - slack(b)) || (a.id < b.id ? -1 : 1));
+}
+
+/**
+ * How far an owner is below its fair share, 0 to 1: (fair - received) / fair, 0 when it has received more or is owed
+ * nothing.
+ */
+export function fairnessDebt(received: number, fairShare: number): number {
+  return fairShare > 0 ? Math.min(1, Math.max(0, (fairShare - received) / fairShare)) : 0;
+}
+
+function assertRange(request: PriorityRequest, weights: PriorityWeights): void {
+  const isFraction = (value: number) => value >= 0 && value <= 1;
+  if (!isFraction(request.criticality) || !isFraction(request.fairnessDebt)) {
+    throw new Error(
+      `priority of ${request.id}: criticality and fairnessDebt must be 0 to 1, got ${request.criticality} and ${request.fairnessDebt}`,
+    );
+  }
+  if (!Number.isFinite(request.arrivalMs) || !(request.serviceMs >= 0))
+    throw new Error(`priority of ${request.id}: arrivalMs must be finite and serviceMs at least 0`);
+  const bounded = [weights.criticality, weights.urgency, weights.fairnessDebt].every(
+    (weight) => weight >= 0 && weight < Infinity,
+  );
+  if (!bounded || !(weights.agingMs > 0 && weights.agingMs < Infinity))
+    throw new Error('priority weights must be finite and at least 0, agingMs above 0');
+}
