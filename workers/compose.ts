@@ -1,7 +1,7 @@
 /** The composition root: wires stores, data plane and Temporal into activities. Configuration is parsed once, here. */
 import { createRequire } from 'node:module';
 import { Client, Connection } from '@temporalio/client';
-import { createActivities, type Activities } from '../activities/create.js';
+import { createActivities, type Activities, type ActivityDependencies } from '../activities/create.js';
 import { createCloseStore } from '../db/close-store.js';
 import { createCycleStore } from '../db/cycle-store.js';
 import { createHistoryStore, createSeriesStore } from '../db/history-store.js';
@@ -61,7 +61,10 @@ function ownVersion(): string {
   return 'unknown';
 }
 
-export async function compose(settings: WorkerSettings): Promise<Composition> {
+export async function compose(
+  settings: WorkerSettings,
+  replace: (dependencies: ActivityDependencies) => ActivityDependencies = (dependencies) => dependencies,
+): Promise<Composition> {
   const database = openDatabase(settings.databaseUrl, { connectionsMax: 12 });
   const engine: Engine = await openEngine({
     threads: settings.threads,
@@ -73,29 +76,31 @@ export async function compose(settings: WorkerSettings): Promise<Composition> {
   const { db } = database;
   const cacheFiles = fileCache(settings.cacheDir);
   const loops = createLoopClient(client, settings.taskQueue);
-  const activities = createActivities({
-    now: () => Date.now(),
-    versions: versions(),
-    analyzers: defaultAnalyzers,
-    data: createDataPlane({
-      engine,
-      cacheDir: settings.cacheDir,
-      env: { ...process.env, DATABASE_URL: settings.databaseUrl },
-      baseDir: settings.projectRoot,
-      projectRoot: settings.projectRoot,
+  const activities = createActivities(
+    replace({
+      now: () => Date.now(),
+      versions: versions(),
+      analyzers: defaultAnalyzers,
+      data: createDataPlane({
+        engine,
+        cacheDir: settings.cacheDir,
+        env: { ...process.env, DATABASE_URL: settings.databaseUrl },
+        baseDir: settings.projectRoot,
+        projectRoot: settings.projectRoot,
+      }),
+      cacheFiles,
+      scanSlots: createScanSlots(database.sql),
+      cycles: createCycleStore(db),
+      stages: createStageStore(db),
+      plans: createPlanStore(db),
+      batches: createBatchStore(db),
+      series: createSeriesStore(db),
+      history: createHistoryStore(db),
+      closing: createCloseStore(db),
+      requests: createRequestStore(db),
+      loops,
     }),
-    cacheFiles,
-    scanSlots: createScanSlots(database.sql),
-    cycles: createCycleStore(db),
-    stages: createStageStore(db),
-    plans: createPlanStore(db),
-    batches: createBatchStore(db),
-    series: createSeriesStore(db),
-    history: createHistoryStore(db),
-    closing: createCloseStore(db),
-    requests: createRequestStore(db),
-    loops,
-  });
+  );
   const close = async (): Promise<void> => {
     await connection.close();
     await engine.close();

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { ActivityDependencies } from '../activities/create.js';
 import { evictCache, EVICTION_GRACE_MS, prune } from '../db/maintenance.js';
 import { startOutboxRelay, type Publisher } from '../db/outbox.js';
 import { createPoolStore } from '../db/pool-store.js';
@@ -21,12 +22,19 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
+export interface WorkerHooks {
+  /** Where outbox messages go besides Postgres. */
+  readonly publish?: Publisher;
+  readonly onError: (error: Error) => void;
+  /** Bundled workflow code; default: the build's bundle, else the sources. */
+  readonly workflowCode?: string;
+  /** Replaces parts of the composition: tests give ports that fail. */
+  readonly replace?: (dependencies: ActivityDependencies) => ActivityDependencies;
+}
+
 let runtimeInstalled = false;
 
-export async function startWorker(
-  settings: WorkerSettings,
-  options: { readonly publish?: Publisher; readonly onError: (error: Error) => void },
-): Promise<RunningWorker> {
+export async function startWorker(settings: WorkerSettings, options: WorkerHooks): Promise<RunningWorker> {
   if (!runtimeInstalled) {
     // Signals are the composition root's business: it stops servers and workers in order.
     Runtime.install({
@@ -35,14 +43,14 @@ export async function startWorker(
     });
     runtimeInstalled = true;
   }
-  const composition = await compose(settings);
+  const composition = await compose(settings, options.replace);
   const connection = await NativeConnection.connect({ address: settings.temporalAddress });
   const worker = await Worker.create({
     connection,
     namespace: settings.temporalNamespace,
     taskQueue: settings.taskQueue,
     activities: composition.activities,
-    ...workflowSource(),
+    ...(options.workflowCode === undefined ? workflowSource() : { workflowBundle: { code: options.workflowCode } }),
     maxConcurrentActivityTaskExecutions: ACTIVITIES_MAX,
     maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
     shutdownGraceTime: '10s',
