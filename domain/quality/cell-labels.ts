@@ -79,7 +79,7 @@ function knownSignals(pairs: readonly (readonly Pair[])[]): Signal[] {
   );
 }
 
-interface Record {
+interface Trial {
   hits: number;
   cells: number;
 }
@@ -104,8 +104,8 @@ function reweigh(table: CellTable, signals: readonly Signal[], pairs: readonly (
   const pairAt = new Map(
     pairs.flatMap((column, index) => column.map((pair) => [pair.row * table.columns.length + index, pair])),
   );
-  const pooled = new Map<string, Record>();
-  const local = new Map<string, Record>();
+  const pooled = new Map<string, Trial>();
+  const local = new Map<string, Trial>();
   const keyOf = (signal: Signal): string => {
     const column = table.columns[signal.column];
     const look = LOOK_KINDS.has(signal.kind) ? shapeOf(column.values[column.codes[signal.row]]) : '';
@@ -124,7 +124,7 @@ function reweigh(table: CellTable, signals: readonly Signal[], pairs: readonly (
       records.set(key, record);
     }
   }
-  const posterior = (prior: number, weight: number, record: Record | undefined): number =>
+  const posterior = (prior: number, weight: number, record: Trial | undefined): number =>
     record === undefined ? prior : (weight * prior + record.hits) / (weight + record.cells);
   return signals
     .map((signal) => {

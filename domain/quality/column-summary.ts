@@ -31,7 +31,8 @@ const TYPE_SHARE = 0.95;
 /** How many of the most frequent values and shapes a summary lists. */
 const LISTED = 5;
 
-const TYPE_TESTS: readonly (readonly [ColumnType, RegExp])[] = [
+/** Types in the order in which they are tried, each with the pattern of its values. */
+export const TYPE_TESTS: readonly (readonly [ColumnType, RegExp])[] = [
   ['integer', /^[+-]?\d+$/],
   ['number', /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/],
   ['boolean', /^(?:true|false|yes|no)$/i],
