@@ -56,8 +56,8 @@ export function filesSource(options: FilesSourceOptions): DataSource {
       for (const file of files) parts.push(`${file.name}\0${await digestOf(file)}`);
       const contentId =
         files.length === 1 ? await digestOf(files[0]) : createHash('sha256').update(parts.join('\n')).digest('hex');
-      const reader = readerSql(format, files);
-      const columns = await memoised(schemas, `${format}\0${contentId}`, () => describeColumns(reader, session));
+      const reader = readerSql(format, files, isGlob(dataset.definition.path));
+      const columns = await memoised(schemas, `${contentId}\0${reader}`, () => describeColumns(reader, session));
       return openFiles({ dataset, root, format, files, contentId, columns, reader });
     },
   };
@@ -114,7 +114,7 @@ async function datasetFiles(dataset: DatasetRef, root: string, session: Session)
     });
   }
   if (isAbsolute(pattern) || pattern.split(/[\\/]/).includes('..')) throw outside(dataset, pattern);
-  const paths = /[*?[]/.test(pattern)
+  const paths = isGlob(pattern)
     ? (await session.rows('SELECT file FROM glob($1)', [join(root, pattern)])).map((row) => String(row.file))
     : [join(root, pattern)];
   if (paths.length > FILES_MAX) {
@@ -137,6 +137,10 @@ async function datasetFiles(dataset: DatasetRef, root: string, session: Session)
   if (files.length === 0)
     throw unreadable(dataset, `no file matches ${pattern}`, `The root of source ${dataset.sourceId} is ${root}.`);
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function isGlob(pattern = ''): boolean {
+  return /[*?[]/.test(pattern);
 }
 
 function outside(dataset: DatasetRef, got: string): BalanceError {
@@ -168,9 +172,10 @@ function formatOf(dataset: DatasetRef): Format {
 }
 
 /** The table function over all files. The whole file decides the column types: a sample would miss late dirt. */
-function readerSql(format: Format, files: readonly DataFile[]): string {
+function readerSql(format: Format, files: readonly DataFile[], partitioned: boolean): string {
   const list = `[${files.map((file) => quoteText(file.path)).join(', ')}]`;
-  const many = files.length > 1 ? ', union_by_name = true' : '';
+  // Folders named `column=value` become columns of a glob; a single file is what it holds, wherever it lies.
+  const many = `, hive_partitioning = ${partitioned}${files.length > 1 ? ', union_by_name = true' : ''}`;
   const name = files.length > 1 ? ', filename = true' : '';
   if (format === 'parquet') return `read_parquet(${list}${many}${name}, file_row_number = true)`;
   return `read_${format}(${list}, sample_size = -1${many}${name})`;

@@ -193,8 +193,9 @@ async function loadRows({ client, relation, columns, key, session, need }: Load)
   const keyColumns = need.identity ? key.map((name) => columnNamed(columns, name)) : [];
   const wanted = columns.filter((column) => need.columns.includes(column) || keyColumns.includes(column));
   const bindings = new Bindings();
+  // Texts compare by their bytes, as in the engine: a server's own collation may order, and so filter, differently.
   const spell = (column: SourceColumn): string =>
-    column.kind === 'string' ? `${quoteIdentifier(column.name)}::text` : quoteIdentifier(column.name);
+    quoteIdentifier(column.name) + (column.kind === 'string' ? '::text COLLATE "C"' : '');
   const conditions = ['TRUE'];
   if (need.anyOf.length > 0) {
     const any = need.anyOf.map(

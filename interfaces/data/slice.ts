@@ -16,12 +16,11 @@ export async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Sessi
   const { columns } = at.open;
   const bindings = new Bindings();
   const where = predicateSql(slice.where, { dialect: 'duckdb', columns, bindings, spell: (column) => column.alias });
-  const fields = fieldsOf(slice, at).map((column) => column.alias);
-  const kept = new Set(fields);
+  const kept = new Set(fieldsOf(slice, at).map((column) => column.alias));
   if (at.eventColumn !== null) kept.add(at.eventColumn.alias);
   if (slice.classColumn !== null) kept.add(columnNamed(columns, slice.classColumn).alias);
   // Rows of one declared key have one identity: their order, and so which of them fit, ends in the slice's own values.
-  const order = `ORDER BY ${['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : fields)].join(', ')}`;
+  const order = `ORDER BY ${['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : kept)].join(', ')}`;
   const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
   const quotas = quotaSql(slice, columns, order, bindings);
   const wanted = Math.min(slice.rows ?? Infinity, slice.quotas === null ? Infinity : sum(Object.values(slice.quotas)));
@@ -53,7 +52,7 @@ function quotaSql(slice: SliceAsk, columns: readonly SourceColumn[], order: stri
     ([name, quota]) => `(CAST(${bindings.bind(name)} AS VARCHAR), ${wholeMs(quota)})`,
   );
   return {
-    join: `JOIN (VALUES ${[...quotas, '(NULL, 0)'].join(', ')}) quotas (class, quota) ON ${text} = class`,
+    join: `JOIN (VALUES ${[...quotas, '(CAST(NULL AS VARCHAR), 0)'].join(', ')}) quotas (class, quota) ON ${text} = class`,
     keep: `QUALIFY row_number() OVER (PARTITION BY class ${order}) <= quota`,
   };
 }

@@ -213,6 +213,15 @@ describe('a Postgres dataset', () => {
     );
   });
 
+  it('orders texts by their bytes, whatever the collation of the column', async () => {
+    await sql.unsafe(
+      `CREATE TABLE worded (row_id int, t text COLLATE "en-x-icu"); INSERT INTO worded VALUES (1, 'a'), (2, 'B')`,
+    );
+    const where = [{ column: 't', op: '<', value: 'a' }] as const;
+    const [answer] = await plane.measure(tableDataset('worded'), endOfTime, [ask('upper', { where })], noAbort);
+    expect(answer.rows).toBe(1);
+  });
+
   it('says what is wrong, without the address', async () => {
     const describeOf = (set: DatasetRef) => plane.describe(set, endOfTime, noAbort);
     await expect(describeOf(tableDataset('missing'))).rejects.toMatchObject({
