@@ -18,6 +18,7 @@ import { registerMerge } from './commands/merge.js';
 import { registerSimulate } from './commands/simulate.js';
 import { registerPeaks } from './commands/peaks.js';
 import { registerProfile } from './commands/profile.js';
+import { registerWatch } from './commands/watch.js';
 
 const commands: readonly RegisterCommand[] = [
   registerUp,
@@ -35,6 +36,7 @@ const commands: readonly RegisterCommand[] = [
   registerSimulate,
   registerPeaks,
   registerProfile,
+  registerWatch,
 ];
 
 const program = new Command('balance')
