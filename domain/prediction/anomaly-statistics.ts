@@ -141,7 +141,8 @@ const LEARN_EVERY = [1, 1, 4, 16, 4] as const;
 
 /** Learns the statistics of a normal row. */
 export function learnTails(state: MeasureState, statistics: readonly number[]): void {
-  if (state.rows <= SCALE_ROWS) return;
+  // Before the first day is over its season looks like drifts and shifts.
+  if (state.rows <= Math.max(SCALE_ROWS, Math.min(rowsPerDay(state), 288))) return;
   for (let k = 0; k < STATISTICS; k++) {
     if (state.rows % LEARN_EVERY[k] === 0) learnTail(state.tails[k], statistics[k]);
   }

@@ -17,6 +17,7 @@ const START_RATIO = 2.46;
 /** Excesses that the prior counts for; its mean excess is again that of a normal residual over its 95 % quantile. */
 const PRIOR_EXCESSES = 10;
 const PRIOR_RATIO = 0.47;
+const EXCESS_CLIP = 5;
 /** Heaviest tail shape believed: beyond 0.4 the variance of the moment estimate no longer exists in practice. */
 const SHAPE_MAX = 0.4;
 
@@ -46,7 +47,8 @@ export function learnTail(tail: TailState, value: number): void {
   }
   const above = value > tail.threshold;
   if (above) {
-    const excess = value - tail.threshold;
+    // A drift must not teach its own tail: an excess counts five mean ones at most, which a normal row reaches in 1 of 3,000.
+    const excess = Math.min(value - tail.threshold, EXCESS_CLIP * meanExcess(tail));
     tail.excesses++;
     const rate = Math.max(1 / tail.excesses, EXCESS_RATE);
     tail.excessMean += rate * (excess - tail.excessMean);
@@ -57,12 +59,17 @@ export function learnTail(tail: TailState, value: number): void {
   tail.threshold += step * tail.mean * ((above ? 1 : 0) - TAIL_SHARE);
 }
 
+/** Mean excess over the threshold, with the prior's share. */
+function meanExcess(tail: TailState): number {
+  return (PRIOR_EXCESSES * PRIOR_RATIO * tail.mean + tail.excesses * tail.excessMean) / (PRIOR_EXCESSES + tail.excesses);
+}
+
 /** Surprise of a value: -ln of the probability that a normal row reaches it; 0 below the threshold. */
 export function surprise(tail: TailState, value: number): number {
   if (!(value > tail.threshold) || tail.mean <= 0) return 0;
   const excess = value - tail.threshold;
   const n = tail.excesses;
-  const mean = (PRIOR_EXCESSES * PRIOR_RATIO * tail.mean + n * tail.excessMean) / (PRIOR_EXCESSES + n);
+  const mean = meanExcess(tail);
   const variance = tail.excessSquare - tail.excessMean * tail.excessMean;
   // Moments of a generalised Pareto law: shape (1 - mean^2 / variance) / 2; 30 excesses make it worth using.
   const shape = n < 30 || variance <= 0 ? 0 : 0.5 * (1 - tail.excessMean ** 2 / variance);

@@ -224,7 +224,7 @@ function tryToName(state: AnomalySnapshot, seconds: number): Alarm {
   const early = measures.baseline.calendar > 0 && event.rowsOpen < Math.min(rowsPerDay(measures) / 8, 36);
   if (type === 'trend' && early) return NOTHING;
   if (type === null) {
-    endEvent(state);
+    if (late || Math.abs(measures.means[1]) < 0.5) endEvent(state);
     return NOTHING;
   }
   if (type === 'level-shift' && returns(state)) return NOTHING;
