@@ -1,0 +1,218 @@
+/**
+ * Which reads run together. A batch pays a fixed cost, and once for each source that any of its members needs; it is
+ * bounded in every resource. Greedy filling by shared sources, then local search: moves, swaps and dissolved batches.
+ */
+
+export interface ComposeItem {
+  readonly id: string;
+  /** Sources that must be opened (loaded, connected) for it. */
+  readonly sources: readonly string[];
+  /** What it takes of each resource, in the order of the limits; 0 or more. */
+  readonly demand: readonly number[];
+}
+
+export interface ComposeProblem {
+  readonly items: readonly ComposeItem[];
+  /** Most of each resource in one batch. */
+  readonly limits: readonly number[];
+  /** Cost of a batch, and of each source that a batch opens (`defaultSourceCost` for those not listed). */
+  readonly batchCost: number;
+  readonly sourceCosts: Readonly<Record<string, number>>;
+  readonly defaultSourceCost: number;
+}
+
+export interface Composition {
+  /** Item ids of each batch, sorted; batches ordered by their first id. */
+  readonly batches: readonly (readonly string[])[];
+  readonly cost: number;
+  /** Most used share of any limit in any batch, 0 to 1 (above 1 only for an item that fits nowhere). */
+  readonly peak: number;
+}
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
+
+/** Rounds of local search; each is a strict improvement, and real inputs need a handful. */
+const ROUNDS_MAX = 200;
+/** Local search tries all pairs of items; beyond this many the greedy result stands. */
+const LOCAL_ITEMS_MAX = 200;
+
+type Batch = readonly ComposeItem[];
+
+class Costs {
+  constructor(private readonly problem: ComposeProblem) {}
+
+  batch(items: Batch): number {
+    if (items.length === 0) return 0;
+    const { batchCost, sourceCosts, defaultSourceCost } = this.problem;
+    const sources = new Set(items.flatMap((item) => item.sources));
+    let cost = batchCost;
+    for (const source of sources) cost += Object.hasOwn(sourceCosts, source) ? sourceCosts[source] : defaultSourceCost;
+    return cost;
+  }
+
+  /** Used share of the scarcest limit. */
+  load(items: Batch): number {
+    return this.problem.limits.reduce((most, limit, r) => {
+      const used = items.reduce((sum, item) => sum + item.demand[r], 0);
+      return Math.max(most, used === 0 ? 0 : used / limit);
+    }, 0);
+  }
+
+  /** Within all limits, or a single item that no batch can hold. */
+  fits(items: Batch): boolean {
+    return items.length <= 1 || this.load(items) <= 1 + 1e-9;
+  }
+
+  total(batches: readonly Batch[]): number {
+    return batches.reduce((sum, batch) => sum + this.batch(batch), 0);
+  }
+}
+
+/** Opens a batch with the item that costs most alone, then adds what costs least on top and fills it best. */
+function greedy(items: readonly ComposeItem[], costs: Costs): Batch[] {
+  const open = [...items].sort(
+    (a, b) => costs.batch([b]) - costs.batch([a]) || costs.load([b]) - costs.load([a]) || byText(a.id, b.id),
+  );
+  const batches: Batch[] = [];
+  while (open.length > 0) {
+    let batch: Batch = [open.shift()!];
+    for (;;) {
+      let best = -1;
+      let bestScore = -Infinity;
+      const before = costs.batch(batch);
+      open.forEach((item, index) => {
+        const joined = [...batch, item];
+        if (!costs.fits(joined)) return;
+        // Saved against a batch of its own; what fills the batch further wins a tie.
+        const score = before + costs.batch([item]) - costs.batch(joined) + 1e-6 * costs.load([item]);
+        if (score > bestScore) [best, bestScore] = [index, score];
+      });
+      if (best === -1 || bestScore < 0) break;
+      batch = [...batch, ...open.splice(best, 1)];
+    }
+    batches.push(batch);
+  }
+  return batches;
+}
+
+const without = (batch: Batch, item: ComposeItem): Batch => batch.filter((other) => other !== item);
+const improves = (less: number, more: number): boolean => more - less > 1e-9 * Math.max(1, Math.abs(more));
+
+/**
+ * What local search minimises: the cost, then the sum of squared loads negated, which favours one full and one empty
+ * batch over two half full ones and so leads on to dissolving a batch.
+ */
+function better(now: readonly Batch[], then: readonly Batch[], costs: Costs): boolean {
+  const [before, after] = [costs.total(now), costs.total(then)];
+  if (improves(after, before)) return true;
+  if (improves(before, after)) return false;
+  const squares = (batches: readonly Batch[]) => batches.reduce((sum, batch) => sum + costs.load(batch) ** 2, 0);
+  return improves(squares(now), squares(then));
+}
+
+/** Every pair of batches after one move or one swap between batches `a` and `b`. */
+function* exchanges(a: Batch, b: Batch): Generator<[Batch, Batch]> {
+  for (const item of a) yield [without(a, item), [...b, item]];
+  for (const item of b) yield [[...a, item], without(b, item)];
+  for (const x of a)
+    for (const y of b)
+      yield [
+        [...without(a, x), y],
+        [...without(b, y), x],
+      ];
+}
+
+function improveOnce(batches: readonly Batch[], costs: Costs): Batch[] | null {
+  for (let i = 0; i < batches.length; i++) {
+    for (let j = i + 1; j < batches.length; j++) {
+      const [a, b] = [batches[i], batches[j]];
+      for (const [x, y] of exchanges(a, b)) {
+        if (!better([a, b], [x, y], costs) || !costs.fits(x) || !costs.fits(y)) continue;
+        return batches
+          .with(i, x)
+          .with(j, y)
+          .filter((batch) => batch.length > 0);
+      }
+    }
+  }
+  return null;
+}
+
+/** Empties one batch, handing each item to where it costs least; kept when the whole gets cheaper. */
+function dissolveOne(batches: readonly Batch[], costs: Costs): Batch[] | null {
+  const before = costs.total(batches);
+  for (let gone = 0; gone < batches.length; gone++) {
+    let rest: Batch[] = batches.filter((_, index) => index !== gone);
+    const items = [...batches[gone]].sort((a, b) => costs.load([b]) - costs.load([a]) || byText(a.id, b.id));
+    const placed = items.every((item) => {
+      let best = -1;
+      let least = Infinity;
+      rest.forEach((batch, index) => {
+        const joined = [...batch, item];
+        const added = costs.batch(joined) - costs.batch(batch);
+        if (costs.fits(joined) && added < least) [best, least] = [index, added];
+      });
+      if (best >= 0) rest = rest.with(best, [...rest[best], item]);
+      return best >= 0;
+    });
+    if (placed && improves(costs.total(rest), before)) return rest;
+  }
+  return null;
+}
+
+/** Evens out the loads by moves that leave the cost as it is. */
+function balanceLoads(start: readonly Batch[], costs: Costs): Batch[] {
+  let batches = [...start];
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const loads = batches.map((batch) => costs.load(batch));
+    const from = loads.indexOf(Math.max(...loads));
+    const before = costs.total(batches);
+    const moved = batches[from]
+      .flatMap((item) =>
+        batches.map((batch, to) =>
+          to === from ? null : batches.with(from, without(batches[from], item)).with(to, [...batch, item]),
+        ),
+      )
+      .filter((next) => next !== null)
+      .find((next) => {
+        const peak = Math.max(...next.map((batch) => costs.load(batch)));
+        const emptied = next.some((batch) => batch.length === 0);
+        return !emptied && peak < loads[from] - 1e-9 && !improves(before, costs.total(next));
+      });
+    if (moved === undefined) break;
+    batches = moved;
+  }
+  return batches;
+}
+
+function localSearch(start: Batch[], costs: Costs): Batch[] {
+  let batches = start;
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const next = dissolveOne(batches, costs) ?? improveOnce(batches, costs);
+    if (next === null) break;
+    batches = next;
+  }
+  return batches;
+}
+
+/**
+ * Composes batches: a partition of the items, each batch within every limit (an item beyond a limit is alone). The order
+ * of items is irrelevant. Cost first; among equals the loads are evened out between batches.
+ * @throws Error when an item's demand does not match the limits, or a limit is not above 0.
+ */
+export function composeBatches(problem: ComposeProblem): Composition {
+  const { items, limits } = problem;
+  if (limits.some((limit) => !(limit > 0)) || items.some(({ demand }) => demand.length !== limits.length)) {
+    throw new Error('composition: expected limits above 0 and one demand per limit');
+  }
+  const costs = new Costs(problem);
+  const sorted = [...items].sort((a, b) => byText(a.id, b.id));
+  const filled = greedy(sorted, costs);
+  const found = sorted.length <= LOCAL_ITEMS_MAX ? balanceLoads(localSearch(filled, costs), costs) : filled;
+  const batches = found.map((batch) => batch.map(({ id }) => id).sort(byText)).sort((a, b) => byText(a[0], b[0]));
+  return {
+    batches,
+    cost: costs.total(found),
+    peak: found.reduce((most, batch) => Math.max(most, costs.load(batch)), 0),
+  };
+}
