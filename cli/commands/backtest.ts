@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { backtestSeries } from '../../domain/prediction/backtest.js';
 import { writeCsvFile } from '../../interfaces/data/csv.js';
 import { action, printJson } from '../command.js';
-import { readSeriesFile, rounded, seasonList, seasonsOf, SERIES_INPUT_HELP, wholeNumber } from './series-files.js';
+import { readSeriesFile, rounded, seasonList, knownSeasons, SERIES_INPUT_HELP, wholeNumber } from './series-files.js';
 import { pairFiles, type FilePair } from './stream-files.js';
 
 const COLUMNS = ['series', 'origin', 'step', 'mean', 'q10', 'q50', 'q90', 'actual'] as const;
@@ -34,7 +34,7 @@ function originList(text: string): Options['origins'] {
 function backtestFile({ input, output }: FilePair, { horizon, origins, season }: Options): object {
   const rows: (string | number)[][] = [];
   const series = readSeriesFile(input).map((one) => {
-    const seasons = seasonsOf(one, season, one.values.slice(0, origins.from));
+    const seasons = knownSeasons(one, season);
     const report = backtestSeries(one.values, { horizon, seasons, ...origins });
     for (const { origin, step, mean, q10, q50, q90, actual } of report.rows) {
       const values = [mean, q10, q50, q90].map(rounded);

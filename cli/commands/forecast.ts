@@ -4,7 +4,7 @@ import { forecastSeries } from '../../domain/prediction/forecast-batch.js';
 import { DEFAULT_LEVELS } from '../../domain/prediction/series-forecaster.js';
 import { writeCsvFile } from '../../interfaces/data/csv.js';
 import { action, printJson } from '../command.js';
-import { readSeriesFile, rounded, seasonList, seasonsOf, SERIES_INPUT_HELP, wholeNumber } from './series-files.js';
+import { readSeriesFile, rounded, seasonList, knownSeasons, SERIES_INPUT_HELP, wholeNumber } from './series-files.js';
 import { pairFiles, type FilePair } from './stream-files.js';
 
 const HELP = `${SERIES_INPUT_HELP}
@@ -37,7 +37,7 @@ function percent(level: number): string {
 function forecastFile({ input, output }: FilePair, { horizon, season, levels }: Options): object {
   const rows: (string | number)[][] = [];
   const series = readSeriesFile(input).map((one) => {
-    const seasons = seasonsOf(one, season, one.values);
+    const seasons = knownSeasons(one, season);
     const { mean, quantiles, method, history, reliable } = forecastSeries(one.values, { horizon, seasons, levels });
     mean.forEach((value, i) => {
       const bounds = quantiles.flatMap(({ lower, upper }) => [rounded(lower[i]), rounded(upper[i])]);

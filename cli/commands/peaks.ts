@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { planPeaks } from '../../domain/prediction/peak-planner.js';
 import { writeCsvFile } from '../../interfaces/data/csv.js';
 import { action, printJson } from '../command.js';
-import { readSeriesFile, rounded, seasonList, seasonsOf, SERIES_INPUT_HELP, wholeNumber } from './series-files.js';
+import { readSeriesFile, rounded, seasonList, knownSeasons, SERIES_INPUT_HELP, wholeNumber } from './series-files.js';
 import { pairFiles, type FilePair } from './stream-files.js';
 
 const HELP = `${SERIES_INPUT_HELP}
@@ -31,8 +31,7 @@ function rate(text: string): number {
 function planFile({ input, output }: FilePair, { violation, every, lead, season }: Options): object {
   const rows: (string | number)[][] = [];
   const series = readSeriesFile(input).map((one) => {
-    // Seasons must not be found in the future: without a calendar or --season, none are assumed.
-    const seasons = seasonsOf(one, season, []);
+    const seasons = knownSeasons(one, season);
     const windows = planPeaks(one.values, { violation, every, lead, seasons });
     for (const { step, capacity } of windows) rows.push([one.name, step, rounded(capacity)]);
     return { series: one.name, windows: windows.length, seasons };

@@ -1,7 +1,7 @@
 /** Long-form series files (`series,time,value`) as regular series, for the commands that forecast. */
 import { InvalidArgumentError } from 'commander';
 import { usageError } from '../../domain/types/errors.js';
-import { calendarSeasons, detectSeasons } from '../../domain/prediction/series-seasons.js';
+import { calendarSeasons } from '../../domain/prediction/series-seasons.js';
 import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
 import { parseSeconds, parseValue, requireColumn, timeColumn } from './stream-files.js';
 
@@ -79,15 +79,11 @@ function commonestDistance(times: readonly number[]): number {
   return (best as [number, number] | undefined)?.[0] ?? 0;
 }
 
-/** Seasons of a series: as given, else of the calendar, else found in `values` (which must hold nothing of the future). */
-export function seasonsOf(
-  series: RegularSeries,
-  given: readonly number[] | undefined,
-  values: readonly (number | null)[],
-): readonly number[] {
+/** Seasons of a series as given, else of the calendar of its times; undefined where the forecaster must find them. */
+export function knownSeasons(series: RegularSeries, given?: readonly number[]): readonly number[] | undefined {
   if (given !== undefined) return given;
   const calendar = calendarSeasons(series.stepSeconds);
-  return calendar.length > 0 ? calendar : detectSeasons(values);
+  return calendar.length > 0 ? calendar : undefined;
 }
 
 /** Option parser: a whole number of at least `least`. */

@@ -41,7 +41,7 @@ export interface BacktestReport {
 
 /** Replays `series` (null is missing). Steps beyond its end are left out, so a short series gives no rows. */
 export function backtestSeries(series: readonly (number | null)[], options: BacktestOptions): BacktestReport {
-  const { horizon, from, step, seasons = [] } = options;
+  const { horizon, from, step, seasons } = options;
   if (!Number.isInteger(from) || from < 0 || !Number.isInteger(step) || step < 1) {
     throw usageError({
       type: 'InvalidOrigins',

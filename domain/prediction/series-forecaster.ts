@@ -7,6 +7,7 @@
  */
 import { usageError } from '../types/errors.js';
 import { EXPERT_COUNT, EXPERT_NAMES } from './series-experts.js';
+import { detectSeasons } from './series-seasons.js';
 import { SEASON_STEPS_MAX, SeriesMemory, slot } from './series-memory.js';
 import { HorizonMixture } from './series-mixture.js';
 
@@ -28,7 +29,10 @@ const RELIABLE_VALUES_MIN = 24;
 const RELIABLE_LOSS_RATIO_MAX = 1.05;
 
 export interface SeriesForecasterOptions {
-  /** Seasons in steps, 2 to SEASON_STEPS_MAX; longer ones are ignored. The shortest and the longest are used. */
+  /**
+   * Seasons in steps, 2 to SEASON_STEPS_MAX; longer ones are ignored. The shortest and the longest are used. Where
+   * absent, seasons are found in the values held, again whenever the history has doubled; empty means none.
+   */
   readonly seasons?: readonly number[];
 }
 
@@ -55,6 +59,8 @@ export interface SeriesForecast {
 export interface SeriesSnapshot {
   readonly version: 1;
   readonly seasons: readonly number[];
+  /** Whether the seasons were found, and are looked for again. */
+  readonly automatic: boolean;
   readonly scalars: readonly number[];
   readonly state: string;
 }
@@ -68,38 +74,62 @@ export interface SeriesForecaster {
 }
 
 class MixtureForecaster implements SeriesForecaster {
-  private readonly memory: SeriesMemory;
-  private readonly knots: readonly HorizonMixture[];
+  private memory = new SeriesMemory(0, 0);
+  private knots: readonly HorizonMixture[] = [];
   private history = 0;
   private errorFast = 0;
   private errorSlow = 0;
   /** Usual one-step error now, in z. */
   private errorScale = 0;
 
-  constructor(readonly seasons: readonly number[]) {
-    const usable = seasons.filter((season) => season >= 2 && season <= SEASON_STEPS_MAX).sort((a, b) => a - b);
-    this.memory = new SeriesMemory(usable.at(0) ?? 0, usable.at(-1) ?? 0);
-    this.knots = KNOTS.map((steps) => new HorizonMixture(this.memory, steps));
+  constructor(
+    private seasons: readonly number[],
+    private readonly automatic: boolean,
+  ) {
+    this.begin(seasons);
+  }
+
+  /** Empties the memory, for these seasons. */
+  private begin(seasons: readonly number[]): void {
+    const usable = seasons.filter((season) => season <= SEASON_STEPS_MAX).sort((a, b) => a - b);
+    const memory = new SeriesMemory(usable.at(0) ?? 0, usable.at(-1) ?? 0);
+    this.seasons = seasons;
+    this.memory = memory;
+    this.knots = KNOTS.map((steps) => new HorizonMixture(memory, steps));
   }
 
   update(value: number | null): void {
+    if (value !== null && !(Math.abs(value) <= VALUE_MAX)) throw badValue(value);
+    if (value === null && this.memory.count === 0) return;
+    this.append(value);
+    if (value !== null) this.history++;
+    if (this.automatic && seasonsDue(this.history)) this.findSeasons();
+  }
+
+  private append(value: number | null): void {
     const { memory, knots } = this;
     const step = memory.count;
     if (value === null) {
-      if (step === 0) return;
       memory.append(knots[0].issuedAt(step - 1));
     } else {
-      if (!(Math.abs(value) <= VALUE_MAX)) throw badValue(value);
       const carry = memory.followScale(value);
       if (carry !== undefined) for (const knot of knots) knot.carry(carry);
       const z = memory.encode(value);
       this.followErrors(step, z);
       for (const knot of knots) knot.learn(step, z);
       memory.append(z);
-      this.history++;
     }
     memory.errorScale[slot(step)] = this.errorScale;
     for (const knot of knots) knot.issue(step);
+  }
+
+  /** Looks for seasons in the values held; where they are new, starts over with them and replays these values. */
+  private findSeasons(): void {
+    const values = this.memory.values();
+    const found = detectSeasons(values);
+    if (found.join() === this.seasons.join()) return;
+    this.begin(found);
+    for (const value of values) this.append(value);
   }
 
   private followErrors(step: number, z: number): void {
@@ -112,35 +142,33 @@ class MixtureForecaster implements SeriesForecaster {
 
   forecast(horizon: number, levels: readonly number[] = DEFAULT_LEVELS): SeriesForecast {
     checkForecastRequest(horizon, levels);
-    const { memory } = this;
+    const { memory, knots } = this;
     const origin = memory.count - 1;
     const mean = new Array<number>(horizon).fill(0);
     const quantiles = levels.map((level) => ({ level, lower: [...mean], upper: [...mean] }));
     if (origin >= 0) {
-      const bounds = this.bounds(levels);
+      const errors = this.errorBounds(horizon, levels);
       for (let step = 1; step <= horizon; step++) {
         const { before, after, share } = knotsAround(step);
-        let z = this.knots[before].point(origin, origin + step);
-        if (share > 0) z += share * (this.knots[after].point(origin, origin + step) - z);
+        const z = knots[before].point(origin, origin + step, knots[after], share);
         mean[step - 1] = memory.decode(z);
-        quantiles.forEach((band, i) => {
-          const at = (side: 'lower' | 'upper'): number => {
-            const errors = bounds[i][side];
-            const error = errors[before] + share * (errors[after] - errors[before]);
-            return memory.decode(memory.clamp(z + error, RANGE_MARGIN));
-          };
-          band.lower[step - 1] = at('lower');
-          band.upper[step - 1] = at('upper');
-        });
+        for (let i = 0; i < levels.length; i++) {
+          const { lower, upper } = errors[i];
+          const low = lower[before] + share * (lower[after] - lower[before]);
+          const high = upper[before] + share * (upper[after] - upper[before]);
+          quantiles[i].lower[step - 1] = memory.decode(memory.clamp(z + low, RANGE_MARGIN));
+          quantiles[i].upper[step - 1] = memory.decode(memory.clamp(z + high, RANGE_MARGIN));
+        }
       }
     }
     return { mean, quantiles, method: this.method(horizon), history: this.history, reliable: this.reliable(horizon) };
   }
 
-  /** Errors at each level's lower and upper quantile, per knot, in z. */
-  private bounds(levels: readonly number[]): { lower: number[]; upper: number[] }[] {
+  /** Errors at each level's lower and upper quantile, in z, for the knots that a horizon needs. */
+  private errorBounds(horizon: number, levels: readonly number[]): { lower: number[]; upper: number[] }[] {
+    const used = this.knots.slice(0, knotsAround(horizon).after + 1);
     const at = (probability: number): number[] =>
-      this.knots.map((knot) => knot.errors.quantile(probability) * this.errorScale);
+      used.map((knot) => knot.errors.quantile(probability) * this.errorScale);
     return levels.map((level) => ({ lower: at((1 - level) / 2), upper: at((1 + level) / 2) }));
   }
 
@@ -164,6 +192,7 @@ class MixtureForecaster implements SeriesForecaster {
     return {
       version: 1,
       seasons: this.seasons,
+      automatic: this.automatic,
       scalars: [
         ...this.memory.scalars(),
         ...[this.history, this.errorFast, this.errorSlow, this.errorScale],
@@ -197,18 +226,32 @@ class MixtureForecaster implements SeriesForecaster {
   }
 }
 
+/** At 64 values, whenever the history has doubled, and every 4096 values: a search costs as much as 500 updates. */
+function seasonsDue(history: number): boolean {
+  return history >= 64 && ((history & (history - 1)) === 0 || history % 4096 === 0);
+}
+
 /** The memory of an array as bytes; writing them writes the array. */
 function bytesOf(values: Float32Array | Int16Array): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** The knots on either side of a horizon and the weight of the later one. */
-function knotsAround(step: number): { before: number; after: number; share: number } {
-  let before = 0;
-  while (before + 1 < KNOTS.length && KNOTS[before + 1] <= step) before++;
+/** The knots on either side of a horizon and the weight of the later one, 0 to 1. */
+interface KnotBlend {
+  readonly before: number;
+  readonly after: number;
+  readonly share: number;
+}
+
+const KNOT_BLENDS: readonly KnotBlend[] = Array.from({ length: KNOTS[KNOTS.length - 1] }, (_, i) => {
+  const before = KNOTS.findLastIndex((steps) => steps <= i + 1);
   const after = Math.min(before + 1, KNOTS.length - 1);
-  const share = after === before ? 0 : Math.log(step / KNOTS[before]) / Math.log(KNOTS[after] / KNOTS[before]);
+  const share = after === before ? 0 : Math.log((i + 1) / KNOTS[before]) / Math.log(KNOTS[after] / KNOTS[before]);
   return { before, after, share };
+});
+
+function knotsAround(step: number): KnotBlend {
+  return KNOT_BLENDS[Math.min(step, KNOT_BLENDS.length) - 1];
 }
 
 /** Refuses a horizon or levels that no forecast can have. */
@@ -262,13 +305,13 @@ export function createSeriesForecaster(options: SeriesForecasterOptions = {}): S
       got: String(bad),
     });
   }
-  return new MixtureForecaster(seasons);
+  return new MixtureForecaster(seasons, options.seasons === undefined);
 }
 
 /** The forecaster that wrote the snapshot: its forecasts are identical. */
 export function restoreSeriesForecaster(snapshot: SeriesSnapshot): SeriesForecaster {
   if ((snapshot.version as number) !== 1) throw badSnapshot(`version ${snapshot.version}`, 'version 1');
-  const forecaster = new MixtureForecaster(snapshot.seasons);
+  const forecaster = new MixtureForecaster(snapshot.seasons, snapshot.automatic);
   forecaster.restore(snapshot);
   return forecaster;
 }

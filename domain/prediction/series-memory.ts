@@ -10,7 +10,7 @@
 export const ORIGINS_KEPT = 64;
 /** Longest season in steps that the ring can hold: a week of five-minute steps. */
 export const SEASON_STEPS_MAX = 2016;
-/** Ring length where seasons are short: several cycles of them help the profile. */
+/** Ring length where seasons are short: several cycles of them help the profile, and unknown ones can be found. */
 const RING_STEPS_MIN = 512;
 
 /** Smoothing of the fast level (about the last 6 values) and the slow one (about the last 20). */
@@ -21,6 +21,8 @@ const CYCLE_FADE = 0.8;
 /** Cycles that a profile averages: a week of days. */
 const CYCLES_MAX = 7;
 
+/** Smaller mean magnitudes count as zero: their reciprocal would overflow. */
+const MAGNITUDE_MIN = 1e-300;
 /** A value of so many scales renews the scale at once, so that z stays small and decodes without overflow. */
 const SCALES_MAX = 1e6;
 
@@ -78,6 +80,12 @@ export class SeriesMemory {
     return index >= 0 && index >= this.count - this.ring.length && index < this.count;
   }
 
+  /** The values held, oldest first, in the unit of the series. */
+  values(): number[] {
+    const first = Math.max(0, this.count - this.ring.length);
+    return Array.from({ length: this.count - first }, (_, i) => this.decode(this.at(first + i)));
+  }
+
   encode(value: number): number {
     return Math.asinh(value / this.scale);
   }
@@ -95,7 +103,8 @@ export class SeriesMemory {
   /** Index of the youngest value at or before `origin` with the phase of `target`; -1 where none is held. */
   phase(target: number, origin: number, season: number): number {
     if (season === 0) return -1;
-    const index = target - season * Math.max(1, Math.ceil((target - origin) / season));
+    const ahead = target - origin;
+    const index = target - (ahead <= season ? season : season * Math.ceil(ahead / season));
     return this.holds(index) ? index : -1;
   }
 
@@ -146,7 +155,7 @@ export class SeriesMemory {
     const step = this.count;
     const regular = step >= 8 && ((step & (step - 1)) === 0 || step % 256 === 0);
     const urgent = this.scaleUnset() || Math.abs(value) > SCALES_MAX * this.scale;
-    if (!(regular || urgent) || this.magnitude === 0) return undefined;
+    if (!(regular || urgent) || this.magnitude < MAGNITUDE_MIN) return undefined;
     const ratio = this.scale / this.magnitude;
     if (ratio <= 2 && ratio >= 0.5 && step > 0) return undefined;
     this.scale = this.magnitude;

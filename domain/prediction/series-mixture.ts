@@ -44,27 +44,30 @@ export class HorizonMixture {
     this.issued = new Float32Array(steps);
   }
 
-  /** The mixture's forecast of z at `target` from `origin`. */
-  point(origin: number, target: number): number {
-    this.read(origin, target);
+  /** The mixture of what readExperts left in the work arrays; `level` is its result. */
+  private combine(level: number): number {
+    const { memory, weights } = this;
+    const full = level + this.regression.predict(features);
+    const small = level + this.smallRegression.predict(smallFeatures);
+    experts[REGRESSION_EXPERT] = memory.clamp(full, RANGE_MARGIN);
+    experts[REGRESSION_EXPERT + 1] = memory.clamp(small, RANGE_MARGIN);
     let sum = 0;
-    for (let i = 0; i < EXPERT_COUNT; i++) sum += this.weights[i] * experts[i];
+    for (let i = 0; i < EXPERT_COUNT; i++) sum += weights[i] * experts[i];
     return sum;
   }
 
-  private read(origin: number, target: number): void {
-    const { memory } = this;
-    const level = readExperts(memory, origin, target, experts, features, smallFeatures);
-    const small = level + this.smallRegression.predict(smallFeatures);
-    experts[REGRESSION_EXPERT] = memory.clamp(level + this.regression.predict(features), RANGE_MARGIN);
-    experts[REGRESSION_EXPERT + 1] = memory.clamp(small, RANGE_MARGIN);
+  /** Forecast of z at `target` from `origin`: this mixture's, drawn to that of `other` by `share` in [0, 1]. */
+  point(origin: number, target: number, other: HorizonMixture, share: number): number {
+    const level = readExperts(this.memory, origin, target, experts, features, smallFeatures);
+    const own = this.combine(level);
+    return share === 0 ? own : own + share * (other.combine(level) - own);
   }
 
   /** Scores the forecasts of step `target` with its value `z`, then learns from it. `target` is not yet appended. */
   learn(target: number, z: number): void {
     const origin = target - this.steps;
     if (origin < 1) return;
-    this.read(origin, target);
+    this.combine(readExperts(this.memory, origin, target, experts, features, smallFeatures));
     const share = 1 / Math.min(++this.scored, LOSS_STEPS);
     for (let i = 0; i < EXPERT_COUNT; i++) this.losses[i] += share * (Math.abs(z - experts[i]) - this.losses[i]);
     this.reweigh();
@@ -97,7 +100,7 @@ export class HorizonMixture {
 
   /** Records the forecast that `origin` (the newest step) issues for this horizon. */
   issue(origin: number): void {
-    this.issued[origin % this.steps] = this.point(origin, origin + this.steps);
+    this.issued[origin % this.steps] = this.point(origin, origin + this.steps, this, 0);
   }
 
   /** What was issued at `origin`, one of the last `steps`. */
