@@ -69,7 +69,10 @@ function bestPulses(window: readonly EventRow[], total: number, rowsOpen: number
 }
 
 /** Best squared sums of a step, a ramp, a season of another size, and the best likelihood of another spread. */
-function bestOnsets(window: readonly EventRow[], before: readonly number[]): Record<'step' | 'ramp' | 'season' | 'variance', number> {
+function bestOnsets(
+  window: readonly EventRow[],
+  before: readonly number[],
+): Record<'step' | 'ramp' | 'season' | 'variance', number> {
   const n = window.length;
   const total = before[n];
   const best = { step: total, ramp: total, season: total, variance: -Infinity };

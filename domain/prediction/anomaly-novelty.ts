@@ -19,6 +19,10 @@ const ENVELOPE_DECAY = 1 / 16_000;
 const PROFILE_RATE = 0.02;
 /** Rows before the first score: five memories of the slow mean. */
 const WARM_UP_ROWS = 100;
+/** Just after a clear novelty (a tenth of the envelope's width) the rest of the same event counts a fifth, for some 25 rows. */
+const QUIET_SHARE = 0.8;
+const QUIET_DECAY = 0.04;
+const CLEAR_NOVELTY = 0.1;
 const FEATURES = 8;
 const DEVIATION = 6;
 
@@ -34,6 +38,8 @@ export interface NoveltyState {
   deviationMean: number;
   /** Values compared with the profile so far; none during the first day. */
   deviations: number;
+  /** How fresh the last clear novelty is: 1 on its row, fading to 0. */
+  fresh: number;
   readonly low: number[];
   readonly high: number[];
   /** Mean of each half hour of the day (UTC); meaningful where `visited` is 1. */
@@ -54,6 +60,7 @@ export function emptyNovelty(): NoveltyState {
     slowSpread: 0,
     deviationMean: 0,
     deviations: 0,
+    fresh: 0,
     low: zeros(FEATURES),
     high: zeros(FEATURES),
     profile: zeros(DAY_BINS),
@@ -126,5 +133,7 @@ export function updateNovelty(state: NoveltyState, seconds: number, x: number): 
     state.deviations++;
   }
   state.profile[bin] = state.profile[bin] + PROFILE_RATE * deviation;
-  return state.rows <= WARM_UP_ROWS ? 0 : score;
+  const quiet = score * (1 - QUIET_SHARE * state.fresh);
+  state.fresh = Math.max(state.fresh * (1 - QUIET_DECAY), Math.min(1, score / CLEAR_NOVELTY));
+  return state.rows <= WARM_UP_ROWS ? 0 : quiet;
 }

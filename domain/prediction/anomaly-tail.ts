@@ -61,7 +61,9 @@ export function learnTail(tail: TailState, value: number): void {
 
 /** Mean excess over the threshold, with the prior's share. */
 function meanExcess(tail: TailState): number {
-  return (PRIOR_EXCESSES * PRIOR_RATIO * tail.mean + tail.excesses * tail.excessMean) / (PRIOR_EXCESSES + tail.excesses);
+  return (
+    (PRIOR_EXCESSES * PRIOR_RATIO * tail.mean + tail.excesses * tail.excessMean) / (PRIOR_EXCESSES + tail.excesses)
+  );
 }
 
 /** Surprise of a value: -ln of the probability that a normal row reaches it; 0 below the threshold. */
