@@ -8,9 +8,8 @@ const ROUNDING = 1e-12;
 /**
  * The reason of one task in a finished schedule; null when it starts as soon as it wants to.
  *
- * It wants to start at its release, in its first window that is long enough, ready or not. Granting exactly the
- * shortfall lets it start at `wanted` beside all others as they are; without any one blocker... of the named ones the
- * shortfall shrinks, and removing a task that is not named changes nothing.
+ * Granting exactly the shortfall lets it start at `wanted` beside all others as they are. Removing one task that is not
+ * named does not: the named ones are all that hold what is short at an instant when it is short.
  * @param starts of all tasks, Infinity for those left out
  * @param timeline use of all scheduled tasks
  */

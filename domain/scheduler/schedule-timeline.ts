@@ -49,6 +49,8 @@ export function windowStart(problem: ScheduleProblem, task: number, from: number
 export function earliestFit(problem: ScheduleProblem, timeline: Timeline, task: number, from: number): number {
   const { times, use } = timeline;
   let start = windowStart(problem, task, from);
+  // A task of no length holds nothing at any instant.
+  if (problem.duration[task] === 0) return start;
   while (start < Infinity) {
     const end = start + problem.duration[task];
     let obstacle = -1;

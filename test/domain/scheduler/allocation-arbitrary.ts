@@ -55,11 +55,11 @@ export function instances({
       const vector = (values: readonly (number | null)[]) =>
         Object.fromEntries(names.flatMap((name, r) => (values[r] === null ? [] : [[name, values[r]]])));
       return {
-        resources: vector(capacities) as Record<string, number>,
+        resources: vector(capacities),
         models: models.map(({ weight, demand, cap, cohort, running, gang }, i) => ({
           id: `m${i}`,
           weight,
-          demand: vector(demand) as Record<string, number>,
+          demand: vector(demand),
           cap,
           cohort: cohort >= 0 && cohort < groups.length ? `c${cohort}` : null,
           ...(steps ? { running, ...(gang > 0 ? { gang } : {}) } : {}),
@@ -69,9 +69,9 @@ export function instances({
           // Only earlier cohorts are parents, so there is no cycle.
           parent: parent >= 0 && parent < c ? `c${parent}` : null,
           weight,
-          nominal: vector(nominal.map((fraction, r) => fraction * capacities[r])) as Record<string, number>,
-          lendingLimit: vector(lending) as Record<string, number>,
-          borrowingLimit: vector(borrowing) as Record<string, number>,
+          nominal: vector(nominal.map((fraction, r) => fraction * capacities[r])),
+          lendingLimit: vector(lending),
+          borrowingLimit: vector(borrowing),
         })),
         divisible: true,
       };

@@ -1,8 +1,10 @@
 /** HiGHS as an independent oracle: lexicographic max-min of a flat instance, and Pareto slack of any, by linear programs. */
-import highsLoader from 'highs';
+import highsLoader, { type Highs } from 'highs';
 import type { AllocationInstance } from '../../../domain/scheduler/resource-allocator.js';
+import type { ScheduleInstance, ScheduleTask } from '../../../domain/scheduler/schedule-instance.js';
 
-const highs = await highsLoader();
+// The package is CommonJS: its default export is the loader itself, which its types do not say.
+const highs = await (highsLoader as unknown as () => Promise<Highs>)();
 
 /** Maximises `objective` subject to `rows` in CPLEX LP format; variables x0.. are at least 0. */
 export function maximize(
@@ -34,7 +36,7 @@ export function lexicographicMaxMin(instance: AllocationInstance): number[] {
     Math.max(...Object.entries(model.demand ?? {}).map(([name, need]) => need / resources[name])),
   );
   const fixed: (number | undefined)[] = models.map(() => undefined);
-  const units = () => models.map((model, i) => fixed[i] ?? 0);
+  const units = () => models.map((_, i) => fixed[i] ?? 0);
   for (let round = 0; round <= models.length && fixed.includes(undefined); round++) {
     const rows = (level: string | number) =>
       models.map((model, i) => {
@@ -73,4 +75,42 @@ export function paretoSlack(instance: AllocationInstance, units: readonly number
     instance.models[i].cap == null ? [] : [`x${i} <= ${Math.max(0, instance.models[i].cap - units[i])}`],
   );
   return maximize(extra.map((i) => `x${i}`).join(' + '), [...rows, ...caps]).value;
+}
+
+/** Least makespan of tasks with integer durations, precedence and capacities: the time-indexed mixed-integer programme. */
+export function makespanByMilp({ capacity, tasks }: ScheduleInstance, horizon: number): number {
+  const times = (task: ScheduleTask) => Array.from({ length: horizon - task.duration + 1 }, (_, t) => t);
+  const at = (i: number, t: number) => `y${i}_${t}`;
+  const rows: string[] = [];
+  const startOf = (i: number, sign: '+' | '-') =>
+    times(tasks[i])
+      .filter((t) => t > 0)
+      .map((t) => `${sign} ${t} ${at(i, t)}`)
+      .join(' ');
+  for (const [i, task] of tasks.entries()) {
+    rows.push(
+      `${times(task)
+        .map((t) => at(i, t))
+        .join(' + ')} = 1`,
+      `m ${startOf(i, '-')} >= ${task.duration}`,
+    );
+    for (const need of new Set(task.after)) {
+      const j = tasks.findIndex(({ id }) => id === need);
+      rows.push(`${startOf(i, '+')} ${startOf(j, '-')} + 0 m >= ${tasks[j].duration}`);
+    }
+  }
+  for (const [name, limit] of Object.entries(capacity)) {
+    for (let now = 0; now < horizon; now++) {
+      const running = tasks.flatMap((task, i) =>
+        (task.demand?.[name] ?? 0) === 0
+          ? []
+          : times(task)
+              .filter((t) => t <= now && now < t + task.duration)
+              .map((t) => `${task.demand![name]} ${at(i, t)}`),
+      );
+      if (running.length > 0) rows.push(`${running.join(' + ')} <= ${limit}`);
+    }
+  }
+  const binaries = tasks.flatMap((task, i) => times(task).map((t) => at(i, t)));
+  return -maximize('- m', rows, `Binary\n ${binaries.join('\n ')}\n`).value;
 }
