@@ -30,7 +30,7 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
 
 interface Filled {
   readonly assignments: LevelPlan['assignments'];
-  /** The job whose deadline fails first, and how much of it is left; null when all fit. */
+  /** The first deadline that fails, by one of its jobs, and how much work due by then is left; null when all fit. */
   readonly failed: { readonly job: LevelJob; readonly left: number } | null;
 }
 
@@ -54,12 +54,13 @@ function fill(jobs: readonly LevelJob[], forecast: readonly number[], level: num
       if (first.left > 0) break;
       ready.pop();
     }
-    const late = ready.peek();
-    if (late !== undefined && late.job.due <= slot) {
+    let [job, left]: [LevelJob | null, number] = [null, 0];
+    for (let late = ready.peek(); late !== undefined && late.job.due <= slot; late = ready.peek()) {
       // What rounding leaves of a job is not a failure.
-      if (late.left > 1e-9 * Math.max(1, late.job.work)) return { assignments, failed: late };
+      if (late.left > 1e-9 * Math.max(1, late.job.work)) [job, left] = [job ?? late.job, left + late.left];
       ready.pop();
     }
+    if (job !== null) return { assignments, failed: { job, left } };
   }
   return { assignments, failed: null };
 }

@@ -125,7 +125,7 @@ function largestWithin(valueOf: (items: number) => number, limit: number, most: 
   let [low, high] = [1, most];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (valueOf(middle) <= limit) low = middle;
+    if (valueOf(middle) <= limit * (1 + 1e-9)) low = middle;
     else high = middle - 1;
   }
   return low;
