@@ -1,17 +1,27 @@
 /** `balance profile`: quality scores, column summaries and suspected cells of one table. */
 import type { Command } from 'commander';
-import type { CorrectedRow } from '../../domain/quality/cell-labels.js';
-import { nameFinder } from '../../domain/quality/contract.js';
+import {
+  classGap,
+  classGapNoise,
+  imbalanceRatio,
+  pielouEvenness,
+  shortfallOf,
+  targetShares,
+} from '../../domain/analyzers/balance.js';
 import { profileTable, type Profile } from '../../domain/quality/profile.js';
+import { detectDrift, type DatasetDrift } from '../../domain/quality/shift.js';
 import { usageError } from '../../domain/types/errors.js';
 import { readContractFile } from '../../interfaces/data/contract-file.js';
-import { readCsvFile, writeCsvFile } from '../../interfaces/data/csv.js';
+import { writeCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
+import { pairFilesByColumn } from '../../interfaces/data/paired-counts.js';
+import { withEngine } from '../../interfaces/data/table-file.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
+import { countClasses, readLabels, readTarget, readTextTable } from './profile-inputs.js';
 
 const FINDING_COLUMNS = ['row', 'column', 'kind', 'score', 'hasSuggestion', 'suggested'] as const;
 
 const HELP = `
-Input:  CSV with a header line; cells are judged by their exact text.
+Input:  a table; cells of CSV are judged by their exact text.
         --contract: YAML, ODCS 3.1 (schema[].properties[]) or the short form, everything optional:
           columns:
             ounces: {type: number, unit: oz}
@@ -19,37 +29,21 @@ Input:  CSV with a header line; cells are judged by their exact text.
             state:  {type: string, pattern: "[A-Z]{2}"}
           dependencies: ["zip -> city, state"]
           unique: [[id]]
-Output: --findings: row,column,kind,score,hasSuggestion,suggested; row 0-based, one line per suspected cell.
+        --labels: CSV with a column row (0-based) and the file's columns: at most 20 rows as they should read.
+Output: --json: {file, rows, scores: {completeness, validity, uniqueness, consistency, accuracy, timeliness, overall},
+        weights, columns, absentColumns, dependencies, repeatedRows, suspectedCells, findings, balance?, drift?}
+        --findings: row,column,kind,score,hasSuggestion,suggested; row 0-based, one line per suspected cell.
 
 Example: balance profile beers.csv --contract beers.yaml --findings cells.csv --json`;
 
 interface Options {
+  readonly reference?: string;
+  readonly labelColumn?: string;
+  readonly target?: string;
   readonly contract?: string;
   readonly findings?: string;
   readonly labels?: string;
   readonly json?: boolean;
-}
-
-/** Reads corrected rows: a column `row` (0-based) and columns of the file, named as there. */
-function readLabels(path: string, columns: readonly string[], rows: number): CorrectedRow[] {
-  const labels = readCsvFile(path);
-  const rowIndex = labels.columns.indexOf('row');
-  const find = nameFinder(labels.columns.filter((name) => name !== 'row'));
-  const sources = columns.map((name) =>
-    labels.columns.indexOf(find(name) ?? '', columns.includes('row') ? rowIndex + 1 : 0),
-  );
-  return labels.rows.map((cells, index) => {
-    const row = rowIndex < 0 ? NaN : Number(cells[rowIndex]);
-    if (cells[rowIndex] === '' || !Number.isInteger(row) || row < 0 || row >= rows) {
-      throw usageError({
-        type: 'InvalidLabels',
-        message: `${path}: line ${index + 1} after the header names no row of the file`,
-        expected: `a column "row" with whole numbers from 0 to ${rows - 1}`,
-        got: rowIndex < 0 ? 'no column "row"' : JSON.stringify(cells[rowIndex]),
-      });
-    }
-    return { row, values: sources.map((source) => (source < 0 ? undefined : cells[source])) };
-  });
 }
 
 function writeFindings(path: string, profile: Profile): void {
@@ -89,29 +83,54 @@ function groupFindings(profile: Profile): object[] {
   return [...groups.values()].sort((a, b) => b.cells - a.cells || (a.column + a.kind < b.column + b.kind ? -1 : 1));
 }
 
-function runProfile(file: string, options: Options): undefined {
-  const { columns, rows } = readCsvFile(file);
-  const contract = options.contract === undefined ? undefined : readContractFile(options.contract);
-  const corrected = options.labels === undefined ? [] : readLabels(options.labels, columns, rows.length);
-  const profile = profileTable({ columns, rows, contract, corrected });
-  if (options.findings !== undefined) writeFindings(options.findings, profile);
-  const findings = groupFindings(profile);
-  if (options.json === true) {
-    printJson({
-      file,
-      rows: profile.rows,
-      scores: profile.scores,
-      weights: profile.weights,
-      columns: profile.columns,
-      absentColumns: profile.absentColumns,
-      dependencies: profile.dependencies,
-      repeatedRows: profile.repeatedRows,
-      suspectedCells: profile.cells.length,
-      findings,
+/** The class mix of the label column against its target. */
+async function measureBalance(table: CsvTable, options: Options): Promise<object | undefined> {
+  const { labelColumn, target } = options;
+  if (labelColumn === undefined) return undefined;
+  const index = table.columns.indexOf(labelColumn);
+  if (index < 0) {
+    throw usageError({
+      type: 'MissingColumn',
+      message: `there is no label column ${JSON.stringify(labelColumn)}`,
+      expected: table.columns.join(', '),
+      got: labelColumn,
     });
-  } else {
-    printForPeople(file, profile);
   }
+  const counts = countClasses(table.rows.map((row) => row[index]));
+  const shares = targetShares(await readTarget(target ?? 'uniform', labelColumn), counts);
+  const rows = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const wanted = Object.fromEntries(Object.entries(shares).map(([name, share]) => [name, Math.round(share * rows)]));
+  return {
+    labelColumn,
+    target: shares,
+    classCounts: counts,
+    imbalanceRatio: imbalanceRatio(counts),
+    evenness: pielouEvenness(counts),
+    gap: classGap(shares, counts),
+    gapByChance: classGapNoise(shares, rows),
+    shortfall: shortfallOf(wanted, counts),
+  };
+}
+
+async function measureDrift(file: string, reference: string | undefined): Promise<DatasetDrift | undefined> {
+  if (reference === undefined) return undefined;
+  return withEngine(
+    async (session) => detectDrift({ current: await pairFilesByColumn(session, reference, file) }).current,
+  );
+}
+
+async function runProfile(file: string, options: Options): Promise<undefined> {
+  const table = await readTextTable(file);
+  const contract = options.contract === undefined ? undefined : readContractFile(options.contract);
+  const corrected = options.labels === undefined ? [] : readLabels(options.labels, table.columns, table.rows.length);
+  const profile = profileTable({ ...table, contract, corrected });
+  const balance = await measureBalance(table, options);
+  const drift = await measureDrift(file, options.reference);
+  if (options.findings !== undefined) writeFindings(options.findings, profile);
+  const { cells, ...summary } = profile;
+  const result = { file, ...summary, suspectedCells: cells.length, findings: groupFindings(profile), balance, drift };
+  if (options.json === true) printJson(result);
+  else if (options.findings !== '-') printForPeople(file, profile);
   return undefined;
 }
 
@@ -128,8 +147,11 @@ export const registerProfile: RegisterCommand = (program: Command) => {
   program
     .command('profile')
     .description('score the quality of a table and name the cells that are probably wrong')
-    .argument('<file>', 'CSV file; - is standard input')
+    .argument('<file>', 'CSV, TSV, Parquet, JSON or NDJSON file; - is standard input (CSV)')
     .option('--contract <file>', 'what the data owner declares (YAML)')
+    .option('--reference <file>', 'data that models know: adds the drift of each column')
+    .option('--label-column <name>', 'adds the class mix of this column')
+    .option('--target <mix>', 'uniform (default), or a file: weights by class, or a table with the label column')
     .option('--findings <file>', 'write one line per suspected cell (CSV); - is standard output')
     .option('--labels <file>', 'corrected rows (CSV: row and the columns of the file) that sharpen the detection')
     .option('--json', 'print the whole profile as JSON')

@@ -105,7 +105,7 @@ export function emptyColumn(): ColumnState {
 export function measureColumn(cells: readonly unknown[]): ColumnState {
   const counts = new Map<string, number>();
   for (const cell of cells) {
-    const text = cell === null || cell === undefined ? '' : String(cell);
+    const text = cellText(cell);
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
   const state = { ...emptyColumn(), rows: cells.length };
@@ -138,7 +138,7 @@ export function measureColumn(cells: readonly unknown[]): ColumnState {
 function cellText(cell: unknown): string {
   if (cell === null || cell === undefined) return '';
   if (typeof cell === 'string') return cell;
-  return typeof cell === 'object' ? JSON.stringify(cell) : String(cell as number | boolean | bigint);
+  return typeof cell === 'object' ? JSON.stringify(cell) : `${cell as number | boolean | bigint}`;
 }
 
 function extendText(state: ColumnState, length: number, text: string): Partial<ColumnState> {
@@ -279,6 +279,8 @@ export function encodeColumnState(state: ColumnState): string {
   });
   const plain: z.infer<typeof encoded> = {
     version: PROFILE_STATE_VERSION,
+    // The empty state decides the order of the keys, so that equal states have equal text.
+    ...emptyColumn(),
     ...state,
     sumMillionths: state.sumMillionths === null ? null : String(state.sumMillionths),
     buckets: [...state.buckets].sort((a, b) => a[0] - b[0]),

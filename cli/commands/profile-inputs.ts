@@ -1,0 +1,94 @@
+/** What `balance profile` reads besides the contract: tables as text, corrected rows, class targets. */
+import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import type { CorrectedRow } from '../../domain/quality/cell-labels.js';
+import { nameFinder } from '../../domain/quality/contract.js';
+import { usageError } from '../../domain/types/errors.js';
+import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
+import { quoteIdentifier } from '../../interfaces/data/engine.js';
+import { isTableFile, loadFile, withEngine } from '../../interfaces/data/table-file.js';
+
+/** Reads a table as text: CSV and standard input cell by cell as written, other kinds through the engine's text form. */
+export async function readTextTable(path: string): Promise<CsvTable> {
+  const ending = extname(path).toLowerCase();
+  if (ending === '.csv' || !isTableFile(path)) return readCsvFile(path);
+  return withEngine(async (session) => {
+    const columns = await loadFile(session, 'profiled', path);
+    const texts = columns.map(
+      (name) => `coalesce(CAST(${quoteIdentifier(name)} AS VARCHAR), '') AS ${quoteIdentifier(name)}`,
+    );
+    const rows = await session.rows(`SELECT ${texts.join(', ')} FROM profiled ORDER BY rowid`);
+    return { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) };
+  });
+}
+
+/** Reads corrected rows: a column `row` (0-based) and columns of the profiled file, named as there. */
+export function readLabels(path: string, columns: readonly string[], rows: number): CorrectedRow[] {
+  const labels = readCsvFile(path);
+  const rowIndex = labels.columns.indexOf('row');
+  // If the file itself has a column `row`, its corrected values stand in the second column of that name.
+  const find = nameFinder(labels.columns.filter((_, index) => index !== rowIndex));
+  const sources = columns.map((name) => {
+    const source = find(name);
+    return source === undefined ? -1 : labels.columns.lastIndexOf(source);
+  });
+  return labels.rows.map((cells, index) => {
+    const row = rowIndex < 0 || cells[rowIndex].trim() === '' ? NaN : Number(cells[rowIndex]);
+    if (!Number.isInteger(row) || row < 0 || row >= rows) {
+      throw usageError({
+        type: 'InvalidLabels',
+        message: `${path}: line ${index + 1} after the header names no row of the file`,
+        expected: `a column "row" with whole numbers from 0 to ${rows - 1}`,
+        got: rowIndex < 0 ? 'no column "row"' : JSON.stringify(cells[rowIndex]),
+      });
+    }
+    return { row, values: sources.map((source) => (source < 0 ? undefined : cells[source])) };
+  });
+}
+
+/**
+ * Reads the wanted class mix: `uniform`, a YAML or JSON object of weights by class, a CSV `class,share`, or a table
+ * with the label column, whose own mix is then the target.
+ */
+export async function readTarget(target: string, label: string): Promise<'uniform' | Record<string, number>> {
+  if (target === 'uniform') return target;
+  if (['.yaml', '.yml', '.json'].includes(extname(target).toLowerCase())) {
+    const weights = z.record(z.string(), z.number().nonnegative()).safeParse(readYaml(target));
+    if (weights.success) return weights.data;
+  }
+  const table = await readTextTable(target);
+  const labelIndex = table.columns.indexOf(label);
+  if (labelIndex >= 0) return countClasses(table.rows.map((row) => row[labelIndex]));
+  const weights = table.rows.map(([name, share]): [string, number] => [name, Number(share)]);
+  if (table.columns.length === 2 && weights.every(([, share]) => Number.isFinite(share) && share >= 0)) {
+    return Object.fromEntries(weights);
+  }
+  throw usageError({
+    type: 'InvalidClassTarget',
+    message: `${target} is no class target`,
+    expected: `uniform, an object of weights by class, a CSV class,share, or a table with the column ${label}`,
+    got: table.columns.join(','),
+  });
+}
+
+function readYaml(path: string): unknown {
+  try {
+    return parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw usageError({
+      type: 'UnreadableFile',
+      message: `cannot read ${path}: ${(cause as Error).message}`,
+      expected: 'a readable YAML or JSON file',
+      got: path,
+    });
+  }
+}
+
+/** Rows by class; blank labels are no class. */
+export function countClasses(labels: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const label of labels) if (label.trim() !== '') counts.set(label, (counts.get(label) ?? 0) + 1);
+  return Object.fromEntries(counts);
+}

@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { registerProfile } from '../../cli/commands/profile.js';
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'balance-profile-'))));
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+async function run(...args: string[]): Promise<{ code: unknown; out: string; errors: string }> {
+  const [out, errors]: [string[], string[]] = [[], []];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
+  const program = new Command('balance').exitOverride();
+  registerProfile(program);
+  await program.parseAsync(['node', 'balance', 'profile', ...args]);
+  return { code: process.exitCode, out: out.join(''), errors: errors.join('') };
+}
+
+function write(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const BEERS = 'id,ounces,style\n1,12.0 oz,ipa\n2,16.0 oz,ipa\n3,12,stout\n4,N/A,stout\n';
+const CONTRACT = 'columns:\n  ounces: {type: number, unit: oz}\n';
+
+describe('balance profile', () => {
+  it('writes one line per suspected cell, with what was probably meant', async () => {
+    const findings = join(folder, 'cells.csv');
+    const { code } = await run(
+      write('beers.csv', BEERS),
+      '--contract',
+      write('c.yaml', CONTRACT),
+      '--findings',
+      findings,
+    );
+    expect(code).toBe(0);
+    expect(readFileSync(findings, 'utf8')).toBe(
+      'row,column,kind,score,hasSuggestion,suggested\n' +
+        '0,ounces,unit,0.95,true,12\n' +
+        '1,ounces,unit,0.95,true,16\n' +
+        '3,ounces,implicit-missing,0.95,true,\n',
+    );
+  });
+
+  it('prints scores, weights, columns and grouped findings as JSON', async () => {
+    const { out } = await run(write('beers.csv', BEERS), '--contract', write('c.yaml', CONTRACT), '--json');
+    const result = JSON.parse(out) as Record<string, unknown>;
+    expect(result).toMatchObject({
+      rows: 4,
+      suspectedCells: 3,
+      columns: [
+        { name: 'id', inferredType: 'integer' },
+        { name: 'ounces', implicitMissing: 1 },
+        { name: 'style', distinct: 2 },
+      ],
+      findings: [
+        { kind: 'unit', column: 'ounces', cells: 2, repairable: 2 },
+        { kind: 'implicit-missing', column: 'ounces', cells: 1 },
+      ],
+    });
+    const weights = Object.values(result.weights as Record<string, number>);
+    expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
+  });
+
+  it('learns from corrected rows', async () => {
+    const labels = write('labels.csv', 'row,id,ounces,style\n0,1,12,ipa\n');
+    const { out } = await run(write('beers.csv', BEERS), '--labels', labels, '--findings', '-');
+    expect(out.split('\n').slice(1, 3)).toEqual([
+      '0,ounces,labelled,1,true,12',
+      expect.stringMatching(/^1,ounces,learned,.*,true,16$/),
+    ]);
+  });
+
+  it('compares the class mix with a target', async () => {
+    const target = write('target.csv', 'class,share\nipa,3\nstout,1\n');
+    const { out } = await run(write('beers.csv', BEERS), '--label-column', 'style', '--target', target, '--json');
+    expect(JSON.parse(out)).toMatchObject({
+      balance: {
+        classCounts: { ipa: 2, stout: 2 },
+        target: { ipa: 0.75, stout: 0.25 },
+        gap: 0.25,
+        shortfall: { ipa: 1 },
+      },
+    });
+  });
+
+  it('compares with a reference', async () => {
+    const file = write('beers.csv', BEERS);
+    const { out } = await run(file, '--reference', file, '--json');
+    expect(JSON.parse(out)).toMatchObject({ drift: { drift: false } });
+  });
+
+  it('reads a table that is not CSV', async () => {
+    const { out } = await run(write('beers.ndjson', '{"a":1,"b":null}\n{"a":2,"b":"x"}\n'), '--json');
+    expect(JSON.parse(out)).toMatchObject({
+      rows: 2,
+      columns: [
+        { name: 'a', completeness: 1 },
+        { name: 'b', completeness: 0.5 },
+      ],
+    });
+  });
+
+  it('describes itself', async () => {
+    const out: string[] = [];
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
+    const program = new Command('balance').exitOverride();
+    registerProfile(program);
+    await expect(program.parseAsync(['node', 'balance', 'profile', '--help'])).rejects.toMatchObject({ exitCode: 0 });
+    expect(out.join('')).toContain('row,column,kind,score,hasSuggestion,suggested');
+  });
+
+  const misuse: [string, () => string[], string][] = [
+    ['a file that is not there', () => [join(folder, 'none.csv')], 'UnreadableFile'],
+    [
+      'a contract that is not there',
+      () => [write('b.csv', BEERS), '--contract', join(folder, 'none.yaml')],
+      'UnreadableFile',
+    ],
+    [
+      'a contract that does not fit',
+      () => [write('b.csv', BEERS), '--contract', write('c.yaml', 'columns: 3')],
+      'InvalidContract',
+    ],
+    [
+      'labels of a row that is not there',
+      () => [write('b.csv', BEERS), '--labels', write('l.csv', 'row,id\n4,5\n')],
+      'InvalidLabels',
+    ],
+    ['labels without a row', () => [write('b.csv', BEERS), '--labels', write('l.csv', 'id\n4\n')], 'InvalidLabels'],
+    ['an unknown label column', () => [write('b.csv', BEERS), '--label-column', 'colour'], 'MissingColumn'],
+    [
+      'a target that is none',
+      () => [write('b.csv', BEERS), '--label-column', 'style', '--target', write('t.csv', 'a,b,c\n1,2,3\n')],
+      'InvalidClassTarget',
+    ],
+  ];
+  it.each(misuse)('refuses %s with exit code 2', async (_name, args, type) => {
+    const { code, errors } = await run(...args(), '--json');
+    expect(code).toBe(2);
+    expect((JSON.parse(errors) as { error: { type: string } }).error.type).toBe(type);
+  });
+});

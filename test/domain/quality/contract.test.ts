@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { valueChecker } from '../../../domain/quality/cell-contract.js';
+import { bindContract, EMPTY_CONTRACT, parseContract, type ColumnRule } from '../../../domain/quality/contract.js';
+
+describe('parseContract', () => {
+  it('reads the short form', () => {
+    const contract = parseContract({
+      columns: { zip: { type: 'string', pattern: '\\d{5}' }, state: null },
+      dependencies: ['zip -> city, state'],
+      unique: [['zip', 'city'], 'id'],
+    });
+    expect(contract).toEqual({
+      columns: { zip: { type: 'string', pattern: '\\d{5}' }, state: {} },
+      dependencies: [
+        { from: ['zip'], to: 'city' },
+        { from: ['zip'], to: 'state' },
+      ],
+      unique: [['zip', 'city'], ['id']],
+    });
+  });
+
+  it('reads ODCS 3.1', () => {
+    const contract = parseContract({
+      apiVersion: 'v3.1.0',
+      kind: 'DataContract',
+      schema: [
+        {
+          name: 'orders',
+          properties: [
+            { name: 'id', logicalType: 'integer', primaryKey: true },
+            { name: 'day', logicalType: 'date', required: true, logicalTypeOptions: { format: 'yyyy-MM-dd' } },
+            { name: 'size', logicalType: 'number', logicalTypeOptions: { minimum: 0, maximum: 9 } },
+            {
+              name: 'kind',
+              logicalType: 'string',
+              quality: [
+                { type: 'library', metric: 'invalidValues', arguments: { validValues: ['a', 'b'] }, mustBe: 0 },
+              ],
+            },
+            { name: 'weight', logicalType: 'number', customProperties: [{ property: 'unit', value: 'oz' }] },
+            { name: 'note', logicalType: 'string', quality: [{ metric: 'nullValues', mustBe: 0 }] },
+          ],
+          customProperties: [{ property: 'dependencies', value: ['id -> kind'] }],
+        },
+      ],
+    });
+    expect(contract).toEqual({
+      columns: {
+        id: { type: 'integer', required: true },
+        day: { type: 'date', required: true, format: 'yyyy-MM-dd' },
+        size: { type: 'number', min: 0, max: 9 },
+        kind: { type: 'string', values: ['a', 'b'] },
+        weight: { type: 'number', unit: 'oz' },
+        note: { type: 'string', required: true },
+      },
+      dependencies: [{ from: ['id'], to: 'kind' }],
+      unique: [['id']],
+    });
+  });
+
+  it('reads nothing from an empty file', () => {
+    expect(parseContract(null)).toEqual(EMPTY_CONTRACT);
+  });
+
+  const broken: [string, unknown][] = [
+    ['an unknown type', { columns: { a: { type: 'text' } } }],
+    ['an unknown key', { column: {} }],
+    ['a dependency without an arrow', { dependencies: ['a b'] }],
+    ['a pattern that is no regular expression', { columns: { a: { pattern: '(' } } }],
+    ['a list', [1]],
+  ];
+  it.each(broken)('refuses %s', (_name, input) => {
+    expect(() => parseContract(input)).toThrow(expect.objectContaining({ type: 'InvalidContract' }) as Error);
+  });
+});
+
+describe('bindContract', () => {
+  it('finds columns by their letters and digits, and lists what the table lacks', () => {
+    const contract = parseContract({ columns: { 'Beer Name': {}, gone: {} }, dependencies: ['beer-name -> gone'] });
+    const bound = bindContract(contract, ['beer_name', 'abv']);
+    expect(Object.keys(bound.contract.columns)).toEqual(['beer_name']);
+    expect(bound.contract.dependencies).toEqual([]);
+    expect(bound.absent).toEqual(['gone']);
+  });
+});
+
+describe('valueChecker', () => {
+  const cases: [string, ColumnRule, string, { kind: string; suggested?: string } | undefined][] = [
+    ['a plain number fits', { type: 'number' }, '0.05', undefined],
+    ['a blank fits an optional column', { type: 'number' }, '', undefined],
+    ['a blank is missing from a required one', { required: true }, ' ', { kind: 'missing' }],
+    ['N/A in numbers is an implicit null', { type: 'number' }, 'N/A', { kind: 'implicit-missing', suggested: '' }],
+    ['N/A in free text is the custom of the column', { type: 'string' }, 'N/A', undefined],
+    ['a unit is dropped', { type: 'number', unit: 'oz' }, '12.0 oz.', { kind: 'unit', suggested: '12' }],
+    ['a spelled-out unit is dropped', { unit: 'oz' }, '8.4 ounces', { kind: 'unit', suggested: '8.4' }],
+    ['another unit is not dropped', { unit: 'oz' }, '330 ml', { kind: 'unit' }],
+    ['a percent sign is dropped', { type: 'number' }, '0.09%', { kind: 'unit', suggested: '0.09' }],
+    ['float noise is rounded', { type: 'number' }, '0.055999999999999994%', { kind: 'unit', suggested: '0.056' }],
+    ['thousands separators are dropped', { type: 'integer' }, '1,234', { kind: 'type', suggested: '1234' }],
+    ['brackets are dropped', { type: 'integer' }, '(1971)', { kind: 'type', suggested: '1971' }],
+    ['a whole decimal becomes an integer', { type: 'integer' }, '7.0', { kind: 'type', suggested: '7' }],
+    ['a fraction does not become an integer', { type: 'integer' }, '7.5', { kind: 'type' }],
+    ['text is no number', { type: 'number' }, 'many', { kind: 'type' }],
+    ['a date is rewritten', { type: 'date', format: 'M/D/YY' }, '2015-04-02', { kind: 'format', suggested: '4/2/15' }],
+    [
+      'a time is found in longer text',
+      { type: 'time', format: 'h:mm a.m.' },
+      '12/01/2011 7:10 p.m.',
+      { kind: 'format', suggested: '7:10 p.m.' },
+    ],
+    ['letter case of a listed value', { values: ['Yes', 'No'] }, 'yes', { kind: 'domain', suggested: 'Yes' }],
+    ['an unlisted value', { values: ['Yes', 'No'] }, 'maybe', { kind: 'domain' }],
+    ['a pattern holds for the whole value', { pattern: '\\d{5}' }, '123456', { kind: 'pattern' }],
+    ['a number beyond its bound', { type: 'number', max: 10 }, '11', { kind: 'range' }],
+    [
+      'a date before its bound',
+      { type: 'date', format: 'YYYY-MM-DD', min: '2000-01-01' },
+      '1999-12-31',
+      { kind: 'range' },
+    ],
+    ['a date within its bound', { type: 'date', format: 'YYYY-MM-DD', min: '2000-01-01' }, '2000-01-01', undefined],
+  ];
+  it.each(cases)('%s', (_name, rule, text, expected) => {
+    const fault = valueChecker(rule, [text], [1])(text);
+    if (expected === undefined) expect(fault).toBeUndefined();
+    else expect({ kind: fault?.kind, suggested: fault?.suggested }).toEqual({ suggested: undefined, ...expected });
+  });
+
+  it('takes a padded format loosely when most values are not padded', () => {
+    const values = ['4/2/15', '5/3/15', '04/02/15'];
+    const check = valueChecker({ type: 'date', format: 'MM/DD/YY' }, values, [10, 10, 1]);
+    expect(values.map((value) => check(value))).toEqual([undefined, undefined, undefined]);
+  });
+});

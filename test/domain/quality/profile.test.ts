@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseContract } from '../../../domain/quality/contract.js';
+import { profileTable, type ProfileInput } from '../../../domain/quality/profile.js';
+
+/** Fifteen shops, eight orders each: shop decides name and city. */
+const SHOPS = 15;
+const ORDERS = 8;
+const NAMES = [
+  'alder',
+  'birch',
+  'cedar',
+  'dogwood',
+  'elm',
+  'fir',
+  'ginkgo',
+  'hazel',
+  'ironwood',
+  'juniper',
+  'kapok',
+  'larch',
+  'maple',
+  'nutmeg',
+  'oak',
+];
+const CITIES = ['bergen', 'dublin', 'geneva', 'lisbon', 'vienna'];
+
+function shopTable(): { columns: string[]; rows: string[][] } {
+  const rows = Array.from({ length: SHOPS * ORDERS }, (_, at) => {
+    const shop = at % SHOPS;
+    return [String(at), `s${shop + 10}`, `${NAMES[shop]} trading`, CITIES[shop % CITIES.length], `${(at * 7) % 40}.5`];
+  });
+  return { columns: ['order', 'shop', 'name', 'city', 'price'], rows };
+}
+
+/** The table with some cells replaced; `[row, column, text]`. */
+function spoiled(...cells: [number, number, string][]): { columns: string[]; rows: string[][] } {
+  const table = shopTable();
+  for (const [row, column, text] of cells) table.rows[row][column] = text;
+  return table;
+}
+
+const reported = (input: ProfileInput): unknown[] =>
+  profileTable(input).cells.map(({ row, column, kind, suggested }) => [row, column, kind, suggested]);
+
+describe('profileTable finds', () => {
+  const cases: [string, [number, number, string][], unknown[]][] = [
+    ['nothing in a table without fault', [], []],
+    ['a value that its group contradicts', [[17, 3, 'oslo']], [[17, 'city', 'dependency', CITIES[2]]]],
+    ['a misspelling of what its group says', [[30, 2, 'aldxr trading']], [[30, 'name', 'dependency', 'alder trading']]],
+    ['a blank where its group knows the value', [[44, 3, '']], [[44, 'city', 'dependency', CITIES[4]]]],
+    [
+      'a value in the wrong field',
+      [
+        [20, 2, 'fir trading bergen'],
+        [20, 3, ''],
+      ],
+      [
+        [20, 'name', 'misplaced', 'fir trading'],
+        [20, 'city', 'misplaced', 'bergen'],
+      ],
+    ],
+    ['another letter case', [[31, 2, 'Birch Trading']], [[31, 'name', 'variant', 'birch trading']]],
+    ['a price that is no number', [[50, 4, '1x.5']], [[50, 'price', 'unusual-pattern', undefined]]],
+  ];
+  it.each(cases)('%s', (_name, cells, expected) => {
+    expect(reported(spoiled(...cells))).toEqual(expected);
+  });
+
+  it('only what was declared in a column with nothing else to go by', () => {
+    const contract = parseContract({ columns: { price: { type: 'number', unit: 'eur' } } });
+    const input = { ...spoiled([5, 4, '35.5 eur'], [6, 4, 'N/A']), contract };
+    expect(reported(input)).toEqual([
+      [5, 'price', 'unit', '35.5'],
+      [6, 'price', 'implicit-missing', ''],
+    ]);
+  });
+
+  it('nothing wrong with a null that the column always spells so', () => {
+    const table = shopTable();
+    table.columns.push('note');
+    table.rows.forEach((row, at) => row.push(at % 2 === 0 ? 'empty' : 'paid'));
+    expect(reported(table)).toEqual([]);
+  });
+});
+
+describe('profileTable learns from corrected rows', () => {
+  it('that a suffix is to be dropped everywhere', () => {
+    const table = shopTable();
+    const clean = shopTable().rows;
+    for (const row of table.rows) row[4] += ' eur';
+    const corrected = [3, 8].map((row) => ({ row, values: clean[row] }));
+    const { cells } = profileTable({ ...table, corrected });
+    expect(cells).toHaveLength(table.rows.length);
+    expect(cells.every(({ row, suggested }) => suggested === clean[row][4])).toBe(true);
+  });
+
+  it('that a suspected look is right', () => {
+    const cells: [number, number, string][] = [
+      [50, 4, '12.5-'],
+      [51, 4, '13.5-'],
+      [52, 4, '14.5-'],
+    ];
+    expect(reported(spoiled(...cells))).toHaveLength(3);
+    const { rows } = spoiled(...cells);
+    const corrected = [50, 51].map((row) => ({ row, values: rows[row] }));
+    expect(reported({ ...spoiled(...cells), corrected })).toEqual([]);
+  });
+
+  it('the corrected rows themselves, with certainty', () => {
+    const clean = shopTable().rows;
+    const corrected = [{ row: 7, values: clean[7] }];
+    const { cells } = profileTable({ ...spoiled([7, 0, '9999']), corrected });
+    expect(cells.filter(({ row }) => row === 7)).toMatchObject([
+      { column: 'order', kind: 'labelled', score: 1, suggested: '7' },
+    ]);
+  });
+});
+
+describe('profileTable scores', () => {
+  it('a table without fault 1 in every measurable dimension', () => {
+    expect(profileTable(shopTable()).scores).toEqual({
+      completeness: 1,
+      validity: 1,
+      uniqueness: 1,
+      consistency: 1,
+      accuracy: 1,
+      timeliness: null,
+      overall: 1,
+    });
+  });
+
+  it('missing cells and repeated rows as stated', () => {
+    const table = {
+      columns: ['a', 'b'],
+      rows: [
+        ['1', 'x'],
+        ['1', 'x'],
+        ['2', ''],
+        ['3', 'N/A'],
+      ],
+    };
+    const { scores, repeatedRows } = profileTable(table);
+    expect(scores.completeness).toBe(6 / 8);
+    expect(repeatedRows).toBe(1);
+    expect(scores.uniqueness).toBe(3 / 4);
+  });
+
+  it('nothing for a table without rows', () => {
+    const { scores, cells } = profileTable({ columns: ['a'], rows: [] });
+    expect(scores.overall).toBeNull();
+    expect(cells).toEqual([]);
+  });
+
+  it('counts rows that repeat a declared key', () => {
+    const contract = parseContract({ unique: [['a']] });
+    const rows = [
+      ['1', 'x'],
+      ['1', 'y'],
+      ['', 'z'],
+      ['', 'z2'],
+    ];
+    expect(profileTable({ columns: ['a', 'b'], rows, contract }).repeatedRows).toBe(1);
+  });
+});
+
+describe('profileTable', () => {
+  it('answers any table with scores in [0, 1] and findings that name its cells', () => {
+    const cell = fc.constantFrom('', 'a', 'A', 'b c', '1', '1.0', 'N/A', '2020-01-01', '-*', 'Ã©');
+    const table = fc.array(fc.tuple(cell, cell, cell), { maxLength: 40 });
+    fc.assert(
+      fc.property(table, (rows) => {
+        const { cells, scores } = profileTable({ columns: ['x', 'y', 'z'], rows });
+        for (const { row, column, score } of cells) {
+          expect(rows[row][['x', 'y', 'z'].indexOf(column)]).toBeDefined();
+          expect(score).toBeGreaterThanOrEqual(0.5);
+          expect(score).toBeLessThanOrEqual(1);
+        }
+        for (const score of Object.values(scores)) if (score !== null) expect(score >= 0 && score <= 1).toBe(true);
+      }),
+    );
+  });
+});
