@@ -18,6 +18,7 @@ import { registerMerge } from './commands/merge.js';
 import { registerSimulate } from './commands/simulate.js';
 import { registerPeaks } from './commands/peaks.js';
 import { registerProfile } from './commands/profile.js';
+import { registerMix } from './commands/mix.js';
 import { registerWatch } from './commands/watch.js';
 
 const commands: readonly RegisterCommand[] = [
@@ -36,6 +37,7 @@ const commands: readonly RegisterCommand[] = [
   registerSimulate,
   registerPeaks,
   registerProfile,
+  registerMix,
   registerWatch,
 ];
 

@@ -8,10 +8,14 @@ import { extname } from 'node:path';
 import { usageError } from '../../domain/types/errors.js';
 import { openEngine, quoteIdentifier, quoteText, type Session } from './engine.js';
 
-/** Endings of the files that can be read, with what reads them. Text stays text: each tool decides what a number is. */
-const READERS: Readonly<Record<string, (path: string) => string>> = {
-  '.csv': (path) => `read_csv(${path}, delim = ',', quote = '"', escape = '"', header = true, all_varchar = true)`,
-  '.tsv': (path) => `read_csv(${path}, delim = '\t', quote = '"', escape = '"', header = true, all_varchar = true)`,
+const csv = (path: string, delimiter: string, typed: boolean): string =>
+  `read_csv(${path}, delim = '${delimiter}', quote = '"', escape = '"', header = true, ` +
+  (typed ? 'sample_size = -1)' : 'all_varchar = true)');
+
+/** Endings of the files that can be read, with what reads them. */
+const READERS: Readonly<Record<string, (path: string, typed: boolean) => string>> = {
+  '.csv': (path, typed) => csv(path, ',', typed),
+  '.tsv': (path, typed) => csv(path, '\t', typed),
   '.parquet': (path) => `read_parquet(${path})`,
   '.json': (path) => `read_json_auto(${path})`,
   '.ndjson': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
@@ -37,10 +41,16 @@ export async function withEngine<T>(job: (session: Session) => Promise<T>): Prom
 
 /**
  * Loads a file into the temporary table `table`, rows in file order (`rowid`), and returns its column names.
+ * @param typed give CSV columns the types of their values; else their text stays as it is
  * @throws BalanceError `UnreadableFile` when there is no such file, `UnknownFormat` for another ending, `EmptyFile`
  *   for a file without a header
  */
-export async function loadFile(session: Session, table: string, path: string): Promise<readonly string[]> {
+export async function loadFile(
+  session: Session,
+  table: string,
+  path: string,
+  { typed = false }: { readonly typed?: boolean } = {},
+): Promise<readonly string[]> {
   if (!existsSync(path) || !statSync(path).isFile()) {
     throw usageError({
       type: 'UnreadableFile',
@@ -66,7 +76,7 @@ export async function loadFile(session: Session, table: string, path: string): P
       got: '0 bytes',
     });
   }
-  const source = READERS[ending](quoteText(path));
+  const source = READERS[ending](quoteText(path), typed);
   await session.run(`CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(table)} AS SELECT * FROM ${source}`);
   return tableColumns(session, table);
 }

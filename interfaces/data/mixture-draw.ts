@@ -1,0 +1,102 @@
+/** Draws a planned mixture from a loaded table, and splits it before the draw so that nothing leaks. */
+import type { Mixture } from '../../domain/quality/mixture.js';
+import { usageError } from '../../domain/types/errors.js';
+import { quoteIdentifier, quoteText, type Session } from './engine.js';
+import { writeTableFile } from './table-file.js';
+
+/** How the rows of `source` are divided. Rows of one group, of one time or with the same content stay together. */
+export interface SplitRule {
+  /** Share of the rows that goes to `train`, in (0, 1). */
+  readonly share: number;
+  readonly groupBy?: string;
+  readonly timeBy?: string;
+}
+
+export const WEIGHT_COLUMN = 'sample_weight';
+
+/** A random order that only the seed and the text decide, the same in every engine version. */
+const rankOf = (seed: number, text: string): string => `md5('${seed}:' || ${text})`;
+const textOf = (column: string): string => `CAST(${quoteIdentifier(column)} AS VARCHAR)`;
+
+/**
+ * Makes the table `assigned(id, class, part)` over the labelled rows of `source`; `part` is `all`, or `train` and
+ * `validation`. Returns the rows left out: without a label, or without a time where the split is by time.
+ */
+export async function assignRows(
+  session: Session,
+  label: string,
+  seed: number,
+  split: SplitRule | null,
+): Promise<{ readonly unlabelled: number; readonly untimed: number }> {
+  const unit = split === null ? `''` : await unitOf(session, split);
+  await session.run(`CREATE OR REPLACE TEMP TABLE units AS
+    SELECT rowid AS id, ${textOf(label)} AS class, ${unit} AS unit FROM source`);
+  const [left] = await session.rows(`
+    SELECT count(*) FILTER (WHERE class IS NULL)::DOUBLE AS unlabelled,
+      count(*) FILTER (WHERE class IS NOT NULL AND unit IS NULL)::DOUBLE AS untimed FROM units`);
+  const order = split?.timeBy === undefined ? `${rankOf(seed, 'unit')}, unit` : 'unit';
+  // A unit goes to the side that holds its middle row.
+  const part =
+    split === null
+      ? `'all'`
+      : `CASE WHEN filled - rows / 2 <= ${split.share} * total THEN 'train' ELSE 'validation' END`;
+  await session.run(`CREATE OR REPLACE TEMP TABLE assigned AS
+    WITH sizes AS (SELECT unit, count(*) AS rows FROM units WHERE class IS NOT NULL AND unit IS NOT NULL GROUP BY unit),
+    filling AS (SELECT unit, rows, sum(rows) OVER (ORDER BY ${order}) AS filled, sum(rows) OVER () AS total FROM sizes)
+    SELECT id, class, ${part} AS part FROM units JOIN filling USING (unit) WHERE class IS NOT NULL`);
+  return { unlabelled: Number(left.unlabelled), untimed: Number(left.untimed) };
+}
+
+/** What must not be divided: the group, the time, or the whole content of the row. */
+async function unitOf(session: Session, split: SplitRule): Promise<string> {
+  if (split.groupBy !== undefined) return `coalesce('group ' || ${textOf(split.groupBy)}, 'row ' || rowid)`;
+  if (split.timeBy === undefined) return 'CAST(source AS VARCHAR)';
+  const text = textOf(split.timeBy);
+  const readings = [`TRY_CAST(${text} AS DOUBLE)`, `epoch_us(TRY_CAST(${text} AS TIMESTAMP))::DOUBLE`];
+  for (const reading of readings) {
+    const [row] = await session.rows(`SELECT count(${reading}) = count(${text}) AND count(*) > 0 AS fits FROM source`);
+    if (row.fits === true) return reading;
+  }
+  throw usageError({
+    type: 'MalformedTime',
+    message: `column ${split.timeBy} holds neither times nor numbers`,
+    expected: 'ISO 8601 dates and times, or numbers',
+    got: split.timeBy,
+  });
+}
+
+/** Rows by class of one part. */
+export async function classCountsOf(session: Session, part: string): Promise<Record<string, number>> {
+  const rows = await session.rows(
+    `SELECT class, count(*)::DOUBLE AS rows FROM assigned WHERE part = ${quoteText(part)} GROUP BY class ORDER BY class`,
+  );
+  return Object.fromEntries(rows.map((row) => [String(row.class), Number(row.rows)]));
+}
+
+/** Writes the drawn rows of one part with their weights, in an order that the seed decides. */
+export async function writeMixture(
+  session: Session,
+  part: string,
+  mixture: Mixture,
+  seed: number,
+  path: string,
+): Promise<void> {
+  const plan = mixture.classes
+    .filter((entry) => entry.drawn > 0)
+    .map((entry) => `(${quoteText(entry.class)}, ${entry.copies}, ${entry.extra}, ${entry.weight}::DOUBLE)`);
+  await session.run(`CREATE OR REPLACE TEMP TABLE plan AS
+    SELECT * FROM (VALUES ${[...plan, `(NULL, 0, 0, 0.0::DOUBLE)`].join(', ')}) entries (class, copies, extra, weight)`);
+  const most = Math.max(0, ...mixture.classes.map((entry) => entry.copies + (entry.extra > 0 ? 1 : 0)));
+  await session.run(`CREATE OR REPLACE TEMP TABLE drawn AS
+    WITH ranked AS (
+      SELECT id, class, row_number() OVER (PARTITION BY class ORDER BY ${rankOf(seed, 'id')}, id) AS place
+      FROM assigned WHERE part = ${quoteText(part)})
+    SELECT id, copy, weight FROM ranked JOIN plan USING (class), range(${most}) AS copying (copy)
+    WHERE copy < copies OR (copy = copies AND place <= extra)`);
+  await writeTableFile(
+    session,
+    path,
+    `SELECT source.*, weight AS ${WEIGHT_COLUMN} FROM drawn JOIN source ON source.rowid = drawn.id
+     ORDER BY ${rankOf(seed, `drawn.id || ':' || copy`)}, drawn.id, copy`,
+  );
+}

@@ -1,0 +1,191 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { registerMix } from '../../cli/commands/mix.js';
+import { loadFile, withEngine } from '../../interfaces/data/table-file.js';
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'balance-mix-'))));
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+interface Report {
+  readonly rows: number;
+  readonly unlabelled: number;
+  readonly files: readonly {
+    file: string;
+    part: string;
+    rows: number;
+    gapAfter: number;
+    missing: object;
+    shortfall: object;
+  }[];
+}
+async function run(...args: string[]): Promise<{ code: unknown; out: string; errors: string; report: () => Report }> {
+  const [out, errors]: [string[], string[]] = [[], []];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
+  const program = new Command('balance').exitOverride();
+  registerMix(program);
+  await program.parseAsync(['node', 'balance', 'mix', ...args]);
+  vi.restoreAllMocks();
+  return {
+    code: process.exitCode,
+    out: out.join(''),
+    errors: errors.join(''),
+    report: () => JSON.parse(out.join('')) as Report,
+  };
+}
+/** 400 rows: 90 % `usual`, 10 % `rare`; 40 owners of 10 rows; two rows without a label. */
+function table(): string {
+  const path = join(folder, 'in.csv');
+  const rows = Array.from({ length: 400 }, (_, i) => `${i},owner${i % 40},${i % 10 === 0 ? 'rare' : 'usual'},${i / 2}`);
+  writeFileSync(path, ['id,owner,label,size', ...rows, '400,owner1,,1', '401,owner1,,2'].join('\n') + '\n');
+  return path;
+}
+interface Row {
+  readonly id: number;
+  readonly owner: string;
+  readonly label: string;
+  readonly size: number;
+  readonly sample_weight: number;
+}
+const read = (path: string): Promise<readonly Row[]> =>
+  withEngine(async (session) => {
+    await loadFile(session, 't', path, { typed: true });
+    return (await session.rows(
+      'SELECT id::DOUBLE AS id, owner, label, size::DOUBLE AS size, sample_weight FROM t',
+    )) as unknown as Row[];
+  });
+const common = (...more: string[]): string[] => [
+  '--label-column',
+  'label',
+  '--out',
+  join(folder, 'out.parquet'),
+  '--json',
+  ...more,
+];
+
+describe('balance mix', () => {
+  it('draws the target mix with weights of mean 1, no row more than four times', async () => {
+    const { code, report } = await run(table(), ...common('--target', 'uniform', '--rows', '200'));
+    expect(code).toBe(0);
+    expect(report()).toMatchObject({
+      rows: 200,
+      unlabelled: 2,
+      files: [{ gapAfter: 0, missing: {}, shortfall: { rare: 60 } }],
+    });
+    const rows = await read(join(folder, 'out.parquet'));
+    expect(rows.filter((row) => row.label === 'rare')).toHaveLength(100);
+    expect(rows.every((row) => row.sample_weight === 1)).toBe(true);
+    const usual = rows.filter((row) => row.label === 'usual').map((row) => row.id);
+    expect(new Set(usual).size).toBe(100);
+    const copies = new Map<number, number>();
+    for (const row of rows) copies.set(row.id, (copies.get(row.id) ?? 0) + 1);
+    expect(Math.max(...copies.values())).toBe(3);
+  });
+
+  it('says what even repeats could not give, and weights it', async () => {
+    const { report } = await run(table(), ...common('--target', 'usual=1,rare=3', '--rows', '400'));
+    expect(report().files[0]).toMatchObject({ missing: { rare: 140 }, shortfall: { rare: 260 } });
+    const rows = await read(join(folder, 'out.parquet'));
+    const rare = rows.filter((row) => row.label === 'rare').reduce((sum, row) => sum + row.sample_weight, 0);
+    expect(rare / rows.reduce((sum, row) => sum + row.sample_weight, 0)).toBeCloseTo(0.75, 9);
+  });
+
+  it('is byte-identical for the same seed and differs for another', async () => {
+    const input = table();
+    const files = [];
+    for (const seed of ['1', '1', '2']) {
+      await run(input, ...common('--target', 'uniform', '--rows', '50', '--seed', seed));
+      files.push(readFileSync(join(folder, 'out.parquet')).toString('base64'));
+    }
+    expect(files[1]).toBe(files[0]);
+    expect(files[2]).not.toBe(files[0]);
+  });
+
+  it('keeps every group on one side', async () => {
+    const { report } = await run(
+      table(),
+      ...common('--target', 'uniform', '--rows', '60', '--split', '0.8', '--group-by', 'owner'),
+    );
+    const [train, validation] = report().files.map((file) => file.file);
+    expect([train, validation].map((file) => file.slice(folder.length + 1))).toEqual([
+      'out-train.parquet',
+      'out-validation.parquet',
+    ]);
+    const owners = new Set((await read(train)).map((row) => row.owner));
+    const held = await read(validation);
+    expect(held.length).toBeGreaterThan(0);
+    expect(held.some((row) => owners.has(row.owner))).toBe(false);
+    expect(new Set(held.map((row) => row.id)).size).toBe(held.length);
+    expect(existsSync(join(folder, 'out.parquet'))).toBe(false);
+  });
+
+  it('puts the earliest rows in train', async () => {
+    const { report } = await run(
+      table(),
+      ...common('--target', 'usual=1,rare=1', '--rows', '100', '--split', '0.75', '--time-by', 'size'),
+    );
+    const [train, validation] = report().files.map((file) => file.file);
+    const last = Math.max(...(await read(train)).map((row) => row.size));
+    expect(last).toBeLessThan(Math.min(...(await read(validation)).map((row) => row.size)));
+    expect(last).toBeLessThanOrEqual(150);
+  });
+
+  it('keeps rows of equal content on one side of a plain split', async () => {
+    const path = join(folder, 'twins.csv');
+    const rows = Array.from({ length: 200 }, (_, i) => `${i >> 1},o,${(i >> 1) % 2 === 0 ? 'a' : 'b'},1`);
+    writeFileSync(path, ['id,owner,label,size', ...rows].join('\n') + '\n');
+    const { report } = await run(path, ...common('--target', 'uniform', '--split', '0.5'));
+    const [train, validation] = await Promise.all(report().files.map((file) => read(file.file)));
+    const ids = new Set(train.map((row) => row.id));
+    expect(validation.length).toBeGreaterThan(50);
+    expect(validation.some((row) => ids.has(row.id))).toBe(false);
+  });
+
+  it('reads the target from a JSON file and writes CSV', async () => {
+    const target = join(folder, 'target.json');
+    writeFileSync(target, '{"usual": 1, "ghost": 1}');
+    const out = join(folder, 'out.csv');
+    const { report } = await run(
+      table(),
+      '--label-column',
+      'label',
+      '--target',
+      target,
+      '--rows',
+      '10',
+      '--out',
+      out,
+      '--json',
+    );
+    expect(report().files[0].missing).toEqual({ ghost: 5 });
+    expect(readFileSync(out, 'utf8').split('\n')[0]).toBe('id,owner,label,size,sample_weight');
+  });
+
+  it.each([
+    ['an unknown label column', 'MissingColumn', ['--label-column', 'no', '--target', 'uniform']],
+    [
+      'a group without a split',
+      'InvalidSplit',
+      ['--label-column', 'label', '--target', 'uniform', '--group-by', 'owner'],
+    ],
+    ['a target that is no mix', 'InvalidClassTarget', ['--label-column', 'label', '--target', 'a=0']],
+    ['a target file that is not there', 'UnreadableFile', ['--label-column', 'label', '--target', 'nowhere.json']],
+    [
+      'a time column without times',
+      'MalformedTime',
+      ['--label-column', 'label', '--target', 'uniform', '--split', '0.5', '--time-by', 'owner'],
+    ],
+  ])('refuses %s', async (_name, type, args) => {
+    const { code, errors } = await run(table(), ...args, '--rows', '5', '--out', join(folder, 'o.parquet'), '--json');
+    expect(code).toBe(2);
+    expect((JSON.parse(errors) as { error: { type: string } }).error.type).toBe(type);
+  });
+});
