@@ -76,7 +76,8 @@ const UNITS: readonly (readonly string[])[] = [
  * @param values the column's distinct values with their row counts: they show how the owner's format is really meant
  *   (padding) and how many decimals plain numbers carry
  * @returns a function from a value to its fault, or `undefined` if it fits. A blank value fits unless the column is
- *   required; a spelled-out null (`N/A`) fits only a column of free text that is not required.
+ *   required; a spelled-out null (`N/A`) fits a column of free text, and one of restricted text that always spells
+ *   missing values so, unless the column is required.
  */
 export function valueChecker(
   rule: ColumnRule,
@@ -87,6 +88,7 @@ export function valueChecker(
   const pattern = rule.pattern === undefined ? undefined : new RegExp(`^(?:${rule.pattern})$`, 'u');
   const type = rule.type ?? (rule.unit === undefined ? undefined : 'number');
   const typeFault = typeChecker({ ...rule, type }, values, counts);
+  const custom = customaryNull(values, counts);
   const restrictsText = allowed !== undefined || pattern !== undefined;
   return (text) => {
     if (isBlank(text)) {
@@ -95,6 +97,7 @@ export function valueChecker(
     if (allowed?.has(text) === true) return undefined;
     if (isMissingSpelling(text) && pattern?.test(text) !== true) {
       if (rule.required === true) return { kind: 'missing', evidence: `"${text}" spells a missing value` };
+      if ((type === undefined || type === 'string') && text === custom) return undefined;
       if (restrictsText || (type !== undefined && type !== 'string')) {
         return { kind: 'implicit-missing', evidence: `"${text}" spells a missing value`, suggested: '' };
       }
@@ -120,6 +123,18 @@ export function valueChecker(
     }
     return rangeFault(rule, type, text);
   };
+}
+
+/** From this share of the rows on, a column's only spelling of a missing value is its custom, not a slip. */
+const CUSTOM_SHARE = 0.01;
+
+/** The one word or mark that a column uses for missing values, if it uses one and leaves no cell blank. */
+function customaryNull(values: readonly string[], counts: ArrayLike<number>): string | undefined {
+  const missing = values
+    .map((text, code) => ({ text, rows: counts[code] }))
+    .filter(({ text }) => isBlank(text) || isMissingSpelling(text));
+  const rows = Array.from(counts).reduce((sum, count) => sum + count, 0);
+  return missing.length === 1 && missing[0].rows >= CUSTOM_SHARE * rows ? missing[0].text : undefined;
 }
 
 function typeChecker(

@@ -188,14 +188,15 @@ function tokenizeStrftime(source: string): Token[] {
  */
 function tokenizeWritten(source: string): Token[] {
   const lexer =
-    /\[[^\]]*\]|'[^']*'|[ap]\.m\.|[ap]m|tt|(?<![a-z])[ap](?![a-z])|y{4}|y{2}|m{1,4}|d{1,4}|h{1,2}|s{1,2}|[^a-z['\d]+|./gi;
-  const isHalf = (piece: string): boolean => /^(?:[ap]|[ap]m|[ap]\.m\.|tt)$/i.test(piece);
+    /\[[^\]]*\]|'[^']*'|[ap]\.m\.(?:\/[ap]\.m\.)?|[ap]m(?:\/[ap]m)?|tt|(?<![a-z])[ap](?![a-z])|y{4}|y{2}|m{1,4}|d{1,4}|h{1,2}|s{1,2}|[^a-z['\d]+|./gi;
+  const isHalf = (piece: string): boolean =>
+    /^(?:[ap]|[ap]m|[ap]\.m\.|tt|[ap]m\/[ap]m|[ap]\.m\.\/[ap]\.m\.)$/i.test(piece);
   const pieces = [...source.matchAll(lexer)].map(([piece]) => piece);
   const half = pieces.some(isHalf);
   let hourSeen = false;
   return pieces.map((piece, at) => {
     if (/^[['].*[\]']$/.test(piece)) return literal(piece.slice(1, -1));
-    if (isHalf(piece)) return meridiem(piece === 'tt' ? 'AM' : piece);
+    if (isHalf(piece)) return meridiem(piece === 'tt' ? 'AM' : piece.split('/')[0]);
     if (!/^(?:y{4}|y{2}|m{1,4}|d{1,4}|h{1,2}|s{1,2})$/i.test(piece)) return literal(piece);
     hourSeen ||= /^h/i.test(piece);
     const isMinute = hourSeen && (piece.startsWith('m') || (at > 0 && pieces[at - 1] === ':'));

@@ -17,6 +17,7 @@ describe('compileFormat', () => {
     ['h:mm a.m.', '13:10 p.m.', undefined],
     ['h:mm A', '7:10 P', { hour: 19, minute: 10 }],
     ['hh:mm AM', '07:10 PM', { hour: 19, minute: 10 }],
+    ['h:mm AM/PM', '7:10 PM', { hour: 19, minute: 10 }],
     ['HH:MM', '19:05', { hour: 19, minute: 5 }],
     ['YYYY-MM-DD HH:mm:ss', '2015-04-02 19:05:09', { year: 2015, month: 4, day: 2, hour: 19, minute: 5, second: 9 }],
     ["yyyy-MM-dd'T'HH:mm", '2015-04-02T19:05', { year: 2015, month: 4, day: 2, hour: 19, minute: 5 }],
