@@ -21,6 +21,8 @@ const CYCLE_FADE = 0.8;
 /** Cycles that a profile averages: a week of days. */
 const CYCLES_MAX = 7;
 
+/** The extremes decay towards the present over this many steps: a peak bounds forecasts for longer than a season. */
+const EXTREMES_STEPS = SEASON_STEPS_MAX;
 /** Smaller mean magnitudes count as zero: their reciprocal would overflow. */
 const MAGNITUDE_MIN = 1e-300;
 /** A value of so many scales renews the scale at once, so that z stays small and decodes without overflow. */
@@ -186,7 +188,7 @@ export class SeriesMemory {
     this.fast[now] = first ? z : this.fast[before] + LEVEL_FAST * (z - this.fast[before]);
     this.slow[now] = first ? z : this.slow[before] + LEVEL_SLOW * (z - this.slow[before]);
     this.expected[now] = this.profile(step, step - 1, this.short, this.fast[now]);
-    const fade = 1 / this.ring.length;
+    const fade = 1 / EXTREMES_STEPS;
     this.high = first ? z : Math.max(z, this.high - fade * (this.high - z));
     this.low = first ? z : Math.min(z, this.low + fade * (z - this.low));
   }
