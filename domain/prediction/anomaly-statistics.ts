@@ -36,6 +36,8 @@ export interface MeasureState {
   lastSeconds: number;
   lastValue: number;
   baseline: BaselineState;
+  /** Distance of the last row from what was expected, in the units of the values. */
+  lastDeviation: number;
   /** Residual of the last row, its lag-1 products for the autocorrelation. */
   lastResidual: number;
   products: number;
@@ -62,6 +64,7 @@ export function emptyMeasures(stepSeconds: number | undefined): MeasureState {
     lastSeconds: 0,
     lastValue: 0,
     baseline: emptyBaseline(),
+    lastDeviation: 0,
     lastResidual: 0,
     products: 0,
     squares: 0,
@@ -108,7 +111,9 @@ export function measure(state: MeasureState, seconds: number, value: number, inE
   state.rows++;
   const scale = scaleAt(baseline, seconds);
   const season = seasonAt(baseline, seconds);
-  const residual = state.rows > SCALE_ROWS ? (value - baseline.level - season) / scale : 0;
+  const deviation = value - baseline.level - season;
+  const residual = state.rows > SCALE_ROWS ? deviation / scale : 0;
+  state.lastDeviation = Math.abs(deviation);
   const clipped = Math.min(Math.max(residual, -MEAN_CLIP), MEAN_CLIP);
   // What the last residual does not explain: in a slowly wandering stream a jump shows here first.
   out[0] = Math.abs(residual - memoryOf(state) * state.lastResidual);

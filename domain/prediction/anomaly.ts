@@ -66,11 +66,15 @@ export interface AnomalySnapshot {
   /** Levels before the adopted changes, latest last. */
   pastLevels: number[];
   alarmSeconds: number[];
+  /** The latest events that were named, oldest first, whether alarmed or not. */
+  pastEvents: { type: AnomalyType; seconds: number; size: number }[];
 }
 
 interface EventState {
   rowsOpen: number;
   surprise: number;
+  /** Largest distance from the expected value so far. */
+  size: number;
   type: AnomalyType | null;
   rowsNamed: number;
   calm: number;
@@ -97,6 +101,10 @@ const TAIL_ROWS_MIN = 50;
 const LEAD_MIN = 3;
 const CALM_ROWS = 8;
 const CALM_MEAN = 1.5;
+/** Events of a type within two weeks, at most this many times smaller, after which another is no news. */
+const HABIT_EVENTS = 3;
+const HABIT_RATIO = 1.5;
+const PAST_EVENTS_MAX = 16;
 /** Past levels that a stream may return to without an alarm. */
 const PAST_LEVELS_MAX = 3;
 
@@ -118,6 +126,7 @@ export function createAnomalyDetector(options: AnomalyOptions = {}): AnomalyDete
     rowsCalm: 0,
     pastLevels: [],
     alarmSeconds: [],
+    pastEvents: [],
   });
 }
 
@@ -167,7 +176,8 @@ function updateValue(state: AnomalySnapshot, seconds: number, value: number, sta
     if (wideGap) return raise(state, seconds, 'flatline', 2 * threshold, suggestedAction('missing'));
     const run = runSurprise(measures);
     if (run > threshold || highest > threshold) {
-      state.event = { rowsOpen: 1, surprise: Math.max(run, highest), type: null, rowsNamed: 0, calm: 0 };
+      const size = measures.lastDeviation;
+      state.event = { rowsOpen: 1, surprise: Math.max(run, highest), size, type: null, rowsNamed: 0, calm: 0 };
       return tryToName(state, seconds);
     }
   } else {
@@ -260,7 +270,18 @@ function phasesOf({ measures }: AnomalySnapshot, window: readonly { readonly sec
 function settle(state: AnomalySnapshot, seconds: number, type: AnomalyType): Alarm {
   const event = state.event!;
   event.type = type;
-  return raise(state, seconds, type, event.surprise, suggestedAction(type));
+  const known = isHabit(state, seconds, type, event.size);
+  state.pastEvents.push({ type, seconds, size: event.size });
+  if (state.pastEvents.length > PAST_EVENTS_MAX) state.pastEvents.shift();
+  return known ? NOTHING : raise(state, seconds, type, event.surprise, suggestedAction(type));
+}
+
+/** True for an event that the stream has shown so often of late, and about as large, that it is its habit. */
+function isHabit(state: AnomalySnapshot, seconds: number, type: AnomalyType, size: number): boolean {
+  const alike = state.pastEvents.filter(
+    (past) => past.type === type && past.seconds > seconds - 2 * SECONDS_PER_WEEK && past.size >= size / HABIT_RATIO,
+  );
+  return alike.length >= HABIT_EVENTS;
 }
 
 /** One more row of an open event: name it, end it when calm, adopt it when it lasts. */
@@ -269,6 +290,7 @@ function followEvent(state: AnomalySnapshot, seconds: number, highest: number): 
   const event = state.event!;
   event.rowsOpen++;
   event.surprise = Math.max(event.surprise, highest);
+  event.size = Math.max(event.size, measures.lastDeviation);
   if (event.type === null) return tryToName(state, seconds);
   event.rowsNamed++;
   const calm = Math.abs(measures.means[0]) < CALM_MEAN && measures.repeats <= 2 * measures.repeatsMax + 2;
