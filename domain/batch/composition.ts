@@ -36,6 +36,10 @@ const ROUNDS_MAX = 200;
 /** Local search tries all pairs of items; beyond this many the greedy result stands. */
 const LOCAL_ITEMS_MAX = 200;
 
+/** Kicks of the iterated local search, and most items for which they are affordable (some ms each). */
+const KICKS_MAX = 60;
+const KICK_ITEMS_MAX = 60;
+
 type Batch = readonly ComposeItem[];
 
 class Costs {
@@ -68,11 +72,9 @@ class Costs {
   }
 }
 
-/** Opens a batch with the item that costs most alone, then adds what costs least on top and fills it best. */
-function greedy(items: readonly ComposeItem[], costs: Costs): Batch[] {
-  const open = [...items].sort(
-    (a, b) => costs.batch([b]) - costs.batch([a]) || costs.load([b]) - costs.load([a]) || byText(a.id, b.id),
-  );
+/** Fills one batch after the other: each opens with the first item left and takes what saves most, then what fills most. */
+function fillBatches(items: readonly ComposeItem[], costs: Costs): Batch[] {
+  const open = [...items];
   const batches: Batch[] = [];
   while (open.length > 0) {
     let batch: Batch = [open.shift()!];
@@ -93,6 +95,16 @@ function greedy(items: readonly ComposeItem[], costs: Costs): Batch[] {
     batches.push(batch);
   }
   return batches;
+}
+
+/** Greedy: the dearest item opens a batch. */
+function greedy(items: readonly ComposeItem[], costs: Costs): Batch[] {
+  return fillBatches(
+    [...items].sort(
+      (a, b) => costs.batch([b]) - costs.batch([a]) || costs.load([b]) - costs.load([a]) || byText(a.id, b.id),
+    ),
+    costs,
+  );
 }
 
 const without = (batch: Batch, item: ComposeItem): Batch => batch.filter((other) => other !== item);
@@ -160,10 +172,34 @@ function dissolveOne(batches: readonly Batch[], costs: Costs): Batch[] | null {
   return null;
 }
 
+/** Park and Miller's minimal standard generator: the kicks are the same for the same items. */
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  let state = seed;
+  const keyed = items.map((item) => ({ item, key: (state = (state * 48271) % 2147483647) }));
+  return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
+}
+
+/**
+ * Iterated local search: takes some batches apart, fills them anew in another order, improves, and keeps the result
+ * unless it is dearer. What two or three batches hold decides most of what a single exchange cannot repair.
+ */
+function kick(start: Batch[], costs: Costs): Batch[] {
+  let best = start;
+  const items = start.reduce((sum, batch) => sum + batch.length, 0);
+  for (let round = 1; round <= KICKS_MAX && best.length > 1 && items <= KICK_ITEMS_MAX; round++) {
+    const order = shuffled(best, round);
+    const apart = order.slice(0, 2 + (round % 3));
+    const refilled = fillBatches(shuffled(apart.flat(), round + KICKS_MAX), costs);
+    const next = localSearch([...order.slice(apart.length), ...refilled], costs);
+    if (!improves(costs.total(best), costs.total(next))) best = next;
+  }
+  return best;
+}
+
 /** Evens out the loads by moves that leave the cost as it is. */
 function balanceLoads(start: readonly Batch[], costs: Costs): Batch[] {
   let batches = [...start];
-  for (let round = 0; round < ROUNDS_MAX; round++) {
+  for (let round = 0; round < ROUNDS_MAX && batches.length > 1; round++) {
     const loads = batches.map((batch) => costs.load(batch));
     const from = loads.indexOf(Math.max(...loads));
     const before = costs.total(batches);
@@ -208,7 +244,8 @@ export function composeBatches(problem: ComposeProblem): Composition {
   const costs = new Costs(problem);
   const sorted = [...items].sort((a, b) => byText(a.id, b.id));
   const filled = greedy(sorted, costs);
-  const found = sorted.length <= LOCAL_ITEMS_MAX ? balanceLoads(localSearch(filled, costs), costs) : filled;
+  const found =
+    sorted.length <= LOCAL_ITEMS_MAX ? balanceLoads(kick(localSearch(filled, costs), costs), costs) : filled;
   const batches = found.map((batch) => batch.map(({ id }) => id).sort(byText)).sort((a, b) => byText(a[0], b[0]));
   return {
     batches,

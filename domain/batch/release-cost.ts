@@ -10,10 +10,10 @@
  */
 
 /** Gaps remembered: enough for a distribution, few enough to follow a change within some minutes of traffic. */
-const GAPS_MAX = 256;
+const GAPS_MAX = 512;
 /** Before this many gaps there is nothing to learn from. */
 const GAPS_MIN = 8;
-/** The stopping problem is solved again after this many arrivals: a sixteenth of the memory has changed. */
+/** The stopping problem is solved again after this many arrivals: a thirty-second of the memory has changed. */
 const SOLVE_EVERY = 16;
 /** Waiting times that the stopping problem may choose: this many quantiles of the gaps. */
 const QUANTILES = 64;
