@@ -2,7 +2,7 @@
 import { analyze, analyzeReasons, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
 import type { DatasetFacts, ItemFacts, Refusal, WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
-import type { StageDependencies, StageSummary } from './create.js';
+import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
 import { cancellation, recordOf } from './stage.js';
 import type { CycleContext, DecisionRef } from './store-ports.js';
@@ -64,7 +64,7 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
     restricted: Object.fromEntries(
       used.map((id) => [
         id,
-        Object.entries(definition.datasets[id]!.columns).flatMap(([column, { sensitivity }]) =>
+        Object.entries(definition.datasets[id].columns).flatMap(([column, { sensitivity }]) =>
           sensitivity === 'restricted' ? [column] : [],
         ),
       ]),
@@ -216,13 +216,13 @@ export function datasetRef(
   { tenant, pool, definition }: Pick<CycleContext, 'tenant' | 'pool' | 'definition'>,
   id: string,
 ): DatasetRef {
-  const dataset = definition.datasets[id]!;
+  const dataset = definition.datasets[id];
   return {
     tenant,
     pool,
     id,
     definition: dataset,
     sourceId: dataset.source,
-    source: definition.sources[dataset.source]!,
+    source: definition.sources[dataset.source],
   };
 }

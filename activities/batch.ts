@@ -1,11 +1,12 @@
 /** Stage 3: gather limits, budgets, cached results and history; plan; keep plan, batches and charges in one transaction. */
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
-import { planBatch, type BatchInputs, type BatchOutcome, type ResourceLimit } from '../domain/decision/batch.js';
+import { planBatch, type BatchOutcome } from '../domain/decision/batch.js';
+import type { BatchInputs, ResourceLimit } from '../domain/decision/batch-inputs.js';
 import type { PredictOutcome } from '../domain/decision/predict.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes } from '../domain/types/units.js';
 import type { PoolDefinition } from '../domain/types/pool.js';
-import type { BatchRef, StageDependencies } from './create.js';
+import type { BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
 import { loadStage, recordOf } from './stage.js';
 import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch } from './store-ports.js';
@@ -83,7 +84,7 @@ async function gather(
   const rates = sourceLimits(definition);
   const tokens = await deps.plans.tokens(context, rates, nowMs);
   const limits: ResourceLimit[] = [
-    ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource]! })),
+    ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource] })),
     ...Object.entries(definition.resources).map(([resource, amount]) => ({
       resource,
       source: null,
@@ -111,7 +112,7 @@ async function gather(
     ),
     aheadRows: Object.fromEntries(
       items.flatMap((item) =>
-        item.needId === null || !needs[item.needId]?.aheadRows ? [] : [[item.id, needs[item.needId]!.aheadRows]],
+        item.needId === null || !needs[item.needId]?.aheadRows ? [] : [[item.id, needs[item.needId].aheadRows]],
       ),
     ),
     hits: cacheHits.map(({ itemId }) => itemId),
@@ -151,7 +152,7 @@ async function findHits(
   const found = new Map((await deps.plans.cached(context, asks, context.asOfMs)).map((hit) => [hit.shape, hit]));
   const hits: (CacheHit & { itemId: string })[] = [];
   for (const [index, item] of asking.entries()) {
-    const { shape, minAsOfMs } = asks[index]!;
+    const { shape, minAsOfMs } = asks[index];
     const hit = found.get(shape);
     if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
     if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
@@ -166,7 +167,7 @@ export function chargesOf(
 ): BudgetCharge[] {
   return limits
     .filter(({ source, resource }) => source !== null && (amounts[resource] ?? 0) !== 0)
-    .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource]! }));
+    .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource] }));
 }
 
 function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBatch[] {
@@ -193,12 +194,12 @@ function answer(context: CycleContext, outcome: BatchOutcome): { summary: string
   const batches = outcome.reads.map(({ ordinal, dataset, slices }): BatchRef => {
     const models = new Set(slices.map(({ id }) => modelOf.get(id)!));
     const [id] = models;
-    const model = models.size === 1 ? context.definition.models[id!] : undefined;
+    const model = models.size === 1 ? context.definition.models[id] : undefined;
     return {
       batchId: batchId(context, ordinal),
       dataset,
       requests: slices.length,
-      model: model === undefined ? null : { id: id!, priority: model.priority, weight: model.weight },
+      model: model === undefined ? null : { id: id, priority: model.priority, weight: model.weight },
     };
   });
   const { asked, planned, grants, waiting, reads } = outcome;

@@ -7,7 +7,7 @@ import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-che
 import { stepEndMs } from '../domain/decision/steps.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { chargesOf, shapeOf, type BatchStageInputs } from './batch.js';
-import type { StageDependencies } from './create.js';
+import type { StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
 import type { QualityStageInputs, StoredResult } from './quality-check.js';
 import { loadStage, recordOf } from './stage.js';
@@ -180,7 +180,7 @@ async function deliveriesOf(
     const grant = grants.get(itemId)!;
     const result = resultOf.get(itemId)!;
     const judged = verdictOf.get(itemId)!;
-    const last = use === 'last-good' ? history[item.needId!]!.lastGood! : null;
+    const last = use === 'last-good' ? history[item.needId!].lastGood! : null;
     return {
       id: deliveryId(itemId),
       requestId: itemId,

@@ -1,5 +1,5 @@
 /** Opening and abandoning a decision, and the loop's look for waiting requests. */
-import type { StageDependencies } from './create.js';
+import type { StageDependencies } from './dependencies.js';
 import type { ClosedDecision, DecisionRef, OpenCycle } from './store-ports.js';
 import type { PoolRef } from '../domain/types/pool.js';
 

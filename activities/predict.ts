@@ -11,7 +11,7 @@ import {
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import type { SeriesSnapshot } from '../domain/prediction/series-forecaster.js';
 import { datasetRef } from './analyze.js';
-import type { StageDependencies, StageSummary } from './create.js';
+import type { StageDependencies, StageSummary } from './dependencies.js';
 import { cancellation, loadStage, recordOf } from './stage.js';
 import type { CycleContext, DecisionRef, SeriesState } from './store-ports.js';
 
@@ -138,7 +138,7 @@ async function arrivals(
     );
     for (const { id, series } of asks) {
       const sum = (result[series] ??= Array.from({ length: FIRST_HISTORY_STEPS }, () => 0));
-      counts[id]?.forEach((count, index) => (sum[index]! += count));
+      counts[id]?.forEach((count, index) => (sum[index] += count));
     }
   }
   return result;

@@ -9,7 +9,7 @@ import {
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchStageInputs } from './batch.js';
-import type { StageDependencies, StageSummary } from './create.js';
+import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { SliceResult } from './ports.js';
 import { loadStage, recordOf } from './stage.js';
 import type { BatchOutcome as BatchRow, CycleContext, DecisionRef } from './store-ports.js';

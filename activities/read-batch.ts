@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './analyze.js';
-import type { StageDependencies } from './create.js';
+import type { StageDependencies } from './dependencies.js';
 import type { MergedRead, MergedReadResult, SliceAsk } from './ports.js';
 import type { DecisionRef, SliceFailure } from './store-ports.js';
 
@@ -62,7 +62,7 @@ async function readBisecting(
   } catch (error) {
     if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
     if (read.slices.length === 1) {
-      const failure = { id: read.slices[0]!.id, type: error.type, reason: error.message };
+      const failure = { id: read.slices[0].id, type: error.type, reason: error.message };
       return {
         id: read.id,
         contentId: read.contentId ?? '',

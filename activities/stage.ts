@@ -4,7 +4,7 @@ import { Context } from '@temporalio/activity';
 import type { Stage } from '../domain/decision/stages.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { digestOf } from './digest.js';
-import type { ActivityDependencies } from './create.js';
+import type { ActivityDependencies } from './dependencies.js';
 import type { CycleContext, DecisionRef, StageRecord } from './store-ports.js';
 
 /** Outcomes of earlier stages, by name: the digest of a stage covers what it built on. */

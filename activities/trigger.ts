@@ -2,16 +2,8 @@
 import { Context } from '@temporalio/activity';
 import type { Trigger } from '../domain/decision/stages.js';
 import type { PoolRef } from '../domain/types/pool.js';
-import type { StageDependencies } from './create.js';
+import type { StageDependencies } from './dependencies.js';
 import type { ClosedDecision, DecisionRef } from './store-ports.js';
-
-/** The way to a pool's loop: starts it when it does not run. */
-export interface LoopGateway {
-  balanceNow(
-    pool: PoolRef,
-    input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
-  ): Promise<{ decisionId: string }>;
-}
 
 /** How often a waiting schedule looks whether its decision is closed. */
 const POLL_MS = 500;

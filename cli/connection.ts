@@ -1,11 +1,12 @@
 /** How commands find a running Balance: flags, then the environment, then `.balance/endpoints.json`. */
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { connect, type BalanceClient, type Endpoints } from '../client/index.js';
 import { openDatabase, type DatabaseHandle } from '../db/client.js';
 import { createPoolStore } from '../db/pool-store.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { ConnectionOptions } from './connection-options.js';
+import { connectTemporal } from '../interfaces/model/temporal-connection.js';
 import { readEndpoints } from '../workers/embedded/endpoints.js';
 
 /** Explicit addresses win; one that cannot be reached is an error, never a reason to take another. */
@@ -77,19 +78,7 @@ export async function withDatabase<T>(
 
 export async function withTemporal<T>(options: ConnectionOptions, job: (client: Client) => Promise<T>): Promise<T> {
   const { temporalAddress, temporalNamespace } = resolveEndpoints(options);
-  const connection = await Connection.connect({ address: temporalAddress, connectTimeout: '5s' }).catch(
-    (cause: unknown) => {
-      throw new BalanceError(
-        'unreachable',
-        {
-          type: 'TemporalUnreachable',
-          message: `Temporal does not answer at ${temporalAddress}: ${(cause as Error).message}`,
-          hint: 'Is `balance up` running? `balance doctor` names what is wrong.',
-        },
-        { cause },
-      );
-    },
-  );
+  const connection = await connectTemporal(temporalAddress);
   try {
     return await job(new Client({ connection, namespace: temporalNamespace }));
   } finally {

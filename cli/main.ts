@@ -6,7 +6,7 @@ import type { RegisterCommand } from './command.js';
 import { registerAllocate } from './commands/allocate.js';
 import { registerDeclare } from './commands/declare.js';
 import { registerLook } from './commands/look.js';
-import { registerUp } from './commands/up.js';
+import { registerEnd, registerUp } from './commands/up.js';
 import { registerWork } from './commands/work.js';
 import { registerAnomalies } from './commands/anomalies.js';
 import { registerBacktest } from './commands/backtest.js';
@@ -23,6 +23,7 @@ import { registerWatch } from './commands/watch.js';
 
 const commands: readonly RegisterCommand[] = [
   registerUp,
+  registerEnd,
   registerWork,
   registerLook,
   registerDeclare,

@@ -4,12 +4,12 @@ import { formatBytes, formatDuration } from '../domain/types/units.js';
 
 /** Left-aligned columns, two spaces apart; the last one is not padded. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? [];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column].length))) ?? [];
   return rows
     .map(
       (row) =>
         indent +
-        row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  ') +
+        row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]))).join('  ') +
         '\n',
     )
     .join('');

@@ -174,7 +174,7 @@ async function firstCycles(
         renderDecision(explanation, {
           cacheDir: join(stateDir(settings.projectDir), 'deliveries'),
           namespace: embedded.temporalNamespace,
-          ...(embedded.temporalUiUrl === undefined ? {} : { uiUrl: embedded.temporalUiUrl }),
+          ...(settings.once || embedded.temporalUiUrl === undefined ? {} : { uiUrl: embedded.temporalUiUrl }),
         }),
       );
   }
@@ -217,19 +217,19 @@ async function stayUp(
 
 /** A line for every decision that is published while we are up. */
 async function tellDecisions(database: DatabaseHandle): Promise<() => Promise<void>> {
-  const { unlisten } = await database.sql.listen(PUBLISHED_CHANNEL, (payload) => {
+  const subscription = await database.sql.listen(PUBLISHED_CHANNEL, (payload) => {
     const [tenant, pool, kind, id] = payload.split('/');
     if (kind !== 'decision') return;
     void database.sql<{ number: number; outcome: string; summary: string }[]>`
       select c.number, d.outcome, d.summary from decisions d join cycles c using (tenant, pool, id)
-      where tenant = ${tenant!} and pool = ${pool!} and id = ${id!}`.then(
+      where tenant = ${tenant} and pool = ${pool} and id = ${id}`.then(
       ([row]) =>
         row !== undefined &&
-        say(`cycle ${row.number} of ${pool!}: ${row.outcome}. ${row.summary}  (balance explain ${id!})`),
+        say(`cycle ${row.number} of ${pool}: ${row.outcome}. ${row.summary}  (balance explain ${id})`),
       () => undefined,
     );
   });
-  return () => unlisten().catch(() => undefined);
+  return () => subscription.unlisten().catch(() => undefined);
 }
 
 interface Interrupt {
@@ -238,12 +238,14 @@ interface Interrupt {
   release(): void;
 }
 
+/** A closed terminal (SIGHUP) is an end like any other. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** SIGINT and SIGTERM end the wait, not the process: everything that was started is stopped in order first. */
 function onInterrupt(): Interrupt {
   const controller = new AbortController();
   const stop = (): void => controller.abort();
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  for (const name of STOP_SIGNALS) process.on(name, stop);
   return {
     signal: controller.signal,
     throwIfSet: () => {
@@ -251,8 +253,7 @@ function onInterrupt(): Interrupt {
         throw new BalanceError('interrupted', { type: 'Interrupted', message: 'interrupted while starting' });
     },
     release: () => {
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
+      for (const name of STOP_SIGNALS) process.off(name, stop);
     },
   };
 }

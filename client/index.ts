@@ -1,12 +1,13 @@
 /** `balance/client`: connects a program to a running Balance, given only its endpoints. */
 import { readFileSync } from 'node:fs';
-import { Client, Connection } from '@temporalio/client';
+import { Client, type Connection } from '@temporalio/client';
 import { openDatabase } from '../db/client.js';
 import { createDecisionStore } from '../db/decision-store.js';
 import { PUBLISHED_CHANNEL } from '../db/outbox.js';
 import { createRequestStore } from '../db/request-store.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { BalanceClient } from '../interfaces/model/client.js';
+import { connectTemporal } from '../interfaces/model/temporal-connection.js';
 import { createLoopClient } from '../interfaces/model/loop-gateway.js';
 import { readParquetRows } from '../interfaces/data/read-rows.js';
 
@@ -49,7 +50,7 @@ export async function connect(endpoints: Endpoints | string, options: ConnectOpt
   let connection: Connection;
   try {
     await database.sql`select 1`;
-    connection = await Connection.connect({ address: temporalAddress, connectTimeout: '5s' });
+    connection = await connectTemporal(temporalAddress);
   } catch (cause) {
     await database.close();
     throw new BalanceError(

@@ -67,7 +67,8 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   return { outcome, summary };
 }
 
-async function cancelRequested(tx: Queryable, ref: DecisionRef, now: Date): Promise<ReadonlySet<string>> {
+/** Ends what was cancelled while its cycle ran. */
+export async function cancelRequested(tx: Queryable, ref: DecisionRef, now: Date): Promise<ReadonlySet<string>> {
   const rows = await tx.execute<{ id: string }>(sql`
     update requests set state = 'cancelled', closed_at = ${now.toISOString()}::timestamptz
     where tenant = ${ref.tenant} and pool = ${ref.pool} and decision_id = ${ref.decisionId} and state = 'claimed' and cancel_requested_at is not null
@@ -123,7 +124,7 @@ async function endRequests(tx: Queryable, ref: DecisionRef, closing: Closing, no
       state = case when r.kind = 'need' then 'refused' else 'pending' end,
       closed_at = case when r.kind = 'need' then ${at}::timestamptz end,
       decision_id = case when r.kind = 'need' then r.decision_id end,
-      not_before = to_timestamp((w.reason->>'earliestMs')::float8 / 1000),
+      not_before = least(r.deadline_at, to_timestamp((w.reason->>'earliestMs')::float8 / 1000)),
       waiting = w.reason
     from (select (value->>'itemId')::uuid as id, value as reason from jsonb_array_elements(${waiting}::jsonb)) w
     where ${mine} and r.id = w.id`);

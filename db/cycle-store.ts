@@ -6,6 +6,7 @@ import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { chunked, type Database, type Queryable } from './client.js';
+import { cancelRequested, OUTBOX_CHANNEL } from './close-store.js';
 import { nameUuid } from './ids.js';
 import { cycles, decisions, deliveries, outbox, pools, poolVersions, requests } from './schema.js';
 
@@ -47,23 +48,23 @@ async function open(
     .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
   if (existing !== undefined) return;
 
+  await abandonOrphans(tx, input, nowMs);
+
   const { asOfMs, clockMs } = nextClock(row, input, nowMs);
   const openedAt = new Date(nowMs);
   const number = row.cycleNumber + 1;
   await tx.update(pools).set({ cycleNumber: number, clockMs }).where(inPool);
-  await tx
-    .insert(cycles)
-    .values({
-      tenant,
-      pool,
-      id: decisionId,
-      number,
-      trigger: input.trigger,
-      asOfMs,
-      workflowId: input.workflowId,
-      runId: input.runId,
-      openedAt,
-    });
+  await tx.insert(cycles).values({
+    tenant,
+    pool,
+    id: decisionId,
+    number,
+    trigger: input.trigger,
+    asOfMs,
+    workflowId: input.workflowId,
+    runId: input.runId,
+    openedAt,
+  });
   await tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt });
   if (input.trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
   await tx.execute(sql`
@@ -74,6 +75,20 @@ async function open(
       order by priority, deadline_at nulls last, created_at, id
       limit ${row.definition.maxRequestsPerCycle}
       for update skip locked)`);
+}
+
+/**
+ * A pool's cycles run one after the other: a decision that is still open now belongs to a cycle that was terminated.
+ * Its requests go back to the queue. Should that cycle still run, it finds its decision closed and ends without effect.
+ */
+async function abandonOrphans(tx: Queryable, { tenant, pool }: OpenCycle, nowMs: number): Promise<void> {
+  const open = await tx
+    .select({ id: decisions.id })
+    .from(decisions)
+    .where(and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.state, 'open')));
+  for (const { id } of open) {
+    await abandon(tx, { tenant, pool, decisionId: id }, 'failed', 'its cycle ended without closing it', nowMs);
+  }
 }
 
 /** The event time that this cycle decides for, and where a replay clock stands afterwards. */
@@ -213,7 +228,7 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     model: row.model,
     dataset: row.dataset,
     fields: row.fields,
-    where: row.predicate,
+    where: pinnedWhere(row, definition),
     rows: row.rows,
     seed: row.seed,
     maxAgeMs: row.maxAgeMs,
@@ -233,6 +248,14 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
   };
 }
 
+/** A pin `content@time` also leaves out the rows that arrived after that time: `< time + 1`, as events may lie within its millisecond. */
+function pinnedWhere({ predicate, dataset, datasetVersion }: RequestRow, definition: PoolDefinition): Predicate {
+  const column = definition.datasets[dataset]?.eventTime;
+  const at = new Date(Number(/@(-?\d+)$/.exec(datasetVersion ?? '')?.[1] ?? NaN) + 1);
+  if (column === undefined || Number.isNaN(at.getTime())) return predicate;
+  return [...predicate, { column, op: '<', value: at.toISOString() }];
+}
+
 async function abandon(
   tx: Queryable,
   ref: DecisionRef,
@@ -247,6 +270,7 @@ async function abandon(
   if (decision === undefined) return { outcome, summary: reason };
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
   const now = new Date(nowMs);
+  const cancelled = await cancelRequested(tx, ref, now);
   const mine = and(
     eq(requests.tenant, tenant),
     eq(requests.pool, pool),
@@ -262,7 +286,7 @@ async function abandon(
     .set({
       state: 'pending',
       decisionId: null,
-      notBefore: sql`${now.toISOString()}::timestamptz + least(${RETRY_BASE_MS} * power(2, ${requests.attempts}), ${RETRY_MAX_MS}) * interval '1 millisecond'`,
+      notBefore: sql`least(${requests.deadlineAt}, ${now.toISOString()}::timestamptz + least(${RETRY_BASE_MS} * power(2, ${requests.attempts} - 1), ${RETRY_MAX_MS}) * interval '1 millisecond')`,
       waiting: { tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}` },
     })
     .where(mine);
@@ -275,17 +299,15 @@ async function abandon(
     .update(cycles)
     .set({ closedAt: now })
     .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
-  await tx
-    .insert(outbox)
-    .values({
-      tenant,
-      pool,
-      kind: 'decision',
-      subject: decisionId,
-      decisionId,
-      payload: { decisionId, outcome, summary },
-      createdAt: now,
-    })
-    .onConflictDoNothing();
+  const message = (kind: 'decision' | 'response', subject: string, payload: object) => ({
+    ...{ tenant, pool, kind, subject, decisionId, createdAt: now },
+    payload: { decisionId, ...payload },
+  });
+  const messages = [
+    message('decision', decisionId, { outcome, summary }),
+    ...[...cancelled].map((requestId) => message('response', requestId, { requestId, state: 'cancelled' })),
+  ];
+  for (const chunk of chunked(messages, 9)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
   return { outcome, summary };
 }

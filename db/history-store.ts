@@ -1,8 +1,9 @@
 /** What earlier cycles left behind: state of needs, demand series, forecaster snapshots, profiles. */
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
-import type { HistoryStore, NeedState, NewForecast, SeriesState, SeriesStore } from '../activities/store-ports.js';
+import type { HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
-import { chunked, type Database } from './client.js';
+import type { PoolRef } from '../domain/types/pool.js';
+import { chunked, type Database, type Queryable } from './client.js';
 import { forecasts, metricHistory, profiles, seriesStates } from './schema.js';
 import { insertStage } from './stage-store.js';
 
@@ -86,40 +87,47 @@ export function createSeriesStore(db: Database): SeriesStore {
     saveForecasts: (ref, record, states, made, nowMs) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        const { tenant, pool, decisionId } = ref;
-        for (const chunk of chunked(states, 7)) {
-          await tx
-            .insert(seriesStates)
-            .values(chunk.map((state: SeriesState) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) })))
-            .onConflictDoUpdate({
-              target: [seriesStates.tenant, seriesStates.pool, seriesStates.series],
-              set: {
-                stepMs: sql`excluded.step_ms`,
-                upToMs: sql`excluded.up_to_ms`,
-                snapshot: sql`excluded.snapshot`,
-                updatedAt: sql`excluded.updated_at`,
-              },
-            });
-        }
+        await keepStates(tx, ref, states, nowMs);
         for (const chunk of chunked(made, 11)) {
-          await tx
-            .insert(forecasts)
-            .values(chunk.map((one: NewForecast) => ({ tenant, pool, decisionId, ...one })))
-            .onConflictDoNothing();
+          const rows = chunk.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
+          await tx.insert(forecasts).values(rows).onConflictDoNothing();
         }
-        // What really came, beside what was forecast for it.
-        await tx
-          .update(forecasts)
-          .set({ actual: sql`m.value` })
-          .from(sql`${metricHistory} as m`)
-          .where(
-            and(
-              eq(forecasts.tenant, tenant),
-              eq(forecasts.pool, pool),
-              isNull(forecasts.actual),
-              sql`m.tenant = ${forecasts.tenant} and m.pool = ${forecasts.pool} and m.metric = ${DEMAND} and m.subject = ${forecasts.series} and m.at_ms = ${forecasts.targetMs}`,
-            ),
-          );
+        if (states.length > 0) await fillActuals(tx, ref, Math.max(...states.map(({ upToMs }) => upToMs)));
       }),
   };
+}
+
+async function keepStates(tx: Queryable, ref: PoolRef, states: readonly SeriesState[], nowMs: number): Promise<void> {
+  const { tenant, pool } = ref;
+  for (const chunk of chunked(states, 7)) {
+    await tx
+      .insert(seriesStates)
+      .values(chunk.map((state) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) })))
+      .onConflictDoUpdate({
+        target: [seriesStates.tenant, seriesStates.pool, seriesStates.series],
+        set: {
+          stepMs: sql`excluded.step_ms`,
+          upToMs: sql`excluded.up_to_ms`,
+          snapshot: sql`excluded.snapshot`,
+          updatedAt: sql`excluded.updated_at`,
+        },
+      });
+  }
+}
+
+/** What really came, beside what was forecast for it: only steps that are complete. */
+async function fillActuals(tx: Queryable, { tenant, pool }: PoolRef, upToMs: number): Promise<void> {
+  await tx
+    .update(forecasts)
+    .set({ actual: sql`m.value` })
+    .from(sql`${metricHistory} as m`)
+    .where(
+      and(
+        eq(forecasts.tenant, tenant),
+        eq(forecasts.pool, pool),
+        isNull(forecasts.actual),
+        sql`m.tenant = ${forecasts.tenant} and m.pool = ${forecasts.pool} and m.metric = ${DEMAND}
+          and m.subject = ${forecasts.series} and m.at_ms = ${forecasts.targetMs} and m.at_ms <= ${upToMs}`,
+      ),
+    );
 }

@@ -49,10 +49,14 @@ export function createRequestStore(db: Database) {
         .where(and(eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), eq(requests.kind, 'request')))
         .orderBy(desc(requests.createdAt), requests.id)
         .limit(limit),
-    /** True when a pending request may be looked at now. */
+    /** True when a pending request may be looked at now, or one is claimed by a decision that a terminated cycle left open. Asked only while no cycle runs. */
     wait: async (ref: PoolRef, nowMs: number): Promise<boolean> => {
       const rows = await db.execute(sql`
-        select 1 from requests where tenant = ${ref.tenant} and pool = ${ref.pool} and state = 'pending' and not_before <= ${new Date(nowMs).toISOString()}::timestamptz limit 1`);
+        select 1 from requests
+        where tenant = ${ref.tenant} and pool = ${ref.pool}
+          and ((state = 'pending' and not_before <= ${new Date(nowMs).toISOString()}::timestamptz)
+            or (state = 'claimed' and kind = 'request'))
+        limit 1`);
       return rows.length > 0;
     },
   };
@@ -134,6 +138,7 @@ function assertSame(known: RequestRow, request: NewRequest): void {
     canonical(known.predicate),
     known.rows,
     known.seed,
+    known.datasetVersion,
   ]);
   const now = JSON.stringify([
     request.model,
@@ -142,6 +147,7 @@ function assertSame(known: RequestRow, request: NewRequest): void {
     canonical(request.where),
     request.rows,
     request.seed,
+    request.datasetVersion,
   ]);
   if (before === now) return;
   throw new BalanceError('usage', {

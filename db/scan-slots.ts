@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type postgres from 'postgres';
 import { BalanceError } from '../domain/types/errors.js';
-import type { ScanSlots } from '../activities/create.js';
+import type { ScanSlots } from '../activities/dependencies.js';
 
 /** While all slots are taken, look again after this long. */
 const RETRY_MS = 50;
@@ -36,7 +36,7 @@ async function acquire(
       const [row] = await connection<
         { locked: boolean }[]
       >`select pg_try_advisory_lock(${keyOf(source)}, ${slot}) as locked`;
-      if (row?.locked === true) return slot;
+      if (row?.locked) return slot;
     }
     if (signal.aborted)
       throw new BalanceError('interrupted', {

@@ -5,7 +5,6 @@
  */
 import { sql } from 'drizzle-orm';
 import {
-  bigint,
   bigserial,
   boolean,
   check,
@@ -17,17 +16,15 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { at, big, scope } from './columns.js';
 import type { PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 
-const scope = () => ({ tenant: text().notNull(), pool: text().notNull() });
-const at = () => timestamp({ withTimezone: true, mode: 'date' });
-const big = () => bigint({ mode: 'number' });
+export * from './schema-history.js';
 
 /** A pool and its current definition; `clockMs` is where a replay clock stands. */
 export const pools = pgTable(
@@ -281,87 +278,6 @@ export const deliveries = pgTable(
     check('deliveries_served', sql`${t.served} in ('read', 'merged', 'cache', 'last-good')`),
     check('deliveries_counts', sql`${t.rows} >= 0 and ${t.bytes} >= 0 and ${t.chargedBytes} >= 0`),
   ],
-);
-
-/** Results in the shared cache, found again by what they answer. */
-export const cacheEntries = pgTable(
-  'cache_entries',
-  {
-    ...scope(),
-    /** Digest of dataset, fields, predicate, rows, seed, quotas (not of the time): the question. */
-    shape: text().notNull(),
-    contentId: text().notNull(),
-    asOfMs: big().notNull(),
-    path: text().notNull(),
-    fileBytes: big().notNull(),
-    /** The slice's metrics, for the gate. */
-    slice: jsonb().notNull(),
-    createdAt: at().notNull(),
-    usedAt: at().notNull(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.tenant, t.pool, t.shape, t.contentId, t.asOfMs] }),
-    index('cache_entries_path').on(t.path),
-    index('cache_entries_used').on(t.usedAt),
-  ],
-);
-
-/** Cache files that were removed: a delivery of one can no longer be read. */
-export const removedFiles = pgTable('removed_files', { path: text().primaryKey(), removedAt: at().notNull() });
-
-/** Token bucket of each limited source: what may still be taken without exceeding bytes/s and rows/s. */
-export const budgets = pgTable(
-  'budgets',
-  {
-    ...scope(),
-    resource: text().notNull(),
-    tokens: doublePrecision().notNull(),
-    updatedAt: at().notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.resource] })],
-);
-
-/** Profile of a dataset version as the analyzers saw it. */
-export const profiles = pgTable(
-  'profiles',
-  {
-    ...scope(),
-    dataset: text().notNull(),
-    version: text().notNull(),
-    asOfMs: big().notNull(),
-    state: jsonb().notNull(),
-    createdAt: at().notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.dataset, t.version, t.asOfMs] })],
-);
-
-/** Measured values over time: demand, deliveries, scores. One value for each metric, subject and time. */
-export const metricHistory = pgTable(
-  'metric_history',
-  {
-    ...scope(),
-    metric: text().notNull(),
-    subject: text().notNull(),
-    atMs: big().notNull(),
-    value: doublePrecision().notNull(),
-    decisionId: uuid(),
-  },
-  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.metric, t.subject, t.atMs] })],
-);
-
-/** Snapshot of a series' forecaster: restoring it gives the identical forecast. */
-export const seriesStates = pgTable(
-  'series_states',
-  {
-    ...scope(),
-    series: text().notNull(),
-    stepMs: big().notNull(),
-    /** End of the last step that was learned. */
-    upToMs: big().notNull(),
-    snapshot: jsonb().notNull(),
-    updatedAt: at().notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.series] })],
 );
 
 /** A forecast that a decision used, and later what really came. */

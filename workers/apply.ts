@@ -53,7 +53,7 @@ export async function applyConfig(
 
 async function loadTables(definition: PoolDefinition, { projectRoot, env }: ApplyOptions): Promise<void> {
   for (const dataset of Object.values(definition.datasets)) {
-    const source = definition.sources[dataset.source]!;
+    const source = definition.sources[dataset.source];
     if (dataset.load === undefined || source.kind !== 'postgres') continue;
     const sql = postgres(filledUrl(source.url, dataset.source, env), { max: 1, onnotice: () => undefined });
     try {

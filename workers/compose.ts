@@ -1,7 +1,8 @@
 /** The composition root: wires stores, data plane and Temporal into activities. Configuration is parsed once, here. */
 import { createRequire } from 'node:module';
-import { Client, Connection } from '@temporalio/client';
-import { createActivities, type Activities, type ActivityDependencies } from '../activities/create.js';
+import { Client } from '@temporalio/client';
+import { createActivities, type Activities } from '../activities/create.js';
+import type { ActivityDependencies } from '../activities/dependencies.js';
 import { createCloseStore } from '../db/close-store.js';
 import { createCycleStore } from '../db/cycle-store.js';
 import { createHistoryStore, createSeriesStore } from '../db/history-store.js';
@@ -13,6 +14,7 @@ import { defaultAnalyzers } from '../domain/analyzers/registry.js';
 import { createDataPlane } from '../interfaces/data/data-plane.js';
 import { openEngine, type Engine } from '../interfaces/data/engine.js';
 import { fileCache, type FileCache } from '../interfaces/data/file-cache.js';
+import { connectTemporal } from '../interfaces/model/temporal-connection.js';
 import { createLoopClient, type LoopClient } from '../interfaces/model/loop-gateway.js';
 
 const require = createRequire(import.meta.url);
@@ -71,7 +73,7 @@ export async function compose(
     memoryLimit: `${Math.round(settings.memoryBytesMax / 1e6)}MB`,
     tempDir: settings.scratchDir,
   });
-  const connection = await Connection.connect({ address: settings.temporalAddress });
+  const connection = await connectTemporal(settings.temporalAddress);
   const client = new Client({ connection, namespace: settings.temporalNamespace });
   const { db } = database;
   const cacheFiles = fileCache(settings.cacheDir);
@@ -103,7 +105,7 @@ export async function compose(
   );
   const close = async (): Promise<void> => {
     await connection.close();
-    await engine.close();
+    engine.close();
     await database.close();
   };
   return { activities, database, cacheFiles, loops, client, close };

@@ -1,11 +1,20 @@
 /** A Balance worker: workflows and activities on one task queue, the outbox relay, housekeeping, orderly shutdown. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import type { ActivityDependencies } from '../activities/create.js';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  type NativeConnectionOptions,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import type { ActivityDependencies } from '../activities/dependencies.js';
 import { evictCache, EVICTION_GRACE_MS, prune } from '../db/maintenance.js';
 import { startOutboxRelay, type Publisher } from '../db/outbox.js';
 import { createPoolStore } from '../db/pool-store.js';
+import { temporalConnectionOptions } from '../interfaces/model/temporal-connection.js';
 import { compose, type Composition, type WorkerSettings } from './compose.js';
 
 /** Activities at the same time: what two database connections each and the data plane's memory bear. */
@@ -40,11 +49,16 @@ export async function startWorker(settings: WorkerSettings, options: WorkerHooks
     Runtime.install({
       shutdownSignals: [],
       logger: new DefaultLogger('WARN', (entry) => options.onError(new Error(entry.message))),
+      telemetryOptions: {
+        logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }), forward: {} },
+      },
     });
     runtimeInstalled = true;
   }
   const composition = await compose(settings, options.replace);
-  const connection = await NativeConnection.connect({ address: settings.temporalAddress });
+  const connection = await NativeConnection.connect(
+    temporalConnectionOptions(settings.temporalAddress) as NativeConnectionOptions,
+  );
   const worker = await Worker.create({
     connection,
     namespace: settings.temporalNamespace,

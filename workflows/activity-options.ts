@@ -37,10 +37,10 @@ export const readOptions: ActivityOptions = {
   retry: { ...retry, maximumAttempts: 8 },
 };
 
-/** Closing a decision that failed must outlive the outage that made it fail. */
+/** Closing a decision that failed must outlive the outage that made it fail, however long: what it claimed goes back then. */
 export const closeOptions: ActivityOptions = {
   startToCloseTimeout: '1m',
-  scheduleToCloseTimeout: '1h',
+  scheduleToCloseTimeout: '30d',
   retry,
 };
 

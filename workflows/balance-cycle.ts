@@ -8,10 +8,11 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Activities, BatchRef } from '../activities/create.js';
+import type { Activities } from '../activities/create.js';
+import type { BatchRef } from '../activities/dependencies.js';
 import type { Outcome, Stage } from '../domain/decision/stages.js';
 import { BATCHES_IN_FLIGHT_MAX, closeOptions, stageOptions } from './activity-options.js';
-import { searchAttributes, type CycleInput, type CycleResult } from './contract.js';
+import { searchAttributes, type CycleInput, type CycleResult, type DecisionInput } from './contract.js';
 import { processBatch } from './process-batch.js';
 
 const { openDecision, analyze, predict, batch, qualityCheck, coordinate } = proxyActivities<Activities>(stageOptions);
@@ -40,7 +41,7 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
     enter('batch');
     const plan = await batch(ref);
     details.push(plan.summary);
-    await processBatches(plan.batches);
+    await processBatches(ref, plan.batches);
 
     // 4. Is the result good enough to hand out?
     enter('quality-check');
@@ -73,22 +74,22 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
     setCurrentDetails([...details, `**${outcome}**: ${summary}`].join('\n\n'));
     return { decisionId, outcome, summary };
   }
+}
 
-  /** Children in a bounded sliding window, in the order of the plan. A failed batch fails its requests, not the cycle. */
-  async function processBatches(batches: readonly BatchRef[]): Promise<void> {
-    let next = 0;
-    const lane = async (): Promise<void> => {
-      while (next < batches.length) {
-        const item = batches[next++]!;
-        await executeChild(processBatch, {
-          workflowId: `balance-batch/${tenant}/${pool}/${item.batchId}`,
-          args: [{ ...ref, ...item }],
-          staticSummary: `${item.requests} requests on ${item.dataset} as one read`,
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(BATCHES_IN_FLIGHT_MAX, batches.length) }, lane));
-  }
+/** Children in a bounded sliding window, in the order of the plan. A failed batch fails its requests, not the cycle. */
+async function processBatches(ref: DecisionInput, batches: readonly BatchRef[]): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < batches.length) {
+      const item = batches[next++];
+      await executeChild(processBatch, {
+        workflowId: `balance-batch/${ref.tenant}/${ref.pool}/${item.batchId}`,
+        args: [{ ...ref, ...item }],
+        staticSummary: `${item.requests} requests on ${item.dataset} as one read`,
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(BATCHES_IN_FLIGHT_MAX, batches.length) }, lane));
 }
 
 /** The innermost message: what the failed activity said, not that it failed. */

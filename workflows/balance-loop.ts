@@ -6,11 +6,13 @@
 import {
   allHandlersFinished,
   ApplicationFailure,
+  CancellationScope,
   condition,
   continueAsNew,
   executeChild,
   isCancellation,
   ParentClosePolicy,
+  proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
@@ -18,7 +20,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/create.js';
-import { QUEUE_MAX, SWEEP_INTERVAL, sweepOptions } from './activity-options.js';
+import { closeOptions, QUEUE_MAX, SWEEP_INTERVAL, sweepOptions } from './activity-options.js';
 import { balanceCycle } from './balance-cycle.js';
 import {
   balanceNowUpdate,
@@ -32,75 +34,43 @@ import {
   type CycleResult,
   type LoopInput,
   type LoopState,
+  type PoolInput,
   type QueuedCycle,
 } from './contract.js';
 
 const { requestsWait } = proxyLocalActivities<Activities>(sweepOptions);
+const { abandonDecision } = proxyActivities<Activities>(closeOptions);
 
 export async function balanceLoop(input: LoopInput): Promise<void> {
   const pool = { tenant: input.tenant, pool: input.pool };
-  const queue: QueuedCycle[] = [...(input.queue ?? [])];
-  let running: QueuedCycle | null = null;
-  let paused = input.paused ?? false;
-  let pauseReason = input.pauseReason ?? null;
-  let workWaits = input.workWaits ?? true; // the first thing a new loop does is look
-  let cycles = input.cycles ?? 0;
-  let last: LoopState['last'] = input.last ?? null;
-
-  setHandler(workWaitsSignal, () => {
-    workWaits = true;
-  });
-  setHandler(pauseSignal, (reason) => {
-    paused = true;
-    pauseReason = reason ?? null;
-  });
-  setHandler(resumeSignal, () => {
-    paused = false;
-    pauseReason = null;
-    workWaits = true;
-  });
-  setHandler(stateQuery, (): LoopState => ({ paused, pauseReason, running, queued: queue, workWaits, cycles, last }));
-  setHandler(
-    balanceNowUpdate,
-    ({ trigger, asOfMs }) => {
-      const decisionId = uuid4();
-      queue.push({ decisionId, trigger, asOfMs });
-      return { decisionId, cycleWorkflowId: cycleWorkflowId(pool, decisionId) };
-    },
-    {
-      validator: (_input: BalanceNowInput) => {
-        if (paused)
-          throw ApplicationFailure.nonRetryable(
-            `pool ${pool.pool} is paused${pauseReason === null ? '' : `: ${pauseReason}`}`,
-            'Paused',
-          );
-        if (queue.length >= QUEUE_MAX)
-          throw ApplicationFailure.nonRetryable(
-            `${QUEUE_MAX} cycles already wait for pool ${pool.pool}`,
-            'TooManyQueued',
-          );
-      },
-    },
-  );
+  const state: Mutable<LoopState> = {
+    paused: input.paused ?? false,
+    pauseReason: input.pauseReason ?? null,
+    running: null,
+    queued: input.queue ?? [],
+    workWaits: input.workWaits ?? true, // the first thing a new loop does is look
+    cycles: input.cycles ?? 0,
+    last: input.last ?? null,
+  };
+  registerHandlers(pool, state);
 
   while (!workflowInfo().continueAsNewSuggested) {
-    setCurrentDetails(describe({ paused, pauseReason, running, queued: queue, workWaits, cycles, last }));
-    const asked = await condition(() => !paused && (queue.length > 0 || workWaits), SWEEP_INTERVAL);
-    if (paused) continue;
-    if (!asked && !(await sweep())) continue;
-    running = queue.shift() ?? { decisionId: uuid4(), trigger: 'work', asOfMs: null };
-    if (running.trigger === 'work') {
-      workWaits = false;
-      if (asked && !(await sweep())) {
-        running = null;
-        continue;
-      }
+    setCurrentDetails(describe(state));
+    const asked = await condition(() => !state.paused && (state.queued.length > 0 || state.workWaits), SWEEP_INTERVAL);
+    if (state.paused) continue;
+    if (state.queued.length === 0) {
+      if (asked) state.workWaits = false;
+      if (!(await sweep())) continue;
     }
-    last = await runCycle(running);
-    running = null;
-    cycles += 1;
+    const [next, ...later] = state.queued;
+    state.queued = later;
+    state.running = next ?? { decisionId: uuid4(), trigger: 'work', asOfMs: null };
+    state.last = await runCycle(state.running);
+    state.running = null;
+    state.cycles += 1;
   }
   await condition(allHandlersFinished);
+  const { paused, pauseReason, queued: queue, workWaits, cycles, last } = state;
   await continueAsNew<typeof balanceLoop>({ ...pool, paused, pauseReason, queue, workWaits, cycles, last });
 
   /** True when requests wait in Postgres. An unreachable database is not an answer: the next sweep asks again. */
@@ -123,14 +93,60 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
         typedSearchAttributes: [{ key: searchAttributes.pool, value: pool.pool }],
       });
     } catch (error) {
-      if (isCancellation(error)) throw error;
-      return {
+      // A cycle that somebody cancelled ends that cycle; only a cancelled loop ends the loop.
+      if (CancellationScope.current().consideredCancelled) throw error;
+      const outcome = isCancellation(error) ? 'cancelled' : 'failed';
+      // A cycle closes its own decision, except one that was terminated from outside: what it had claimed goes back here.
+      const closed = await abandonDecision({
+        ...pool,
         decisionId: cycle.decisionId,
-        outcome: 'failed',
-        summary: error instanceof Error ? error.message : String(error),
-      };
+        outcome,
+        reason: 'the cycle ended before its decision was closed',
+      });
+      return { decisionId: cycle.decisionId, ...closed };
     }
   }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Registered before the first await: no message is lost. The update's validator is synchronous, as it must be. */
+function registerHandlers(pool: PoolInput, state: Mutable<LoopState>): void {
+  setHandler(workWaitsSignal, () => {
+    state.workWaits = true;
+  });
+  setHandler(pauseSignal, (reason) => {
+    state.paused = true;
+    state.pauseReason = reason ?? null;
+  });
+  setHandler(resumeSignal, () => {
+    state.paused = false;
+    state.pauseReason = null;
+    state.workWaits = true;
+  });
+  setHandler(stateQuery, (): LoopState => state);
+  setHandler(
+    balanceNowUpdate,
+    ({ trigger, asOfMs }) => {
+      const decisionId = uuid4();
+      state.queued = [...state.queued, { decisionId, trigger, asOfMs }];
+      return { decisionId, cycleWorkflowId: cycleWorkflowId(pool, decisionId) };
+    },
+    {
+      validator: (_input: BalanceNowInput) => {
+        if (state.paused) {
+          const why = state.pauseReason === null ? '' : `: ${state.pauseReason}`;
+          throw ApplicationFailure.nonRetryable(`pool ${pool.pool} is paused${why}`, 'Paused');
+        }
+        if (state.queued.length >= QUEUE_MAX) {
+          throw ApplicationFailure.nonRetryable(
+            `${QUEUE_MAX} cycles already wait for pool ${pool.pool}`,
+            'TooManyQueued',
+          );
+        }
+      },
+    },
+  );
 }
 
 /** What a person reads in the Web UI. */

@@ -62,13 +62,16 @@ export interface BalanceNowResult {
 export const balanceNowUpdate = defineUpdate<BalanceNowResult, [BalanceNowInput]>('balanceNow');
 
 export interface CycleInput extends PoolInput, QueuedCycle {}
+/** A decision, as the stages take it. */
+export interface DecisionInput extends PoolInput {
+  readonly decisionId: string;
+}
 export interface CycleResult {
   readonly decisionId: string;
   readonly outcome: Outcome;
   readonly summary: string;
 }
-export interface BatchInput extends PoolInput {
-  readonly decisionId: string;
+export interface BatchInput extends DecisionInput {
   readonly batchId: string;
   /** Name of the dataset, for the Web UI. */
   readonly dataset: string;

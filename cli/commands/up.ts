@@ -48,6 +48,25 @@ export const registerUp: RegisterCommand = (program) => {
       }),
     );
   program
+    .command('worker')
+    .description('run a worker against servers that exist (DATABASE_URL, TEMPORAL_ADDRESS, BALANCE_DELIVERIES_DIR)')
+    .option('--config <file>', 'apply this file before working')
+    .option('--json', 'accepted for symmetry')
+    .action(
+      action(async (options: { readonly config?: string }) => {
+        const { runWorker } = await import('../run-up.js');
+        return runWorker({
+          projectDir: process.cwd(),
+          packageRoot: packageRoot(),
+          configPath: options.config === undefined ? null : resolve(options.config),
+        });
+      }),
+    );
+};
+
+/** `stop` and `reset`. */
+export const registerEnd: RegisterCommand = (program) => {
+  program
     .command('stop')
     .description('stop everything that runs for this folder')
     .option('--json', 'print {stopped: [...]}')
@@ -84,21 +103,6 @@ export const registerUp: RegisterCommand = (program) => {
         if (options.json) printJson({ reset: true });
         else process.stdout.write('all state was deleted\n');
         return 0;
-      }),
-    );
-  program
-    .command('worker')
-    .description('run a worker against servers that exist (DATABASE_URL, TEMPORAL_ADDRESS, BALANCE_DELIVERIES_DIR)')
-    .option('--config <file>', 'apply this file before working')
-    .option('--json', 'accepted for symmetry')
-    .action(
-      action(async (options: { readonly config?: string }) => {
-        const { runWorker } = await import('../run-up.js');
-        return runWorker({
-          projectDir: process.cwd(),
-          packageRoot: packageRoot(),
-          configPath: options.config === undefined ? null : resolve(options.config),
-        });
       }),
     );
 };

@@ -9,44 +9,9 @@ import type { AllocationResult } from '../scheduler/allocation-instance.js';
 import { costItems, mergeDemand, shareFactors, type CostedItem, type MergedDemand } from './costs.js';
 import { grantWithinShare, type Grant } from './grants.js';
 import { planReads, type PlannedRead } from './reads.js';
-import type { SeriesPrediction } from './predict.js';
-import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from './work.js';
+import type { BatchInputs } from './batch-inputs.js';
+import type { DatasetFacts, Refusal, WaitReason } from './work.js';
 
-/** A limited resource: what this cycle may take of it, and how it refills. */
-export interface ResourceLimit {
-  /** `bytes:SOURCE`, `rows:SOURCE`, or the name of a pool resource. */
-  readonly resource: string;
-  /** Source that it belongs to; null: a resource of the whole pool, available anew in each cycle. */
-  readonly source: string | null;
-  readonly available: number;
-  /** Refill in units a second; 0 for pool resources. */
-  readonly perSecond: number;
-  /** The most that one cycle can take. */
-  readonly burst: number;
-}
-export interface BatchInputs {
-  readonly nowMs: number;
-  readonly asOfMs: number;
-  readonly windowMs: number;
-  readonly items: readonly WorkItem[];
-  /** Items that analyze refused. */
-  readonly refused: readonly string[];
-  readonly datasets: readonly DatasetFacts[];
-  readonly facts: readonly ItemFacts[];
-  readonly models: Readonly<Record<string, { readonly weight: number; readonly priority: number }>>;
-  readonly limits: readonly ResourceLimit[];
-  /** Attempts of each request so far, this one included. */
-  readonly attempts: Readonly<Record<string, number>>;
-  /** Rows that an earlier decision already delivered ahead, by item. */
-  readonly aheadRows: Readonly<Record<string, number>>;
-  /** Items that a cached result answers. */
-  readonly hits: readonly string[];
-  /** Criticality from analyze, 0 to 1, by item. */
-  readonly criticality: Readonly<Record<string, number>>;
-  readonly predictions: readonly SeriesPrediction[];
-  /** Shares of the classes that analyze wants resampled, by item. */
-  readonly resample: Readonly<Record<string, Readonly<Record<string, number>>>>;
-}
 export interface BatchOutcome {
   readonly grants: readonly Grant[];
   readonly waiting: readonly WaitReason[];
@@ -140,7 +105,7 @@ function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
     const bytesNext = sum(inputs.predictions, ({ series, reliable, steps }) => {
       const dataset = byId.get(series.slice(series.indexOf('/') + 1));
       if (!reliable || dataset?.source !== limit.source || steps.length === 0) return 0;
-      return steps[0]!.upper * meanRowBytes(inputs, series, dataset);
+      return steps[0].upper * meanRowBytes(inputs, series, dataset);
     });
     if (bytesNext > limit.burst && limit.available > 0) {
       const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - limit.burst) / bytesNext);
@@ -175,7 +140,7 @@ function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
     const demand: Record<string, number> = {};
     for (const { cost } of items)
       for (const [resource, amount] of Object.entries(cost)) demand[resource] = (demand[resource] ?? 0) + amount;
-    return { id, model: items[0]!.item.model, items, demand };
+    return { id, model: items[0].item.model, items, demand };
   });
 }
 

@@ -25,7 +25,7 @@ export function classQuotas(
   rows: number,
   maxGap: number,
 ): ClassQuotas {
-  const available = Object.keys(shares).reduce((sum, name) => sum + (shares[name]! > 0 ? (counts[name] ?? 0) : 0), 0);
+  const available = Object.keys(shares).reduce((sum, name) => sum + (shares[name] > 0 ? (counts[name] ?? 0) : 0), 0);
   const most = Math.min(rows, available);
   // Rounding to whole rows moves the mix by at most classes/(2 rows): allowed on top.
   const admissible = (n: number) =>
@@ -44,11 +44,11 @@ export function classQuotas(
     quotas,
     rows: total,
     shortfall: Object.fromEntries(
-      Object.keys(shares).map((name) => [name, Math.max(0, wanted[name]! - (counts[name] ?? 0))]),
+      Object.keys(shares).map((name) => [name, Math.max(0, wanted[name] - (counts[name] ?? 0))]),
     ),
     gap: classGap(shares, quotas),
     weights: Object.fromEntries(
-      Object.keys(shares).map((name) => [name, quotas[name]! === 0 ? 0 : (shares[name]! * total) / quotas[name]!]),
+      Object.keys(shares).map((name) => [name, quotas[name] === 0 ? 0 : (shares[name] * total) / quotas[name]]),
     ),
   };
 }
@@ -60,13 +60,13 @@ function fill(
   n: number,
 ): Record<string, number> {
   const quotas: Record<string, number> = Object.fromEntries(Object.keys(shares).map((name) => [name, 0]));
-  let open = Object.keys(shares).filter((name) => shares[name]! > 0);
+  let open = Object.keys(shares).filter((name) => shares[name] > 0);
   let left = n;
   while (left > 0 && open.length > 0) {
-    const weight = open.reduce((sum, name) => sum + shares[name]!, 0);
-    const short = open.filter((name) => (left * shares[name]!) / weight >= (counts[name] ?? 0));
+    const weight = open.reduce((sum, name) => sum + shares[name], 0);
+    const short = open.filter((name) => (left * shares[name]) / weight >= (counts[name] ?? 0));
     if (short.length === 0) {
-      return { ...quotas, ...apportion(left, Object.fromEntries(open.map((name) => [name, shares[name]! / weight]))) };
+      return { ...quotas, ...apportion(left, Object.fromEntries(open.map((name) => [name, shares[name] / weight]))) };
     }
     for (const name of short) {
       quotas[name] = counts[name] ?? 0;

@@ -92,17 +92,7 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
         hint: 'The data was read and is kept back; `balance explain` shows every finding.',
       });
   }
-  const handed = new Set(deliver.map(({ itemId }) => itemId));
-  const needOf = new Map(granted.map((item) => [item.id, item.needId]));
-  const impact = analyzeImpact(
-    inputs.snapshot,
-    inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {
-      const needId = needOf.get(itemId) ?? null;
-      return needId === null
-        ? []
-        : [{ needId, rows: handed.has(itemId) ? rows : 0, classRows: handed.has(itemId) ? quotas : null, bytes }];
-    }),
-  );
+  const impact = impactOf(inputs, granted, deliver);
   return {
     deliver,
     ended,
@@ -111,6 +101,25 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
     summary: summarise(inputs, deliver, ended),
     impact,
   };
+}
+
+/** What the decision does to each model's standing needs, measured by what is really handed out. */
+function impactOf(
+  inputs: CoordinateInputs,
+  granted: readonly WorkItem[],
+  deliver: readonly HandOut[],
+): readonly ModelImpact[] {
+  const handed = new Set(deliver.map(({ itemId }) => itemId));
+  const needOf = new Map(granted.map((item) => [item.id, item.needId]));
+  return analyzeImpact(
+    inputs.snapshot,
+    inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {
+      const needId = needOf.get(itemId) ?? null;
+      return needId === null
+        ? []
+        : [{ needId, rows: handed.has(itemId) ? rows : 0, classRows: handed.has(itemId) ? quotas : null, bytes }];
+    }),
+  );
 }
 
 /** Why an item must not be handed out: a need that it comes after was not delivered well in this cycle. Follows chains. */

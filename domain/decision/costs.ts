@@ -1,7 +1,7 @@
 /** What each item would cost: rows, own bytes, and its share of the merged read that serves it. */
 import { planMergedReads, type MergedRead, type ReadRequest } from '../batch/merge.js';
 import { classQuotas } from './class-quotas.js';
-import type { BatchInputs } from './batch.js';
+import type { BatchInputs } from './batch-inputs.js';
 import type { Refusal, WorkItem } from './work.js';
 
 export interface CostedItem {

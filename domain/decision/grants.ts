@@ -1,7 +1,7 @@
 /** A model's share of what is scarce, handed to its own items by priority. */
 import { allocate } from '../scheduler/resource-allocator.js';
 import { classQuotas } from './class-quotas.js';
-import type { BatchInputs } from './batch.js';
+import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
 import type { WaitReason, WorkItem } from './work.js';
 
@@ -155,8 +155,8 @@ function tightest(
   let resource: string | null = null;
   let fraction = 1;
   for (const name of Object.keys(cost).sort()) {
-    if (cost[name]! <= 0) continue;
-    const part = (left[name] ?? 0) / cost[name]!;
+    if (cost[name] <= 0) continue;
+    const part = (left[name] ?? 0) / cost[name];
     // Rounding in the allocator must not cost a row.
     if (part < fraction - 1e-9) {
       fraction = Math.max(0, part);
@@ -199,7 +199,7 @@ function waitReason(
   const earliestMs = Math.ceil(inputs.nowMs + Math.max(250, refillMs));
   const blockers: string[] = [];
   for (let index = 0; index < before.length && blockers.length < BLOCKERS_MAX; index++) {
-    if ((before[index]!.cost[name] ?? 0) > 0) blockers.push(before[index]!.itemId);
+    if ((before[index].cost[name] ?? 0) > 0) blockers.push(before[index].itemId);
   }
   return {
     itemId: item.id,

@@ -60,7 +60,7 @@ export function predict(inputs: PredictInputs): PredictOutcome {
     for (const value of input.values) forecaster.update(value);
     snapshots[input.series] = forecaster.snapshot();
     const forecast = forecaster.forecast(FORECAST_STEPS, [FORECAST_LEVEL]);
-    const band = forecast.quantiles[0]!;
+    const band = forecast.quantiles[0];
     const trend = linearTrend(input.recent.slice(-TREND_STEPS));
     return {
       series: input.series,
@@ -72,8 +72,8 @@ export function predict(inputs: PredictInputs): PredictOutcome {
       steps: forecast.mean.map((mean, index) => ({
         targetMs: input.upToMs + (index + 1) * inputs.stepMs,
         mean: Math.max(0, mean),
-        lower: Math.max(0, band.lower[index]!),
-        upper: Math.max(0, band.upper[index]!),
+        lower: Math.max(0, band.lower[index]),
+        upper: Math.max(0, band.upper[index]),
       })),
     };
   });
@@ -84,9 +84,9 @@ export function predict(inputs: PredictInputs): PredictOutcome {
 export function predictReasons(outcome: PredictOutcome): string[] {
   return outcome.predictions.map(({ series, reliable, history, method, steps, trend }) => {
     if (!reliable)
-      return `${series}: ${history} steps of history are too little to rely on; last value stands in (${Math.round(steps[0]!.mean)} rows)`;
+      return `${series}: ${history} steps of history are too little to rely on; last value stands in (${Math.round(steps[0].mean)} rows)`;
     const slope =
       trend === null || Math.abs(trend) < 0.5 ? '' : `, trend ${trend > 0 ? '+' : ''}${trend.toFixed(0)} rows a step`;
-    return `${series}: ${Math.round(steps[0]!.mean)} rows expected next (${Math.round(steps[0]!.lower)} to ${Math.round(steps[0]!.upper)}, ${method} over ${history} steps${slope})`;
+    return `${series}: ${Math.round(steps[0].mean)} rows expected next (${Math.round(steps[0].lower)} to ${Math.round(steps[0].upper)}, ${method} over ${history} steps${slope})`;
   });
 }

@@ -98,20 +98,25 @@ function judge(item: WorkItem, result: Result, inputs: QualityInputs): Omit<Item
     score,
     dimensions,
     findings,
-    reason: worst.length === 0 ? 'meets its contract' : worst.map(({ message }) => message).join('; '),
+    reason:
+      slice.rows === 0
+        ? 'no row matches'
+        : worst.length === 0
+          ? 'meets its contract'
+          : worst.map(({ message }) => message).join('; '),
   };
 }
 
 /** The dataset's promises over the delivered fields, joined with what the need asks. */
 function contractOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs): GateContract {
-  const dataset = inputs.datasets[item.dataset]!;
+  const dataset = inputs.datasets[item.dataset];
   const columns: Record<string, { required?: boolean; minCompleteness?: number }> = {};
   for (const field of item.fields) {
     const promised = dataset.columns[field];
     const minCompleteness = Math.max(promised?.minCompleteness ?? 0, item.minCompleteness ?? 0);
-    if (promised?.required === true || minCompleteness > 0) {
+    if (promised?.required || minCompleteness > 0) {
       columns[field] = {
-        ...(promised?.required === true ? { required: true } : {}),
+        ...(promised?.required ? { required: true } : {}),
         ...(minCompleteness > 0 ? { minCompleteness } : {}),
       };
     }
@@ -122,8 +127,9 @@ function contractOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs):
     rowsRequired: inputs.granted[item.id] ?? 0,
     columns,
     maxDuplicateFraction: dataset.maxDuplicateFraction,
-    // Without an event time there is no age to judge.
-    maxAgeMs: dataset.eventTime === undefined || slice.newestEventMs === null ? null : item.maxAgeMs,
+    // A need bounds the age of its newest row, a request the age of a cached result. Without an event time there is no age to judge.
+    maxAgeMs:
+      item.kind === 'request' || dataset.eventTime === undefined || slice.newestEventMs === null ? null : item.maxAgeMs,
     ...(Object.keys(shares).length > 0 ? { classTarget: shares, maxClassGap: item.maxClassGap } : {}),
   };
 }

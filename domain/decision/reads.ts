@@ -1,7 +1,7 @@
 /** The merged reads of a plan, cut to the items that were granted, in the order in which they run. */
 import type { MergedRead } from '../batch/merge.js';
 import type { Predicate } from '../types/predicate.js';
-import type { BatchInputs } from './batch.js';
+import type { BatchInputs } from './batch-inputs.js';
 import type { Grant } from './grants.js';
 import type { WorkItem } from './work.js';
 
@@ -52,7 +52,7 @@ export function planReads(reads: readonly MergedRead[], grants: readonly Grant[]
     return parts;
   });
   // The most urgent read first; ties by the smallest item id, which no two reads share.
-  planned.sort((a, b) => b.score - a.score || (a.slices[0]!.id < b.slices[0]!.id ? -1 : 1));
+  planned.sort((a, b) => b.score - a.score || (a.slices[0].id < b.slices[0].id ? -1 : 1));
   return planned.map((read, ordinal) => ({ ordinal, ...read }));
 }
 

@@ -33,7 +33,7 @@ export function parseDurationMs(text: string): number {
       got: text,
     });
   }
-  return Math.round(parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_MS[part[2]!]!, 0));
+  return Math.round(parts.reduce((sum, part) => sum + Number(part[1]) * DURATION_MS[part[2]], 0));
 }
 
 /** `20MB`, `1.5GiB`, `512kB` in bytes. */
@@ -47,13 +47,13 @@ export function parseSizeBytes(text: string): number {
       got: text,
     });
   }
-  return Math.round(Number(match[1]) * SIZE_BYTES[match[2]!]!);
+  return Math.round(Number(match[1]) * SIZE_BYTES[match[2]]);
 }
 
 /** The largest unit that keeps the number at least 1: `90000` -> `1.5m`. */
 export function formatDuration(durationMs: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {
-    const size = DURATION_MS[unit]!;
+    const size = DURATION_MS[unit];
     if (Math.abs(durationMs) >= size) return `${Number((durationMs / size).toFixed(1))}${unit}`;
   }
   return `${Math.round(durationMs)}ms`;
@@ -62,7 +62,7 @@ export function formatDuration(durationMs: number): string {
 /** `13493022` -> `13.5 MB`. Decimal units, one place. */
 export function formatBytes(bytes: number): string {
   for (const unit of ['GB', 'MB', 'kB'] as const) {
-    if (Math.abs(bytes) >= SIZE_BYTES[unit]!) return `${Number((bytes / SIZE_BYTES[unit]!).toFixed(1))} ${unit}`;
+    if (Math.abs(bytes) >= SIZE_BYTES[unit]) return `${Number((bytes / SIZE_BYTES[unit]).toFixed(1))} ${unit}`;
   }
   return `${Math.round(bytes)} B`;
 }

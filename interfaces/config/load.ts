@@ -77,7 +77,7 @@ interface LocatedIssue {
 }
 
 function configError(name: string, issues: readonly LocatedIssue[]): BalanceError {
-  const first = issues[0]!;
+  const first = issues[0];
   const lines = issues.map(
     ({ line, path, expected, got }) =>
       `  line ${line}${path === '' ? '' : ` (${path})`}: expected ${expected}; found ${got}`,

@@ -121,7 +121,7 @@ function checkCircles(pool: PoolDefinition): ConfigIssue[] {
     if (start !== -1) {
       const circle = [...trail.slice(start), id];
       issues.push({
-        path: ['models', id.split('/')[0]!],
+        path: ['models', id.split('/')[0]],
         expected: 'needs that do not wait for each other in a circle',
         got: circle.join(' after '),
       });

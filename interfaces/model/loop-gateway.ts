@@ -56,7 +56,7 @@ export function createLoopClient(client: Client, taskQueue: string = TASK_QUEUE)
       }),
     balanceNow: (pool, input) =>
       reach(async () => {
-        const startWorkflowOperation = new WithStartWorkflowOperation('balanceLoop', options(pool) as never);
+        const startWorkflowOperation = new WithStartWorkflowOperation('balanceLoop', options(pool));
         return client.workflow.executeUpdateWithStart(balanceNowUpdate, { startWorkflowOperation, args: [input] });
       }),
     pause: (pool, reason) =>

@@ -44,7 +44,7 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
         if (!(error instanceof Error) || error.name !== 'ScheduleAlreadyRunning') throw error;
         const { spec, action, policies, state } = options;
         await handle(pool, schedule.id).update(
-          (previous) => ({ ...previous, spec, action, policies, state: { ...previous.state, ...state } }) as never,
+          (previous) => ({ ...previous, spec, action, policies, state: { ...previous.state, ...state } }),
         );
         return 'updated';
       }

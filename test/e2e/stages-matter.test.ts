@@ -7,29 +7,47 @@ const HOUR = 3_600_000;
 
 /** 4,000 events, one a minute: every 20th is rare. */
 function events(change: (row: { id: number; label: string; value: number | null }) => object = (row) => row) {
-  return Array.from({ length: 4_000 }, (_, id) => ({ at: new Date(START + id * 60_000).toISOString(), ...change({ id, label: id % 20 === 0 ? 'rare' : 'common', value: id % 100 }) }));
+  return Array.from({ length: 4_000 }, (_, id) => ({
+    at: new Date(START + id * 60_000).toISOString(),
+    ...change({ id, label: id % 20 === 0 ? 'rare' : 'common', value: id % 100 }),
+  }));
 }
 const need = (more: object) => ({ dataset: 'events', fields: ['id', 'label', 'value'], rows: 400, ...more });
 
-function pool(dir: string, change: { models?: object; limits?: object; columns?: object; window?: string } = {}): PoolInput {
+function pool(
+  dir: string,
+  change: { models?: object; limits?: object; columns?: object; window?: string } = {},
+): PoolInput {
   return {
     clock: { kind: 'replay', start: new Date(START + 48 * HOUR).toISOString(), step: '1h' },
     window: change.window ?? '10s',
     sources: { lake: { kind: 'files', root: dir, limits: change.limits ?? {} } },
-    datasets: { events: { source: 'lake', path: 'events.csv', key: ['id'], eventTime: 'at', columns: change.columns ?? {} } },
-    models: change.models ?? { trainer: { kind: 'training', needs: [need({ id: 'all' })] }, server: { kind: 'serving', needs: [need({ id: 'all' })] } },
+    datasets: {
+      events: { source: 'lake', path: 'events.csv', key: ['id'], eventTime: 'at', columns: change.columns ?? {} },
+    },
+    models: change.models ?? {
+      trainer: { kind: 'training', needs: [need({ id: 'all' })] },
+      server: { kind: 'serving', needs: [need({ id: 'all' })] },
+    },
   };
 }
 
 let balance: TestBalance;
 afterEach(() => balance.stop());
 
-const labels = (rows: readonly Readonly<Record<string, unknown>>[]) => rows.filter(({ label }) => label === 'rare').length;
-const rows = (explanation: Awaited<ReturnType<TestBalance['cycle']>>, needId: string) => explanation.requests.find((one) => one.needId === needId)?.delivery?.rows ?? null;
+const labels = (rows: readonly Readonly<Record<string, unknown>>[]) =>
+  rows.filter(({ label }) => label === 'rare').length;
+const rows = (explanation: Awaited<ReturnType<TestBalance['cycle']>>, needId: string) =>
+  explanation.requests.find((one) => one.needId === needId)?.delivery?.rows ?? null;
 
 describe('each stage decides who gets which rows', () => {
   test('analyze: a mix that is off its target is drawn by class, one that is not is drawn as it comes', async () => {
-    const skewed = { trainer: { kind: 'training', needs: [need({ id: 'all', classColumn: 'label', target: 'uniform', maxClassGap: 0.1 })] } };
+    const skewed = {
+      trainer: {
+        kind: 'training',
+        needs: [need({ id: 'all', classColumn: 'label', target: 'uniform', maxClassGap: 0.1 })],
+      },
+    };
     balance = await startBalance((dir) => pool(dir, { models: skewed }));
     balance.write('events.csv', events());
     const drawn = await balance.cycle();
@@ -37,12 +55,15 @@ describe('each stage decides who gets which rows', () => {
     const [delivery] = drawn.requests.map((one) => one.delivery!);
     expect(drawn.stages.find(({ stage }) => stage === 'analyze')?.reasons.join()).toContain('class target');
     // 2,881 rows have arrived, 145 of them rare; the mix may be off by a tenth.
-    expect(byClass / delivery!.rows).toBeGreaterThanOrEqual(0.39);
+    expect(byClass / delivery.rows).toBeGreaterThanOrEqual(0.39);
 
-    balance.write('events.csv', events((row) => ({ ...row, label: row.id % 2 === 0 ? 'rare' : 'common' })));
+    balance.write(
+      'events.csv',
+      events((row) => ({ ...row, label: row.id % 2 === 0 ? 'rare' : 'common' })),
+    );
     const natural = await balance.cycle();
     expect(rows(natural, 'trainer/all')).toBe(400);
-    expect((natural.requests[0]!.delivery!.report as { classQuotas: unknown }).classQuotas).toBeNull();
+    expect((natural.requests[0].delivery!.report as { classQuotas: unknown }).classQuotas).toBeNull();
   });
 
   test('predict: a peak that is coming is worked ahead of', async () => {
@@ -54,13 +75,20 @@ describe('each stage decides who gets which rows', () => {
     balance = await startBalance((dir) => pool(dir, { models, limits: { bytesPerSecond: '700B' } }));
     // Arrivals: 60 an hour, but 600 in every twelfth hour; the replay starts just before one.
     let id = 0;
-    const bursty = Array.from({ length: 60 }, (_, hour) => Array.from({ length: hour % 12 === 0 ? 600 : 60 }, (_, index, all = hour % 12 === 0 ? 600 : 60) => ({ at: new Date(START + (hour - 12) * HOUR + (index / all) * HOUR).toISOString(), id: id++, label: 'common', value: 1 }))).flat();
+    const bursty = Array.from({ length: 60 }, (_, hour) =>
+      Array.from({ length: hour % 12 === 0 ? 600 : 60 }, (_, index, all = hour % 12 === 0 ? 600 : 60) => ({
+        at: new Date(START + (hour - 12) * HOUR + (index / all) * HOUR).toISOString(),
+        id: id++,
+        label: 'common',
+        value: 1,
+      })),
+    ).flat();
     balance.write('events.csv', bursty.length > 0 ? [...history(), ...bursty] : []);
     const seen: { ahead: boolean; rows: number }[] = [];
     for (let cycle = 0; cycle < 13; cycle++) {
       await balance.database.sql`delete from budgets`;
       const explanation = await balance.cycle();
-      const reason = explanation.stages.find(({ stage }) => stage === 'batch')!.reasons[0]!;
+      const reason = explanation.stages.find(({ stage }) => stage === 'batch')!.reasons[0];
       seen.push({ ahead: reason.includes('take up to'), rows: rows(explanation, 'trainer/all') ?? 0 });
     }
     const calm = seen.filter(({ ahead }) => !ahead);
@@ -96,11 +124,14 @@ describe('each stage decides who gets which rows', () => {
     balance = await startBalance((dir) => pool(dir, { models, columns: { value: { required: true } } }));
     balance.write('events.csv', events());
     const good = await balance.cycle();
-    balance.write('events.csv', events((row) => ({ ...row, value: row.id % 10 < 8 ? null : row.value })));
+    balance.write(
+      'events.csv',
+      events((row) => ({ ...row, value: row.id % 10 < 8 ? null : row.value })),
+    );
     const bad = await balance.cycle();
-    const [first, second] = [good, bad].map((one) => one.requests[0]!.delivery!);
+    const [first, second] = [good, bad].map((one) => one.requests[0].delivery!);
     expect(first).toMatchObject({ served: 'read', verdict: 'pass' });
-    expect(second).toMatchObject({ served: 'last-good', verdict: 'degrade', path: first!.path });
+    expect(second).toMatchObject({ served: 'last-good', verdict: 'degrade', path: first.path });
   });
 
   test('coordinate: what comes after a delivery that was not good is held back', async () => {
@@ -112,10 +143,21 @@ describe('each stage decides who gets which rows', () => {
     balance.write('events.csv', events());
     const good = await balance.cycle();
     expect(rows(good, 'server/second')).toBe(400);
-    await balance.apply(pool(balance.dir, { models: { ...models, trainer: { kind: 'training', needs: [need({ id: 'first', where: 'id < 0', minRows: 10 })] } } }));
+    await balance.apply(
+      pool(balance.dir, {
+        models: {
+          ...models,
+          trainer: { kind: 'training', needs: [need({ id: 'first', where: 'id < 0', minRows: 10 })] },
+        },
+      }),
+    );
     // `where` is text in the file, so that it is parsed here too: nothing matches, the first is not good.
     const held = await balance.cycle();
-    expect(held.requests.find(({ needId }) => needId === 'server/second')).toMatchObject({ state: 'refused', delivery: null, why: { type: 'DependencyNotMet' } });
+    expect(held.requests.find(({ needId }) => needId === 'server/second')).toMatchObject({
+      state: 'refused',
+      delivery: null,
+      why: { type: 'DependencyNotMet' },
+    });
   });
 });
 
@@ -124,6 +166,11 @@ function history() {
   let id = -1_000_000;
   return Array.from({ length: 240 }, (_, hour) => {
     const count = (hour - 240) % 12 === 0 ? 600 : 60;
-    return Array.from({ length: count }, (_, index) => ({ at: new Date(START + (hour - 252) * HOUR + (index / count) * HOUR).toISOString(), id: id++, label: 'common', value: 1 }));
+    return Array.from({ length: count }, (_, index) => ({
+      at: new Date(START + (hour - 252) * HOUR + (index / count) * HOUR).toISOString(),
+      id: id++,
+      label: 'common',
+      value: 1,
+    }));
   }).flat();
 }

@@ -53,7 +53,11 @@ export type PoolInput = Parameters<typeof poolSchema.parse>[0];
 
 let pools = 0;
 
-export async function startBalance(definition: (dir: string) => PoolInput, hooks: Partial<WorkerHooks> = {}, options: { readonly noWorker?: boolean } = {}): Promise<TestBalance> {
+export async function startBalance(
+  definition: (dir: string) => PoolInput,
+  hooks: Partial<WorkerHooks> = {},
+  options: { readonly noWorker?: boolean } = {},
+): Promise<TestBalance> {
   const dir = mkdtempSync(join(tmpdir(), 'balance-pool-'));
   const postgres = await startTestPostgres();
   const { address, taskQueue } = await startTestTemporal();
@@ -70,12 +74,30 @@ export async function startBalance(definition: (dir: string) => PoolInput, hooks
   await apply(definition(dir));
   const workers: RunningWorker[] = [];
   const start = async (more: Partial<WorkerHooks> = {}): Promise<RunningWorker> => {
-    const settings = { databaseUrl: postgres.url, temporalAddress: address, temporalNamespace: 'default', taskQueue, cacheDir, scratchDir: join(dir, 'scratch'), projectRoot: PROJECT_ROOT, memoryBytesMax: 5e8, threads: 2 };
-    const worker = await startWorker(settings, { onError: noop, workflowCode: await workflowCode(), ...hooks, ...more });
+    const settings = {
+      databaseUrl: postgres.url,
+      temporalAddress: address,
+      temporalNamespace: 'default',
+      taskQueue,
+      cacheDir,
+      scratchDir: join(dir, 'scratch'),
+      projectRoot: PROJECT_ROOT,
+      memoryBytesMax: 5e8,
+      threads: 2,
+    };
+    const worker = await startWorker(settings, {
+      onError: noop,
+      workflowCode: await workflowCode(),
+      ...hooks,
+      ...more,
+    });
     workers.push(worker);
     return worker;
   };
-  const client = await connect({ databaseUrl: postgres.url, temporalAddress: address, cacheDir }, { ...ref, taskQueue });
+  const client = await connect(
+    { databaseUrl: postgres.url, temporalAddress: address, cacheDir },
+    { ...ref, taskQueue },
+  );
   const decisions = createDecisionStore(database.db);
   const closed = async (decisionId: string): Promise<Explanation> => {
     for (let tries = 0; tries < 600; tries++) {
@@ -120,11 +142,15 @@ export async function startBalance(definition: (dir: string) => PoolInput, hooks
   return balance;
 }
 
-export function writeCsv(path: string, rows: readonly Readonly<Record<string, unknown>>[]): void {
+export function writeCsv(path: string, rows: readonly Readonly<Record<string, string | number | boolean | null>>[]): void {
   mkdirSync(dirname(path), { recursive: true });
-  const columns = Object.keys(rows[0]!);
-  const cell = (value: unknown): string => (value === null ? '' : /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
-  writeFileSync(path, [columns.join(','), ...rows.map((row) => columns.map((column) => cell(row[column])).join(','))].join('\n') + '\n');
+  const columns = Object.keys(rows[0]);
+  const cell = (value: unknown): string =>
+    value === null ? '' : /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+  writeFileSync(
+    path,
+    [columns.join(','), ...rows.map((row) => columns.map((column) => cell(row[column])).join(','))].join('\n') + '\n',
+  );
 }
 
 function noop(): void {

@@ -1,0 +1,66 @@
+/** What activities are made of, and what they tell the workflows. */
+import type { Analyzer } from '../domain/analyzers/analyzer.js';
+import type { Trigger } from '../domain/decision/stages.js';
+import type { PoolRef } from '../domain/types/pool.js';
+import type { CacheFiles, DataPlane } from './ports.js';
+import type {
+  BatchStore,
+  CloseStore,
+  CycleContext,
+  CycleStore,
+  DecisionRef,
+  HistoryStore,
+  PlanStore,
+  RequestGate,
+  SeriesStore,
+  StageStore,
+} from './store-ports.js';
+
+/** The way to a pool's loop: starts it when it does not run. */
+export interface LoopGateway {
+  balanceNow(
+    pool: PoolRef,
+    input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
+  ): Promise<{ decisionId: string }>;
+}
+
+/** A source's slots for concurrent reads, held across workers. */
+export interface ScanSlots {
+  /** Runs `read` while holding one of `slots` slots of the source. */
+  hold<T>(source: string, slots: number, read: () => Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
+export interface ActivityDependencies {
+  readonly now: () => number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly analyzers: readonly Analyzer[];
+  readonly data: DataPlane;
+  readonly cacheFiles: CacheFiles;
+  readonly scanSlots: ScanSlots;
+  readonly cycles: CycleStore;
+  readonly stages: StageStore;
+  readonly plans: PlanStore;
+  readonly batches: BatchStore;
+  readonly series: SeriesStore;
+  readonly history: HistoryStore;
+  readonly closing: CloseStore;
+  readonly requests: RequestGate;
+  readonly loops: LoopGateway;
+}
+
+/** The dependencies, with the contexts of running cycles kept between their stages. */
+export interface StageDependencies extends ActivityDependencies {
+  readonly contextOf: (ref: DecisionRef) => Promise<CycleContext>;
+}
+
+/** What a stage tells the workflow: a sentence for the Web UI. Rows stay in Postgres. */
+export interface StageSummary {
+  readonly summary: string;
+}
+/** One planned read, as the workflow schedules it. */
+export interface BatchRef {
+  readonly batchId: string;
+  readonly dataset: string;
+  readonly requests: number;
+  readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
+}

@@ -1,0 +1,39 @@
+/** What the batch stage decides from. */
+import type { SeriesPrediction } from './predict.js';
+import type { DatasetFacts, ItemFacts, WorkItem } from './work.js';
+
+/** A limited resource: what this cycle may take of it, and how it refills. */
+export interface ResourceLimit {
+  /** `bytes:SOURCE`, `rows:SOURCE`, or the name of a pool resource. */
+  readonly resource: string;
+  /** Source that it belongs to; null: a resource of the whole pool, available anew in each cycle. */
+  readonly source: string | null;
+  readonly available: number;
+  /** Refill in units a second; 0 for pool resources. */
+  readonly perSecond: number;
+  /** The most that one cycle can take. */
+  readonly burst: number;
+}
+export interface BatchInputs {
+  readonly nowMs: number;
+  readonly asOfMs: number;
+  readonly windowMs: number;
+  readonly items: readonly WorkItem[];
+  /** Items that analyze refused. */
+  readonly refused: readonly string[];
+  readonly datasets: readonly DatasetFacts[];
+  readonly facts: readonly ItemFacts[];
+  readonly models: Readonly<Record<string, { readonly weight: number; readonly priority: number }>>;
+  readonly limits: readonly ResourceLimit[];
+  /** Attempts of each request so far, this one included. */
+  readonly attempts: Readonly<Record<string, number>>;
+  /** Rows that an earlier decision already delivered ahead, by item. */
+  readonly aheadRows: Readonly<Record<string, number>>;
+  /** Items that a cached result answers. */
+  readonly hits: readonly string[];
+  /** Criticality from analyze, 0 to 1, by item. */
+  readonly criticality: Readonly<Record<string, number>>;
+  readonly predictions: readonly SeriesPrediction[];
+  /** Shares of the classes that analyze wants resampled, by item. */
+  readonly resample: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
