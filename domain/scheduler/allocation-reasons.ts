@@ -18,7 +18,7 @@ interface LimitFacts {
   readonly keptBack: string;
 }
 
-/** Allocations ordered by model id, each with its reason. O(demands + holders log holders). */
+/** Allocations ordered by model id, each with its reason. O(demands x depth of the tree). */
 export function explainAllocations(problem: AllocationProblem, filling: Filling): Allocation[] {
   const limits = stoppingLimits(problem, filling);
   const width = problem.resourceNames.length;
@@ -88,43 +88,58 @@ function returned(problem: AllocationProblem, units: number, i: number): string 
     : '';
 }
 
+/** A model and how much of one resource it uses. */
+interface Holder {
+  readonly model: number;
+  readonly use: number;
+}
+/** What one limit's users add up to, and the largest of them in order. */
+interface Use {
+  sum: number;
+  readonly largest: Holder[];
+}
+
 function stoppingLimits(problem: AllocationProblem, filling: Filling): Map<number, LimitFacts> {
   const { parent, node, demandStart, demandResource, demandAmount } = problem;
   const width = problem.resourceNames.length;
-  const holders = new Map<number, { model: number; use: number }[]>();
+  const uses: (Use | undefined)[] = [];
   for (let i = 0; i < filling.units.length; i++) {
-    if (filling.stopResource[i] >= 0) holders.set(filling.stopNode[i] * width + filling.stopResource[i], []);
+    if (filling.stopResource[i] >= 0) {
+      uses[filling.stopNode[i] * width + filling.stopResource[i]] ??= { sum: 0, largest: [] };
+    }
   }
   for (let i = 0; i < filling.units.length; i++) {
     if (filling.units[i] === 0) continue;
     for (let v = node[i]; v >= 0; v = parent[v]) {
       for (let e = demandStart[i]; e < demandStart[i + 1]; e++) {
-        holders.get(v * width + demandResource[e])?.push({ model: i, use: filling.units[i] * demandAmount[e] });
+        const use = uses[v * width + demandResource[e]];
+        if (use !== undefined) addHolder(use, i, filling.units[i] * demandAmount[e]);
       }
     }
   }
-  return new Map([...holders].map(([at, list]) => [at, limitFacts(problem, filling, at, list)]));
+  return new Map(uses.flatMap((use, at) => (use === undefined ? [] : [[at, limitFacts(problem, filling, at, use)]])));
 }
 
-function limitFacts(
-  problem: AllocationProblem,
-  filling: Filling,
-  at: number,
-  holders: { model: number; use: number }[],
-): LimitFacts {
+/** Keeps one more holder than is named; models come in order of id, so an equal use stays behind. */
+function addHolder(use: Use, model: number, amount: number): void {
+  use.sum += amount;
+  const { largest } = use;
+  if (largest.length > HOLDERS_MAX && amount <= largest[HOLDERS_MAX].use) return;
+  const at = largest.findIndex((holder) => holder.use < amount);
+  largest.splice(at < 0 ? largest.length : at, 0, { model, use: amount });
+  if (largest.length > HOLDERS_MAX + 1) largest.pop();
+}
+
+function limitFacts(problem: AllocationProblem, filling: Filling, at: number, { sum, largest }: Use): LimitFacts {
   const width = problem.resourceNames.length;
   const v = Math.floor(at / width);
   const limit = problem.ceiling[at];
-  const name = problem.resourceNames[at % width];
-  const kept = filling.used[at] - holders.reduce((sum, holder) => sum + holder.use, 0);
-  holders.sort((a, b) => b.use - a.use || a.model - b.model);
+  const kept = filling.used[at] - sum;
   return {
-    name: `${name}${v === 0 ? '' : ` of cohort ${problem.nodeIds[v]}`} (${show(limit)})`,
+    name: `${problem.resourceNames[at % width]}${v === 0 ? '' : ` of cohort ${problem.nodeIds[v]}`} (${show(limit)})`,
     limit,
     free: Math.max(0, limit - filling.used[at]),
-    holders: holders
-      .slice(0, HOLDERS_MAX + 1)
-      .map(({ model, use }) => ({ model, text: `${problem.modelIds[model]} ${show(use)}` })),
+    holders: largest.map(({ model, use }) => ({ model, text: `${problem.modelIds[model]} ${show(use)}` })),
     keptBack: kept > 1e-9 * limit ? `, ${show(kept)} kept back by lending limits` : '',
   };
 }
