@@ -1,12 +1,12 @@
 /** No stage is decoration: each test changes only what one stage finds, and sees other rows reach other models. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { startBalance, type PoolInput, type TestBalance } from '../support/balance.js';
+import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
 const START = Date.parse('2020-01-01T00:00:00Z');
 const HOUR = 3_600_000;
 
 /** 4,000 events, one a minute: every 20th is rare. */
-function events(change: (row: { id: number; label: string; value: number | null }) => object = (row) => row) {
+function events(change: (row: { id: number; label: string; value: number | null }) => CsvRow = (row) => row) {
   return Array.from({ length: 4_000 }, (_, id) => ({
     at: new Date(START + id * 60_000).toISOString(),
     ...change({ id, label: id % 20 === 0 ? 'rare' : 'common', value: id % 100 }),

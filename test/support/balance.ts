@@ -42,7 +42,7 @@ export interface TestBalance {
   /** Declares another definition; the next cycle uses it. */
   apply(definition: PoolInput): Promise<void>;
   /** Writes a CSV file into the pool's folder. */
-  write(name: string, rows: readonly Readonly<Record<string, unknown>>[]): void;
+  write(name: string, rows: readonly CsvRow[]): void;
   /** Rows of what a need or request got in a decision. */
   rowsOf(explanation: Explanation, idOrNeed: string): Promise<Readonly<Record<string, unknown>>[]>;
   startWorker(hooks?: Partial<WorkerHooks>): Promise<RunningWorker>;
@@ -50,6 +50,9 @@ export interface TestBalance {
 }
 /** As balance.yaml has it, without the file: durations and sizes as text. */
 export type PoolInput = Parameters<typeof poolSchema.parse>[0];
+
+/** A row of a CSV file. */
+export type CsvRow = Readonly<Record<string, string | number | boolean | null>>;
 
 let pools = 0;
 
@@ -142,10 +145,10 @@ export async function startBalance(
   return balance;
 }
 
-export function writeCsv(path: string, rows: readonly Readonly<Record<string, string | number | boolean | null>>[]): void {
+export function writeCsv(path: string, rows: readonly CsvRow[]): void {
   mkdirSync(dirname(path), { recursive: true });
   const columns = Object.keys(rows[0]);
-  const cell = (value: unknown): string =>
+  const cell = (value: CsvRow[string]): string =>
     value === null ? '' : /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
   writeFileSync(
     path,
