@@ -52,6 +52,13 @@ export interface DatasetView {
   readonly referenceHistograms?: Readonly<Record<string, Histogram>>;
 }
 
+/** Rows by segment: the values of the need's segment columns, as declared by it, joined with ` | `. */
+export interface SegmentCounts {
+  /** One column, or several for an interaction. */
+  readonly columns: readonly string[];
+  readonly counts: ClassCounts;
+}
+
 /** What the rows that match one need look like. */
 export interface NeedMeasurement {
   readonly needId: string;
@@ -60,6 +67,8 @@ export interface NeedMeasurement {
   /** Share of present values by field, 0 to 1. */
   readonly completeness: Readonly<Record<string, number>>;
   readonly newestEventMs: number | null;
+  /** Rows by segment, for needs that must cover them; 0 for a segment that is known and empty. */
+  readonly segments?: readonly SegmentCounts[];
 }
 
 /** Rows that a need is forecast to ask for in the next cycle: median and an upper quantile. */

@@ -85,7 +85,8 @@ export function imbalanceRatio(counts: ClassCounts): number {
  * uniform. K counts every class named, also empty ones. 1 for fewer than two classes, 0 without rows.
  */
 export function pielouEvenness(counts: ClassCounts): number {
-  const values = Object.values(counts);
+  // In key order: the last digits of a sum depend on its order.
+  const values = sortedKeys(counts).map((key) => counts[key]);
   if (values.length < 2) return 1;
   const total = totalOf(counts);
   if (total === 0) return 0;

@@ -1,10 +1,17 @@
 /** The analyzers of a cycle, how they are run, and which needs come out as critical. */
 import type { AnalysisSnapshot, Analyzer, Finding, NeedScore } from './analyzer.js';
+import { coverageAnalyzer } from './coverage.js';
 import { distributionAnalyzer } from './distribution.js';
+import { driftAnalyzer } from './drift.js';
 import { requirementAnalyzer } from './requirement.js';
 
 /** A new analyzer is one file, one entry here, one test. */
-export const defaultAnalyzers: readonly Analyzer[] = [requirementAnalyzer, distributionAnalyzer];
+export const defaultAnalyzers: readonly Analyzer[] = [
+  requirementAnalyzer,
+  distributionAnalyzer,
+  coverageAnalyzer,
+  driftAnalyzer,
+];
 
 /** A need with the urgency of its gaps; `reasons` are the messages of its findings, the worst first. */
 export interface RankedNeed {
