@@ -36,30 +36,58 @@ const ROUNDS_MAX = 200;
 /** Local search tries all pairs of items; beyond this many the greedy result stands. */
 const LOCAL_ITEMS_MAX = 200;
 
-/** Kicks of the iterated local search, and most items for which they are affordable (some ms each). */
-const KICKS_MAX = 60;
+/** Kicks of the iterated local search, and most items for which they are affordable (a millisecond each). */
+const KICKS_MAX = 200;
 const KICK_ITEMS_MAX = 60;
 
 type Batch = readonly ComposeItem[];
 
+/** Costs and loads of batches, without allocation: local search asks for them a million times. */
 class Costs {
-  constructor(private readonly problem: ComposeProblem) {}
+  private readonly sourcesOf = new Map<ComposeItem, readonly number[]>();
+  private readonly prices: number[] = [];
+  private readonly stamps: number[] = [];
+  private stamp = 0;
+
+  constructor(private readonly problem: ComposeProblem) {
+    const { sourceCosts, defaultSourceCost } = problem;
+    const ids = new Map<string, number>();
+    for (const item of problem.items) {
+      const own = item.sources.map((source) => {
+        const known = ids.get(source);
+        if (known !== undefined) return known;
+        ids.set(source, this.prices.length);
+        this.stamps.push(0);
+        return this.prices.push(Object.hasOwn(sourceCosts, source) ? sourceCosts[source] : defaultSourceCost) - 1;
+      });
+      this.sourcesOf.set(item, own);
+    }
+  }
 
   batch(items: Batch): number {
     if (items.length === 0) return 0;
-    const { batchCost, sourceCosts, defaultSourceCost } = this.problem;
-    const sources = new Set(items.flatMap((item) => item.sources));
-    let cost = batchCost;
-    for (const source of sources) cost += Object.hasOwn(sourceCosts, source) ? sourceCosts[source] : defaultSourceCost;
+    this.stamp++;
+    let cost = this.problem.batchCost;
+    for (const item of items) {
+      for (const source of this.sourcesOf.get(item)!) {
+        if (this.stamps[source] === this.stamp) continue;
+        this.stamps[source] = this.stamp;
+        cost += this.prices[source];
+      }
+    }
     return cost;
   }
 
   /** Used share of the scarcest limit. */
   load(items: Batch): number {
-    return this.problem.limits.reduce((most, limit, r) => {
-      const used = items.reduce((sum, item) => sum + item.demand[r], 0);
-      return Math.max(most, used === 0 ? 0 : used / limit);
-    }, 0);
+    const { limits } = this.problem;
+    let most = 0;
+    for (let r = 0; r < limits.length; r++) {
+      let used = 0;
+      for (const item of items) used += item.demand[r];
+      most = Math.max(most, used === 0 ? 0 : used / limits[r]);
+    }
+    return most;
   }
 
   /** Within all limits, or a single item that no batch can hold. */
@@ -68,7 +96,9 @@ class Costs {
   }
 
   total(batches: readonly Batch[]): number {
-    return batches.reduce((sum, batch) => sum + this.batch(batch), 0);
+    let sum = 0;
+    for (const batch of batches) sum += this.batch(batch);
+    return sum;
   }
 }
 
@@ -139,7 +169,7 @@ function improveOnce(batches: readonly Batch[], costs: Costs): Batch[] | null {
     for (let j = i + 1; j < batches.length; j++) {
       const [a, b] = [batches[i], batches[j]];
       for (const [x, y] of exchanges(a, b)) {
-        if (!better([a, b], [x, y], costs) || !costs.fits(x) || !costs.fits(y)) continue;
+        if (!costs.fits(x) || !costs.fits(y) || !better([a, b], [x, y], costs)) continue;
         return batches
           .with(i, x)
           .with(j, y)
