@@ -18,6 +18,8 @@ const ERROR_RATE = 1 / 500;
 const SPREAD_VISITS = 20;
 /** Rows between two looks at which calendar is best. */
 const CHOOSE_EVERY = 8;
+/** A residual this small beside the stream's own movement is of no consequence, however regular the stream. */
+const NEGLIGIBLE = 0.02;
 /** Residuals beyond this many scales are learned as if they were this large (Huber's clipping). */
 const LEARN_CLIP = 4;
 
@@ -25,6 +27,10 @@ const LEARN_CLIP = 4;
 export interface BaselineState {
   rows: number;
   firstSeconds: number;
+  lastSeconds: number;
+  /** Level from which the profiles are measured while none is in use, and the values of the first day. */
+  origin: number;
+  readonly firstDay: { sum: number; count: number };
   level: number;
   scale: number;
   calendar: 0 | 1 | 2;
@@ -48,6 +54,9 @@ export function emptyBaseline(): BaselineState {
   return {
     rows: 0,
     firstSeconds: 0,
+    lastSeconds: 0,
+    origin: 0,
+    firstDay: { sum: 0, count: 0 },
     level: 0,
     scale: 0,
     calendar: 0,
@@ -95,7 +104,7 @@ export function seasonAt(state: BaselineState, seconds: number): number {
 
 /** Size of a normal residual at a time: the hour's own where it is known, the stream's otherwise; never 0. */
 export function scaleAt(state: BaselineState, seconds: number): number {
-  const floor = 1e-9 * Math.abs(state.level) + 1e-12;
+  const floor = NEGLIGIBLE * state.errors[0] + 1e-9 * Math.abs(state.level) + 1e-12;
   if (state.calendar === 0) return Math.max(state.scale, floor);
   const hour = binOf(seconds, SECONDS_PER_DAY, 24);
   const visits = Math.min(state.hourVisits[hour], SPREAD_VISITS);
@@ -127,17 +136,18 @@ function clip(value: number, limit: number): number {
  */
 export function learnBaseline(state: BaselineState, seconds: number, x: number, normal: boolean): void {
   if (state.rows === 0) {
-    state.level = x;
-    state.firstSeconds = seconds;
+    state.level = state.origin = x;
+    state.firstSeconds = state.lastSeconds = seconds;
   }
   state.rows++;
+  const age = seconds - state.firstSeconds;
+  learnOrigin(state, seconds, x, age);
   const dayBin = binOf(seconds, SECONDS_PER_DAY, DAY_BINS);
   const weekBin = binOf(seconds, SECONDS_PER_WEEK, WEEK_BINS);
-  const plain = x - state.level;
+  const plain = x - (state.calendar === 0 ? state.origin : state.level);
   const toDay = plain - state.day[dayBin];
   const toWeek = plain - weekSeason(state, weekBin, dayBin);
   const limit = state.rows < 30 ? Infinity : LEARN_CLIP * scaleAt(state, seconds);
-  const age = seconds - state.firstSeconds;
   // A profile is judged only on cycles after its first: within one it has seen the hour that it predicts.
   if (age >= SECONDS_PER_DAY) {
     const rate = Math.max(1 / ++state.judged, ERROR_RATE);
@@ -149,16 +159,41 @@ export function learnBaseline(state: BaselineState, seconds: number, x: number, 
   }
   learnHour(state, weekBin, plain, normal || state.calendar < 2, limit);
   if (normal) {
-    const residual = state.calendar === 0 ? plain : state.calendar === 1 ? toDay : toWeek;
+    const residual = state.calendar === 0 ? x - state.level : state.calendar === 1 ? toDay : toWeek;
     const size = Math.min(Math.abs(residual), limit);
     state.scale += Math.max(1 / state.rows, ERROR_RATE) * (size - state.scale);
     const rate = Math.max(1 / ++state.dayVisits[dayBin], BIN_RATE);
     const hour = Math.floor(dayBin / QUARTERS);
     const hourRate = Math.max(1 / ++state.hourVisits[hour], BIN_RATE / QUARTERS);
     state.hourSpread[hour] += hourRate * (size - state.hourSpread[hour]);
-    state.day[dayBin] += rate * clip(toDay, 2 * limit);
+    state.day[dayBin] += rate * (rate === 1 ? toDay : clip(toDay, 2 * limit));
     state.level += Math.max(1 / state.rows, LEVEL_RATE) * clip(residual, limit);
   }
+}
+
+/**
+ * Learns the origin of the profiles while none is in use: the first value during the first day, so that the whole day is
+ * measured from one point; then the mean of that day, followed over a day. The first profile in use takes it for its level.
+ */
+function learnOrigin(state: BaselineState, seconds: number, x: number, age: number): void {
+  const days = Math.max(seconds - state.lastSeconds, 0) / SECONDS_PER_DAY;
+  state.lastSeconds = seconds;
+  if (state.calendar > 0) return;
+  if (age < SECONDS_PER_DAY) {
+    state.firstDay.sum += x;
+    state.firstDay.count++;
+    return;
+  }
+  const { sum, count } = state.firstDay;
+  if (count > 0) {
+    const shift = sum / count - state.origin;
+    state.origin += shift;
+    state.firstDay.sum = state.firstDay.count = 0;
+    for (let bin = 0; bin < DAY_BINS; bin++) if (state.dayVisits[bin] > 0) state.day[bin] -= shift;
+    for (let bin = 0; bin < WEEK_BINS; bin++) if (state.weekVisits[bin] > 0) state.week[bin] -= shift;
+    state.hour.sum -= shift * state.hour.count;
+  }
+  state.origin += Math.min(days, LEVEL_RATE) * (x - state.origin);
 }
 
 /**
@@ -188,8 +223,10 @@ function chooseCalendar(state: BaselineState): void {
   const { errors } = state;
   const keep = before > 0 && errors[before] < Math.min(...errors.slice(0, before));
   let best = keep ? before : 0;
-  for (const k of [1, 2] as const) if (k > best && errors[k] < 0.9 * errors[best]) best = k;
+  for (const k of [1, 2] as const) if (k > best && errors[k] < 0.9 * errors[best] - NEGLIGIBLE * errors[0]) best = k;
   state.calendar = best;
   // Residuals shrink with the better calendar at once, not as the running mean finds out.
   if (best !== before && errors[before] > 0) state.scale *= errors[best] / errors[before];
+  if (before === 0 && best > 0) state.level = state.origin;
+  if (best === 0) state.origin = state.level;
 }

@@ -103,7 +103,7 @@ describe('balance anomalies', () => {
     ['a missing column', ['time,level', '0,1'], /MissingColumn[\s\S]*value/],
     ['an unreadable time', ['timestamp,value', 'yesterday,1'], /MalformedTime[\s\S]*row 0/],
     ['an unreadable value', ['timestamp,value', '0,1', '60,much'], /MalformedValue[\s\S]*row 1[\s\S]*much/],
-  ])('refuses %s with exit code 2 and says where', async (name, content, message) => {
+  ])('refuses %s with exit code 2 and says where', async (_, content, message) => {
     const { code, errors } = await run('anomalies', file('bad.csv', content), '--out', join(folder, 'bad-out.csv'));
     expect(code).toBe(2);
     expect(errors).toMatch(message);
