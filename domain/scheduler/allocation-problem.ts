@@ -111,9 +111,9 @@ function compileCohorts(
     for (let r = 0; r < width; r++) {
       const name = resourceNames[r];
       const at = v * width + r;
-      guarantee[at] = Math.max(cohort.nominal?.[name] ?? 0, below[at]);
-      reserve[at] = Math.max(0, guarantee[at] - (cohort.lendingLimit?.[name] ?? Infinity));
-      ceiling[at] = guarantee[at] + (cohort.borrowingLimit?.[name] ?? Infinity);
+      guarantee[at] = Math.max(measurable(cohort.nominal?.[name] ?? 0), below[at]);
+      reserve[at] = Math.max(0, guarantee[at] - measurable(cohort.lendingLimit?.[name] ?? Infinity));
+      ceiling[at] = guarantee[at] + measurable(cohort.borrowingLimit?.[name] ?? Infinity);
       below[parent[v] * width + r] += guarantee[at];
     }
   }

@@ -145,13 +145,17 @@ function branchAndBound(problem: ScheduleProblem, found: Plan): { plan: Plan; op
 function descend(search: Search, lastStart: number, lastTask: number, makespan: number): void {
   const { problem, timeline, starts } = search;
   if (++search.nodes > NODES_MAX) return;
-  const { fits, omitted, bound } = choices(search, makespan);
-  // A task that fits before the last one belongs there: another branch has it in its place.
-  if (fits.some(({ task, start }) => start < lastStart || (start === lastStart && task < lastTask))) return;
+  const { fits, omitted, bound } = choices(search, lastStart, makespan);
   if (omitted > search.best.omitted || (omitted === search.best.omitted && bound >= search.best.makespan)) return;
   if (fits.length === 0) search.best = planOf(problem, Float64Array.from(starts));
+  // A task that would be over by the last start belongs before it: another branch has it there.
+  const isOver = (task: number, start: number) =>
+    start + problem.duration[task] <= lastStart && (start < lastStart || task < lastTask);
+  if (fits.some(({ task, start }) => isOver(task, start))) return;
   fits.sort((a, b) => a.start - b.start || problem.tail[b.task] - problem.tail[a.task] || a.task - b.task);
   for (const { task, start } of fits) {
+    // One that begins before the last start may still be pushed behind it by a later choice, but is not chosen here.
+    if (start < lastStart || (start === lastStart && task < lastTask)) continue;
     starts[task] = start;
     occupy(problem, timeline, task, start, 1);
     descend(search, start, task, Math.max(makespan, start + problem.duration[task]));
@@ -160,9 +164,10 @@ function descend(search: Search, lastStart: number, lastTask: number, makespan: 
   }
 }
 
-/** The tasks that can be placed now, how many never can any more, and a bound on the makespan of all others. */
+/** The tasks that could be placed now, how many never can any more, and a bound on the makespan of all others. */
 function choices(
   { problem, timeline, starts, best }: Search,
+  lastStart: number,
   makespan: number,
 ): { fits: { task: number; start: number }[]; omitted: number; bound: number } {
   const fits: { task: number; start: number }[] = [];
@@ -174,16 +179,14 @@ function choices(
     if (starts[task] < Infinity) continue;
     const ready = readyTime(problem, starts, task);
     const start = ready === Infinity ? Infinity : earliestFit(problem, timeline, task, ready);
-    const isLost =
-      problem.before[task].some((need) => lost[need] === 1) ||
-      (ready < Infinity && !(start + problem.duration[task] <= problem.deadline[task] && start < Infinity));
-    if (isLost) {
+    const isLate = ready < Infinity && !(start < Infinity && start + problem.duration[task] <= problem.deadline[task]);
+    if (isLate || problem.before[task].some((need) => lost[need] === 1)) {
       lost[task] = 1;
       omitted++;
     } else if (start < Infinity) {
       fits.push({ task, start });
-      // What comes after it counts only while nothing may be left out.
-      bound = Math.max(bound, start + (best.omitted === 0 ? problem.tail[task] : 0));
+      // Everything still open starts at the last start or later. What comes after it counts while nothing may be left out.
+      bound = Math.max(bound, Math.max(start, lastStart) + (best.omitted === 0 ? problem.tail[task] : 0));
     }
   }
   return { fits, omitted, bound };

@@ -53,19 +53,29 @@ export function pickSteps(problem: AllocationProblem, filling: Filling, top: num
   for (let i = nextModel(problem, filling, queues, top); i >= 0; i = nextModel(problem, filling, queues, top)) {
     const queue = queues[problem.node[i]]!;
     queue.pop();
-    const obstacle = obstacleTo(problem, filling, i, top);
-    if (obstacle === undefined) {
-      grant(problem, filling, i);
-      picks.push(i);
-      if (filling.units[i] + problem.step[i] <= problem.cap[i]) queue.push(i);
-      else filling.stopResource[i] = STOPPED_BY_CAP;
-    } else {
-      // Use only grows, so a step that does not fit now will not fit later.
-      filling.stopNode[i] = obstacle.node;
-      filling.stopResource[i] = obstacle.resource;
-    }
+    grant(problem, filling, i);
+    picks.push(i);
+    if (filling.units[i] + problem.step[i] <= problem.cap[i]) queue.push(i);
+    else filling.stopResource[i] = STOPPED_BY_CAP;
   }
   return picks;
+}
+
+/** The front of a queue, after taking out for good whoever's step does not fit: use only grows, so it never will. */
+function nextFitting(
+  problem: AllocationProblem,
+  filling: Filling,
+  queue: Heap<number>,
+  top: number,
+): number | undefined {
+  for (let i = queue.peek(); i !== undefined; i = queue.peek()) {
+    const obstacle = obstacleTo(problem, filling, i, top);
+    if (obstacle === undefined) return i;
+    queue.pop();
+    filling.stopNode[i] = obstacle.node;
+    filling.stopResource[i] = obstacle.resource;
+  }
+  return undefined;
 }
 
 /** A queue of models for each node of the subtree, the next to pick in front; undefined outside. */
@@ -106,14 +116,14 @@ interface Candidate {
   readonly share: number;
 }
 
-/** Descends from `top` to the child with the lowest weighted share (of nodes: borrowed). -1 when every queue is empty. */
+/** Descends from `top` to the child with the lowest weighted share (of nodes: borrowed). -1 when no step fits. */
 function nextModel(
   problem: AllocationProblem,
   filling: Filling,
   queues: readonly (Heap<number> | undefined)[],
   top: number,
 ): number {
-  if (queues.length === 1) return queues[0]!.peek() ?? -1;
+  if (queues.length === 1) return nextFitting(problem, filling, queues[0]!, top) ?? -1;
   const best: (Candidate | undefined)[] = [];
   const offer = (v: number, candidate: Candidate) => {
     const other = best[v];
@@ -126,7 +136,8 @@ function nextModel(
   const isSettled = ({ model }: Candidate) => filling.units[model] >= problem.running[model];
   // Children come after their parents, so going down from the last settles each node before its parent asks it.
   for (let v = queues.length - 1; v >= top; v--) {
-    const model = queues[v]?.peek();
+    const queue = queues[v];
+    const model = queue === undefined ? undefined : nextFitting(problem, filling, queue, top);
     if (model !== undefined) {
       const share = (filling.units[model] * problem.unitShare[model]) / problem.weight[model];
       offer(v, { model, share: problem.weight[model] > 0 ? share : Number.MAX_VALUE });

@@ -40,7 +40,7 @@ export function instances({
         fc.record({
           parent: fc.integer({ min: -1, max: 3 }),
           weight: weightZero ? sometimesZero(amount(5)) : amount(5),
-          nominal: fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 0.25, noNaN: true })), {
+          nominal: fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0.01, max: 0.25, noNaN: true })), {
             minLength: 4,
             maxLength: 4,
           }),
