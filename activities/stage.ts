@@ -7,9 +7,6 @@ import { digestOf } from './digest.js';
 import type { ActivityDependencies } from './dependencies.js';
 import type { CycleContext, DecisionRef, StageRecord } from './store-ports.js';
 
-/** Outcomes of earlier stages, by name: the digest of a stage covers what it built on. */
-export type Prior = Partial<Record<Stage, StageRecord>>;
-
 export async function loadStage(
   deps: Pick<ActivityDependencies, 'stages' | 'now'>,
   ref: DecisionRef,

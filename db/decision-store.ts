@@ -1,5 +1,5 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
-import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { and, asc, desc, eq } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
@@ -242,17 +242,4 @@ async function requestsOf(
             report: delivery.report,
           },
   }));
-}
-
-/** Rows by id, for tests and reports. */
-export async function requestStates(
-  db: Database,
-  ref: PoolRef,
-  ids: readonly string[],
-): Promise<Readonly<Record<string, string>>> {
-  const rows = await db
-    .select({ id: requests.id, state: requests.state })
-    .from(requests)
-    .where(and(eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), inArray(requests.id, [...ids])));
-  return Object.fromEntries(rows.map(({ id, state }) => [id, state]));
 }

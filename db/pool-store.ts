@@ -1,7 +1,6 @@
 /** Pools: what is declared, what changed, what is there. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
-import { BalanceError } from '../domain/types/errors.js';
 import type { Database } from './client.js';
 import { pools, poolVersions } from './schema.js';
 
@@ -49,18 +48,4 @@ export function createPoolStore(db: Database) {
         return { version, changed: true };
       }),
   };
-}
-
-/** The pool, or a usage error that names those that exist. */
-export async function requirePool(store: PoolStore, ref: PoolRef): Promise<PoolRow> {
-  const row = await store.find(ref);
-  if (row !== null) return row;
-  const known = (await store.list(ref.tenant)).map(({ pool }) => pool);
-  throw new BalanceError('usage', {
-    type: 'UnknownPool',
-    message: `no pool ${ref.pool}`,
-    expected: known.length === 0 ? 'a pool that was applied; none is' : `one of ${known.join(', ')}`,
-    got: ref.pool,
-    hint: 'Declare it in balance.yaml and run `balance apply`.',
-  });
 }

@@ -33,7 +33,6 @@ export interface RequestView {
     readonly hint?: string;
   } | null;
 }
-export type RequestStore = ReturnType<typeof createRequestStore>;
 
 export function createRequestStore(db: Database) {
   return {

@@ -43,9 +43,13 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
       } catch (error) {
         if (!(error instanceof Error) || error.name !== 'ScheduleAlreadyRunning') throw error;
         const { spec, action, policies, state } = options;
-        await handle(pool, schedule.id).update(
-          (previous) => ({ ...previous, spec, action, policies, state: { ...previous.state, ...state } }),
-        );
+        await handle(pool, schedule.id).update((previous) => ({
+          ...previous,
+          spec,
+          action,
+          policies,
+          state: { ...previous.state, ...state },
+        }));
         return 'updated';
       }
     },
