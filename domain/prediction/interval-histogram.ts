@@ -9,18 +9,26 @@
 /** Half of the bins; the outermost stands for errors of sinh(32/8) = 27 scales and more. */
 const HALF = 32;
 const BINS_PER_UNIT = 8;
-/** Quantile of an unscaled error where nothing was counted yet, in scales (three sigma of a normal error). */
-const UNKNOWN_ERROR_SCALES = 3;
+/** Medians of the tenths of a normal distribution: what is counted before the first error. */
+const NORMAL_TENTHS = [-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645];
 /** The increment grows instead of every bin shrinking; beyond this both are scaled back. */
 const INCREMENT_MAX = 1e6;
 
 export class ErrorHistogram {
   private readonly bins = new Float32Array(2 * HALF + 1);
-  /** `fade` in (0, 1] is the weight of an error against the next younger one. */
-  constructor(private readonly fade: number) {}
-
   /** Weight of the next error, and total weight. */
   private readonly weights = new Float32Array([1, 0]);
+
+  /**
+   * `fade` in (0, 1] is the weight of an error against the next younger one. Ten normal errors of standard deviation
+   * `spread` stand for those that were not seen yet.
+   */
+  constructor(
+    private readonly fade: number,
+    spread: number,
+  ) {
+    for (const error of NORMAL_TENTHS) this.count(spread * error);
+  }
 
   count(error: number): void {
     const bin = HALF + Math.round(BINS_PER_UNIT * Math.asinh(error));
@@ -37,7 +45,6 @@ export class ErrorHistogram {
   /** The error that a share `probability` of the counted ones does not exceed, in scales. */
   quantile(probability: number): number {
     const total = this.weights[1];
-    if (total < 2 * this.weights[0]) return UNKNOWN_ERROR_SCALES * Math.sign(probability - 0.5);
     const target = probability * total;
     let sum = 0;
     for (let bin = 0; bin <= 2 * HALF; bin++) {
@@ -48,6 +55,15 @@ export class ErrorHistogram {
       sum += weight;
     }
     return Math.sinh((HALF + 0.5) / BINS_PER_UNIT);
+  }
+
+  /** Replaces the counts by the mean distribution of `others`, with the weight of `count` errors. */
+  adopt(others: readonly ErrorHistogram[], count: number): void {
+    for (let bin = 0; bin < this.bins.length; bin++) {
+      const shares = others.reduce((sum, other) => sum + other.bins[bin] / other.weights[1], 0);
+      this.bins[bin] = (count * shares) / others.length;
+    }
+    this.weights.set([1, count]);
   }
 
   arrays(): readonly Float32Array[] {

@@ -16,6 +16,8 @@ const SPREAD_LEVEL = 0.8;
 const RATIO_FADE = 0.9998;
 /** Log ratios are counted in eighths, which resolves them to about one percent near 1. */
 const RATIO_UNITS = 8;
+/** Spread of log ratios before any was seen: demand is within a third of its guess. */
+const UNSEEN_SPREAD = 0.3;
 /** Demand and guesses get this share of the mean demand added, so that ratios near zero stay bounded. */
 const FLOOR_SHARE = 0.02;
 /** Elasticity of the quantile to the guess. With exponential tails the cheapest plan subtracts the tail's mean log
@@ -65,7 +67,7 @@ export interface PeakPlannerSnapshot {
 
 class RatioPlanner implements PeakPlanner {
   private forecaster: SeriesForecaster;
-  private readonly ratios = new ErrorHistogram(RATIO_FADE);
+  private readonly ratios = new ErrorHistogram(RATIO_FADE, RATIO_UNITS * UNSEEN_SPREAD);
   private pending: PendingWindow[] = [];
   private count = 0;
   private mean = 0;

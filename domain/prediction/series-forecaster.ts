@@ -29,12 +29,21 @@ const RELIABLE_VALUES_MIN = 24;
 /** A mixture whose loss exceeds the last value's by more than this is not to be relied on. */
 const RELIABLE_LOSS_RATIO_MAX = 1.05;
 
+/** Early on records are frequent (one in n + 1 values): the margin has this much more, divided by the steps seen. */
+const EARLY_MARGIN = 3;
+
 export interface SeriesForecasterOptions {
   /**
    * Seasons in steps, 2 to SEASON_STEPS_MAX; longer ones are ignored. The shortest and the longest are used. Where
    * absent, seasons are found in the values held, again whenever the history has doubled; empty means none.
    */
   readonly seasons?: readonly number[];
+  /**
+   * Snapshots of series that behave alike (another dataset of the same model, the same resource elsewhere): their
+   * weights, coefficients and error distributions are the start, not their level. Others than of the same seasons
+   * and version are ignored.
+   */
+  readonly similar?: readonly SeriesSnapshot[];
 }
 
 /** Central intervals: `lower[i]` and `upper[i]` enclose step i + 1 with probability `level`. Level 0 is the median. */
@@ -99,6 +108,11 @@ class MixtureForecaster implements SeriesForecaster {
     this.knots = KNOTS.map((steps) => new HorizonMixture(memory, steps));
   }
 
+  /** Begins with what others of the same seasons have learned. */
+  adopt(others: readonly MixtureForecaster[]): void {
+    if (others.length > 0) this.knots.forEach((knot, i) => knot.adopt(others.map((other) => other.knots[i])));
+  }
+
   update(value: number | null): void {
     if (value !== null && !(Math.abs(value) <= VALUE_MAX)) throw badValue(value);
     if (value === null && this.memory.count === 0) return;
@@ -148,6 +162,7 @@ class MixtureForecaster implements SeriesForecaster {
     const mean = new Array<number>(horizon).fill(0);
     const quantiles = levels.map((level) => ({ level, lower: [...mean], upper: [...mean] }));
     if (origin >= 0) {
+      const margin = RANGE_MARGIN + EARLY_MARGIN / memory.count;
       const errors = this.errorBounds(horizon, levels);
       for (let step = 1; step <= horizon; step++) {
         const { before, after, share } = knotsAround(step);
@@ -157,8 +172,8 @@ class MixtureForecaster implements SeriesForecaster {
           const { lower, upper } = errors[i];
           const low = lower[before] + share * (lower[after] - lower[before]);
           const high = upper[before] + share * (upper[after] - upper[before]);
-          quantiles[i].lower[step - 1] = memory.decode(memory.clamp(z + low, RANGE_MARGIN));
-          quantiles[i].upper[step - 1] = memory.decode(memory.clamp(z + high, RANGE_MARGIN));
+          quantiles[i].lower[step - 1] = memory.decode(memory.clamp(z + low, margin));
+          quantiles[i].upper[step - 1] = memory.decode(memory.clamp(z + high, margin));
         }
       }
     }
@@ -294,6 +309,12 @@ function badSnapshot(got: string, expected: string): Error {
   });
 }
 
+function restored(snapshot: SeriesSnapshot): MixtureForecaster {
+  const forecaster = new MixtureForecaster(snapshot.seasons, snapshot.automatic);
+  forecaster.restore(snapshot);
+  return forecaster;
+}
+
 /** A forecaster without history. Seasons that are not whole numbers of at least 2 are refused. */
 export function createSeriesForecaster(options: SeriesForecasterOptions = {}): SeriesForecaster {
   const seasons = options.seasons ?? [];
@@ -306,13 +327,16 @@ export function createSeriesForecaster(options: SeriesForecasterOptions = {}): S
       got: String(bad),
     });
   }
-  return new MixtureForecaster(seasons, options.seasons === undefined);
+  const forecaster = new MixtureForecaster(seasons, options.seasons === undefined);
+  const alike = (options.similar ?? []).filter(
+    (snapshot) => (snapshot.version as number) === 1 && snapshot.seasons.join() === seasons.join(),
+  );
+  forecaster.adopt(alike.map(restored));
+  return forecaster;
 }
 
 /** The forecaster that wrote the snapshot: its forecasts are identical. */
 export function restoreSeriesForecaster(snapshot: SeriesSnapshot): SeriesForecaster {
   if ((snapshot.version as number) !== 1) throw badSnapshot(`version ${snapshot.version}`, 'version 1');
-  const forecaster = new MixtureForecaster(snapshot.seasons, snapshot.automatic);
-  forecaster.restore(snapshot);
-  return forecaster;
+  return restored(snapshot);
 }

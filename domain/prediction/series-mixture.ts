@@ -18,6 +18,10 @@ const FORGETTING = 0.99;
 const FORGETTING_SMALL = 0.995;
 /** Weight of an error against the next younger one: intervals follow about the last 200 steps. */
 const ERROR_FADE = 0.995;
+/** Standard deviation of a normal error over its mean size; it grows with the root of the steps of a random walk. */
+const MEAN_TO_SIGMA = Math.sqrt(Math.PI / 2);
+/** What similar series have learned counts as so many own observations. */
+const ADOPTED_STEPS = 20;
 /** Below this, losses are equal: the series is constant. */
 const LOSS_FLOOR = 1e-9;
 
@@ -28,7 +32,7 @@ const smallFeatures = new Float64Array(SMALL_FEATURE_PRIOR.length);
 export class HorizonMixture {
   readonly losses = new Float32Array(EXPERT_COUNT);
   readonly weights = new Float32Array(EXPERT_COUNT).fill(1 / EXPERT_COUNT);
-  readonly errors = new ErrorHistogram(ERROR_FADE);
+  readonly errors: ErrorHistogram;
   /** Targets scored so far. */
   scored = 0;
   private readonly regression = new RecursiveRegression(FEATURE_PRIOR, FORGETTING);
@@ -42,6 +46,7 @@ export class HorizonMixture {
     readonly steps: number,
   ) {
     this.issued = new Float32Array(steps);
+    this.errors = new ErrorHistogram(ERROR_FADE, MEAN_TO_SIGMA * Math.sqrt(steps));
   }
 
   /** The mixture of what readExperts left in the work arrays; `level` is its result. */
@@ -106,6 +111,26 @@ export class HorizonMixture {
   /** What was issued at `origin`, one of the last `steps`. */
   issuedAt(origin: number): number {
     return this.issued[origin % this.steps];
+  }
+
+  /**
+   * Starts from what mixtures of similar series have learned: mean losses, coefficients and error distribution, with
+   * the weight of a few observations, so that own experience soon prevails. Coefficients are free of scale.
+   */
+  adopt(similar: readonly HorizonMixture[]): void {
+    const average = (own: Float32Array, of: (mixture: HorizonMixture) => Float32Array): void => {
+      const others = similar.map(of);
+      for (let i = 0; i < own.length; i++) own[i] = others.reduce((sum, other) => sum + other[i] / others.length, 0);
+    };
+    average(this.losses, (mixture) => mixture.losses);
+    average(this.regression.coefficients, (mixture) => mixture.regression.coefficients);
+    average(this.smallRegression.coefficients, (mixture) => mixture.smallRegression.coefficients);
+    this.errors.adopt(
+      similar.map((mixture) => mixture.errors),
+      ADOPTED_STEPS,
+    );
+    this.scored = Math.min(ADOPTED_STEPS, ...similar.map((mixture) => mixture.scored));
+    this.reweigh();
   }
 
   /** Follows a change of the memory's scale. */

@@ -15,9 +15,9 @@ function fed(values: readonly (number | null)[], seasons: readonly number[] = []
 }
 
 /** Daily wave of hourly steps with noise. */
-const wave = (n: number, seed = 1): number[] => {
+const wave = (n: number, seed = 1, noisy = 4): number[] => {
   const random = noise(seed);
-  return Array.from({ length: n }, (_, t) => 100 + 40 * Math.sin((2 * Math.PI * t) / 24) + 4 * random());
+  return Array.from({ length: n }, (_, t) => 100 + 40 * Math.sin((2 * Math.PI * t) / 24) + noisy * random());
 };
 
 describe('a series forecaster without history', () => {
@@ -154,6 +154,36 @@ describe('a series forecaster', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('a series like others', () => {
+  const similar = [5, 6, 7].map((seed) => fed(wave(500, seed, 1), [24]).snapshot());
+
+  it('begins better with what they have learned than without', () => {
+    let plain = 0;
+    let experienced = 0;
+    for (let seed = 20; seed < 30; seed++) {
+      const values = wave(90, seed, 1);
+      const forecasters = [
+        createSeriesForecaster({ seasons: [24] }),
+        createSeriesForecaster({ seasons: [24], similar }),
+      ];
+      values.forEach((value, t) => {
+        if (t >= 2 && t < 80) {
+          const misses = forecasters.map((one) => Math.abs(values[t + 5] - one.forecast(6, []).mean[5]));
+          plain += misses[0];
+          experienced += misses[1];
+        }
+        for (const forecaster of forecasters) forecaster.update(value);
+      });
+    }
+    expect(experienced).toBeLessThan(0.9 * plain);
+  });
+
+  it('ignores those of other seasons', () => {
+    const one = createSeriesForecaster({ seasons: [12], similar });
+    expect(one.snapshot()).toEqual(createSeriesForecaster({ seasons: [12] }).snapshot());
   });
 });
 
