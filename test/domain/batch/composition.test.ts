@@ -72,7 +72,7 @@ describe('composeBatches', () => {
 
   it('is a partition within the limits, whatever the order of the items', () => {
     fc.assert(
-      fc.property(items(0, 25), costs, (list, prices) => {
+      fc.property(items(0, 18), costs, (list, prices) => {
         const instance = { items: list, limits: [15, 15], sourceCosts: {}, ...prices };
         const result = composeBatches(instance);
         expect(result.batches.flat().sort()).toEqual(list.map(({ id }) => id));
@@ -84,7 +84,7 @@ describe('composeBatches', () => {
         }
         expect(composeBatches({ ...instance, items: [...list].reverse() })).toEqual(result);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -98,7 +98,7 @@ describe('composeBatches', () => {
         expect(cost).toBeGreaterThanOrEqual(optimum - 1e-6);
         expect(cost).toBeLessThanOrEqual(optimum * 1.05 + 1e-6);
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 });
