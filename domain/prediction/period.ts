@@ -225,7 +225,8 @@ export function findPeriods(values: readonly number[], calendarSteps: readonly n
     const known = new Set(accepted.map((period) => period.steps));
     const tried = [...new Set([...calendarSteps, ...candidates(rest)])]
       .sort((a, b) => a - b)
-      .map((steps) => refine(rest, steps))
+      // A calendar length is exact as it is.
+      .map((steps) => (calendarSteps.includes(steps) ? { steps, gain: periodGain(rest, steps) } : refine(rest, steps)))
       .filter(({ steps, gain }) => gain >= GAIN_MIN && !known.has(steps));
     const gainMax = Math.max(0, ...tried.map(({ gain }) => gain));
     // The shortest one that explains most of what any explains: a week repeats the day, and is asked again later.
