@@ -1,5 +1,5 @@
 /** What `balance profile` reads besides the contract: tables as text, corrected rows, class targets. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -8,19 +8,40 @@ import { nameFinder } from '../../domain/quality/contract.js';
 import { usageError } from '../../domain/types/errors.js';
 import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
 import { quoteIdentifier } from '../../interfaces/data/engine.js';
-import { isTableFile, loadFile, withEngine } from '../../interfaces/data/table-file.js';
+import { isTableFile, withEngine } from '../../interfaces/data/table-file.js';
+import { measureColumns, tableSource, type ColumnFacts } from '../../interfaces/data/table-profile.js';
 
-/** Reads a table as text: CSV and standard input cell by cell as written, other kinds through the engine's text form. */
-export async function readTextTable(path: string): Promise<CsvTable> {
-  const ending = extname(path).toLowerCase();
-  if (ending === '.csv' || !isTableFile(path)) return readCsvFile(path);
+/** Rows of a large table whose cells are judged one by one: its first ones. */
+const JUDGED_ROWS = 20_000;
+/** Cells, and bytes of a text file, that may pass through JavaScript; about 300 MB of memory. */
+const MAX_CELLS = 4_000_000;
+const MAX_TEXT_BYTES = 64 * 2 ** 20;
+
+/** A table to profile. `facts` describe all rows where `rows` holds only the first ones. */
+export interface OpenedTable extends CsvTable {
+  readonly facts?: readonly ColumnFacts[];
+}
+
+/**
+ * Reads a table as text: CSV and standard input cell by cell as written, other kinds through the engine's text form.
+ * Of a table too large for that, the first rows, and the facts of every column over all rows.
+ */
+export async function openTable(path: string): Promise<OpenedTable> {
+  const isCsv = extname(path).toLowerCase() === '.csv' || !isTableFile(path);
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (isCsv && bytes <= MAX_TEXT_BYTES) return readCsvFile(path);
   return withEngine(async (session) => {
-    const columns = await loadFile(session, 'profiled', path);
+    const source = tableSource(path);
+    const columns = (await session.rows(`DESCRIBE SELECT * FROM ${source}`)).map((row) => String(row.column_name));
+    const [{ size }] = await session.rows(`SELECT count(*)::DOUBLE AS size FROM ${source}`);
+    const isLarge = Number(size) * columns.length > MAX_CELLS;
     const texts = columns.map(
       (name) => `coalesce(CAST(${quoteIdentifier(name)} AS VARCHAR), '') AS ${quoteIdentifier(name)}`,
     );
-    const rows = await session.rows(`SELECT ${texts.join(', ')} FROM profiled ORDER BY rowid`);
-    return { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) };
+    const limit = isLarge ? ` LIMIT ${JUDGED_ROWS}` : '';
+    const rows = await session.rows(`SELECT ${texts.join(', ')} FROM ${source}${limit}`);
+    const table = { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) };
+    return isLarge ? { ...table, facts: await measureColumns(session, source) } : table;
   });
 }
 
@@ -58,7 +79,7 @@ export async function readTarget(target: string, label: string): Promise<'unifor
     const weights = z.record(z.string(), z.number().nonnegative()).safeParse(readYaml(target));
     if (weights.success) return weights.data;
   }
-  const table = await readTextTable(target);
+  const table = await openTable(target);
   const labelIndex = table.columns.indexOf(label);
   if (labelIndex >= 0) return countClasses(table.rows.map((row) => row[labelIndex]));
   const weights = table.rows.map(([name, share]): [string, number] => [name, Number(share)]);

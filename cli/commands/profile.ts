@@ -8,6 +8,7 @@ import {
   shortfallOf,
   targetShares,
 } from '../../domain/analyzers/balance.js';
+import type { ColumnSummary } from '../../domain/quality/column-summary.js';
 import { profileTable, type Profile } from '../../domain/quality/profile.js';
 import { detectDrift, type DatasetDrift } from '../../domain/quality/shift.js';
 import { usageError } from '../../domain/types/errors.js';
@@ -15,8 +16,9 @@ import { readContractFile } from '../../interfaces/data/contract-file.js';
 import { writeCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
 import { pairFilesByColumn } from '../../interfaces/data/paired-counts.js';
 import { withEngine } from '../../interfaces/data/table-file.js';
+import type { ColumnFacts } from '../../interfaces/data/table-profile.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
-import { countClasses, readLabels, readTarget, readTextTable } from './profile-inputs.js';
+import { countClasses, readLabels, readTarget, openTable } from './profile-inputs.js';
 
 const FINDING_COLUMNS = ['row', 'column', 'kind', 'score', 'hasSuggestion', 'suggested'] as const;
 
@@ -30,9 +32,12 @@ Input:  a table; cells of CSV are judged by their exact text.
           dependencies: ["zip -> city, state"]
           unique: [[id]]
         --labels: CSV with a column row (0-based) and the file's columns: at most 20 rows as they should read.
-Output: --json: {file, rows, scores: {completeness, validity, uniqueness, consistency, accuracy, timeliness, overall},
+Output: --json: {file, rows, judgedRows, scores: {completeness, validity, uniqueness, consistency, accuracy, timeliness, overall},
         weights, columns, absentColumns, dependencies, repeatedRows, suspectedCells, findings, balance?, drift?}
         --findings: row,column,kind,score,hasSuggestion,suggested; row 0-based, one line per suspected cell.
+
+Of a table above 4M cells (CSV: 64 MB) the first 20,000 rows are judged (judgedRows) and scored; counts, ranges,
+means and distinct values in "columns" are of all rows.
 
 Example: balance profile beers.csv --contract beers.yaml --findings cells.csv --json`;
 
@@ -119,8 +124,34 @@ async function measureDrift(file: string, reference: string | undefined): Promis
   );
 }
 
+/** Summaries of a large table's first rows, with what is known of all rows in their place. */
+function withFacts(
+  columns: readonly ColumnSummary[],
+  facts: readonly ColumnFacts[] | undefined,
+): readonly ColumnSummary[] {
+  if (facts === undefined) return columns;
+  return columns.map((column, index) => {
+    const { rows, blank, distinct, min, max, mean, median, minLength, maxLength } = facts[index];
+    const implicitMissing = Math.round((column.implicitMissing / Math.max(1, column.rows)) * rows);
+    return {
+      ...column,
+      rows,
+      blank,
+      implicitMissing,
+      completeness: rows === 0 ? 1 : Math.max(0, rows - blank - implicitMissing) / rows,
+      distinct,
+      min: min ?? column.min,
+      max: max ?? column.max,
+      mean: mean ?? column.mean,
+      median: median ?? column.median,
+      minLength: minLength ?? column.minLength,
+      maxLength: maxLength ?? column.maxLength,
+    };
+  });
+}
+
 async function runProfile(file: string, options: Options): Promise<undefined> {
-  const table = await readTextTable(file);
+  const table = await openTable(file);
   const contract = options.contract === undefined ? undefined : readContractFile(options.contract);
   const corrected = options.labels === undefined ? [] : readLabels(options.labels, table.columns, table.rows.length);
   const profile = profileTable({ ...table, contract, corrected });
@@ -128,7 +159,19 @@ async function runProfile(file: string, options: Options): Promise<undefined> {
   const drift = await measureDrift(file, options.reference);
   if (options.findings !== undefined) writeFindings(options.findings, profile);
   const { cells, ...summary } = profile;
-  const result = { file, ...summary, suspectedCells: cells.length, findings: groupFindings(profile), balance, drift };
+  const columns = withFacts(profile.columns, table.facts);
+  const rows = table.facts?.[0]?.rows ?? profile.rows;
+  const judged = { rows, judgedRows: profile.rows };
+  const result = {
+    file,
+    ...summary,
+    ...judged,
+    columns,
+    suspectedCells: cells.length,
+    findings: groupFindings(profile),
+    balance,
+    drift,
+  };
   if (options.json === true) printJson(result);
   else if (options.findings !== '-') printForPeople(file, profile);
   return undefined;

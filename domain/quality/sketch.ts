@@ -18,7 +18,7 @@ export function hashText(text: string): { readonly high: number; readonly low: n
 }
 
 /** HyperLogLog registers: 2^12, so the standard error is 1.04 / sqrt(4096) = 1.6 % (Flajolet et al. 2007). */
-export const REGISTER_BITS = 12;
+const REGISTER_BITS = 12;
 const REGISTERS = 1 << REGISTER_BITS;
 
 export function emptyRegisters(): Uint8Array {
@@ -36,17 +36,18 @@ export function mergeRegisters(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((rank, index) => Math.max(rank, b[index]));
 }
 
-/** Distinct values: the harmonic mean estimate, linear counting while registers are empty (ibid., figure 3). */
+/** Distinct values from any power of two of registers: the harmonic mean estimate, linear counting while registers are empty (ibid., figure 3). */
 export function estimateDistinct(registers: Uint8Array): number {
+  const size = registers.length;
   let sum = 0;
   let zeros = 0;
   for (const rank of registers) {
     sum += 2 ** -rank;
     if (rank === 0) zeros++;
   }
-  const alpha = 0.7213 / (1 + 1.079 / REGISTERS);
-  const raw = (alpha * REGISTERS * REGISTERS) / sum;
-  return raw <= 2.5 * REGISTERS && zeros > 0 ? REGISTERS * Math.log(REGISTERS / zeros) : raw;
+  const alpha = 0.7213 / (1 + 1.079 / size);
+  const raw = (alpha * size * size) / sum;
+  return raw <= 2.5 * size && zeros > 0 ? size * Math.log(size / zeros) : raw;
 }
 
 /**
