@@ -222,12 +222,12 @@ export function findPeriods(values: readonly number[], calendarSteps: readonly n
   const accepted: Period[] = [];
   let rest = flat;
   while (accepted.length < PERIODS_MAX) {
-    const known = new Set(accepted.map((period) => period.steps));
+    const isKnown = (steps: number): boolean => accepted.some((one) => Math.abs(one.steps - steps) <= one.steps / 16);
     const tried = [...new Set([...calendarSteps, ...candidates(rest)])]
       .sort((a, b) => a - b)
       // A calendar length is exact as it is.
       .map((steps) => (calendarSteps.includes(steps) ? { steps, gain: periodGain(rest, steps) } : refine(rest, steps)))
-      .filter(({ steps, gain }) => gain >= GAIN_MIN && !known.has(steps));
+      .filter(({ steps, gain }) => gain >= GAIN_MIN && !isKnown(steps));
     const gainMax = Math.max(0, ...tried.map(({ gain }) => gain));
     // The shortest one that explains most of what any explains: a week repeats the day, and is asked again later.
     const short = tried.find(({ gain }) => gain >= HARMONIC_SHARE * gainMax);
