@@ -31,7 +31,7 @@ const cohortSchema = z.strictObject({
 const quantumSchema = z.strictObject({ demands: z.record(z.string(), amount) });
 
 /** The input shape. Cross references (ids, resources, cycles, sums) are checked by `assertConsistent`. */
-export const allocationInstanceSchema = z.strictObject({
+const allocationInstanceSchema = z.strictObject({
   resources: amounts.describe('Capacity of each resource.'),
   models: z.array(modelSchema),
   cohorts: z.array(cohortSchema).default([]),
@@ -40,7 +40,7 @@ export const allocationInstanceSchema = z.strictObject({
 });
 
 export type AllocationInstance = z.input<typeof allocationInstanceSchema>;
-export type AllocationModel = AllocationInstance['models'][number];
+
 export type AllocationCohort = NonNullable<AllocationInstance['cohorts']>[number];
 
 export interface Allocation {

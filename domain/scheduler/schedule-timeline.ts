@@ -27,7 +27,7 @@ function segmentAt({ times }: Timeline, time: number): number {
 }
 
 /** The first resource that a task lacks in a segment; -1 when it fits. */
-export function lacking(problem: ScheduleProblem, use: Float64Array, task: number): number {
+function lacking(problem: ScheduleProblem, use: Float64Array, task: number): number {
   const width = problem.capacity.length;
   for (let r = 0; r < width; r++) {
     const need = problem.demand[task * width + r];

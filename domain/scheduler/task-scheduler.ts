@@ -11,7 +11,7 @@ import { explainTask } from './schedule-reasons.js';
 import { earliestFit, emptyTimeline, occupy, windowStart, type Timeline } from './schedule-timeline.js';
 
 /** Tasks up to which the optimum is sought by branch and bound. */
-export const TASKS_EXACT_MAX = 12;
+const TASKS_EXACT_MAX = 12;
 /** Nodes of branch and bound after which the best schedule found is given as it is. */
 const NODES_MAX = 50_000;
 /** Placements spent on local search: bounds its time whatever the number of tasks. */
@@ -43,7 +43,7 @@ function isBetter(a: Plan, b: Plan): boolean {
 }
 
 /** Ready time of a task from its release and the ends of what it comes after; Infinity when one of those is left out. */
-export function readyTime(problem: ScheduleProblem, starts: Float64Array, task: number): number {
+function readyTime(problem: ScheduleProblem, starts: Float64Array, task: number): number {
   return problem.before[task].reduce(
     (ready, need) => Math.max(ready, starts[need] + problem.duration[need]),
     problem.release[task],

@@ -8,7 +8,7 @@ import type { AllocationProblem } from './allocation-problem.js';
 import { fillTree, startFilling, STOPPED_BY_CAP, useOf, type Filling } from './progressive-filling.js';
 
 /** Sums of decimal fractions round: three tenths must fit three times into 0.9. Relative to the limit. */
-export const FIT_TOLERANCE = 1e-12;
+const FIT_TOLERANCE = 1e-12;
 
 /**
  * Rounds a divisible filling to steps. Without stepped models it is returned as it is.
@@ -181,7 +181,7 @@ export function shareValue(
 }
 
 /** The first limit on the way from a model to `top` that one more step would exceed. */
-export function obstacleTo(
+function obstacleTo(
   problem: AllocationProblem,
   filling: Filling,
   i: number,
