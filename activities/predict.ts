@@ -2,6 +2,7 @@
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import {
   FORECAST_LEVEL,
+  isRestorable,
   predict,
   predictReasons,
   type PredictInputs,
@@ -71,7 +72,10 @@ async function gather(
     needs.map((need) => `${model}/${need.dataset}`),
   );
   const names = [...new Set([...declared, ...context.items.map((item) => `${item.model}/${item.dataset}`)])].sort();
-  const states = new Map((await deps.series.load(context, names)).map((state) => [state.series, state]));
+  const stored = await deps.series.load(context, names);
+  const states = new Map(
+    stored.filter((state) => isRestorable(state.snapshot as SeriesSnapshot)).map((state) => [state.series, state]),
+  );
   // A slice of the past must not see what was learned after it: it learns afresh, and keeps nothing.
   const learn = [...states.values()].every((state) => state.upToMs <= upToMs && state.stepMs === stepMs);
   const known = (name: string) => (learn ? states.get(name) : undefined);

@@ -290,7 +290,7 @@ async function abandon(
       waiting: { tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}` },
     })
     .where(mine);
-  const summary = `${outcome}: ${reason}`;
+  const summary = reason;
   await tx
     .update(decisions)
     .set({ state: 'closed', outcome, summary, reasons: [reason], risk: 'high', closedAt: now })

@@ -49,6 +49,16 @@ export interface PredictOutcome {
   readonly snapshots: Readonly<Record<string, SeriesSnapshot>>;
 }
 
+/** Whether today's forecaster can go on from a stored snapshot; one of another version is learned afresh from history. */
+export function isRestorable(snapshot: SeriesSnapshot): boolean {
+  try {
+    restoreSeriesForecaster(snapshot);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Learns the new steps of every series and forecasts the next ones. A series without history says so. */
 export function predict(inputs: PredictInputs): PredictOutcome {
   const snapshots: Record<string, SeriesSnapshot> = {};
