@@ -17,7 +17,7 @@ for folders an object with one such value by file name.
              kolmogorov-smirnov, the first three with "missing:" before them, schema, none
   effect     size of the difference on the test's scale; floor: the size that chance alone gives
   p          combined over the column's tests; pAdjusted: false alarms bounded over all columns and files
-  drift      pAdjusted <= .001 and an effect well above its floor
+  drift      pAdjusted <= .0015 and an effect well above its floor
 
 Exit code 0 whether or not there is drift: read "drift".
 

@@ -47,7 +47,7 @@ const KS_MIN = 0.025;
 /** Least relative change |q - p| / (q + p) of one category above its floor: a share that falls by a third or grows by half. */
 const RELATIVE_MIN = 0.2;
 /** A category whose best possible p, over all categories, stays above this can never alarm and is not tested (Tarone 1990). */
-const TESTABLE_P = 1e-3;
+const TESTABLE_P = 1.5e-3;
 /** Weight of the test of single classes, each of the others having 1: most harm is done to one rare class. */
 const SINGLE_WEIGHT = 3;
 /** E|Z| of a standard normal: the noise floor of an effect is this many standard deviations. */
