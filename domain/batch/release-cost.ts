@@ -33,6 +33,8 @@ export interface CostState {
   waits: number[];
   /** Distinct arrival instants: time, requests, least offline cost of serving all before it. */
   instants: [at: number, count: number, optimumBefore: number][];
+  /** Older instants were forgotten. */
+  truncated: boolean;
   /** Lower bound of the offline optimum of everything that has arrived. */
   optimum: number;
   /** What this policy has paid for batches sent. */
@@ -40,7 +42,7 @@ export interface CostState {
 }
 
 export function emptyCostState(): CostState {
-  return { lastAt: null, gaps: [], sinceSolved: 0, waits: [], instants: [], optimum: 0, spent: 0 };
+  return { lastAt: null, gaps: [], sinceSolved: 0, waits: [], instants: [], truncated: false, optimum: 0, spent: 0 };
 }
 
 /** Waiting time after each count that minimises the mean cost per request when gaps are drawn from `gaps`. */
@@ -95,12 +97,15 @@ function extendOptimum(state: CostState, at: number, batchCost: number, maxBatch
     waiting += here * (at - then);
     count += here;
     // Cutting an optimal batch anywhere saves at most K, so its k-th last waits at most K/k: together K (1 + ln count).
-    proven = waiting > batchCost * (1 + Math.log(count)) || (j === 0 && instants.length < INSTANTS_MAX);
+    proven = waiting > batchCost * (1 + Math.log(count)) || (j === 0 && !state.truncated);
     best = Math.min(best, before + batchCost * Math.ceil(count / maxBatch) + waiting);
     if (proven) break;
   }
   state.optimum = proven ? Math.max(state.optimum, best) : state.optimum;
-  if (instants.length > INSTANTS_MAX) instants.splice(0, INSTANTS_MAX / 2);
+  if (instants.length > INSTANTS_MAX) {
+    instants.splice(0, INSTANTS_MAX / 2);
+    state.truncated = true;
+  }
 }
 
 /** Tells the state of an arrival (before it is asked for a decision). `at` and `batchCost` in seconds. */

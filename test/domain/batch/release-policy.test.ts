@@ -212,6 +212,20 @@ describe('the balance of waiting and batching', () => {
     for (const batchCost of [0.05, 1]) expect(ratioAgainst(adversary, batchCost)).toBeLessThanOrEqual(2 + 1e-9);
   });
 
+  it('costs at most twice the offline optimum when more arrive within one batch than it remembers', () => {
+    const dense = timesOf(Array.from({ length: 1500 }, (_, i) => (i % 700 === 0 ? 3000 : 0.001 * (1 + (i % 3)))));
+    const { summary } = simulateRelease(arrivalsAt(dense), options(1));
+    expect(summary.cost!).toBeLessThanOrEqual(
+      2 *
+        offlineOptimum(
+          dense.map((time) => time / 1000),
+          1,
+          1e9,
+        ) *
+        (1 + 1e-9),
+    );
+  });
+
   it('costs at most twice the offline optimum for any gaps', () => {
     const gaps = fc.array(fc.oneof(fc.nat(3), fc.nat(60), fc.nat(2000), fc.constant(1000.001)), {
       minLength: 1,
