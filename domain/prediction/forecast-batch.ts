@@ -8,10 +8,14 @@ import { usageError } from '../types/errors.js';
 import { ensembleForecast, fitEnsemble, type Seasons } from './forecast-ensemble.js';
 import { measureIntervals } from './forecast-interval.js';
 import { checkForecastRequest, DEFAULT_LEVELS, type SeriesForecast } from './series-forecaster.js';
+import { SEASON_STEPS_MAX } from './series-memory.js';
 import { detectSeasons } from './series-seasons.js';
 
 /** Values below which nothing but repeating them is honest. */
 const RELIABLE_VALUES_MIN = 24;
+
+/** Values used, the last ones: ten of the longest seasons. Older ones cost time and teach little. */
+const VALUES_MAX = 10 * SEASON_STEPS_MAX;
 
 export interface BatchForecastOptions {
   /** Steps ahead, 1 to HORIZON_STEPS_MAX. */
@@ -35,8 +39,9 @@ interface Transformed {
 export function forecastSeries(series: readonly (number | null)[], options: BatchForecastOptions): SeriesForecast {
   const { horizon, levels = DEFAULT_LEVELS } = options;
   checkForecastRequest(horizon, levels);
-  const first = series.findIndex((value) => value !== null);
-  const given = first < 0 ? [] : series.slice(first);
+  const recent = series.slice(-VALUES_MAX);
+  const first = recent.findIndex((value) => value !== null);
+  const given = first < 0 ? [] : recent.slice(first);
   const history = given.filter((value) => value !== null).length;
   if (history === 0) return constantForecast(0, horizon, levels, 0);
   if (given.some((value) => value !== null && !Number.isFinite(value))) throw notFinite();
@@ -95,7 +100,10 @@ function transform(series: readonly (number | null)[], season: number): Transfor
     values: values.map((value) => (value - mean) / scale),
     known,
     // What was never negative is not forecast to be.
-    decode: (z) => (positive ? Math.exp(mean + scale * z) : Math.max(least === 0 ? 0 : -Infinity, mean + scale * z)),
+    decode: (z) =>
+      positive
+        ? Math.min(Number.MAX_VALUE, Math.exp(mean + scale * z))
+        : Math.max(least === 0 ? 0 : -Infinity, mean + scale * z),
   };
 }
 
