@@ -184,10 +184,7 @@ export function learnOutcome(
   const records = [...others, record].sort((a, b) => compare(a.issue, b.issue) || compare(a.action, b.action));
   const rest = Object.entries(state.current).filter(([issue]) => issue !== outcome.issue);
   const kept = verdict.verdict === 'roll-back' ? [] : [[outcome.issue, outcome.action]];
-  const current = Object.fromEntries([...rest, ...kept].sort((a, b) => compare(a[0], b[0]))) as Record<
-    string,
-    string
-  >;
+  const current = Object.fromEntries([...rest, ...kept].sort((a, b) => compare(a[0], b[0]))) as Record<string, string>;
   return { state: { version: 1, records, current }, verdict };
 }
 
