@@ -216,7 +216,7 @@ function reasonsOf(outcome: BatchOutcome): string[] {
       .slice(0, 20)
       .map(
         ({ dataset, slices, askedBytes, predictedBytes }) =>
-          `${slices.length} requests on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`,
+          `${slices.length} ${slices.length === 1 ? 'request' : 'requests'} on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`,
       ),
     ...(outcome.allocation?.allocations.map(({ id, reason }) => `${id}: ${reason}`) ?? []),
     ...outcome.waiting.slice(0, 50).map(({ itemId, reason }) => `${itemId} waits: ${reason}`),

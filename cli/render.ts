@@ -27,7 +27,7 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
   const delivered = requests.filter(({ delivery }) => delivery !== null);
   const others = requests.filter(({ delivery }) => delivery === null);
   const lines = [
-    `Cycle ${decision.cycle} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''} Risk ${decision.risk ?? 'unknown'}.\n`,
+    `Cycle ${decision.cycle} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''}. ${riskOf(explanation)}\n`,
     section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
     section('Expected next', reliable(explanation)),
     section(
@@ -93,7 +93,7 @@ export function renderDetails({ stages, forecasts, decision, requests }: Explana
           iso(one.targetMs),
           one.mean.toFixed(0),
           `${one.lower.toFixed(0)} to ${one.upper.toFixed(0)}`,
-          one.reliable ? one.method : `${one.method} (not relied on)`,
+          one.reliable ? one.method : 'too little history',
           one.actual?.toFixed(0) ?? '-',
         ]),
       ]),
@@ -142,6 +142,15 @@ export function reasonOf(why: unknown): string {
   if (reason === undefined) return '';
   const when = earliestMs === undefined ? '' : `; earliest ${iso(earliestMs)}`;
   return `${tier === undefined ? '' : `${tier}: `}${reason}${when}${hint == null ? '' : ` (${hint})`}`;
+}
+
+/** The risk of the decision, and what makes it one. */
+function riskOf({ decision }: Explanation): string {
+  const impact = (decision.impact ?? []) as readonly { model: string; risk: string; reasons: readonly string[] }[];
+  const why = impact
+    .filter(({ risk }) => risk === decision.risk && risk !== 'low')
+    .map(({ model, reasons }) => `${model}: ${reasons[0] ?? ''}`);
+  return `Risk ${decision.risk ?? 'unknown'}${why.length === 0 ? '' : ` (${why.join('; ')})`}.`;
 }
 
 function deliveredRow({ needId, id, delivery }: RequestExplanation): string[] {

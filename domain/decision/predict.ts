@@ -94,7 +94,7 @@ export function predict(inputs: PredictInputs): PredictOutcome {
 export function predictReasons(outcome: PredictOutcome): string[] {
   return outcome.predictions.map(({ series, reliable, history, method, steps, trend }) => {
     if (!reliable)
-      return `${series}: ${history} steps of history are too little to rely on; last value stands in (${Math.round(steps[0].mean)} rows)`;
+      return `${series}: ${history} ${history === 1 ? 'step' : 'steps'} of history are too little to rely on: nothing is planned on it`;
     const slope =
       trend === null || Math.abs(trend) < 0.5 ? '' : `, trend ${trend > 0 ? '+' : ''}${trend.toFixed(0)} rows a step`;
     return `${series}: ${Math.round(steps[0].mean)} rows expected next (${Math.round(steps[0].lower)} to ${Math.round(steps[0].upper)}, ${method} over ${history} steps${slope})`;
