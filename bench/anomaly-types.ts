@@ -189,6 +189,7 @@ export function allCases(seeds: number): Case[] {
 export function runTypes(seeds: number, verbose: boolean): void {
   const confusion = new Map<string, number>();
   const misses: string[] = [];
+  const delays = new Map<string, number[]>();
   let falseAlarms = 0;
   let weeks = 0;
   for (const item of allCases(seeds)) {
@@ -210,6 +211,7 @@ export function runTypes(seeds: number, verbose: boolean): void {
     });
     weeks += (item.seconds.length * item.seconds[1]) / 604_800;
     if (item.type === null) continue;
+    if (delay >= 0) delays.set(item.type, [...(delays.get(item.type) ?? []), delay]);
     const counts = new Map<string, number>();
     for (const type of found) counts.set(type, (counts.get(type) ?? 0) + 1);
     const predicted = [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'none';
@@ -220,7 +222,11 @@ export function runTypes(seeds: number, verbose: boolean): void {
   }
   const f1: number[] = [];
   const names = [...TYPES, 'none'];
-  console.log('true \\ said'.padEnd(14), names.map((name) => name.slice(0, 9).padStart(10)).join(''), '        F1');
+  console.log(
+    'true \\ said'.padEnd(14),
+    names.map((name) => name.slice(0, 9).padStart(10)).join(''),
+    '        F1  delay (median rows)',
+  );
   for (const type of TYPES) {
     const get = (a: string, b: string): number => confusion.get(`${a}>${b}`) ?? 0;
     const hit = get(type, type);
@@ -232,6 +238,7 @@ export function runTypes(seeds: number, verbose: boolean): void {
       type.padEnd(14),
       names.map((name) => String(get(type, name)).padStart(10)).join(''),
       value.toFixed(3).padStart(10),
+      String((delays.get(type) ?? []).sort((a, b) => a - b)[(delays.get(type)?.length ?? 0) >> 1] ?? '-').padStart(8),
     );
   }
   if (verbose) console.log(misses.join('\n'));

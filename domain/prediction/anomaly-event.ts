@@ -14,7 +14,7 @@ export interface EventRow {
   readonly season: number;
 }
 
-/** The best name for a window, `null` for nothing, and its lead over the second best in nats: 3 are odds of 20 to 1. */
+/** The best name for a window, `null` for nothing, and its lead over the second best in nats: 4 are odds of 55 to 1. */
 export interface NameVerdict {
   readonly type: Exclude<AnomalyType, 'flatline'> | null;
   readonly lead: number;
