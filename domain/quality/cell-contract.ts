@@ -89,6 +89,7 @@ export function valueChecker(
   const type = rule.type ?? (rule.unit === undefined ? undefined : 'number');
   const typeFault = typeChecker({ ...rule, type }, values, counts);
   const custom = customaryNull(values, counts);
+  const rangeFault = rangeChecker(rule, type);
   const restrictsText = allowed !== undefined || pattern !== undefined;
   return (text) => {
     if (isBlank(text)) {
@@ -121,7 +122,7 @@ export function valueChecker(
         ...(trimmed !== text && pattern.test(trimmed) ? { suggested: trimmed } : {}),
       };
     }
-    return rangeFault(rule, type, text);
+    return rangeFault(text);
   };
 }
 
@@ -260,21 +261,24 @@ function readMoment(type: 'date' | 'time' | 'datetime', text: string): MomentPar
   return { hour, minute: Number(match[2]), second: Number((match[3] as string | undefined) ?? 0) };
 }
 
-function rangeFault(rule: ColumnRule, type: ColumnRule['type'], text: string): ValueFault | undefined {
-  const position = (bound: number | string): number => {
-    if (type === 'date' || type === 'datetime' || type === 'time') return momentRank(String(bound), rule.format);
-    return Number(bound);
+function rangeChecker(rule: ColumnRule, type: ColumnRule['type']): (text: string) => ValueFault | undefined {
+  if (rule.min === undefined && rule.max === undefined) return () => undefined;
+  const isMoment = type === 'date' || type === 'datetime' || type === 'time';
+  const own = rule.format === undefined ? [] : [compileFormat(rule.format)];
+  const rank = (value: number | string): number =>
+    isMoment ? momentRank(String(value), [...own, ...KNOWN_DATES, ...KNOWN_TIMES]) : Number(value);
+  const low = rule.min === undefined ? -Infinity : rank(rule.min);
+  const high = rule.max === undefined ? Infinity : rank(rule.max);
+  return (text) => {
+    const value = rank(text);
+    // A bound or a value that cannot be ranked cannot be compared; the type check has already spoken about it.
+    if (!(value < low) && !(value > high)) return undefined;
+    return { kind: 'range', evidence: `outside [${String(rule.min ?? '-inf')}, ${String(rule.max ?? 'inf')}]` };
   };
-  const value = position(text);
-  const low = rule.min === undefined ? -Infinity : position(rule.min);
-  const high = rule.max === undefined ? Infinity : position(rule.max);
-  // A bound or a value that cannot be ranked cannot be compared; the type check has already spoken about it.
-  if (!(value < low) && !(value > high)) return undefined;
-  return { kind: 'range', evidence: `outside [${String(rule.min ?? '-inf')}, ${String(rule.max ?? 'inf')}]` };
 }
 
-function momentRank(text: string, source: string | undefined): number {
-  const formats = [...(source === undefined ? [] : [compileFormat(source)]), ...KNOWN_DATES, ...KNOWN_TIMES];
+/** Milliseconds of a moment read in the first format that fits; absent parts as on 1 January 1970, 00:00. */
+function momentRank(text: string, formats: readonly MomentFormat[]): number {
   for (const format of formats) {
     const parts = format.parseLoosely(text);
     if (parts === undefined) continue;

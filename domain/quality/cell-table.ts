@@ -47,23 +47,6 @@ export function encodeColumn(name: string, cells: readonly string[]): CellColumn
   return { name, values, codes, counts: countCodes(codes, values.length) };
 }
 
-/** The same rows after each distinct value was replaced by `replace[code]`; equal replacements share a code. */
-export function recodeColumn(column: CellColumn, replace: readonly string[]): CellColumn {
-  const codeOf = new Map<string, number>();
-  const values: string[] = [];
-  const target = replace.map((text) => {
-    let code = codeOf.get(text);
-    if (code === undefined) {
-      code = values.length;
-      codeOf.set(text, code);
-      values.push(text);
-    }
-    return code;
-  });
-  const codes = column.codes.map((code) => target[code]);
-  return { name: column.name, values, codes, counts: countCodes(codes, values.length) };
-}
-
 function countCodes(codes: Int32Array, size: number): Int32Array {
   const counts = new Int32Array(size);
   for (const code of codes) counts[code]++;

@@ -202,7 +202,7 @@ function dropAbsent(rule: Readonly<Record<keyof ColumnRule, unknown>>): ColumnRu
 }
 
 /** Reads `a, b -> c, d` as one dependency for each column on the right. */
-export function parseDependency(text: string): DeclaredDependency[] {
+function parseDependency(text: string): DeclaredDependency[] {
   const sides = text.split('->').map(splitNames);
   if (sides.length !== 2 || sides.some((side) => side.length === 0)) {
     throw usageError({

@@ -190,7 +190,7 @@ function commonestShare(column: CellColumn): number {
   return present === 0 ? 1 : top / present;
 }
 
-export function compareDependencies(a: Dependency, b: Dependency): number {
+function compareDependencies(a: Dependency, b: Dependency): number {
   return (
     b.strength - a.strength || b.covered - a.covered || a.from.length - b.from.length || compareLists(a.from, b.from)
   );
@@ -202,9 +202,9 @@ function compareLists(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Weakest chance-corrected agreement that counts as a dependency: "moderate" (Landis and Koch 1977). */
-export const MIN_STRENGTH = 0.4;
+const MIN_STRENGTH = 0.4;
 /** Least clarity of a mined dependency: at most one group in ten without a majority. */
-export const MIN_CLARITY = 0.9;
+const MIN_CLARITY = 0.9;
 
 /**
  * Finds the dependencies of a table: every single column that decides another, and, where a second column removes

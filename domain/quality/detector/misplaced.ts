@@ -40,7 +40,8 @@ function takenFrom(
   usual: ReadonlySet<string>,
   blankRows: number,
 ): Signal[] {
-  const splits = column.values.map((value) => splitTail(value, usual));
+  const known = new Set(column.values);
+  const splits = column.values.map((value) => splitTail(value, usual, known));
   const found: number[] = [];
   let elsewhere = 0;
   column.codes.forEach((code, row) => {
@@ -61,8 +62,17 @@ function takenFrom(
   });
 }
 
-/** The value without its last word, and that word, if it is one of the usual values. */
-function splitTail(value: string, usual: ReadonlySet<string>): [string, string] | undefined {
+/**
+ * The value without its last word, and that word, if it is one of the usual values. Names end in numbers of their own;
+ * only a rest that is known by itself shows that the number is foreign.
+ */
+function splitTail(
+  value: string,
+  usual: ReadonlySet<string>,
+  known: ReadonlySet<string>,
+): readonly [string, string] | undefined {
   const parts = /^(.*?\S)[\s,;/]+(\S+)$/s.exec(value);
-  return parts !== null && usual.has(parts[2]) ? [parts[1].replace(/[\s,;/]+$/, ''), parts[2]] : undefined;
+  if (parts === null || !usual.has(parts[2])) return undefined;
+  const head = parts[1].replace(/[\s,;/]+$/, '');
+  return /^[\d.]+$/.test(parts[2]) && !known.has(head) ? undefined : [head, parts[2]];
 }
