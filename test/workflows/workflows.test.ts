@@ -1,0 +1,232 @@
+/** The workflows over fake activities, on the time-skipping server: hours pass in milliseconds. */
+import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Activities } from '../../activities/create.js';
+import { balanceCycle } from '../../workflows/balance-cycle.js';
+import { balanceLoop } from '../../workflows/balance-loop.js';
+import { balanceTrigger } from '../../workflows/balance-trigger.js';
+import {
+  balanceNowUpdate,
+  pauseSignal,
+  resumeSignal,
+  searchAttributes,
+  stateQuery,
+  workWaitsSignal,
+  type LoopInput,
+} from '../../workflows/contract.js';
+import { processBatch } from '../../workflows/process-batch.js';
+import { workflowCode } from '../support/balance.js';
+import { startTimeSkipping } from '../support/servers.js';
+import { fakeActivities, fakeWorld, type FakeWorld } from './fake-activities.js';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  env = await startTimeSkipping();
+  // The server knows no search attribute but its own (2 = Keyword, 7 = KeywordList).
+  await env.connection.operatorService.addSearchAttributes({
+    namespace: env.namespace,
+    searchAttributes: Object.fromEntries(
+      Object.values(searchAttributes).map(({ name }) => [name, name === searchAttributes.models.name ? 7 : 2]),
+    ),
+  });
+});
+afterAll(() => env.teardown());
+
+/** Runs `job` beside a worker over the fake world. */
+async function within<T>(job: (taskQueue: string, world: FakeWorld) => Promise<T>, replace: Partial<Activities> = {}): Promise<T> {
+  const taskQueue = randomUUID();
+  const world = fakeWorld();
+  const worker = await Worker.create({
+    ...{ connection: env.nativeConnection, namespace: env.namespace, taskQueue },
+    workflowBundle: { code: await workflowCode() },
+    activities: fakeActivities(world, replace),
+  });
+  return worker.runUntil(job(taskQueue, world));
+}
+
+const pool = { tenant: 'default', pool: 'test' };
+const startLoop = (taskQueue: string, input: Partial<LoopInput> = {}) =>
+  env.client.workflow.start(balanceLoop, { taskQueue, workflowId: randomUUID(), args: [{ ...pool, ...input }] });
+const cycle = { ...pool, decisionId: 'd', trigger: 'manual' as const, asOfMs: null };
+const runCycle = (taskQueue: string) =>
+  env.client.workflow.execute(balanceCycle, { taskQueue, workflowId: randomUUID(), args: [{ ...cycle, decisionId: randomUUID() }] });
+const now = { trigger: 'manual' as const, asOfMs: null };
+
+describe('balanceCycle', () => {
+  test('runs the stages in order, the reads between planning and the quality check', () =>
+    within(async (taskQueue, world) => {
+      expect(await runCycle(taskQueue)).toMatchObject({ outcome: 'delivered', summary: 'all delivered' });
+      const stages = ['open', 'analyze', 'predict', 'batch', 'readBatch', 'readBatch', 'quality-check', 'coordinate'];
+      expect(world.ran).toEqual(stages);
+    }));
+
+  test.each(['analyze', 'predict', 'batch', 'qualityCheck', 'coordinate'] as const)(
+    'a %s that fails for good abandons the decision with its reason and ends as failed',
+    (stage) =>
+      within(
+        async (taskQueue, world) => {
+          await expect(runCycle(taskQueue)).rejects.toBeInstanceOf(WorkflowFailedError);
+          expect(world.abandoned).toMatchObject([{ outcome: 'failed', reason: `${stage} is broken` }]);
+        },
+        { [stage]: () => Promise.reject(ApplicationFailure.nonRetryable(`${stage} is broken`)) },
+      ),
+  );
+
+  test('a stage whose dependency is away for minutes is tried until it is back', () => {
+    let left = 12;
+    return within(
+      async (taskQueue, world) => {
+        expect(await runCycle(taskQueue)).toMatchObject({ outcome: 'delivered' });
+        expect(world.abandoned).toEqual([]);
+      },
+      { predict: () => (left-- > 0 ? Promise.reject(new Error('connection refused')) : Promise.resolve({ summary: '' })) },
+    );
+  });
+
+  test('a read that cannot be done fails its requests, not the cycle', () =>
+    within(
+      async (taskQueue, world) => {
+        expect(await runCycle(taskQueue)).toMatchObject({ outcome: 'delivered' });
+        expect(world.ran.filter((name) => name === 'failBatch')).toHaveLength(2);
+        expect(world.abandoned).toEqual([]);
+      },
+      { readBatch: () => Promise.reject(ApplicationFailure.nonRetryable('no such file')) },
+    ));
+});
+
+describe('processBatch', () => {
+  test('a read of one model carries its priority and fairness, a merged one the pool of its own', () =>
+    within(async (taskQueue) => {
+      const batch = { ...pool, decisionId: 'd', batchId: 'd:0', dataset: 'events', requests: 2 };
+      const priorities = [];
+      for (const model of [{ id: 'trainer', priority: 1, weight: 2.5 }, null]) {
+        const handle = await env.client.workflow.start(processBatch, { taskQueue, workflowId: randomUUID(), args: [{ ...batch, model }] });
+        await handle.result();
+        const { events } = await handle.fetchHistory();
+        priorities.push(events?.find((event) => event.activityTaskScheduledEventAttributes)?.activityTaskScheduledEventAttributes?.priority);
+      }
+      expect(priorities).toMatchObject([
+        { priorityKey: 1, fairnessKey: 'model:trainer', fairnessWeight: 2.5 },
+        { priorityKey: 3, fairnessKey: 'pool:test', fairnessWeight: 1 },
+      ]);
+    }));
+});
+
+describe('balanceLoop', () => {
+  test('an accepted balanceNow becomes a cycle with the decision id that was given', () =>
+    within(async (taskQueue, world) => {
+      const loop = await startLoop(taskQueue);
+      const { decisionId } = await loop.executeUpdate(balanceNowUpdate, { args: [{ trigger: 'backfill', asOfMs: 5 }] });
+      while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('100ms');
+      expect(world.opened).toEqual([{ decisionId, trigger: 'backfill', asOfMs: 5 }]);
+      expect((await loop.query(stateQuery)).last).toMatchObject({ decisionId, outcome: 'delivered' });
+      await loop.terminate();
+    }));
+
+  test('a row whose signal was lost is found by the sweep, within 5 s', () =>
+    within(async (taskQueue, world) => {
+      const loop = await startLoop(taskQueue);
+      await env.sleep('10s');
+      expect(world.opened).toEqual([]);
+      world.waiting = true;
+      await env.sleep('5s');
+      expect(world.opened).toMatchObject([{ trigger: 'work' }]);
+      await loop.terminate();
+    }));
+
+  test('an unreachable database ends no loop: the next sweep asks again', () => {
+    let left = 5;
+    return within(
+      async (taskQueue, world) => {
+        const loop = await startLoop(taskQueue);
+        await env.sleep('60s');
+        expect(world.opened.length).toBeGreaterThan(0);
+        await loop.terminate();
+      },
+      { requestsWait: () => (left-- > 0 ? Promise.reject(new Error('connection refused')) : Promise.resolve(true)) },
+    );
+  });
+
+  test('a failed cycle is the last state, and the loop goes on', () =>
+    within(
+      async (taskQueue) => {
+        const loop = await startLoop(taskQueue);
+        await loop.executeUpdate(balanceNowUpdate, { args: [now] });
+        await loop.executeUpdate(balanceNowUpdate, { args: [now] });
+        while ((await loop.query(stateQuery)).cycles < 2) await env.sleep('100ms');
+        expect((await loop.query(stateQuery)).last).toMatchObject({ outcome: 'failed' });
+        await loop.terminate();
+      },
+      { analyze: () => Promise.reject(ApplicationFailure.nonRetryable('broken')) },
+    ));
+
+  test('paused: rejects balanceNow with the reason, keeps what is queued, and serves it when resumed', () =>
+    within(async (taskQueue, world) => {
+      const queued = [{ decisionId: 'kept', trigger: 'manual' as const, asOfMs: 1 }];
+      const loop = await startLoop(taskQueue, { paused: true, pauseReason: 'night', queue: queued, cycles: 7 });
+      await loop.signal(workWaitsSignal);
+      await expect(loop.executeUpdate(balanceNowUpdate, { args: [now] })).rejects.toMatchObject({
+        cause: { type: 'Paused', message: expect.stringContaining('night') as string },
+      });
+      await env.sleep('1h');
+      expect(world.opened).toEqual([]);
+      expect(await loop.query(stateQuery)).toMatchObject({ paused: true, pauseReason: 'night', queued, cycles: 7 });
+      await loop.signal(resumeSignal);
+      while ((await loop.query(stateQuery)).cycles < 8) await env.sleep('100ms');
+      expect(world.opened).toEqual([{ decisionId: 'kept', trigger: 'manual', asOfMs: 1 }]);
+      await loop.terminate();
+    }));
+
+  test('continues as new after hours of sweeps, with all of its state', () =>
+    within(async (taskQueue) => {
+      const last = { decisionId: 'x', outcome: 'partial' as const, summary: 'half of it' };
+      const loop = await startLoop(taskQueue, { cycles: 3, last });
+      const firstRun = loop.firstExecutionRunId;
+      await loop.signal(pauseSignal, 'over night');
+      const queue = await loop.query(stateQuery);
+      expect(queue.paused).toBe(true);
+      const runs = new Set([firstRun]);
+      for (let hour = 0; hour < 48 && runs.size < 2; hour++) {
+        // A thousand messages an hour are history of their own.
+        for (let index = 0; index < 150; index++) await loop.signal(workWaitsSignal);
+        await env.sleep('1h');
+        runs.add((await env.client.workflow.getHandle(loop.workflowId).describe()).runId);
+      }
+      expect(runs.size).toBe(2);
+      const state = await env.client.workflow.getHandle(loop.workflowId).query(stateQuery);
+      expect(state).toMatchObject({ paused: true, pauseReason: 'over night', cycles: 3, last });
+      await env.client.workflow.getHandle(loop.workflowId).terminate();
+    }));
+});
+
+describe('balanceTrigger', () => {
+  const input = { ...pool, scheduleId: 'hourly', catchupWindowMs: 60_000 };
+  const run = (taskQueue: string) =>
+    env.client.workflow.execute(balanceTrigger, { taskQueue, workflowId: randomUUID(), args: [input] });
+
+  test('ends with the cycle that it asked for', () =>
+    within(async (taskQueue) => {
+      expect(await run(taskQueue)).toEqual({ decisionId: 'asked', outcome: 'delivered', summary: 'all delivered' });
+    }));
+
+  test('fails when the pool is paused', () =>
+    within(
+      async (taskQueue) => {
+        await expect(run(taskQueue)).rejects.toMatchObject({ cause: { cause: { type: 'Paused' } } });
+      },
+      { requestCycle: () => Promise.reject(ApplicationFailure.nonRetryable('pool test is paused', 'Paused')) },
+    ));
+
+  test.each(['failed', 'rejected'] as const)('fails when its cycle %s, so that pause-on-failure means something', (outcome) =>
+    within(
+      async (taskQueue) => {
+        await expect(run(taskQueue)).rejects.toMatchObject({ cause: { type: 'CycleFailed' } });
+      },
+      { awaitDecision: () => Promise.resolve({ outcome, summary: 'why' }) },
+    ),
+  );
+});
