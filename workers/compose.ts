@@ -76,6 +76,7 @@ export async function compose(
   const connection = await connectTemporal(settings.temporalAddress);
   const client = new Client({ connection, namespace: settings.temporalNamespace });
   const { db } = database;
+  const scanSlots = createScanSlots(settings.databaseUrl);
   const cacheFiles = fileCache(settings.cacheDir);
   const loops = createLoopClient(client, settings.taskQueue);
   const activities = createActivities(
@@ -91,7 +92,7 @@ export async function compose(
         projectRoot: settings.projectRoot,
       }),
       cacheFiles,
-      scanSlots: createScanSlots(database.sql),
+      scanSlots,
       cycles: createCycleStore(db),
       stages: createStageStore(db),
       plans: createPlanStore(db),
@@ -106,6 +107,7 @@ export async function compose(
   const close = async (): Promise<void> => {
     await connection.close();
     engine.close();
+    await scanSlots.close();
     await database.close();
   };
   return { activities, database, cacheFiles, loops, client, close };
