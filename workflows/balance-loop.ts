@@ -56,7 +56,12 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
 
   while (!workflowInfo().continueAsNewSuggested) {
     setCurrentDetails(describe(state));
-    const asked = await condition(() => !state.paused && (state.queued.length > 0 || state.workWaits), SWEEP_INTERVAL);
+    if (state.paused) {
+      // Without a timer: a paused pool costs nothing, however long.
+      await condition(() => !state.paused || workflowInfo().continueAsNewSuggested);
+      continue;
+    }
+    const asked = await condition(() => state.paused || state.queued.length > 0 || state.workWaits, SWEEP_INTERVAL);
     if (state.paused) continue;
     if (state.queued.length === 0) {
       if (asked) state.workWaits = false;

@@ -1,0 +1,112 @@
+/**
+ * Records the histories that test/replay/replay.test.ts replays: `npx tsx test/replay/record.ts`.
+ *
+ * Starts a dev server of its own, runs every workflow once in each shape (a cycle that delivers, one that fails, one
+ * whose read fails; a loop that is paused, asked, swept and continued as new) over fake activities, and writes one
+ * JSON file for each into test/replay/histories/. A released shape is never recorded again: new shapes get new names,
+ * so that what runs in production while the code changes keeps being replayed.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { Activities } from '../../activities/create.js';
+import { findTemporal } from '../../workers/embedded/find-temporal.js';
+import { startTemporal } from '../../workers/embedded/temporal.js';
+import { balanceNowUpdate, pauseSignal, resumeSignal, stateQuery, workWaitsSignal } from '../../workflows/contract.js';
+import { historyText } from './history-file.js';
+import { fakeActivities, fakeWorld } from '../workflows/fake-activities.js';
+
+const folder = fileURLToPath(new URL('histories/', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const found = await findTemporal(() => undefined, { ...process.env, TEMPORAL_ADDRESS: undefined });
+if (found.kind === 'server') throw new Error('expected a program');
+const program = found.path;
+const dataDir = mkdtempSync(join(tmpdir(), 'balance-record-'));
+const server = await startTemporal({
+  program,
+  dataDir,
+  port: 0,
+  uiPort: false,
+  inMemory: true,
+  report: () => undefined,
+});
+Runtime.install({ logger: new DefaultLogger('ERROR') });
+const connection = await Connection.connect({ address: server.address });
+const native = await NativeConnection.connect({ address: server.address });
+const { workflow } = new Client({ connection });
+const pool = { tenant: 'default', pool: 'recorded' };
+
+/** Runs `job` beside a worker over the fake activities. */
+async function within(taskQueue: string, replace: Partial<Activities>, job: () => Promise<void>): Promise<void> {
+  const worker = await Worker.create({
+    ...{ connection: native, taskQueue, activities: fakeActivities({ ...fakeWorld(), waiting: true }, replace) },
+    workflowsPath: join(root, 'workflows', 'index.ts'),
+  });
+  await worker.runUntil(job());
+}
+
+async function keep(name: string, handle: WorkflowHandle): Promise<void> {
+  const path = join(folder, `${name}.json`);
+  if (existsSync(path)) return void process.stdout.write(`${name}: kept as it is\n`);
+  const history = await handle.fetchHistory();
+  writeFileSync(path, historyText(history));
+  process.stdout.write(`${name}: ${history.events?.length} events\n`);
+}
+
+async function cycle(name: string, replace: Partial<Activities>): Promise<void> {
+  await within(name, replace, async () => {
+    const input = { ...pool, decisionId: name, trigger: 'manual', asOfMs: null };
+    const handle = await workflow.start('balanceCycle', { taskQueue: name, workflowId: name, args: [input] });
+    await handle.result().catch(() => undefined);
+    await keep(name, handle);
+    const batch = workflow.getHandle(`balance-batch/default/recorded/${name}:0`);
+    if (name !== 'cycle-failed') await keep(`${name}-batch`, batch);
+  });
+}
+
+try {
+  await cycle('cycle-delivered', {});
+  await cycle('cycle-failed', { predict: () => Promise.reject(ApplicationFailure.nonRetryable('broken')) });
+  await cycle('cycle-read-failed', {
+    readBatch: () => Promise.reject(ApplicationFailure.nonRetryable('no such file')),
+  });
+  await within('loop', {}, async () => {
+    const handle = await workflow.start('balanceLoop', { taskQueue: 'loop', workflowId: 'loop', args: [pool] });
+    const state = () => handle.query(stateQuery);
+    const ran = async (cycles: number): Promise<void> => {
+      while ((await state()).cycles < cycles) await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+    await ran(1);
+    await handle.executeUpdate(balanceNowUpdate, { args: [{ trigger: 'backfill', asOfMs: 1_000 }] });
+    await ran(2);
+    await handle.signal(pauseSignal, 'recording');
+    await handle
+      .executeUpdate(balanceNowUpdate, { args: [{ trigger: 'manual', asOfMs: null }] })
+      .catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 8_000)); // two sweeps while paused
+    await handle.signal(resumeSignal);
+    await handle.signal(workWaitsSignal);
+    await new Promise((resolve) => setTimeout(resolve, 8_000)); // two sweeps that find nothing
+    await keep('loop', workflow.getHandle('loop'));
+    await handle.terminate();
+  });
+  await within('trigger', {}, async () => {
+    const input = { ...pool, scheduleId: 'hourly', catchupWindowMs: 60_000 };
+    const handle = await workflow.start('balanceTrigger', {
+      taskQueue: 'trigger',
+      workflowId: 'trigger',
+      args: [input],
+    });
+    await handle.result();
+    await keep('trigger', handle);
+  });
+} finally {
+  await native.close();
+  await connection.close();
+  await server.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}
