@@ -1,25 +1,12 @@
 /** Requests as their senders see them: put one in, cancel it, ask where it is, read what came. */
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
+import type { NewRequest } from '../domain/types/request.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { Database } from './client.js';
 import { deliveries, outbox, pools, requests, type RequestState } from './schema.js';
 
-export interface NewRequest {
-  readonly id: string;
-  readonly model: string;
-  readonly dataset: string;
-  readonly fields: readonly string[];
-  readonly where: Predicate;
-  readonly rows: number | null;
-  readonly seed: number;
-  readonly maxAgeMs: number | null;
-  readonly deadlineMs: number | null;
-  readonly priority: number | null;
-  readonly datasetVersion: string | null;
-  readonly idempotencyKey: string;
-}
 export type RequestRow = typeof requests.$inferSelect;
 export type DeliveryRow = typeof deliveries.$inferSelect;
 export interface RequestView {

@@ -1,9 +1,8 @@
 /** `balance merge`: which requests for key ranges one read serves. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { mergeInstance } from '../../domain/batch/range-instance.js';
-import { usageError } from '../../domain/types/errors.js';
 import { action, printJson } from '../command.js';
+import { readJsonFile } from './json-file.js';
 
 const HELP = `
 Input:  {"requests": [{"id", "model", "dataset", "fields": [..], "ranges": [[lo, hi], ..], "freshnessMs", "deadlineMs"}],
@@ -18,24 +17,8 @@ Output: {"batches": [{"dataset", "fields", "ranges", "requests": [ids]}], "read"
 
 Example: balance merge requests.json --json`;
 
-function readJson(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path === '-' ? 0 : path, 'utf8');
-  } catch (cause) {
-    const message = `cannot read ${path}: ${(cause as Error).message}`;
-    throw usageError({ type: 'UnreadableFile', message, expected: 'a readable JSON file', got: path });
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const message = `${path} is not JSON: ${(cause as Error).message}`;
-    throw usageError({ type: 'MalformedJson', message, expected: 'one JSON value', got: text.slice(0, 40) });
-  }
-}
-
 function mergeFile(path: string, options: { readonly json?: boolean }): undefined {
-  const input = readJson(path);
+  const input = readJsonFile(path);
   if (options.json) {
     printJson(Array.isArray(input) ? input.map(mergeInstance) : mergeInstance(input));
     return;

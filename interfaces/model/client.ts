@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parsePredicate, type Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import type { PoolRef } from '../../domain/types/pool.js';
+import type { NewRequest } from '../../domain/types/request.js';
 import type { BalanceNowInput, BalanceNowResult, LoopState } from '../../workflows/contract.js';
 import type { LoopClient } from './loop-gateway.js';
 
@@ -71,24 +72,7 @@ export interface RequestStatus {
 
 /** The stores behind the client, as far as it uses them (db/request-store.ts, db/decision-store.ts). */
 export interface ClientStores {
-  insert(
-    ref: PoolRef,
-    request: {
-      readonly id: string;
-      readonly model: string;
-      readonly dataset: string;
-      readonly fields: readonly string[];
-      readonly where: Predicate;
-      readonly rows: number | null;
-      readonly seed: number;
-      readonly maxAgeMs: number | null;
-      readonly deadlineMs: number | null;
-      readonly priority: number | null;
-      readonly datasetVersion: string | null;
-      readonly idempotencyKey: string;
-    },
-    nowMs: number,
-  ): Promise<{ id: string; created: boolean }>;
+  insert(ref: PoolRef, request: NewRequest, nowMs: number): Promise<{ id: string; created: boolean }>;
   cancel(ref: PoolRef, id: string, nowMs: number): Promise<RequestState>;
   view(ref: PoolRef, id: string): Promise<StoredRequest>;
   explain(ref: PoolRef, id: string): Promise<unknown>;
@@ -259,7 +243,7 @@ export class BalanceClient {
   }
 }
 
-function toStored(request: DataRequest): Parameters<ClientStores['insert']>[1] {
+function toStored(request: DataRequest): NewRequest {
   const { fields, rows, seed, priority, maxAgeMs } = request;
   const whole = (name: string, value: number | undefined, least: number, most: number): void => {
     if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
