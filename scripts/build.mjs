@@ -1,5 +1,6 @@
 /**
- * Builds `dist/` when a source changed: TypeScript, the files beside it (migrations, schemas), the workflow bundle.
+ * Builds `dist/` when a source changed: TypeScript, the files beside it (migrations), the JSON Schema of balance.yaml,
+ * the workflow bundle.
  * Run as a program it takes `--clean` (start from nothing, as for a package).
  */
 import { spawnSync } from 'node:child_process';
@@ -57,6 +58,12 @@ function copyAssets(files) {
   }
 }
 
+/** Editors check balance.yaml with it. Made by what reads the file, so the two cannot differ. */
+async function publishSchema() {
+  const { configJsonSchema } = await import(pathToFileURL(join(DIST, 'interfaces', 'config', 'load.js')).href);
+  writeFileSync(join(DIST, 'balance.schema.json'), JSON.stringify(configJsonSchema(), null, 2) + '\n');
+}
+
 async function bundleWorkflows() {
   const workflowsPath = join(DIST, 'workflows', 'index.js');
   if (!existsSync(workflowsPath)) return;
@@ -83,6 +90,7 @@ export async function build({ clean = false } = {}) {
   if (status !== 0) throw new Failure('The build failed: correct the errors above.');
   copyAssets(files);
   chmodSync(join(DIST, 'cli', 'main.js'), 0o755);
+  await publishSchema();
   await bundleWorkflows();
   writeFileSync(STAMP, now);
 }
