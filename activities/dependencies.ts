@@ -18,9 +18,11 @@ import type {
 
 /** The way to a pool's loop: starts it when it does not run. */
 export interface LoopGateway {
+  /** The same `callId` is the same call, however often it is sent: a retry does not ask for a second cycle. */
   balanceNow(
     pool: PoolRef,
     input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
+    callId: string,
   ): Promise<{ decisionId: string }>;
 }
 

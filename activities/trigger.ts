@@ -14,7 +14,11 @@ export function createTrigger(deps: StageDependencies) {
       input: PoolRef & { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
     ): Promise<{ decisionId: string }> {
       const { tenant, pool, trigger, asOfMs } = input;
-      return deps.loops.balanceNow({ tenant, pool }, { trigger, asOfMs });
+      return deps.loops.balanceNow(
+        { tenant, pool },
+        { trigger, asOfMs },
+        Context.current().info.workflowExecution!.runId,
+      );
     },
     async awaitDecision(ref: DecisionRef): Promise<ClosedDecision> {
       const context = Context.current();

@@ -45,18 +45,26 @@ export async function evictCache(
   });
 }
 
-/** Deletes decisions and metrics older than each pool keeps them. Requests that are still open stay. Returns how many decisions went. */
-export async function prune(db: Database, nowMs: number): Promise<number> {
+/**
+ * Deletes decisions, requests and metrics older than each pool keeps them; requests that are still open stay.
+ * @returns how many decisions went, and the cache files that nothing refers to any more
+ */
+export async function prune(db: Database, nowMs: number): Promise<{ decisions: number; unreferenced: string[] }> {
   const now = new Date(nowMs).toISOString();
   const aged = (key: 'decisions' | 'metrics') =>
     sql`${now}::timestamptz - ((p.definition->'retention'->>${key})::bigint * interval '1 millisecond')`;
   return db.transaction(async (tx) => {
+    const files = await tx.execute<{ path: string }>(sql`
+      select distinct d.path from deliveries d
+      join requests r using (tenant, pool) join pools p using (tenant, pool)
+      where r.id = d.request_id and r.closed_at < ${aged('decisions')} and d.lease_until < ${now}::timestamptz`);
     const gone = await tx.execute(sql`
       delete from cycles c using pools p
       where p.tenant = c.tenant and p.pool = c.pool and c.closed_at < ${aged('decisions')} returning c.id`);
     await tx.execute(sql`
       delete from requests r using pools p
-      where p.tenant = r.tenant and p.pool = r.pool and r.closed_at < ${aged('decisions')}`);
+      where p.tenant = r.tenant and p.pool = r.pool and r.closed_at < ${aged('decisions')}
+        and not exists (select 1 from deliveries d where d.tenant = r.tenant and d.pool = r.pool and d.request_id = r.id and d.lease_until >= ${now}::timestamptz)`);
     await tx.execute(sql`
       delete from outbox o using pools p
       where p.tenant = o.tenant and p.pool = o.pool and o.published_at < ${aged('decisions')}`);
@@ -64,6 +72,10 @@ export async function prune(db: Database, nowMs: number): Promise<number> {
       delete from metric_history h using pools p
       where p.tenant = h.tenant and p.pool = h.pool
         and to_timestamp(h.at_ms / 1000.0) < ${aged('metrics')} and p.definition->'clock'->>'kind' = 'wall'`);
-    return gone.length;
+    const paths = JSON.stringify(files.map(({ path }) => path));
+    const unreferenced = await tx.execute<{ path: string }>(sql`
+      select path from jsonb_array_elements_text(${paths}::jsonb) as f(path)
+      where path not in (select path from deliveries) and path not in (select path from cache_entries)`);
+    return { decisions: gone.length, unreferenced: unreferenced.map(({ path }) => path) };
   });
 }

@@ -108,6 +108,7 @@ export async function keepHouse(
   const bytesMax = Math.max(...pools.map(({ definition }) => definition.cache.maxBytes), 0);
   if (pools.length === 0) return { evicted: 0, pruned: 0 };
   const evicted = await evictCache(database.db, bytesMax, nowMs);
-  await cacheFiles.remove(evicted, nowMs - EVICTION_GRACE_MS);
-  return { evicted: evicted.length, pruned: await prune(database.db, nowMs) };
+  const { decisions, unreferenced } = await prune(database.db, nowMs);
+  await cacheFiles.remove([...evicted, ...unreferenced], nowMs - EVICTION_GRACE_MS);
+  return { evicted: evicted.length, pruned: decisions };
 }

@@ -47,6 +47,8 @@ export const closeOptions: ActivityOptions = {
 /** Waiting for a decision to close, on behalf of a schedule. */
 export const awaitOptions: ActivityOptions = {
   startToCloseTimeout: '1h',
+  // A decision that is not closed by then never will be: the schedule's run fails instead of waiting for ever.
+  scheduleToCloseTimeout: '2h',
   heartbeatTimeout: '30s',
   retry,
 };

@@ -28,7 +28,8 @@ export interface LoopClient {
   ensure(pool: PoolRef): Promise<void>;
   /** Says that requests wait; starts the loop when it does not run. */
   workWaits(pool: PoolRef): Promise<void>;
-  balanceNow(pool: PoolRef, input: BalanceNowInput): Promise<BalanceNowResult>;
+  /** The same `callId` is the same call, so that a retry does not ask for a second cycle; default: a call of its own. */
+  balanceNow(pool: PoolRef, input: BalanceNowInput, callId?: string): Promise<BalanceNowResult>;
   pause(pool: PoolRef, reason?: string): Promise<void>;
   resume(pool: PoolRef): Promise<void>;
   state(pool: PoolRef): Promise<LoopState>;
@@ -54,10 +55,14 @@ export function createLoopClient(client: Client, taskQueue: string = TASK_QUEUE)
       reach(async () => {
         await client.workflow.signalWithStart('balanceLoop', { ...options(pool), signal: workWaitsSignal });
       }),
-    balanceNow: (pool, input) =>
+    balanceNow: (pool, input, callId) =>
       reach(async () => {
         const startWorkflowOperation = new WithStartWorkflowOperation('balanceLoop', options(pool));
-        return client.workflow.executeUpdateWithStart(balanceNowUpdate, { startWorkflowOperation, args: [input] });
+        return client.workflow.executeUpdateWithStart(balanceNowUpdate, {
+          startWorkflowOperation,
+          args: [input],
+          ...(callId === undefined ? {} : { updateId: callId }),
+        });
       }),
     pause: (pool, reason) =>
       reach(async () => {

@@ -70,7 +70,12 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
       return views.sort((a, b) => (a.id < b.id ? -1 : 1));
     },
     pause: (pool, id, paused) => known(id, () => (paused ? handle(pool, id).pause() : handle(pool, id).unpause())),
-    trigger: (pool, id) => known(id, () => handle(pool, id).trigger()),
+    trigger: (pool, id) =>
+      known(id, async () => {
+        // Without a policy the client lets every trigger overlap, and no failure would pause the schedule.
+        const { policies } = await handle(pool, id).describe();
+        await handle(pool, id).trigger(policies.overlap);
+      }),
     backfill: (pool, id, start, end) =>
       known(id, () => handle(pool, id).backfill({ start, end, overlap: ScheduleOverlapPolicy.BUFFER_ALL })),
     remove: (pool, id) => known(id, () => handle(pool, id).delete()),
