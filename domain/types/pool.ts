@@ -124,7 +124,9 @@ const need = z.strictObject({
   where: predicate.default([]),
   rows: z
     .union([z.int().min(1), z.literal('new')])
-    .describe('Rows wanted each cycle; `new`: every row that arrived since the last cycle.'),
+    .describe(
+      'Rows wanted each cycle; `new`: every row that arrived since the need was last delivered. When a limit binds, a part is delivered, picked by hash, and the rest is not made up for later.',
+    ),
   seed: z.int().min(0).default(0),
   classColumn: z.string().min(1).optional(),
   target: classTarget.optional().describe('Wanted class mix over classColumn: `uniform` or shares by class.'),
