@@ -40,7 +40,9 @@ interface Flow {
 const ROUNDS_MAX = 16;
 const SETTLED = 0.002;
 
-export function planBatch(inputs: BatchInputs): BatchOutcome {
+export function planBatch(given: BatchInputs): BatchOutcome {
+  // Sums are rounded in the order of their parts: one order, so that the items' order changes no digit.
+  const inputs = { ...given, items: [...given.items].sort((a, b) => (a.id < b.id ? -1 : 1)) };
   const ahead = workAhead(inputs);
   const demand = mergeDemand(inputs, ahead.factor);
   const { costed, allocation, grants, waiting } = shareInRounds(inputs, demand);
