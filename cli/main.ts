@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /** The `balance` command: lists its commands, parses the line, reports errors with the documented exit codes. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { EXIT_CODES } from '../domain/types/errors.js';
-import type { RegisterCommand } from './command.js';
+import { usageError } from '../domain/types/errors.js';
+import { reportError, type RegisterCommand } from './command.js';
+import { packageRoot } from './package-root.js';
 import { registerAllocate } from './commands/allocate.js';
 import { registerDeclare } from './commands/declare.js';
 import { registerLook } from './commands/look.js';
@@ -42,10 +45,17 @@ const commands: readonly RegisterCommand[] = [
   registerWatch,
 ];
 
+const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
 const program = new Command('balance')
   .description('Data balancing for many models on shared data: analyze, predict, batch, quality-check, coordinate.')
-  .showHelpAfterError('(run with --help for what is expected)')
-  .exitOverride();
+  .version(version, '--version', 'print the version')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 internal, 2 usage or configuration, 3 refused or quarantined, 4 wait timed out,\n5 dependency unreachable, 130 interrupted. With --json an error is one object on stderr.\n\nExample:\n  balance up --demo --once',
+  )
+  .exitOverride()
+  // What is wrong with the line is told below, in the form that was asked for.
+  .configureOutput({ outputError: () => undefined });
 for (const register of commands) register(program);
 
 try {
@@ -53,5 +63,15 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   // Help and version end with 0; anything else that commander refuses is a usage error.
-  process.exitCode = error.exitCode === 0 ? 0 : EXIT_CODES.usage;
+  process.exitCode = error.exitCode === 0 ? 0 : refuse(error);
+}
+
+/** Tells what is wrong with the line. Without any command, the help that was printed says it all. */
+function refuse(error: CommanderError): number {
+  const facts = {
+    type: 'InvalidCommand',
+    message: error.code === 'commander.help' ? 'no command was given' : error.message.replace(/^error: /, ''),
+    hint: 'Run it with --help for what is expected.',
+  };
+  return reportError(usageError(facts), process.argv.includes('--json'));
 }

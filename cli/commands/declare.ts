@@ -6,7 +6,7 @@ import { parseDurationMs } from '../../domain/types/units.js';
 import type { PoolChange } from '../../workers/apply.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
 import { withConnection, type ConnectionOptions } from '../connection-options.js';
-import { packageRoot } from './up.js';
+import { packageRoot } from '../package-root.js';
 
 interface ApplyOptions extends ConnectionOptions {
   readonly config: string;
@@ -34,7 +34,10 @@ export const registerDeclare: RegisterCommand = (program) => {
     .option('--dry-run', 'only show the changes')
     .addHelpText('after', '\nExample:\n  balance apply --dry-run')
     .action(action(apply));
-  const schedule = program.command('schedule').description('recurring cycles');
+  const schedule = program
+    .command('schedule')
+    .description('recurring cycles')
+    .addHelpText('after', '\nExample:\n  balance schedule list');
   withConnection(
     schedule.command('create <id>').description('create a schedule, or bring an existing one to this definition'),
   )
@@ -46,9 +49,12 @@ export const registerDeclare: RegisterCommand = (program) => {
     .option('--pause-on-failure', 'pause after a failed cycle')
     .addHelpText('after', '\nExample:\n  balance schedule create nightly --cron "0 2 * * *"')
     .action(action(create));
-  withConnection(schedule.command('list').description('schedules of the pool')).action(action(list));
+  withConnection(schedule.command('list').description('schedules of the pool'))
+    .addHelpText('after', '\nExample:\n  balance schedule list --json')
+    .action(action(list));
   withConnection(schedule.command('pause <id>').description('pause a schedule'))
     .option('--resume', 'let it run again')
+    .addHelpText('after', '\nExample:\n  balance schedule pause nightly')
     .action(
       action((id: string, options: ConnectionOptions & { readonly resume?: boolean }) =>
         act(options, options.resume ? 'resumed' : 'paused', id, (schedules, pool) =>
@@ -56,26 +62,34 @@ export const registerDeclare: RegisterCommand = (program) => {
         ),
       ),
     );
-  withConnection(schedule.command('trigger <id>').description('run it now')).action(
-    action((id: string, options: ConnectionOptions) =>
-      act(options, 'triggered', id, (schedules, pool) => schedules.trigger(pool, id)),
-    ),
-  );
+  withConnection(schedule.command('trigger <id>').description('run it now'))
+    .addHelpText('after', '\nExample:\n  balance schedule trigger nightly')
+    .action(
+      action((id: string, options: ConnectionOptions) =>
+        act(options, 'triggered', id, (schedules, pool) => schedules.trigger(pool, id)),
+      ),
+    );
   withConnection(
     schedule.command('backfill <id>').description('run the slices between two times, each as of its nominal time'),
   )
     .requiredOption('--from <time>', 'ISO 8601', instant)
     .requiredOption('--to <time>', 'ISO 8601', instant)
+    .addHelpText(
+      'after',
+      '\nExample:\n  balance schedule backfill nightly --from 2026-01-01T00:00:00Z --to 2026-01-03T00:00:00Z',
+    )
     .action(
       action((id: string, options: ConnectionOptions & { readonly from: Date; readonly to: Date }) =>
         act(options, 'backfilling', id, (schedules, pool) => schedules.backfill(pool, id, options.from, options.to)),
       ),
     );
-  withConnection(schedule.command('delete <id>').description('delete a schedule')).action(
-    action((id: string, options: ConnectionOptions) =>
-      act(options, 'deleted', id, (schedules, pool) => schedules.remove(pool, id)),
-    ),
-  );
+  withConnection(schedule.command('delete <id>').description('delete a schedule'))
+    .addHelpText('after', '\nExample:\n  balance schedule delete nightly')
+    .action(
+      action((id: string, options: ConnectionOptions) =>
+        act(options, 'deleted', id, (schedules, pool) => schedules.remove(pool, id)),
+      ),
+    );
 };
 
 async function apply(options: ApplyOptions): Promise<number> {

@@ -1,4 +1,5 @@
 /** `balance status`, `decisions`, `explain`: looking at what is and why. */
+import { recordId } from '../../domain/types/record-id.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
 import { withConnection, type ConnectionOptions } from '../connection-options.js';
 
@@ -6,12 +7,12 @@ import { withConnection, type ConnectionOptions } from '../connection-options.js
 const LIMIT = 20;
 
 export const registerLook: RegisterCommand = (program) => {
-  withConnection(
-    program.command('status [request]').description('pools, loops and newest requests; or one request'),
-  ).action(action(status));
-  withConnection(program.command('decisions [id]').description('newest decisions; or one decision')).action(
-    action(decisions),
-  );
+  withConnection(program.command('status [request]').description('pools, loops and newest requests; or one request'))
+    .addHelpText('after', '\nExample:\n  balance status')
+    .action(action(status));
+  withConnection(program.command('decisions [id]').description('newest decisions; or one decision'))
+    .addHelpText('after', '\nExample:\n  balance decisions --json')
+    .action(action(decisions));
   withConnection(
     program.command('explain <id>').description('why: everything behind a decision, or what became of a request'),
   )
@@ -98,6 +99,7 @@ async function decisions(id: string | undefined, options: ConnectionOptions): Pr
 
 async function explain(id: string, options: ConnectionOptions & { readonly verify?: boolean }): Promise<number> {
   const { resolveEndpoints, resolvePool, withDatabase } = await import('../connection.js');
+  recordId(id);
   const endpoints = resolveEndpoints(options);
   return withDatabase(options, async (database) => {
     const { createDecisionStore } = await import('../../db/decision-store.js');

@@ -1,25 +1,15 @@
 /** `balance up`, `stop`, `reset`, `worker`: the life of the servers and the worker. */
-import { fileURLToPath } from 'node:url';
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { usageError } from '../../domain/types/errors.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
+import { packageRoot } from '../package-root.js';
 
 interface UpOptions {
   readonly config: string;
   readonly demo?: boolean;
   readonly once?: boolean;
   readonly json?: boolean;
-}
-
-/** Folder of the package: one above `cli` in the sources, two above in the build. */
-export function packageRoot(): string {
-  for (const path of ['../../', '../../../']) {
-    const folder = fileURLToPath(new URL(path, import.meta.url));
-    if (existsSync(join(folder, 'package.json'))) return folder;
-  }
-  throw new Error('package.json of balance was not found');
 }
 
 export const registerUp: RegisterCommand = (program) => {
@@ -51,7 +41,11 @@ export const registerUp: RegisterCommand = (program) => {
     .command('worker')
     .description('run a worker against servers that exist (DATABASE_URL, TEMPORAL_ADDRESS, BALANCE_DELIVERIES_DIR)')
     .option('--config <file>', 'apply this file before working')
-    .option('--json', 'accepted for symmetry')
+    .option('--json', 'print an error as JSON')
+    .addHelpText(
+      'after',
+      '\nMigrates the database first. Any number of workers may run; give all of them the same deliveries folder.\n\nExample:\n  DATABASE_URL=postgres://balance:…@db/balance TEMPORAL_ADDRESS=temporal:7233 BALANCE_DELIVERIES_DIR=/deliveries \\\n    balance worker --config balance.yaml',
+    )
     .action(
       action(async (options: { readonly config?: string }) => {
         const { runWorker } = await import('../run-up.js');
@@ -70,6 +64,7 @@ export const registerEnd: RegisterCommand = (program) => {
     .command('stop')
     .description('stop everything that runs for this folder')
     .option('--json', 'print {stopped: [...]}')
+    .addHelpText('after', '\nExample:\n  balance stop')
     .action(
       action(async (options: { readonly json?: boolean }) => {
         const { stopAll } = await import('../../workers/embedded/processes.js');
@@ -87,6 +82,10 @@ export const registerEnd: RegisterCommand = (program) => {
     .description('stop everything and delete all state of this folder: decisions, deliveries, workflow history')
     .option('--yes', 'do not ask')
     .option('--json', 'print {reset: true}')
+    .addHelpText(
+      'after',
+      '\nServers of your own (DATABASE_URL, TEMPORAL_ADDRESS) are not touched.\n\nExample:\n  balance reset --yes',
+    )
     .action(
       action(async (options: { readonly yes?: boolean; readonly json?: boolean }) => {
         if (options.yes !== true && !(await confirmed(`Delete all of ${join(process.cwd(), '.balance')}?`))) {

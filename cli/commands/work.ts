@@ -72,15 +72,16 @@ export const registerWork: RegisterCommand = (program) => {
       '\nExit codes: 0 done, 2 usage, 3 refused or quarantined, 4 wait timed out, 5 unreachable, 130 interrupted.\n\nExample:\n  balance request route-planner flights --fields origin,destination,distance --where "origin = \'SEA\'" --rows 1000 --wait',
     )
     .action(action(request));
-  withConnection(program.command('cancel <request>').description('cancel a request that is not delivered yet')).action(
-    action(cancel),
-  );
+  withConnection(program.command('cancel <request>').description('cancel a request that is not delivered yet'))
+    .addHelpText('after', '\nExample:\n  balance cancel 0b4e7d5c-…')
+    .action(action(cancel));
   withConnection(program.command('pause').description('run no further cycles of the pool'))
     .option('--reason <text>', 'told to whoever asks meanwhile')
+    .addHelpText('after', '\nExample:\n  balance pause --reason "the lake is being moved"')
     .action(action((options: ConnectionOptions & { readonly reason?: string }) => change(options, 'paused')));
-  withConnection(program.command('resume').description('run cycles again')).action(
-    action((options: ConnectionOptions) => change(options, 'resumed')),
-  );
+  withConnection(program.command('resume').description('run cycles again'))
+    .addHelpText('after', '\nExample:\n  balance resume')
+    .action(action((options: ConnectionOptions) => change(options, 'resumed')));
 };
 
 async function run(options: RunOptions): Promise<number> {

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { parsePredicate, type Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
+import { recordId } from '../../domain/types/record-id.js';
 import type { PoolRef } from '../../domain/types/pool.js';
 import type { NewRequest } from '../../domain/types/request.js';
 import type { BalanceNowInput, BalanceNowResult, LoopState } from '../../workflows/contract.js';
@@ -140,12 +141,12 @@ export class BalanceClient {
   }
 
   /** Cancels what is not delivered yet. Returns the state afterwards: `claimed` means that the running cycle drops it. */
-  cancel(id: string): Promise<RequestState> {
-    return this.parts.stores.cancel(this.pool, id, Date.now());
+  async cancel(id: string): Promise<RequestState> {
+    return this.parts.stores.cancel(this.pool, recordId(id), Date.now());
   }
 
   async status(id: string): Promise<RequestStatus> {
-    const { request, delivery, response } = await this.parts.stores.view(this.pool, id);
+    const { request, delivery, response } = await this.parts.stores.view(this.pool, recordId(id));
     const reason =
       response !== null && response.state !== 'delivered' ? response : (request.waiting as RequestStatus['reason']);
     return {
@@ -167,7 +168,7 @@ export class BalanceClient {
   ): Promise<Delivery> {
     const deadlineMs = Date.now() + (options.timeoutMs ?? 60_000);
     while (true) {
-      const { request, delivery, response } = await this.parts.stores.view(this.pool, id);
+      const { request, delivery, response } = await this.parts.stores.view(this.pool, recordId(id));
       if (response !== null) {
         if (response.state === 'delivered' && delivery !== null) return this.toDelivery(delivery);
         throw new BalanceError('refused', {
@@ -205,8 +206,8 @@ export class BalanceClient {
   }
 
   /** Why: the decision, its stages, and what became of each request, from Postgres alone. Takes a decision's or a request's id. */
-  explain(id: string): Promise<unknown> {
-    return this.parts.stores.explain(this.pool, id);
+  async explain(id: string): Promise<unknown> {
+    return this.parts.stores.explain(this.pool, recordId(id));
   }
 
   state(): Promise<LoopState> {
