@@ -1,0 +1,140 @@
+/** balance.yaml: typical mistakes are told with their line; the published schema is that of the reader. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import type { BalanceError } from '../../../domain/types/errors.js';
+import { configJsonSchema, loadConfig, parseConfig } from '../../../interfaces/config/load.js';
+
+const GOOD = `version: 1
+pools:
+  small:
+    sources:
+      lake: { kind: files, root: . }
+      db: { kind: postgres }
+    datasets:
+      events: { source: lake, path: events.csv, eventTime: at }
+    models:
+      trainer:
+        kind: training
+        needs:
+          - id: sample
+            dataset: events
+            fields: [id, value]
+            where: value > 3
+            rows: 100
+            maxAge: 1h
+          - id: rest
+            dataset: events
+            fields: [id]
+            rows: new
+            after: [trainer/sample]
+    schedules:
+      - { id: hourly, every: 1h }
+`;
+
+function refusal(text: string): BalanceError {
+  try {
+    parseConfig(text, 'balance.yaml');
+  } catch (error) {
+    return error as BalanceError;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('mistakes in balance.yaml', () => {
+  test('the file that they are made in has none', () => {
+    expect(Object.keys(parseConfig(GOOD, 'balance.yaml').pools)).toEqual(['small']);
+  });
+
+  test.each([
+    ['an unknown key', 'maxAge: 1h', 'maxAgo: 1h', 18, 'a known key', '"maxAgo"'],
+    ['a wrong type', 'rows: 100', 'rows: many', 17, '', '"many"'],
+    ['a number without its unit', 'every: 1h', 'every: 60', 25, 'string', '60'],
+    ['a duration that is none', 'maxAge: 1h', 'maxAge: soon', 18, 'a number with a unit', '"soon"'],
+    ['a word that is not one of the choices', 'kind: training', 'kind: trainer', 11, '"training"', '"trainer"'],
+    ['a predicate beyond the grammar', 'value > 3', "value LIKE 'a'", 16, 'BETWEEN', '"value LIKE \'a\'"'],
+    ['a missing key', '            fields: [id, value]\n', '', 13, 'array', 'nothing'],
+    [
+      'a dataset that is not declared',
+      '            dataset: events\n            fields: [id, v',
+      '            dataset: event\n            fields: [id, v',
+      14,
+      'a declared dataset: events',
+      '"event"',
+    ],
+    ['a source that is not declared', 'source: lake', 'source: lak', 8, 'a declared source: lake, db', '"lak"'],
+    ['a table source without a table', 'source: lake, path: events.csv', 'source: db', 8, '`table`', 'nothing'],
+    [
+      'a need that comes after none that is there',
+      '[trainer/sample]',
+      '[trainer/other]',
+      23,
+      'a declared need',
+      '"trainer/other"',
+    ],
+    [
+      'a circle of `after`',
+      'after: [trainer/sample]',
+      'after: [trainer/rest]',
+      10,
+      'circle',
+      'trainer/rest after trainer/rest',
+    ],
+    [
+      'more rows needed than wanted',
+      'rows: 100',
+      'rows: 100\n            minRows: 200',
+      18,
+      'at most rows (100)',
+      '200',
+    ],
+    ['both every and cron', 'every: 1h', 'every: 1h, cron: "0 * * * *"', 25, 'exactly one of `every` and `cron`', ''],
+    ['new rows of a dataset without event time', ', eventTime: at', '', 22, 'no eventTime', '"new"'],
+    ['an id with capitals', '  small:', '  Small:', 3, '', ''],
+    ['a quote that is not closed', 'kind: training', 'kind: "training', 26, 'valid YAML', ''],
+    ['another version', 'version: 1', 'version: 2', 1, '1', '2'],
+  ])('%s is told with its line', (_, from, to, line, expected, got) => {
+    expect(GOOD).toContain(from);
+    const error = refusal(GOOD.replace(from, to));
+    expect(error).toMatchObject({ kind: 'usage', type: 'InvalidConfig' });
+    expect(error.got).toContain(`line ${line}: `);
+    expect(error.expected).toContain(expected);
+    expect(error.got).toContain(got);
+    expect(error.message).not.toContain('undefined');
+  });
+
+  test('all are told together', () => {
+    const error = refusal(GOOD.replace('rows: 100', 'rowz: 100').replace('every: 1h', 'every: often'));
+    expect(error.message).toContain('problems:');
+    expect(error.message).toContain('line 17');
+    expect(error.message).toContain('line 25');
+  });
+
+  test.each(['', '- a list', 'null'])('%j is refused, not crashed on', (text) => {
+    expect(refusal(text)).toMatchObject({ type: 'InvalidConfig' });
+  });
+
+  test('a file that is not there is named', () => {
+    expect(() => loadConfig('no/such/balance.yaml')).toThrow('cannot read no/such/balance.yaml: ENOENT');
+  });
+});
+
+describe('the JSON Schema for editors', () => {
+  const schema = z.fromJSONSchema(configJsonSchema() as never);
+
+  test('takes the balance.yaml of the project and the one above', () => {
+    for (const text of [readFileSync('balance.yaml', 'utf8'), GOOD]) {
+      expect(schema.safeParse(parse(text)).error?.issues).toBeUndefined();
+    }
+  });
+
+  test('refuses an unknown key, a wrong type and a missing key', () => {
+    const wrong = [
+      GOOD.replace('rows: 100', 'rowz: 100'),
+      GOOD.replace('rows: 100', 'rows: many'),
+      GOOD.replace('kind: training\n', 'weight: 1\n'),
+    ];
+    for (const text of wrong) expect(schema.safeParse(parse(text)).success).toBe(false);
+  });
+});
