@@ -26,7 +26,7 @@ import { readJsonFile } from './json-file.js';
 const HELP = `
 FILE is CSV, TSV, Parquet, JSON or NDJSON; the output has its columns and ${WEIGHT_COLUMN} (mean 1), as Parquet or CSV.
 The target is "uniform" (over the classes there are), shares such as 'cat=0.7,dog=0.3', or a JSON file {"cat": 0.7, ...}.
-A class with too few rows is repeated, each row at most ${REPEATS_MAX} times; what is then missing is reported and weighted.
+A label keeps its text: 01 of a CSV file is not 1. A class with too few rows is repeated, each row at most ${REPEATS_MAX} times; what is then missing is reported and weighted.
 The same file, seed and options give the same rows in the same order.
 
 With --split S the rows are divided before the draw: S of them and of --rows for OUT-train, the rest for OUT-validation
@@ -119,7 +119,7 @@ function positive(mixture: Mixture, of: 'missing' | 'shortfall'): Record<string,
 async function mix(path: string, options: Options): Promise<undefined> {
   const target = readTarget(options.target);
   await withEngine(async (session) => {
-    const columns = await loadFile(session, 'source', path, { typed: true });
+    const columns = await loadFile(session, 'source', path, { typed: true, textColumns: [options.labelColumn] });
     requireTableColumn(columns, options.labelColumn, path);
     if (columns.includes(WEIGHT_COLUMN)) {
       const message = `${path} has a column ${WEIGHT_COLUMN} already`;

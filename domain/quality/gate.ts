@@ -6,6 +6,7 @@
  * the limit and total loss quarantines (then most of what the limit protects is gone, and no repair that
  * leans on the majority of the rows can be trusted).
  */
+import { classGap, classGapNoise, countOf, sortedKeys, targetShares, totalOf } from '../analyzers/balance.js';
 import { usageError } from '../types/errors.js';
 
 /** What was measured on one delivery. Counts are rows; fractions lie in [0, 1]; ages are milliseconds. */
@@ -258,37 +259,26 @@ function judgeAge(metrics: GateMetrics, contract: GateContract, dimensions: Reco
   ];
 }
 
-/**
- * Compares shares with the target by total variation, sum |p - q| / 2, less what sampling alone would give:
- * E|p - q| = sqrt(2 p (1 - p) / (pi n)) for a binomial share (mean absolute deviation of its normal limit).
- */
+/** Compares the mix with the target by total variation, less what sampling alone would give (`classGapNoise`). */
 function judgeClasses(metrics: GateMetrics, contract: GateContract, dimensions: Record<string, number>): GateFinding[] {
-  const { classTarget } = contract;
-  if (classTarget === undefined || metrics.classCounts === undefined) return [];
-  const counts = metrics.classCounts;
-  const names = [...new Set([...Object.keys(classTarget), ...Object.keys(counts)])].sort(compareText);
-  const total = names.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
-  const wanted = names.reduce((sum, name) => sum + (classTarget[name] ?? 0), 0);
-  if (total === 0 || wanted === 0) return [];
-  const findings: GateFinding[] = [];
-  let distance = 0;
-  let floor = 0;
-  for (const name of names) {
-    const target = (classTarget[name] ?? 0) / wanted;
-    distance += Math.abs(target - (counts[name] ?? 0) / total) / 2;
-    floor += Math.sqrt((2 * target * (1 - target)) / (Math.PI * total)) / 2;
-    if ((counts[name] ?? 0) > 0 || target * total <= MISSING_CLASS_EXPECTED_ROWS) continue;
-    findings.push({
+  const { classTarget, maxClassGap: limit = DEFAULT_MAX_CLASS_GAP } = contract;
+  const counts = metrics.classCounts ?? {};
+  const total = totalOf(counts);
+  if (classTarget === undefined || total === 0 || totalOf(classTarget) === 0) return [];
+  const shares = targetShares(classTarget, counts);
+  const findings = sortedKeys(shares)
+    .filter((name) => countOf(counts, name) === 0 && shares[name] * total > MISSING_CLASS_EXPECTED_ROWS)
+    .map((name): GateFinding => ({
       kind: 'class-missing',
       column: name,
       severity: 'degrade',
       message: `class ${name} has no rows`,
-      expected: `about ${Math.round(target * total)} rows`,
+      expected: `about ${Math.round(shares[name] * total)} rows`,
       got: '0 rows',
-    });
-  }
+    }));
+  const distance = classGap(shares, counts);
+  const floor = classGapNoise(shares, total);
   dimensions.balance = 1 - distance;
-  const limit = contract.maxClassGap ?? DEFAULT_MAX_CLASS_GAP;
   const severity = severityOf(Math.max(0, distance - floor), limit);
   if (severity === undefined) return findings;
   findings.push({

@@ -9,9 +9,12 @@ export interface CsvTable {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Parses CSV text with a header line. Short rows are padded with `''`; over-long rows are an error. */
+/**
+ * Parses CSV text with a header line. Short rows are padded with `''`; over-long rows are an error.
+ * Only lines without any character are no rows: `,,,` is a row of blank cells, and keeps its row number.
+ */
 export function parseCsv(text: string, name: string): CsvTable {
-  const parsed = Papa.parse<string[]>(text.replace(/^\uFEFF/, ''), { skipEmptyLines: 'greedy' });
+  const parsed = Papa.parse<string[]>(text.replace(/^\uFEFF/, ''), { skipEmptyLines: true });
   if (parsed.data.length === 0) {
     throw usageError({
       type: 'EmptyFile',

@@ -8,14 +8,22 @@ import { extname } from 'node:path';
 import { usageError } from '../../domain/types/errors.js';
 import { openEngine, quoteIdentifier, quoteText, type Session } from './engine.js';
 
-const csv = (path: string, delimiter: string, typed: boolean): string =>
-  `read_csv(${path}, delim = '${delimiter}', quote = '"', escape = '"', header = true, ` +
-  (typed ? 'sample_size = -1)' : 'all_varchar = true)');
+/** `text`: every column as it is written; else typed by its values, but for the columns named. */
+type Typing = 'text' | { readonly textColumns: readonly string[] };
+
+function csv(path: string, delimiter: string, typing: Typing): string {
+  const kept = typing === 'text' ? [] : typing.textColumns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
+  const types =
+    typing === 'text'
+      ? 'all_varchar = true'
+      : `sample_size = -1${kept.length > 0 ? `, types = {${kept.join(', ')}}` : ''}`;
+  return `read_csv(${path}, delim = '${delimiter}', quote = '"', escape = '"', header = true, ${types})`;
+}
 
 /** Endings of the files that can be read, with what reads them. */
-const READERS: Readonly<Record<string, (path: string, typed: boolean) => string>> = {
-  '.csv': (path, typed) => csv(path, ',', typed),
-  '.tsv': (path, typed) => csv(path, '\t', typed),
+const READERS: Readonly<Record<string, (path: string, typing: Typing) => string>> = {
+  '.csv': (path, typing) => csv(path, ',', typing),
+  '.tsv': (path, typing) => csv(path, '\t', typing),
   '.parquet': (path) => `read_parquet(${path})`,
   '.json': (path) => `read_json_auto(${path})`,
   '.ndjson': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
@@ -27,6 +35,11 @@ export const TABLE_FILE_ENDINGS: readonly string[] = Object.keys(READERS);
 /** True for a file name that `loadFile` can read. */
 export function isTableFile(name: string): boolean {
   return Object.hasOwn(READERS, extname(name).toLowerCase());
+}
+
+/** The FROM item that scans a file in place, for a name that `isTableFile`; CSV columns are text unless typed. */
+export function tableScan(path: string, typing: Typing = 'text'): string {
+  return READERS[extname(path).toLowerCase()](quoteText(path), typing);
 }
 
 /** Runs `job` on an engine of its own, which is closed after it. */
@@ -42,6 +55,7 @@ export async function withEngine<T>(job: (session: Session) => Promise<T>): Prom
 /**
  * Loads a file into the temporary table `table`, rows in file order (`rowid`), and returns its column names.
  * @param typed give CSV columns the types of their values; else their text stays as it is
+ * @param textColumns CSV columns whose text stays as it is even so; names that the file lacks are ignored
  * @throws BalanceError `UnreadableFile` when there is no such file, `UnknownFormat` for another ending, `EmptyFile`
  *   for a file without a header
  */
@@ -49,7 +63,7 @@ export async function loadFile(
   session: Session,
   table: string,
   path: string,
-  { typed = false }: { readonly typed?: boolean } = {},
+  { typed = false, textColumns = [] }: { readonly typed?: boolean; readonly textColumns?: readonly string[] } = {},
 ): Promise<readonly string[]> {
   if (!existsSync(path) || !statSync(path).isFile()) {
     throw usageError({
@@ -76,8 +90,15 @@ export async function loadFile(
       got: '0 bytes',
     });
   }
-  const source = READERS[ending](quoteText(path), typed);
-  await session.run(`CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(table)} AS SELECT * FROM ${source}`);
+  const create = (typing: Typing): Promise<unknown> =>
+    session.run(`CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(table)} AS SELECT * FROM ${tableScan(path, typing)}`);
+  if (!typed) await create('text');
+  else if (textColumns.length === 0) await create({ textColumns });
+  else {
+    const described = await session.rows(`DESCRIBE SELECT * FROM ${tableScan(path)}`);
+    const names = described.map((row) => String(row.column_name));
+    await create({ textColumns: textColumns.filter((name) => names.includes(name)) });
+  }
   return tableColumns(session, table);
 }
 

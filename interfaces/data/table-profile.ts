@@ -3,10 +3,10 @@
  * column for its distinct values. Nothing but the aggregates leaves the engine.
  */
 import { existsSync } from 'node:fs';
-import { extname } from 'node:path';
 import { estimateDistinct } from '../../domain/quality/sketch.js';
 import { usageError } from '../../domain/types/errors.js';
-import { quoteIdentifier, quoteText, type Cell, type ResultRow, type Session } from './engine.js';
+import { quoteIdentifier, type Cell, type ResultRow, type Session } from './engine.js';
+import { isTableFile, TABLE_FILE_ENDINGS, tableScan } from './table-file.js';
 
 export interface ColumnFacts {
   readonly name: string;
@@ -25,28 +25,17 @@ export interface ColumnFacts {
   readonly maxLength: number | null;
 }
 
-/** What reads each kind of file; text stays as written. */
-const READERS: Readonly<Record<string, (path: string) => string>> = {
-  '.csv': (path) => `read_csv(${path}, delim = ',', quote = '"', escape = '"', header = true, all_varchar = true)`,
-  '.tsv': (path) => `read_csv(${path}, delim = '\t', quote = '"', escape = '"', header = true, all_varchar = true)`,
-  '.parquet': (path) => `read_parquet(${path})`,
-  '.json': (path) => `read_json_auto(${path})`,
-  '.ndjson': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
-  '.jsonl': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
-};
-
 /**
- * The FROM item that scans a file in place.
+ * The FROM item that scans a file in place; text stays as written.
  *
  * @throws BalanceError `UnreadableFile` if there is no such file, or no reader for its ending
  */
 export function tableSource(path: string): string {
-  const ending = extname(path).toLowerCase();
-  if (Object.hasOwn(READERS, ending) && existsSync(path)) return READERS[ending](quoteText(path));
+  if (isTableFile(path) && existsSync(path)) return tableScan(path);
   throw usageError({
     type: 'UnreadableFile',
     message: `cannot read ${path}`,
-    expected: `a file that exists, with one of the endings ${Object.keys(READERS).join(', ')}`,
+    expected: `a file that exists, with one of the endings ${TABLE_FILE_ENDINGS.join(', ')}`,
     got: path,
   });
 }

@@ -169,6 +169,25 @@ describe('balance mix', () => {
     expect(readFileSync(out, 'utf8').split('\n')[0]).toBe('id,owner,label,size,sample_weight');
   });
 
+  it('keeps the text of the labels of a CSV file: 01 is neither 1 nor 1.0', async () => {
+    const path = join(folder, 'codes.csv');
+    const rows = Array.from({ length: 30 }, (_, i) => `${i},${['01', '1', '1.0'][i % 3]}`);
+    writeFileSync(path, ['id,label', ...rows, '30,""'].join('\n') + '\n');
+    const out = join(folder, 'codes-out.csv');
+    const { report } = await run(path, ...common('--target', '01=1,1=1,1.0=2', '--rows', '20', '--out', out));
+    expect(report()).toMatchObject({ unlabelled: 1, files: [{ rows: 20, gapAfter: 0 }] });
+    const labels = readFileSync(out, 'utf8')
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split(',')[1]);
+    expect(labels.sort()).toEqual([
+      ...Array<string>(5).fill('01'),
+      ...Array<string>(5).fill('1'),
+      ...Array<string>(10).fill('1.0'),
+    ]);
+  });
+
   it.each([
     ['an unknown label column', 'MissingColumn', ['--label-column', 'no', '--target', 'uniform']],
     [
