@@ -51,7 +51,7 @@ export async function runUp(settings: UpSettings): Promise<number> {
     await stayUp(embedded, worker, loaded, interrupted.signal);
     return interrupted.signal.aborted ? EXIT_CODES.interrupted : 0;
   } finally {
-    if (!settings.once) say('stopping');
+    if (!settings.once && started.length > 0) say('stopping');
     for (const stop of started.reverse())
       await stop().catch((error: unknown) => say(`while stopping: ${(error as Error).message}`));
     interrupted.release();
