@@ -21,9 +21,17 @@ export interface StoredFile {
   readonly fileBytes: number;
 }
 
+/** A file whose content is written, on its way into the cache. */
+export interface Written {
+  /** Settles when the file is on the disk under its content's name, or was removed because that failed. */
+  readonly stored: Promise<StoredFile>;
+}
+
 export interface FileCache extends CacheFiles {
-  /** Lets `write` fill a new file, then moves it to its content's name. Nothing is left behind when `write` fails. */
-  store(write: (temporaryPath: string) => Promise<void>): Promise<StoredFile>;
+  /** Files older than `writtenBeforeMs` whose digest begins with this hex digit, a folder of the cache at a time. */
+  older(digit: string, writtenBeforeMs: number): AsyncGenerator<readonly string[]>;
+  /** Lets `write` fill a new file and resolves as soon as it is filled. Nothing is left behind on failure. */
+  write(write: (temporaryPath: string) => Promise<void>): Promise<Written>;
 }
 
 /** sha256 of a file's content in hex. */
@@ -48,25 +56,37 @@ export function fileCache(root: string): FileCache {
     });
   };
   return {
-    async store(write) {
+    async write(write) {
       await (prepared ??= prepare(temporary));
       const temporaryPath = join(temporary, `${randomUUID()}.parquet`);
-      try {
-        await write(temporaryPath);
-        const fileBytes = await syncToDisk(temporaryPath);
-        const digest = await fileDigest(temporaryPath);
-        const path = `${digest.slice(0, 2)}/${digest}.parquet`;
-        await mkdir(dirname(join(root, path)), { recursive: true });
-        await rename(temporaryPath, join(root, path));
-        return { digest, path, fileBytes };
-      } catch (error) {
-        await rm(temporaryPath, { force: true });
-        throw error;
-      }
+      const cleaned = async <T>(step: Promise<T>): Promise<T> => {
+        try {
+          return await step;
+        } catch (error) {
+          await rm(temporaryPath, { force: true });
+          throw error;
+        }
+      };
+      await cleaned(write(temporaryPath));
+      const stored = cleaned(intoPlace(root, temporaryPath));
+      // Whoever waits sees the failure; a reader that has failed before it waits must not end the process.
+      stored.catch(() => undefined);
+      return { stored };
     },
     async has(path, fileBytes) {
       const found = await stat(located(path)).catch(() => null);
       return found !== null && found.isFile() && found.size === fileBytes;
+    },
+    async *older(digit, writtenBeforeMs) {
+      const names = await readdir(root).catch(() => []);
+      for (const name of names.filter((one) => /^[0-9a-f]{2}$/.test(one) && one.startsWith(digit)).sort()) {
+        const paths: string[] = [];
+        for (const file of (await readdir(join(root, name))).sort()) {
+          const found = await stat(join(root, name, file)).catch(() => null);
+          if (found !== null && found.isFile() && found.mtimeMs < writtenBeforeMs) paths.push(`${name}/${file}`);
+        }
+        if (paths.length > 0) yield paths;
+      }
     },
     async remove(paths, writtenBeforeMs) {
       for (const path of paths) {
@@ -75,6 +95,16 @@ export function fileCache(root: string): FileCache {
       }
     },
   };
+}
+
+/** Makes a file durable and gives it its content's name. */
+async function intoPlace(root: string, temporaryPath: string): Promise<StoredFile> {
+  const fileBytes = await syncToDisk(temporaryPath);
+  const digest = await fileDigest(temporaryPath);
+  const path = `${digest.slice(0, 2)}/${digest}.parquet`;
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await rename(temporaryPath, join(root, path));
+  return { digest, path, fileBytes };
 }
 
 async function syncToDisk(path: string): Promise<number> {

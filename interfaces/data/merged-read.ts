@@ -11,13 +11,16 @@ import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { cellBytesSql, columnNamed, type SourceColumn } from './columns.js';
 import { arrivedSql, predicateColumns, scanNeed, type DatasetScope } from './dataset-scope.js';
 import type { Session } from './engine.js';
-import type { FileCache } from './file-cache.js';
+import type { FileCache, StoredFile } from './file-cache.js';
 import { Bindings, predicateSql } from './predicate-sql.js';
 import { RankedPool } from './ranked-pool.js';
 import { cutSlice, writeSlice } from './slice.js';
+import { SliceMeter } from './slice-metrics.js';
 
 /** From this many distinct predicates on, the scan's filter and order are made for the crowd (see `coarse`, `pivot`). */
 const CROWD = 32;
+/** Files on their way into the cache while the next slice is cut: the disk is kept busy, half of Node's four I/O threads stay free. */
+const STORES_AT_ONCE = 2;
 
 /**
  * Serves all slices by one scan.
@@ -44,17 +47,26 @@ export async function readMerged(
   // Equal slices are cut once; those of one seed follow one another, as they share the pool's ranks.
   const distinct = new Map(read.slices.map((slice) => [contentOf(slice), slice]));
   const pool = new RankedPool(session, rows, [...distinct.values()]);
+  const meter = await SliceMeter.over(at, read.slices, session);
+  const files: Promise<StoredFile>[] = [];
+  const ordered = [...distinct.values()].sort((a, b) => a.seed - b.seed);
+  for (const slice of ordered) {
+    const count = await cutSlice(slice, at, session, pool);
+    await meter.add(slice, count);
+    const { stored } = await writeSlice(slice, at, session, cache);
+    files.push(stored);
+    if (files.length >= STORES_AT_ONCE) await files.at(-STORES_AT_ONCE);
+  }
+  const metrics = await meter.finish();
   const results = new Map<string, SliceResult>();
-  await session.run('CREATE TEMP TABLE used (pos BIGINT)');
-  for (const slice of [...distinct.values()].sort((a, b) => a.seed - b.seed)) {
-    await cutSlice(slice, at, session, pool);
-    await session.run('INSERT INTO used SELECT pos FROM slice');
-    results.set(contentOf(slice), await writeSlice(slice, at, session, cache));
+  for (const [index, file] of (await Promise.all(files)).entries()) {
+    const slice = ordered[index];
+    results.set(contentOf(slice), { id: slice.id, ...file, ...metrics.get(slice)! });
   }
   const fields = [...new Set(read.slices.flatMap((slice) => slice.fields))];
   const width = fields.map((name) => cellBytesSql(columnNamed(columns, name))).join(' + ') || '0';
   const [union] = await session.rows(
-    `SELECT count(*) AS n, coalesce(sum(${width}), 0) AS bytes FROM pool WHERE rowid IN (SELECT pos FROM used)`,
+    `SELECT count(*) AS n, coalesce(sum(${width}), 0) AS bytes FROM pool WHERE rowid IN (SELECT pos FROM used UNION ALL SELECT pos FROM cuts)`,
   );
   return {
     id: read.id,
