@@ -1,5 +1,6 @@
 /** The connection: postgres.js under Drizzle, column names in snake case, migrations applied under a lock. */
 import { fileURLToPath } from 'node:url';
+import { sql } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
@@ -20,22 +21,26 @@ export interface DatabaseHandle {
 const MIGRATION_LOCK = 0x62616c;
 
 export function openDatabase(url: string, options: { readonly connectionsMax?: number } = {}): DatabaseHandle {
-  const sql = postgres(url, {
+  const connections = postgres(url, {
     max: options.connectionsMax ?? 8,
     connect_timeout: 10,
     idle_timeout: 60,
     onnotice: () => undefined,
     connection: { application_name: 'balance' },
   });
-  return { db: drizzle(sql, { schema, casing: 'snake_case' }), sql, close: () => sql.end({ timeout: 5 }) };
+  return {
+    db: drizzle(connections, { schema, casing: 'snake_case' }),
+    sql: connections,
+    close: () => connections.end({ timeout: 5 }),
+  };
 }
 
 /** Brings the schema up to date. Safe when several processes start together. */
 export async function migrateDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, connect_timeout: 10, onnotice: () => undefined });
+  const connection = postgres(url, { max: 1, connect_timeout: 10, onnotice: () => undefined });
   try {
-    await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-    await migrate(drizzle(sql), { migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)) });
+    await connection`select pg_advisory_lock(${MIGRATION_LOCK})`;
+    await migrate(drizzle(connection), { migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)) });
   } catch (cause) {
     throw new BalanceError(
       'unreachable',
@@ -47,13 +52,19 @@ export async function migrateDatabase(url: string): Promise<void> {
       { cause },
     );
   } finally {
-    await sql.end({ timeout: 5 });
+    await connection.end({ timeout: 5 });
   }
 }
 
-/** Splits rows so that one statement stays below PostgreSQL's 65,535 parameters. */
-export function chunked<T>(rows: readonly T[], columns: number): T[][] {
-  const size = Math.floor(60_000 / columns);
+/**
+ * For transactions that join what was just written in bulk: before statistics know of it, the planner expects a few rows
+ * and may loop over all pairs of 10,000 requests.
+ */
+export const HASH_JOINS = sql`set local enable_nestloop = off`;
+
+/** Splits rows, all of the same columns, so that one statement stays below PostgreSQL's 65,535 parameters. */
+export function chunked<T extends object>(rows: readonly T[]): T[][] {
+  const size = Math.floor(65_000 / Math.max(1, ...rows.slice(0, 1).map((row) => Object.keys(row).length)));
   const chunks: T[][] = [];
   for (let start = 0; start < rows.length; start += size) chunks.push(rows.slice(start, start + size));
   return chunks;

@@ -1,7 +1,7 @@
 /** The one transaction that ends a decision: what was decided, what was delivered, who is told. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
-import { chunked, type Database, type Queryable } from './client.js';
+import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
 import { DEMAND } from './history-store.js';
 import { cacheEntries, cycles, decisions, deliveries, outbox } from './schema.js';
 import { charge, insertStage } from './stage-store.js';
@@ -24,6 +24,7 @@ export function createCloseStore(db: Database): CloseStore {
 
 async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: number): Promise<ClosedDecision> {
   const { tenant, pool, decisionId } = ref;
+  await tx.execute(HASH_JOINS);
   const [decision] = await tx.select().from(decisions).where(decisionOf(ref)).for('update');
   if (decision === undefined) throw new Error(`decision ${decisionId} was never opened`);
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
@@ -42,7 +43,9 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   );
   await insertResponses(tx, ref, closing, delivered, cancelled, now);
 
-  const cache = closing.cache.map((entry) => ({
+  // Equal requests of one cycle have one result.
+  const results = new Map(closing.cache.map((entry) => [`${entry.shape} ${entry.contentId} ${entry.asOfMs}`, entry]));
+  const cache = [...results.values()].map((entry) => ({
     tenant,
     pool,
     ...entry,
@@ -51,7 +54,7 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
     createdAt: now,
     usedAt: now,
   }));
-  for (const chunk of chunked(cache, 9)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
+  for (const chunk of chunked(cache)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
   await charge(tx, ref, closing.settle, nowMs);
   await addMetrics(tx, ref, closing);
   const { outcome, risk, summary, reasons, impact, digest } = closing;
@@ -98,7 +101,7 @@ async function insertDeliveries(
     leaseUntil: new Date(leaseUntilMs),
     createdAt: now,
   }));
-  for (const chunk of chunked(values, 22)) await tx.insert(deliveries).values(chunk).onConflictDoNothing();
+  for (const chunk of chunked(values)) await tx.insert(deliveries).values(chunk).onConflictDoNothing();
   // A file that was evicted and has been written again is there again.
   const paths = JSON.stringify([...new Set(values.map(({ path }) => path))]);
   await tx.execute(sql`delete from removed_files where path in (select jsonb_array_elements_text(${paths}::jsonb))`);
@@ -162,7 +165,7 @@ async function insertResponses(
       .map(({ requestId, ...why }) => row(requestId, why)),
     ...[...cancelled].map((requestId) => row(requestId, { state: 'cancelled' })),
   ];
-  for (const chunk of chunked(rows, 9)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  for (const chunk of chunked(rows)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
   const payload = { decisionId, outcome: closing.outcome, summary: closing.summary };
   await tx
     .insert(outbox)

@@ -5,7 +5,7 @@ import { BalanceError } from '../domain/types/errors.js';
 import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import type { WorkItem } from '../domain/decision/work.js';
-import { chunked, type Database, type Queryable } from './client.js';
+import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
 import { cancelRequested, OUTBOX_CHANNEL } from './close-store.js';
 import { nameUuid } from './ids.js';
 import { cycles, decisions, deliveries, outbox, pools, poolVersions, requests } from './schema.js';
@@ -32,6 +32,7 @@ async function open(
   versions: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { tenant, pool, decisionId } = input;
+  await tx.execute(HASH_JOINS);
   const inPool = and(eq(pools.tenant, tenant), eq(pools.pool, pool));
   // The pool's row is locked first: cycles of one pool open one after the other.
   const [row] = await tx.select().from(pools).where(inPool).for('update');
@@ -138,7 +139,7 @@ async function insertNeeds(
       createdAt: openedAt,
     };
   });
-  for (const chunk of chunked(rows, 20)) await tx.insert(requests).values(chunk).onConflictDoNothing();
+  for (const chunk of chunked(rows)) await tx.insert(requests).values(chunk).onConflictDoNothing();
 }
 
 function needsOf(definition: PoolDefinition): { model: string; priority: number; need: NeedDefinition }[] {
@@ -307,7 +308,7 @@ async function abandon(
     message('decision', decisionId, { outcome, summary }),
     ...[...cancelled].map((requestId) => message('response', requestId, { requestId, state: 'cancelled' })),
   ];
-  for (const chunk of chunked(messages, 9)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  for (const chunk of chunked(messages)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
   await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
   return { outcome, summary };
 }

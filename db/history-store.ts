@@ -88,7 +88,7 @@ export function createSeriesStore(db: Database): SeriesStore {
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
         await keepStates(tx, ref, states, nowMs);
-        for (const chunk of chunked(made, 11)) {
+        for (const chunk of chunked(made)) {
           const rows = chunk.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
           await tx.insert(forecasts).values(rows).onConflictDoNothing();
         }
@@ -99,7 +99,7 @@ export function createSeriesStore(db: Database): SeriesStore {
 
 async function keepStates(tx: Queryable, ref: PoolRef, states: readonly SeriesState[], nowMs: number): Promise<void> {
   const { tenant, pool } = ref;
-  for (const chunk of chunked(states, 7)) {
+  for (const chunk of chunked(states)) {
     await tx
       .insert(seriesStates)
       .values(chunk.map((state) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) })))

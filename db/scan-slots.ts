@@ -30,7 +30,7 @@ export function createScanSlots(url: string): WorkerScanSlots {
     let locked = false;
     try {
       const [row] = await sql<{ locked: boolean }[]>`select pg_try_advisory_lock(${keyOf(source)}, ${slot}) as locked`;
-      locked = row?.locked === true;
+      locked = row?.locked ?? false;
     } finally {
       if (!locked) held.delete(name);
     }

@@ -61,10 +61,7 @@ export function createPlanStore(db: Database): PlanStore {
     savePlan: (ref, record, planned, charges, nowMs) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        for (const chunk of chunked(
-          planned.map((batch) => toBatchRow(ref, batch)),
-          14,
-        ))
+        for (const chunk of chunked(planned.map((batch) => toBatchRow(ref, batch))))
           await tx.insert(batches).values(chunk).onConflictDoNothing();
         await charge(tx, ref, charges, nowMs);
       }),
