@@ -77,6 +77,7 @@ const deliveryRow = (request: Row, more: Row = {}): Row => ({
     digest: 'a',
     rows: 1,
     bytes: 1,
+    file_bytes: 1,
   },
   ...{
     charged_bytes: 1,
@@ -328,7 +329,7 @@ describe('housekeeping', () => {
       'deliveries',
       deliveryRow(request, {
         path: 'leased',
-        report: '{"slice":{"fileBytes":100}}',
+        file_bytes: 100,
         created_at: iso(nowMs - 9 * HOUR),
         lease_until: iso(nowMs + HOUR),
       }),
@@ -370,12 +371,12 @@ describe('housekeeping', () => {
       });
     }
     await insert('requests', requestRow({ created_at: iso(nowMs - 99 * 24 * HOUR) }));
-    expect(await prune(database.db, nowMs)).toBe(1);
+    expect(await prune(database.db, nowMs)).toMatchObject({ decisions: 1 });
     const [counts] = await database.sql<Record<string, number>[]>`
       select (select count(*)::int from cycles) as cycles, (select count(*)::int from decisions) as decisions,
         (select count(*)::int from requests) as requests, (select count(*)::int from metric_history) as metrics`;
     expect(counts).toEqual({ cycles: 1, decisions: 1, requests: 2, metrics: 1 });
-    expect(await prune(database.db, nowMs)).toBe(0);
+    expect(await prune(database.db, nowMs)).toMatchObject({ decisions: 0 });
   });
 });
 

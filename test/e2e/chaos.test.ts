@@ -90,7 +90,7 @@ function workerProcess(hold: boolean): { child: ChildProcess; said: (line: strin
   );
   children.push(child);
   const lines: string[] = [];
-  createInterface({ input: child.stdout! }).on('line', (line) => lines.push(line));
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   return { child, said: (line) => until(`the worker says ${line}`, () => lines.includes(line), 60) };
 }
 

@@ -26,7 +26,7 @@ function disturbed(fail: (write: string, call: number) => 'before' | 'after' | '
   return (deps: Dependencies): Dependencies => {
     const ports = deps as unknown as Record<string, Record<string, Method>>;
     const wrapped = Object.entries(WRITES).map(([port, methods]) => {
-      const original = ports[port]!;
+      const original = ports[port];
       const replaced = methods.map((method): [string, Method] => [
         method,
         async (...args) => {
@@ -37,8 +37,8 @@ function disturbed(fail: (write: string, call: number) => 'before' | 'after' | '
           calls.set(write, call);
           const how = fail(write, call);
           if (how === 'before') throw new Error(`${write} failed before its effect`);
-          const result = await original[method]!(...args);
-          if (how === 'twice') await original[method]!(...args);
+          const result = await original[method](...args);
+          if (how === 'twice') await original[method](...args);
           if (how === 'after') throw new Error(`${write} failed after its effect`);
           done.push(write);
           return result;
@@ -80,7 +80,7 @@ async function counts(): Promise<Record<string, number>> {
       (select count(*)::int from deliveries) as deliveries, (select count(*)::int from outbox where kind = 'response') as responses,
       (select count(*)::int from outbox where published_at is null) as unpublished, (select count(*)::int from batches) as batches,
       (select count(*)::int from decision_stages) as stages`;
-  return row!;
+  return row;
 }
 
 describe('exactly once', () => {
@@ -103,12 +103,12 @@ describe('exactly once', () => {
       batches: 2,
     });
     // What is charged is what was taken: the bucket of 10 s holds its burst less the reads, not less twice the reads.
-    const charged = deliveries.reduce((sum, { bytes }) => sum + bytes, 0) + full.requests[0]!.delivery!.chargedBytes;
+    const charged = deliveries.reduce((sum, { bytes }) => sum + bytes, 0) + full.requests[0].delivery!.chargedBytes;
     const [bucket] = await balance.database.sql<
       { tokens: number }[]
     >`select tokens from budgets where resource = 'bytes:lake'`;
-    expect(bucket!.tokens).toBeGreaterThanOrEqual(10e6 - charged - 1);
-    expect(bucket!.tokens).toBeLessThanOrEqual(10e6);
+    expect(bucket.tokens).toBeGreaterThanOrEqual(10e6 - charged - 1);
+    expect(bucket.tokens).toBeLessThanOrEqual(10e6);
   });
 
   test('two workers do the same activity at the same time: a zombie finishes beside its successor', async () => {
@@ -116,8 +116,8 @@ describe('exactly once', () => {
     const { activities } = balance.worker.composition;
     const [row] = await balance.database.sql<
       { decision_id: string }[]
-    >`select decision_id from requests where id = ${ids[0]!}`;
-    const ref = { ...balance.pool, decisionId: row!.decision_id };
+    >`select decision_id from requests where id = ${ids[0]}`;
+    const ref = { ...balance.pool, decisionId: row.decision_id };
     const before = await counts();
     const { MockActivityEnvironment } = await import('@temporalio/testing');
     const again = (run: (...args: never[]) => Promise<unknown>, input: unknown): Promise<unknown> =>
@@ -141,7 +141,7 @@ describe('exactly once', () => {
     const [decision] = await balance.database.sql<
       { outcome: string }[]
     >`select outcome from decisions where id = ${ref.decisionId}`;
-    expect(decision!.outcome).toBe('delivered');
+    expect(decision.outcome).toBe('delivered');
   });
 
   test('every activity of a fresh decision runs twice at the same time', async () => {
@@ -153,16 +153,16 @@ describe('exactly once', () => {
     const { MockActivityEnvironment } = await import('@temporalio/testing');
     const decisionId = '11111111-1111-4111-8111-111111111111';
     const ref = { ...balance.pool, decisionId };
-    const twice = async (run: (...args: never[]) => Promise<unknown>, input: unknown): Promise<unknown[]> =>
-      Promise.all([1, 2].map(() => new MockActivityEnvironment().run(run as never, input as never)));
-    await twice(activities.openDecision, { ...ref, trigger: 'manual', asOfMs: null, workflowId: 'w', runId: 'r' });
-    await twice(activities.analyze, ref);
-    await twice(activities.predict, ref);
-    const [first, second] = (await twice(activities.batch, ref)) as { batches: { batchId: string }[] }[];
+    const twice = async (name: keyof typeof activities, input: unknown): Promise<unknown[]> =>
+      Promise.all([1, 2].map(() => new MockActivityEnvironment().run(activities[name] as never, input as never)));
+    await twice('openDecision', { ...ref, trigger: 'manual', asOfMs: null, workflowId: 'w', runId: 'r' });
+    await twice('analyze', ref);
+    await twice('predict', ref);
+    const [first, second] = (await twice('batch', ref)) as { batches: { batchId: string }[] }[];
     expect(first).toEqual(second);
-    for (const { batchId } of first!.batches) await twice(activities.readBatch, { ...ref, batchId });
-    await twice(activities.qualityCheck, ref);
-    const closed = await twice(activities.coordinate, ref);
+    for (const { batchId } of first.batches) await twice('readBatch', { ...ref, batchId });
+    await twice('qualityCheck', ref);
+    const closed = await twice('coordinate', ref);
     expect(closed[0]).toEqual(closed[1]);
     expect((await balance.client.waitForDelivery(id)).rows).toBe(12);
     expect(await counts()).toMatchObject({ decisions: 1, deliveries: 2, responses: 2, stages: 5 });

@@ -18,6 +18,7 @@ export function batchInputs(items: readonly WorkItem[], bytes: number, more: Par
   const columns = { x: 10, y: 10, z: 10, k: 10 };
   return {
     ...{ nowMs: 60_000, asOfMs: 60_000, windowMs: 10_000, items, refused: [], attempts: {}, aheadRows: {}, hits: [] },
+    windowsPerStep: 1,
     ...{ criticality: {}, predictions: [], resample: {} },
     datasets: [
       {
