@@ -1,5 +1,11 @@
 /** Stage 1: describe every dataset that is asked of, measure what matches each item, analyze. */
-import { analyze, analyzeReasons, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
+import {
+  analyze,
+  analyzeReasons,
+  type AnalyzeInputs,
+  type AnalyzeOutcome,
+  type DatasetFailure,
+} from '../domain/decision/analyze.js';
 import type { DatasetFacts, ItemFacts, Refusal, WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
@@ -75,7 +81,7 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
 
 interface Inspection {
   readonly facts: DatasetFacts | null;
-  readonly failure: { readonly dataset: string; readonly type: string; readonly reason: string } | null;
+  readonly failure: DatasetFailure | null;
   readonly items: readonly ItemFacts[];
   readonly rejected: readonly Refusal[];
 }
@@ -92,7 +98,14 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
   }
   const columns = new Set(state.columns.map(({ name }) => name));
   const items = context.items.filter((item) => item.dataset === id && usable(item, columns));
-  const { answers, rejected } = await measure(deps, context, dataset, items, signal);
+  let measured: Measured;
+  try {
+    measured = await measure(deps, context, dataset, items, signal);
+  } catch (error) {
+    return { facts: null, failure: failureOf(id, error), items: [], rejected: [] };
+  }
+  const { answers, rejected } = measured;
+  const wrong = new Set(rejected.map(({ itemId }) => itemId));
   return {
     facts: {
       id,
@@ -106,18 +119,17 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
     },
     failure: null,
     items: items.flatMap((item) => {
-      if (rejected.some(({ itemId }) => itemId === item.id)) return [];
+      if (wrong.has(item.id)) return [];
       return [factsOf(item, answers.get(questionOf(item)), state)];
     }),
     rejected,
   };
 }
 
-/** Only transient failures are worth a retry of the whole stage; what the caller must mend is told per dataset. */
-function failureOf(dataset: string, error: unknown): { dataset: string; type: string; reason: string } {
-  if (error instanceof BalanceError && error.kind === 'usage')
-    return { dataset, type: error.type, reason: error.message };
-  throw error;
+/** A source that does not answer makes its items wait; one that is declared wrongly has them refused. The other datasets go on. */
+function failureOf(dataset: string, error: unknown): DatasetFailure {
+  if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+  return { dataset, type: error.type, reason: error.message, transient: error.kind === 'unreachable' };
 }
 
 function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {
@@ -134,13 +146,18 @@ function questionOf(item: WorkItem): string {
   return JSON.stringify([item.where, [...item.fields].sort(), item.classColumn]);
 }
 
+interface Measured {
+  readonly answers: ReadonlyMap<string, MeasureAnswer>;
+  readonly rejected: readonly Refusal[];
+}
+
 async function measure(
   deps: StageDependencies,
   context: CycleContext,
   dataset: DatasetRef,
   items: readonly WorkItem[],
   signal: AbortSignal,
-): Promise<{ answers: ReadonlyMap<string, MeasureAnswer>; rejected: readonly Refusal[] }> {
+): Promise<Measured> {
   const questions = new Map<string, MeasureAsk>();
   // Needs first: their facts must be exact; requests with a row limit are bounded by it.
   const ordered = [...items].sort((a, b) => (a.kind === b.kind ? (a.id < b.id ? -1 : 1) : a.kind === 'need' ? -1 : 1));
@@ -151,49 +168,42 @@ async function measure(
   }
   const asks = [...questions.values()];
   if (asks.length === 0) return { answers: new Map(), rejected: [] };
-  try {
-    const answers = await deps.data.measure(dataset, context.asOfMs, asks, signal);
-    return { answers: new Map(answers.map((answer) => [answer.id, answer])), rejected: [] };
-  } catch (error) {
-    if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
-    return measureOneByOne(deps, context, dataset, items, asks, signal);
-  }
-}
-
-/** One of the questions is wrong (a value that does not fit its column): find which, and tell only its askers. */
-async function measureOneByOne(
-  deps: StageDependencies,
-  context: CycleContext,
-  dataset: DatasetRef,
-  items: readonly WorkItem[],
-  asks: readonly MeasureAsk[],
-  signal: AbortSignal,
-): Promise<{ answers: ReadonlyMap<string, MeasureAnswer>; rejected: readonly Refusal[] }> {
-  const answers = new Map<string, MeasureAnswer>();
   const wrong = new Map<string, BalanceError>();
-  for (const ask of asks) {
-    try {
-      for (const answer of await deps.data.measure(dataset, context.asOfMs, [ask], signal))
-        answers.set(answer.id, answer);
-    } catch (error) {
-      if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
-      wrong.set(ask.id, error);
-    }
-  }
+  const ask = (some: readonly MeasureAsk[]) => deps.data.measure(dataset, context.asOfMs, some, signal);
+  const answers = await measureHalving(ask, asks, wrong);
   const rejected = items.flatMap((item): Refusal[] => {
     const error = wrong.get(questionOf(item));
-    return error === undefined
-      ? []
-      : [
-          {
-            itemId: item.id,
-            type: error.type,
-            reason: error.message,
-            ...(error.hint === undefined ? {} : { hint: error.hint }),
-          },
-        ];
+    if (error === undefined) return [];
+    return [
+      {
+        itemId: item.id,
+        type: error.type,
+        reason: error.message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      },
+    ];
   });
-  return { answers, rejected };
+  return { answers: new Map(answers.map((answer) => [answer.id, answer])), rejected };
+}
+
+/** One of the questions is wrong (a value that does not fit its column): halving finds it, and tells only its askers. */
+async function measureHalving(
+  ask: (asks: readonly MeasureAsk[]) => Promise<readonly MeasureAnswer[]>,
+  asks: readonly MeasureAsk[],
+  wrong: Map<string, BalanceError>,
+): Promise<readonly MeasureAnswer[]> {
+  try {
+    return await ask(asks);
+  } catch (error) {
+    if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
+    if (asks.length === 1) {
+      wrong.set(asks[0].id, error);
+      return [];
+    }
+    const middle = Math.ceil(asks.length / 2);
+    const left = await measureHalving(ask, asks.slice(0, middle), wrong);
+    return [...left, ...(await measureHalving(ask, asks.slice(middle), wrong))];
+  }
 }
 
 function factsOf(item: WorkItem, answer: MeasureAnswer | undefined, state: DatasetState): ItemFacts {

@@ -2,6 +2,7 @@
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
 import { planBatch, type BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchInputs, ResourceLimit } from '../domain/decision/batch-inputs.js';
+import { stepMsOf } from '../domain/decision/steps.js';
 import type { PredictOutcome } from '../domain/decision/predict.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes } from '../domain/types/units.js';
@@ -67,7 +68,7 @@ export function planInputs(
     items: analyzed.items,
     facts: analyzed.facts,
     datasets: analyzed.datasets,
-    refused: analysis.refusals.map(({ itemId }) => itemId),
+    refused: [...analysis.refusals, ...analysis.waiting].map(({ itemId }) => itemId),
     criticality: analysis.criticality,
     resample: analysis.resample,
     predictions: predicted.predictions,
@@ -103,6 +104,7 @@ async function gather(
     nowMs,
     asOfMs,
     windowMs: definition.window,
+    windowsPerStep: definition.clock.kind === 'replay' ? 1 : Math.max(1, stepMsOf(definition) / definition.window),
     models: Object.fromEntries(
       Object.entries(definition.models).map(([id, { weight, priority }]) => [id, { weight, priority }]),
     ),
@@ -152,9 +154,9 @@ async function findHits(
   const found = new Map((await deps.plans.cached(context, asks, context.asOfMs)).map((hit) => [hit.shape, hit]));
   const hits: (CacheHit & { itemId: string })[] = [];
   for (const [index, item] of asking.entries()) {
-    const { shape, minAsOfMs } = asks[index];
+    const { shape, minAsOfMs, contentId } = asks[index];
     const hit = found.get(shape);
-    if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
+    if (hit === undefined || hit.asOfMs < minAsOfMs || (contentId !== null && hit.contentId !== contentId)) continue;
     if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
   }
   return hits;

@@ -68,7 +68,8 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
     grants: plan.grants,
     verdicts: (checked.outcome as QualityOutcome).verdicts,
     refusals: [...analysis.refusals, ...plan.refusals],
-    waiting: plan.waiting,
+    waiting: [...analysis.waiting, ...plan.waiting],
+    nowMs: facts.nowMs,
     failed: results.flatMap(({ itemId, failure }) => (failure === null ? [] : [{ itemId, ...failure }])),
   };
 }
@@ -97,9 +98,13 @@ async function closingOf(
   const itemOf = new Map(items.map((item) => [item.id, item]));
   const rowsOf = new Map(facts.facts.map((fact) => [fact.itemId, fact.rows]));
   const demand: Record<string, number> = {};
-  for (const item of items)
-    demand[`${item.model}/${item.dataset}`] =
-      (demand[`${item.model}/${item.dataset}`] ?? 0) + (item.rows ?? rowsOf.get(item.id) ?? 0);
+  const waits = new Set(outcome.waiting.map(({ itemId }) => itemId));
+  for (const item of items) {
+    // A waiting request is counted once, when it ends; a slice of the past was counted in its own time.
+    if (context.trigger === 'backfill' || (item.kind === 'request' && waits.has(item.id))) continue;
+    const series = `${item.model}/${item.dataset}`;
+    demand[series] = (demand[series] ?? 0) + (item.rows ?? rowsOf.get(item.id) ?? 0);
+  }
   const delivered: Record<string, number> = {};
   for (const { model, chargedBytes } of deliveries) delivered[model] = (delivered[model] ?? 0) + chargedBytes;
   return {
@@ -112,7 +117,7 @@ async function closingOf(
     digest,
     deliveries,
     ended: outcome.ended.map(({ itemId, ...end }) => ({ requestId: itemId, ...end })),
-    waiting: plan.waiting,
+    waiting: outcome.waiting,
     cache: results.flatMap(({ itemId, served, slice, asOfMs: at, contentId }) => {
       const item = itemOf.get(itemId)!;
       return slice === null || served === 'cache' || item.kind === 'need'

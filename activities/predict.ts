@@ -27,7 +27,7 @@ export function createPredict(deps: StageDependencies) {
       if (stored !== null) return { summary: summarise(stored.outcome as PredictOutcome) };
       const context = await deps.contextOf(ref);
       const analyzed = await loadStage(deps, ref, 'analyze');
-      const { inputs, learn } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
+      const { inputs, ahead } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
       const { predictions, snapshots } = predict(inputs);
       const outcome = { predictions };
       const record = recordOf(deps, 'predict', startedMs, {
@@ -37,14 +37,11 @@ export function createPredict(deps: StageDependencies) {
         reasons: predictReasons({ predictions, snapshots }),
         degraded: false,
       });
-      const states = learn
-        ? inputs.series.map(({ series, upToMs }): SeriesState => ({
-            series,
-            stepMs: inputs.stepMs,
-            upToMs,
-            snapshot: snapshots[series],
-          }))
-        : [];
+      const states = inputs.series
+        .filter(({ series }) => !ahead.has(series))
+        .map(({ series, upToMs }): SeriesState => {
+          return { series, stepMs: inputs.stepMs, upToMs, snapshot: snapshots[series] };
+        });
       const forecasts = predictions.flatMap(({ series, method, reliable, steps }) =>
         steps.map((step) => ({ series, method, reliable, level: FORECAST_LEVEL, ...step })),
       );
@@ -63,7 +60,7 @@ async function gather(
   deps: StageDependencies,
   context: CycleContext,
   analyzed: AnalyzeInputs,
-): Promise<{ inputs: PredictInputs; learn: boolean }> {
+): Promise<{ inputs: PredictInputs; ahead: ReadonlySet<string> }> {
   const { definition, asOfMs } = context;
   const stepMs = stepMsOf(definition);
   // The step that ends now may still grow: only steps before it are learned.
@@ -73,13 +70,18 @@ async function gather(
   );
   const names = [...new Set([...declared, ...context.items.map((item) => `${item.model}/${item.dataset}`)])].sort();
   const stored = await deps.series.load(context, names);
-  const states = new Map(
-    stored.filter((state) => isRestorable(state.snapshot as SeriesSnapshot)).map((state) => [state.series, state]),
-  );
-  // A slice of the past must not see what was learned after it: it learns afresh, and keeps nothing.
-  const learn = [...states.values()].every((state) => state.upToMs <= upToMs && state.stepMs === stepMs);
-  const known = (name: string) => (learn ? states.get(name) : undefined);
   const fromMs = upToMs - FIRST_HISTORY_STEPS * stepMs;
+  // A slice of the past must not see what was learned after it: it learns afresh, and keeps nothing.
+  const past = context.trigger === 'backfill';
+  const ahead = new Set(past ? names : stored.filter((state) => state.upToMs > upToMs).map(({ series }) => series));
+  // Another step, another version of the forecaster, or a gap longer than the history: learned afresh, and kept.
+  const usable = (state: SeriesState): boolean =>
+    !ahead.has(state.series) &&
+    state.stepMs === stepMs &&
+    state.upToMs >= fromMs &&
+    isRestorable(state.snapshot as SeriesSnapshot);
+  const states = new Map(stored.filter(usable).map((state) => [state.series, state]));
+  const known = (name: string) => states.get(name);
   const recorded = await deps.series.demand(context, names, fromMs, upToMs);
   const first = names.filter((name) => known(name) === undefined);
   const arrived = await arrivals(deps, context, analyzed, first, stepMs, upToMs);
@@ -89,8 +91,8 @@ async function gather(
     const state = known(name);
     const values: (number | null)[] = [];
     for (let atMs = (state?.upToMs ?? fromMs) + stepMs; atMs <= upToMs; atMs += stepMs) {
-      const past = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
-      values.push(valueAt.get(`${name}|${atMs}`) ?? past ?? (anyAt.has(atMs) ? 0 : null));
+      const arrivals = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
+      values.push(valueAt.get(`${name}|${atMs}`) ?? arrivals ?? (anyAt.has(atMs) ? 0 : null));
     }
     // A series begins with its first demand.
     const begins = state === undefined ? values.findIndex((value) => value !== null && value > 0) : 0;
@@ -103,7 +105,7 @@ async function gather(
       upToMs,
     };
   });
-  return { inputs: { stepMs, seasons: seasonsOf(stepMs), series }, learn };
+  return { inputs: { stepMs, seasons: seasonsOf(stepMs), series }, ahead };
 }
 
 /** For needs that want every new row, the past arrivals are the past demand: a history to forecast from on the first day. */

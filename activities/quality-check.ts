@@ -12,7 +12,7 @@ import type { BatchStageInputs } from './batch.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { SliceResult } from './ports.js';
 import { loadStage, recordOf } from './stage.js';
-import type { BatchOutcome as BatchRow, CycleContext, DecisionRef } from './store-ports.js';
+import type { BatchOutcome as BatchRow, CycleContext, DecisionRef, NeedState } from './store-ports.js';
 
 /** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
 export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results'> {
@@ -90,22 +90,38 @@ async function gather(
       }
     );
   });
+  const wantsAll = new Set(context.items.filter((item) => item.rows === null).map(({ id }) => id));
   const needIds = context.items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
   return {
     asOfMs: context.asOfMs,
     results,
-    granted: Object.fromEntries(plan.grants.map(({ itemId, rows: granted }) => [itemId, granted])),
+    // Who wanted every row that matches is told when it got a part.
+    granted: Object.fromEntries(
+      plan.grants.map(({ itemId, rows: granted, asked }) => [itemId, wantsAll.has(itemId) ? asked : granted]),
+    ),
+    minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
     datasets: Object.fromEntries(
       Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime }]) => [
         id,
         { columns, maxDuplicateFraction, eventTime },
       ]),
     ),
-    lastGood: Object.entries(history).flatMap(([needId, { lastGood }]) =>
-      lastGood === null ? [] : [{ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest }],
-    ),
+    lastGood: await stillThere(deps, history),
   };
+}
+
+/** The newest good delivery of each need whose file still exists: one that was evicted cannot stand in. */
+async function stillThere(
+  deps: StageDependencies,
+  history: Readonly<Record<string, NeedState>>,
+): Promise<QualityInputs['lastGood']> {
+  const found: { needId: string; asOfMs: number; digest: string }[] = [];
+  for (const [needId, { lastGood }] of Object.entries(history)) {
+    if (lastGood === null || !(await deps.cacheFiles.has(lastGood.slice.path, lastGood.slice.fileBytes))) continue;
+    found.push({ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest });
+  }
+  return found;
 }
 
 /** The slices of one read, each charged its part of what the read took: in proportion to its own bytes. */

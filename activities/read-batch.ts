@@ -6,9 +6,6 @@ import type { StageDependencies } from './dependencies.js';
 import type { MergedRead, MergedReadResult, SliceAsk } from './ports.js';
 import type { DecisionRef, SliceFailure } from './store-ports.js';
 
-/** Well inside the heartbeat timeout of workflows/activity-options.ts. */
-const HEARTBEAT_MS = 3_000;
-
 export function createReadBatch(deps: StageDependencies) {
   return {
     async readBatch(input: DecisionRef & { batchId: string }): Promise<{ rows: number; bytes: number }> {
@@ -20,29 +17,24 @@ export function createReadBatch(deps: StageDependencies) {
       const context = await deps.contextOf(ref);
       const dataset = datasetRef(context, plan.dataset);
       const { cancellationSignal } = Context.current();
-      const beat = setInterval(() => Context.current().heartbeat(batchId), HEARTBEAT_MS);
       const startedMs = deps.now();
-      try {
-        const read: MergedRead = {
-          id: batchId,
-          dataset,
-          asOfMs: plan.asOfMs,
-          contentId: plan.contentId,
-          slices: plan.slices,
-        };
-        const slots = dataset.source.limits.scansAtOnce;
-        const source = `${ref.tenant}/${ref.pool}/${dataset.sourceId}`;
-        const result = await deps.scanSlots.hold(
-          source,
-          slots,
-          () => readBisecting(deps, read, cancellationSignal),
-          cancellationSignal,
-        );
-        await deps.batches.done(ref, batchId, result, deps.now() - startedMs);
-        return { rows: result.rowsRead, bytes: result.bytesRead };
-      } finally {
-        clearInterval(beat);
-      }
+      const read: MergedRead = {
+        id: batchId,
+        dataset,
+        asOfMs: plan.asOfMs,
+        contentId: plan.contentId,
+        slices: plan.slices,
+      };
+      const slots = dataset.source.limits.scansAtOnce;
+      const source = `${ref.tenant}/${ref.pool}/${dataset.sourceId}`;
+      const result = await deps.scanSlots.hold(
+        source,
+        slots,
+        () => readBisecting(deps, read, cancellationSignal),
+        cancellationSignal,
+      );
+      await deps.batches.done(ref, batchId, result, deps.now() - startedMs);
+      return { rows: result.rowsRead, bytes: result.bytesRead };
     },
     async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {
       const { batchId, reason, ...ref } = input;
@@ -60,7 +52,7 @@ async function readBisecting(
   try {
     return { ...(await deps.data.read(read, signal)), failures: [] };
   } catch (error) {
-    if (!(error instanceof BalanceError) || error.kind !== 'usage') throw error;
+    if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
     if (read.slices.length === 1) {
       const failure = { id: read.slices[0].id, type: error.type, reason: error.message };
       return {

@@ -8,7 +8,10 @@ export type RegisterCommand = (program: Command) => void;
 /** Turns anything thrown into the facts that are printed, and the exit code. */
 export function describeError(error: unknown): { facts: ErrorFacts; exitCode: number } {
   if (error instanceof BalanceError) return { facts: error.facts(), exitCode: EXIT_CODES[error.kind] };
-  const message = error instanceof Error ? error.message : String(error);
+  // A failed query's own message repeats the whole statement: what the server said is enough.
+  let cause = error;
+  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
   const kind: ErrorKind = 'internal';
   return {
     facts: {

@@ -24,6 +24,7 @@ const retry = {
 
 /** Stages that read and write Postgres and scan metadata: retried through an outage of about ten minutes. */
 export const stageOptions: ActivityOptions = {
+  heartbeatTimeout: '15s',
   startToCloseTimeout: '2m',
   scheduleToCloseTimeout: '15m',
   retry,

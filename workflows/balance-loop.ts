@@ -65,7 +65,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
     if (state.paused) continue;
     if (state.queued.length === 0) {
       if (asked) state.workWaits = false;
-      if (!(await sweep())) continue;
+      if (!(await sweep(pool))) continue;
     }
     const [next, ...later] = state.queued;
     state.queued = later;
@@ -77,16 +77,6 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
   await condition(allHandlersFinished);
   const { paused, pauseReason, queued: queue, workWaits, cycles, last } = state;
   await continueAsNew<typeof balanceLoop>({ ...pool, paused, pauseReason, queue, workWaits, cycles, last });
-
-  /** True when requests wait in Postgres. An unreachable database is not an answer: the next sweep asks again. */
-  async function sweep(): Promise<boolean> {
-    try {
-      return await requestsWait(pool);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      return false;
-    }
-  }
 
   async function runCycle(cycle: QueuedCycle): Promise<CycleResult> {
     try {
@@ -110,6 +100,16 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
       });
       return { decisionId: cycle.decisionId, ...closed };
     }
+  }
+}
+
+/** True when requests wait in Postgres. An unreachable database is not an answer: the next sweep asks again. */
+async function sweep(pool: PoolInput): Promise<boolean> {
+  try {
+    return await requestsWait(pool);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return false;
   }
 }
 

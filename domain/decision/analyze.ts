@@ -3,7 +3,8 @@ import type { Analyzer, AnalysisSnapshot, NeedView } from '../analyzers/analyzer
 import { classGap, targetShares } from '../analyzers/balance.js';
 import { runAnalyzers, type Analysis } from '../analyzers/registry.js';
 import { predicateColumns } from '../types/predicate.js';
-import type { DatasetFacts, ItemFacts, Refusal, WorkItem } from './work.js';
+import { waitForSource } from './coordinate.js';
+import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from './work.js';
 
 export interface AnalyzeInputs {
   readonly nowMs: number;
@@ -14,7 +15,7 @@ export interface AnalyzeInputs {
   /** Class counts of whole datasets, by dataset and column. */
   readonly classCounts: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, number>>>>>>;
   /** Datasets that could not be described or measured. */
-  readonly failures: readonly { readonly dataset: string; readonly type: string; readonly reason: string }[];
+  readonly failures: readonly DatasetFailure[];
   readonly facts: readonly ItemFacts[];
   /** Items whose predicate the source refused, with its message. */
   readonly rejected: readonly Refusal[];
@@ -22,7 +23,16 @@ export interface AnalyzeInputs {
   readonly restricted: Readonly<Record<string, readonly string[]>>;
   readonly mayRead: Readonly<Record<string, readonly string[]>>;
 }
+/** Why a dataset could not be looked at; `transient`: its items wait for the source instead of being refused. */
+export interface DatasetFailure {
+  readonly dataset: string;
+  readonly type: string;
+  readonly reason: string;
+  readonly transient: boolean;
+}
 export interface AnalyzeOutcome {
+  /** Items of sources that do not answer now. */
+  readonly waiting: readonly WaitReason[];
   readonly analysis: Analysis;
   readonly refusals: readonly Refusal[];
   /** Target shares of the needs whose natural mix is further from the target than they tolerate: these are drawn by class. */
@@ -34,7 +44,13 @@ export interface AnalyzeOutcome {
 export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): AnalyzeOutcome {
   const refusals = refuse(inputs);
   const refused = new Set(refusals.map(({ itemId }) => itemId));
-  const open = inputs.items.filter((item) => !refused.has(item.id));
+  const down = new Map(
+    inputs.failures.filter(({ transient }) => transient).map((failure) => [failure.dataset, failure]),
+  );
+  const waiting = inputs.items
+    .filter((item) => down.has(item.dataset) && !refused.has(item.id))
+    .map((item) => waitForSource(item, down.get(item.dataset)!.reason, inputs.nowMs));
+  const open = inputs.items.filter((item) => !refused.has(item.id) && !down.has(item.dataset));
   const analysis = runAnalyzers(analyzers, snapshotOf(inputs, open));
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const resample: Record<string, Readonly<Record<string, number>>> = {};
@@ -57,7 +73,7 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
       Math.max(item.critical / 2, (item.needId === null ? 0 : urgency.get(item.needId)) ?? 0),
     ]),
   );
-  return { analysis, refusals, resample, criticality };
+  return { analysis, refusals, waiting, resample, criticality };
 }
 
 /** Standing needs as the analyzers see them. One-off requests state what they want; there is no balance to judge. */
@@ -122,6 +138,7 @@ function refuse(inputs: AnalyzeInputs): Refusal[] {
       ];
     }
     const failure = failures.get(item.dataset);
+    if (failure?.transient === true) return [];
     if (failure !== undefined)
       return [
         {
@@ -146,7 +163,7 @@ function refuseColumns(item: WorkItem, dataset: DatasetFacts, inputs: AnalyzeInp
       ...(item.classColumn === null ? [] : [item.classColumn]),
     ]),
   ].sort();
-  const unknown = used.filter((column) => dataset.bytesPerValue[column] === undefined);
+  const unknown = used.filter((column) => !Object.hasOwn(dataset.bytesPerValue, column));
   if (unknown.length > 0) {
     const columns = Object.keys(dataset.bytesPerValue).join(', ');
     return [
@@ -189,11 +206,12 @@ function refuseVersion(item: WorkItem, dataset: DatasetFacts): Refusal[] | null 
 }
 
 /** A sentence for each finding, the worst first. */
-export function analyzeReasons({ analysis, refusals }: AnalyzeOutcome): string[] {
+export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome): string[] {
   return [
     ...analysis.failed.map(
       ({ analyzer, message }) => `analyzer ${analyzer} failed, its findings are missing: ${message}`,
     ),
+    ...waiting.slice(0, 1).map(({ reason }) => reason),
     ...analysis.findings.map(({ message }) => message),
     ...refusals.slice(0, 20).map(({ itemId, reason }) => `request ${itemId} refused: ${reason}`),
   ];

@@ -18,6 +18,8 @@ export interface BatchInputs {
   readonly nowMs: number;
   readonly asOfMs: number;
   readonly windowMs: number;
+  /** Windows in one step of the demand series: what a source can give in a step. 1 for a replay clock, whose step is one cycle. */
+  readonly windowsPerStep: number;
   readonly items: readonly WorkItem[];
   /** Items that analyze refused. */
   readonly refused: readonly string[];

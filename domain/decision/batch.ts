@@ -109,11 +109,12 @@ function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
       if (!reliable || dataset?.source !== limit.source || steps.length === 0) return 0;
       return steps[0].upper * meanRowBytes(inputs, series, dataset);
     });
-    if (bytesNext > limit.burst && limit.available > 0) {
-      const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - limit.burst) / bytesNext);
+    const capacity = limit.burst * inputs.windowsPerStep;
+    if (bytesNext > capacity && limit.available > 0) {
+      const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - capacity) / bytesNext);
       return {
         factor,
-        reason: `demand on ${limit.source} may reach ${Math.round(bytesNext)} bytes next step, ${Math.round(limit.burst)} can be read: needs take up to ${Math.round(factor * 100)} % of their next rows now`,
+        reason: `demand on ${limit.source} may reach ${Math.round(bytesNext)} bytes next step, ${Math.round(capacity)} can be read: needs take up to ${Math.round(factor * 100)} % of their next rows now`,
       };
     }
   }

@@ -13,6 +13,7 @@ export interface CoordinateInputs {
   readonly verdicts: readonly ItemVerdict[];
   readonly refusals: readonly Refusal[];
   readonly waiting: readonly WaitReason[];
+  readonly nowMs: number;
   /** Failures of reads, by item: kept apart from data that was read and is bad. */
   readonly failed: readonly { readonly itemId: string; readonly type: string; readonly reason: string }[];
 }
@@ -22,6 +23,9 @@ export interface HandOut {
   readonly verdict: 'pass' | 'degrade';
   readonly score: number;
 }
+/** A source that failed while it was read is tried again after this long. */
+export const SOURCE_RETRY_MS = 15_000;
+
 export interface CoordinateOutcome {
   /** In the order of delivery: dependencies first, then by score. */
   readonly deliver: readonly HandOut[];
@@ -32,6 +36,8 @@ export interface CoordinateOutcome {
     readonly reason: string;
     readonly hint?: string;
   }[];
+  /** What goes on waiting: for its share, or for a source that failed. */
+  readonly waiting: readonly WaitReason[];
   readonly outcome: Outcome;
   readonly risk: Risk;
   readonly summary: string;
@@ -47,6 +53,7 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
   const held = heldBack(inputs.items, byNeed, verdicts);
 
   const deliver: HandOut[] = [];
+  const waiting: WaitReason[] = [...inputs.waiting];
   const ended: CoordinateOutcome['ended'][number][] = inputs.refusals.map(({ itemId, type, reason, hint }) => ({
     itemId,
     state: type === 'DeadlinePassed' ? 'expired' : 'refused',
@@ -75,6 +82,7 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
       });
     else if (verdict.use === 'last-good')
       deliver.push({ itemId: item.id, use: 'last-good', verdict: 'degrade', score: verdict.score });
+    else if (failure?.type === 'SourceFailed') waiting.push(waitForSource(item, failure.reason, inputs.nowMs));
     else if (failure !== undefined)
       ended.push({
         itemId: item.id,
@@ -96,9 +104,10 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
   return {
     deliver,
     ended,
-    outcome: outcomeOf(inputs, deliver),
+    waiting,
+    outcome: outcomeOf(inputs.items.length, deliver.length, waiting.length),
     risk: worst(impact),
-    summary: summarise(inputs, deliver, ended),
+    summary: summarise(inputs, deliver, ended, waiting.length),
     impact,
   };
 }
@@ -176,10 +185,24 @@ function inDeliveryOrder(
   return order;
 }
 
-function outcomeOf(inputs: CoordinateInputs, deliver: readonly HandOut[]): Outcome {
-  if (inputs.items.length === 0) return 'empty';
-  if (deliver.length === inputs.items.length) return 'delivered';
-  return deliver.length > 0 ? 'partial' : 'rejected';
+function outcomeOf(items: number, delivered: number, waiting: number): Outcome {
+  if (items === 0) return 'empty';
+  if (delivered === items) return 'delivered';
+  // Waiting is not failing: what waits is served by a later cycle.
+  return delivered > 0 || waiting > 0 ? 'partial' : 'rejected';
+}
+
+/** The request is as good as before: it waits for the source. */
+export function waitForSource(item: WorkItem, reason: string, nowMs: number): WaitReason {
+  return {
+    itemId: item.id,
+    tier: 'waiting',
+    resource: null,
+    blockers: [],
+    shortfall: 0,
+    earliestMs: nowMs + SOURCE_RETRY_MS,
+    reason: `dataset ${item.dataset} cannot be read now: ${reason}`,
+  };
 }
 
 function worst(impact: readonly ModelImpact[]): Risk {
@@ -187,7 +210,12 @@ function worst(impact: readonly ModelImpact[]): Risk {
   return impact.some(({ risk }) => risk === 'medium') ? 'medium' : 'low';
 }
 
-function summarise(inputs: CoordinateInputs, deliver: readonly HandOut[], ended: readonly { state: string }[]): string {
+function summarise(
+  inputs: CoordinateInputs,
+  deliver: readonly HandOut[],
+  ended: readonly { state: string }[],
+  waiting: number,
+): string {
   if (inputs.items.length === 0) return 'nothing was due and nothing was asked for';
   const degraded = deliver.filter(({ verdict }) => verdict === 'degrade').length;
   const parts = [
@@ -197,6 +225,6 @@ function summarise(inputs: CoordinateInputs, deliver: readonly HandOut[], ended:
     const count = ended.filter((one) => one.state === state).length;
     if (count > 0) parts.push(`${count} ${state}`);
   }
-  if (inputs.waiting.length > 0) parts.push(`${inputs.waiting.length} waiting`);
+  if (waiting > 0) parts.push(`${waiting} waiting`);
   return parts.join(', ');
 }

@@ -25,6 +25,9 @@ export interface CostedItem {
  */
 const SCAN_COST_CELLS = 100_000;
 
+/** Version of a read that nobody pinned: whatever is there when it runs. Pinned requests never share a read with others. */
+export const CURRENT = 'current';
+
 /** What is wanted and how it merges: the same for every round of sharing. */
 export interface MergedDemand {
   readonly items: readonly WorkItem[];
@@ -47,7 +50,10 @@ export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDem
     planMergedReads(
       open
         .filter((item) => !hits.has(item.id) && metered.has(datasets.get(item.dataset)!.source) === limited)
-        .map((item): ReadRequest => ({ ...item, datasetVersion: datasets.get(item.dataset)!.contentId })),
+        .map((item): ReadRequest => ({
+          ...item,
+          datasetVersion: item.datasetVersion === null ? CURRENT : datasets.get(item.dataset)!.contentId,
+        })),
       {
         // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
         cost: { perOperation: limited ? 0 : SCAN_COST_CELLS, perUnit: 1 },

@@ -11,6 +11,8 @@ export interface Grant {
   /** Rows asked for, before anything was scarce. */
   readonly asked: number;
   readonly aheadRows: number;
+  /** Fewer rows than this are not worth handing out: the need's own bound, less what came ahead earlier. */
+  readonly minRows: number;
   readonly bytes: number;
   readonly served: 'read' | 'cache';
   /** Rows by class; null: no mix to keep. */
@@ -52,14 +54,14 @@ export function grantWithinShare(
   const take = ({ costed, score }: Ranked, part: number, resource: string | null): void => {
     const rows = Math.floor(costed.rows * part + 1e-6);
     const { item } = costed;
-    if (part === 0 || (rows < costed.rows && rows < item.minRows) || (rows === 0 && costed.rows > 0)) {
+    if (part === 0 || (rows < costed.rows && rows < leastRows(item, inputs)) || (rows === 0 && costed.rows > 0)) {
       waiting.push(waitReason(costed, resource, tightest(costed.cost, left).fraction, grants, allotted, inputs));
       return;
     }
     const used = costed.rows === 0 ? 0 : rows / costed.rows;
     const cost = Object.fromEntries(Object.entries(costed.cost).map(([name, amount]) => [name, amount * used]));
     for (const [name, amount] of Object.entries(cost)) left[name] = Math.max(0, (left[name] ?? 0) - amount);
-    grants.push(grantOf(costed, rows, cost, score, resource, facts.get(item.id)!.classCounts));
+    grants.push(grantOf(costed, rows, cost, score, resource, facts.get(item.id)!.classCounts, leastRows(item, inputs)));
   };
   const ranked = flow.items
     .map((costed): Ranked => ({
@@ -114,6 +116,11 @@ function shareAmongNeeds(
   ]);
 }
 
+/** The need's own bound, less what came ahead in an earlier cycle. */
+function leastRows(item: WorkItem, inputs: BatchInputs): number {
+  return Math.max(0, item.minRows - (inputs.aheadRows[item.id] ?? 0));
+}
+
 function grantOf(
   costed: CostedItem,
   rows: number,
@@ -121,6 +128,7 @@ function grantOf(
   score: number,
   resource: string | null,
   counts: Readonly<Record<string, number>> | null,
+  minRows: number,
 ): Grant {
   const mix =
     costed.shares === null || counts === null
@@ -135,7 +143,9 @@ function grantOf(
     itemId: costed.item.id,
     rows: granted,
     asked: costed.item.rows ?? costed.rows,
-    aheadRows: Math.min(costed.aheadRows, granted),
+    // What was asked for this cycle is served first; only the rest came ahead.
+    aheadRows: Math.max(0, granted - (costed.rows - costed.aheadRows)),
+    minRows,
     bytes: granted * costed.bytesPerRow,
     served: costed.cached ? 'cache' : 'read',
     quotas: mix?.quotas ?? null,

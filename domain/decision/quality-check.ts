@@ -31,8 +31,10 @@ export interface QualityInputs {
   readonly asOfMs: number;
   readonly items: readonly WorkItem[];
   readonly results: readonly Result[];
-  /** Rows granted, by item: fewer than these degrade. */
+  /** Rows that a delivery should have, by item: fewer degrade it. */
   readonly granted: Readonly<Record<string, number>>;
+  /** Rows below which it is kept back, by item. */
+  readonly minRows: Readonly<Record<string, number>>;
   readonly datasets: Readonly<
     Record<string, Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'eventTime'>>
   >;
@@ -123,7 +125,7 @@ function contractOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs):
   }
   const shares = item.target !== null && slice.classCounts !== null ? targetShares(item.target, slice.classCounts) : {};
   return {
-    minRows: item.minRows,
+    minRows: inputs.minRows[item.id] ?? item.minRows,
     rowsRequired: inputs.granted[item.id] ?? 0,
     columns,
     maxDuplicateFraction: dataset.maxDuplicateFraction,

@@ -2,6 +2,7 @@
 import type { MergedRead } from '../batch/merge.js';
 import type { Predicate } from '../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
+import { CURRENT } from './costs.js';
 import type { Grant } from './grants.js';
 import type { WorkItem } from './work.js';
 
@@ -18,7 +19,8 @@ export interface PlannedRead {
   readonly ordinal: number;
   readonly dataset: string;
   readonly source: string;
-  readonly contentId: string;
+  /** The pinned content; null: whatever is there when it runs. */
+  readonly contentId: string | null;
   readonly slices: readonly PlannedSlice[];
   /** Bytes that the read is charged with, and that its members would have read alone. */
   readonly predictedBytes: number;
@@ -42,7 +44,7 @@ export function planReads(reads: readonly MergedRead[], grants: readonly Grant[]
       parts.push({
         dataset: read.dataset,
         source,
-        contentId: read.datasetVersion,
+        contentId: read.datasetVersion === CURRENT ? null : read.datasetVersion,
         slices: part.map((grant) => sliceOf(items.get(grant.itemId)!, grant)),
         predictedBytes: part.reduce((sum, grant) => sum + (grant.cost[`bytes:${source}`] ?? grant.bytes), 0),
         askedBytes: part.reduce((sum, grant) => sum + grant.bytes, 0),

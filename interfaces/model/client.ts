@@ -136,7 +136,8 @@ export class BalanceClient {
   /** Stores the request and wakes the loop. A lost wake-up only delays it by the loop's sweep (5 s). */
   async request(request: DataRequest): Promise<{ id: string; created: boolean }> {
     const stored = await this.parts.stores.insert(this.pool, toStored(request), Date.now());
-    await this.parts.loops.workWaits(this.pool);
+    // The row is stored: a caller who heard of a failure here would ask twice. The sweep finds what was not announced.
+    await this.parts.loops.workWaits(this.pool).catch(() => undefined);
     return stored;
   }
 
@@ -224,7 +225,7 @@ export class BalanceClient {
   }
 
   private toDelivery(row: NonNullable<StoredRequest['delivery']>): Delivery {
-    const { contentId, newestEventMs, path, asOfMs, ...rest } = row;
+    const { contentId, path, asOfMs, ...rest } = row;
     return {
       id: rest.id,
       requestId: rest.requestId,
@@ -236,7 +237,7 @@ export class BalanceClient {
       bytes: rest.bytes,
       path: join(this.parts.cacheDir, path),
       digest: rest.digest,
-      version: newestEventMs === null ? contentId : `${contentId}@${newestEventMs}`,
+      version: `${contentId}@${asOfMs}`,
       asOf: new Date(asOfMs),
       leaseUntil: rest.leaseUntil,
       report: rest.report,

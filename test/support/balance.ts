@@ -89,7 +89,7 @@ export async function startBalance(
       threads: 2,
     };
     const worker = await startWorker(settings, {
-      onError: noop,
+      onError: process.env.BALANCE_DEBUG === undefined ? noop : (error) => console.error(error),
       workflowCode: await workflowCode(),
       ...hooks,
       ...more,
