@@ -13,7 +13,10 @@ export interface RealTable {
 }
 
 function readMovies(): TextTable {
-  const records = JSON.parse(readFileSync(join(folder, 'movies.json'), 'utf8')) as Record<string, string | number | null>[];
+  const records = JSON.parse(readFileSync(join(folder, 'movies.json'), 'utf8')) as Record<
+    string,
+    string | number | null
+  >[];
   const columns = Object.keys(records[0]);
   return { columns, rows: records.map((record) => columns.map((name) => String(record[name] ?? ''))) };
 }
