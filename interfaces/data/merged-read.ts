@@ -46,7 +46,7 @@ export async function readMerged(
   const rows = await fillPool(read.slices, at, session);
   // Equal slices are cut once; those of one seed follow one another, as they share the pool's ranks.
   const distinct = new Map(read.slices.map((slice) => [contentOf(slice), slice]));
-  const pool = new RankedPool(session, rows, [...distinct.values()]);
+  const pool = new RankedPool(session, rows, [...distinct.values()], columns);
   const meter = await SliceMeter.over(at, read.slices, session);
   const files: Promise<StoredFile>[] = [];
   const ordered = [...distinct.values()].sort((a, b) => a.seed - b.seed);

@@ -1,7 +1,10 @@
 /** The rows of a merged read in the order of a seed, so that a slice looks at no more of them than it needs. */
 import { createHash } from 'node:crypto';
 import type { SliceAsk } from '../../activities/ports.js';
+import type { Predicate } from '../../domain/types/predicate.js';
+import type { SourceColumn } from './columns.js';
 import type { Session } from './engine.js';
+import { Bindings, predicateSql } from './predicate-sql.js';
 
 /**
  * Rank of a row under a seed, as SQL: lowbias32 (C. Wellons, "Prospecting for Hash Functions", 2018) of the folded
@@ -22,6 +25,8 @@ const SHARES = [64, 8, 1] as const;
 /** A share pays off from this many slices of one seed and rows on (DuckDB scans 122,880 rows as one piece). */
 const SHARED_SLICES_MIN = 4;
 const SHARED_ROWS_MIN = 122_880;
+/** Predicates counted in one statement: planning grows faster than linearly with the number of aggregates. */
+const COUNTS_AT_ONCE = 50;
 
 /**
  * The table `pool` as seen by one seed after the other. A slice that wants few rows finds them among the lowest
@@ -30,19 +35,48 @@ const SHARED_ROWS_MIN = 122_880;
 export class RankedPool {
   private readonly slicesBySeed = new Map<number, number>();
   private readonly made = new Map<number, number>();
+  private estimates: ReadonlyMap<string, number> | undefined;
 
   constructor(
     private readonly session: Session,
     private readonly rows: number,
-    slices: readonly SliceAsk[],
+    private readonly slices: readonly SliceAsk[],
+    private readonly columns: readonly SourceColumn[],
   ) {
     for (const { seed } of slices) this.slicesBySeed.set(seed, (this.slicesBySeed.get(seed) ?? 0) + 1);
   }
 
-  /** The shares to try in turn for up to `wanted` rows, smallest first; the last one is the whole pool. */
-  shares(seed: number, wanted: number): readonly number[] {
-    if (this.rows < SHARED_ROWS_MIN || (this.slicesBySeed.get(seed) ?? 0) < SHARED_SLICES_MIN) return [1];
-    return SHARES.filter((share) => share === 1 || wanted * share <= this.rows);
+  /**
+   * The shares to try in turn for up to `wanted` rows, smallest first; the last one is the whole pool. Shares that
+   * probably hold fewer matches are left out: a guess that costs time when it is wrong, and never changes a row.
+   */
+  async shares({ seed, where }: SliceAsk, wanted: number): Promise<readonly number[]> {
+    if (!this.shared(seed) || wanted * SHARES[1] > this.rows) return [1];
+    this.estimates ??= await this.estimated(seed);
+    const matches = this.estimates.get(JSON.stringify(where))!;
+    return SHARES.filter((share) => share === 1 || wanted * share <= matches);
+  }
+
+  private shared(seed: number): boolean {
+    return this.rows >= SHARED_ROWS_MIN && (this.slicesBySeed.get(seed) ?? 0) >= SHARED_SLICES_MIN;
+  }
+
+  /** Matches of every predicate in the pool, by those in its smallest share: ranks are blind to what a row holds. */
+  private async estimated(seed: number): Promise<ReadonlyMap<string, number>> {
+    const asks = this.slices.filter((slice) => this.shared(slice.seed));
+    const wheres = [...new Map(asks.map(({ where }) => [JSON.stringify(where), where]))];
+    const sample = await this.relation(seed, SHARES[0]);
+    const estimates = new Map<string, number>();
+    for (let start = 0; start < wheres.length; start += COUNTS_AT_ONCE) {
+      const some = wheres.slice(start, start + COUNTS_AT_ONCE);
+      const bindings = new Bindings();
+      const spell = (column: SourceColumn): string => column.alias;
+      const count = ([, where]: readonly [string, Predicate], index: number): string =>
+        `count(*) FILTER (${predicateSql(where, { dialect: 'duckdb', columns: this.columns, bindings, spell })}) AS m${index}`;
+      const [row] = await this.session.rows(`SELECT ${some.map(count).join(', ')} FROM ${sample}`, bindings.values);
+      for (const [index, [key]] of some.entries()) estimates.set(key, Number(row[`m${index}`]) * SHARES[0]);
+    }
+    return estimates;
   }
 
   /** FROM clause of the lowest `1/share` ranks under a seed, with the columns `rank` and `pos` (position in the pool). */

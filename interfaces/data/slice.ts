@@ -30,11 +30,8 @@ export async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Sessi
   const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
   const quotas = quotaSql(slice, columns, order, bindings);
   const wanted = Math.min(slice.rows ?? Infinity, slice.quotas === null ? Infinity : sum(Object.values(slice.quotas)));
-  let expected = Infinity;
   let count = 0;
-  for (const share of pool.shares(slice.seed, wanted)) {
-    // What the last share gave tells what this one will: a share that is sure to run out is not asked.
-    if (share > 1 && expected / share < wanted) continue;
+  for (const share of await pool.shares(slice, wanted)) {
     const from = await pool.relation(slice.seed, share);
     const [made] = await session.rows(
       `CREATE OR REPLACE TEMP TABLE slice AS SELECT ${kept.join(', ')}, id, pos FROM ${from} ${quotas.join}
@@ -43,8 +40,7 @@ export async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Sessi
     );
     // Every row outside the share ranks behind every row in it: enough rows are the right rows.
     count = Number(made.Count);
-    if (count >= wanted) return count;
-    expected = count * share;
+    if (count >= wanted) break;
   }
   return count;
 }
