@@ -9,6 +9,13 @@ import { charge, insertStage } from './stage-store.js';
 /** Channel on which waiting clients and the outbox relay are woken. */
 export const OUTBOX_CHANNEL = 'balance_outbox';
 
+/** Why a request ends that its decision neither served nor refused nor queued. */
+const UNDECIDED = {
+  type: 'Undecided',
+  reason: 'the decision closed without saying what becomes of it',
+  hint: 'Send the request again under a new --key.',
+};
+
 export function createCloseStore(db: Database): CloseStore {
   return {
     close: (ref, closing, nowMs) => db.transaction((tx) => close(tx, ref, closing, nowMs)),
@@ -31,17 +38,14 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   const now = new Date(nowMs);
   await insertStage(tx, ref, closing.record);
 
+  await lockClaimed(tx, ref);
   // A request cancelled while its cycle ran is cancelled: its rows were read, nobody gets them.
   const cancelled = await cancelRequested(tx, ref, now);
   const delivered = closing.deliveries.filter(({ requestId }) => !cancelled.has(requestId));
   await insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now);
-  await endRequests(
-    tx,
-    ref,
-    { ...closing, deliveries: delivered, ended: closing.ended.filter(({ requestId }) => !cancelled.has(requestId)) },
-    now,
-  );
-  await insertResponses(tx, ref, closing, delivered, cancelled, now);
+  const ended = closing.ended.filter(({ requestId }) => !cancelled.has(requestId));
+  const undecided = await endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, now);
+  await insertResponses(tx, ref, { ...closing, ended: [...ended, ...undecided] }, delivered, cancelled, now);
 
   // Equal requests of one cycle have one result.
   const results = new Map(closing.cache.map((entry) => [`${entry.shape} ${entry.contentId} ${entry.asOfMs}`, entry]));
@@ -56,7 +60,7 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   }));
   for (const chunk of chunked(cache)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
   await charge(tx, ref, closing.settle, nowMs);
-  await addMetrics(tx, ref, closing);
+  await addMetrics(tx, ref, closing, now);
   const { outcome, risk, summary, reasons, impact, digest } = closing;
   await tx
     .update(decisions)
@@ -68,6 +72,14 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
     .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
   await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
   return { outcome, summary };
+}
+
+/** Locks what the decision claimed: a cancel has been seen, or waits and finds what became of its request. */
+export async function lockClaimed(tx: Queryable, ref: DecisionRef): Promise<void> {
+  await tx.execute(sql`
+    select id from requests
+    where tenant = ${ref.tenant} and pool = ${ref.pool} and decision_id = ${ref.decisionId} and state = 'claimed'
+    order by id for update`);
 }
 
 /** Ends what was cancelled while its cycle ran. */
@@ -95,6 +107,7 @@ async function insertDeliveries(
     digest: slice.digest,
     rows: slice.rows,
     bytes: slice.bytes,
+    fileBytes: slice.fileBytes,
     chargedBytes: Math.round(row.chargedBytes),
     newestEventMs: slice.newestEventMs,
     report: { ...(report as object), slice },
@@ -107,8 +120,16 @@ async function insertDeliveries(
   await tx.execute(sql`delete from removed_files where path in (select jsonb_array_elements_text(${paths}::jsonb))`);
 }
 
-/** Moves every claimed request of this decision to where it belongs, in three statements whatever their number. */
-async function endRequests(tx: Queryable, ref: DecisionRef, closing: Closing, now: Date): Promise<void> {
+/**
+ * Moves every claimed request of this decision to where it belongs, in four statements whatever their number.
+ * @returns what the decision says nothing about: refused, so that nobody waits for ever
+ */
+async function endRequests(
+  tx: Queryable,
+  ref: DecisionRef,
+  closing: Pick<Closing, 'deliveries' | 'ended' | 'waiting'>,
+  now: Date,
+): Promise<Closing['ended']> {
   const at = now.toISOString();
   const mine = sql`r.tenant = ${ref.tenant} and r.pool = ${ref.pool} and r.decision_id = ${ref.decisionId} and r.state = 'claimed'`;
   const deliveredIds = JSON.stringify(closing.deliveries.map(({ requestId }) => requestId));
@@ -127,10 +148,15 @@ async function endRequests(tx: Queryable, ref: DecisionRef, closing: Closing, no
       state = case when r.kind = 'need' then 'refused' else 'pending' end,
       closed_at = case when r.kind = 'need' then ${at}::timestamptz end,
       decision_id = case when r.kind = 'need' then r.decision_id end,
+      failures = 0,
       not_before = least(r.deadline_at, to_timestamp((w.reason->>'earliestMs')::float8 / 1000)),
       waiting = w.reason
     from (select (value->>'itemId')::uuid as id, value as reason from jsonb_array_elements(${waiting}::jsonb)) w
     where ${mine} and r.id = w.id`);
+  const left = await tx.execute<{ id: string }>(sql`
+    update requests r set state = 'refused', closed_at = ${at}::timestamptz, waiting = ${JSON.stringify(UNDECIDED)}::jsonb
+    where ${mine} returning r.id`);
+  return left.map(({ id }) => ({ requestId: id, state: 'refused', ...UNDECIDED }));
 }
 
 async function insertResponses(
@@ -160,9 +186,7 @@ async function insertResponses(
         path: one.slice.path,
       }),
     ),
-    ...closing.ended
-      .filter(({ requestId }) => !cancelled.has(requestId))
-      .map(({ requestId, ...why }) => row(requestId, why)),
+    ...closing.ended.map(({ requestId, ...why }) => row(requestId, why)),
     ...[...cancelled].map((requestId) => row(requestId, { state: 'cancelled' })),
   ];
   for (const chunk of chunked(rows)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
@@ -174,15 +198,15 @@ async function insertResponses(
 }
 
 /** Demand adds up within a step (several cycles may fall into one); every other metric is the newest value. */
-async function addMetrics(tx: Queryable, ref: DecisionRef, closing: Closing): Promise<void> {
+async function addMetrics(tx: Queryable, ref: DecisionRef, closing: Closing, now: Date): Promise<void> {
   const rows = JSON.stringify(closing.metrics);
   await tx.execute(sql`
-    insert into metric_history as h (tenant, pool, metric, subject, at_ms, value, decision_id)
-    select ${ref.tenant}, ${ref.pool}, m.metric, m.subject, m."atMs", m.value, ${ref.decisionId}
+    insert into metric_history as h (tenant, pool, metric, subject, at_ms, value, decision_id, recorded_at)
+    select ${ref.tenant}, ${ref.pool}, m.metric, m.subject, m."atMs", m.value, ${ref.decisionId}, ${now.toISOString()}::timestamptz
     from jsonb_to_recordset(${rows}::jsonb) as m(metric text, subject text, "atMs" bigint, value float8)
     on conflict (tenant, pool, metric, subject, at_ms) do update set
       value = case when h.metric = ${DEMAND} then h.value + excluded.value else excluded.value end,
-      decision_id = excluded.decision_id`);
+      decision_id = excluded.decision_id, recorded_at = excluded.recorded_at`);
 }
 
 function decisionOf(ref: DecisionRef) {

@@ -1,21 +1,20 @@
 /** Opens and abandons cycles, and gives the stages their immutable context. */
-import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { CycleContext, CycleStore, ClosedDecision, DecisionRef, OpenCycle } from '../activities/store-ports.js';
+import { and, eq, sql } from 'drizzle-orm';
+import type { CycleContext, CycleStore, DecisionRef, OpenCycle } from '../activities/store-ports.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import type { WorkItem } from '../domain/decision/work.js';
+import { abandon } from './abandon.js';
 import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
-import { cancelRequested, OUTBOX_CHANNEL } from './close-store.js';
 import { nameUuid } from './ids.js';
-import { cycles, decisions, deliveries, outbox, pools, poolVersions, requests } from './schema.js';
+import { cycles, decisions, pools, poolVersions, requests } from './schema.js';
 
 type RequestRow = typeof requests.$inferSelect;
 type PoolRow = typeof pools.$inferSelect;
 
-/** A request whose cycle failed is tried again after this long, doubled with each attempt. */
-const RETRY_BASE_MS = 1_000;
-const RETRY_MAX_MS = 60_000;
+/** Waiting this long counts as much as one level of priority, as in `itemScore`: nothing is left unlooked at for ever. */
+const SECONDS_PER_LEVEL = 60;
 
 export function createCycleStore(db: Database): CycleStore {
   return {
@@ -73,7 +72,7 @@ async function open(
     where (tenant, pool, id) in (
       select tenant, pool, id from ${requests}
       where tenant = ${tenant} and pool = ${pool} and state = 'pending' and not_before <= ${openedAt.toISOString()}::timestamptz
-      order by priority, deadline_at nulls last, created_at, id
+      order by priority - greatest(0, extract(epoch from ${openedAt.toISOString()}::timestamptz - created_at)) / ${SECONDS_PER_LEVEL}::float8, deadline_at nulls last, created_at, id
       limit ${row.definition.maxRequestsPerCycle}
       for update skip locked)`);
 }
@@ -113,8 +112,16 @@ async function insertNeeds(
 ): Promise<void> {
   const { tenant, pool, decisionId } = input;
   const { definition } = row;
-  const served = await lastServed(tx, input, asOfMs);
-  const rows = needsOf(definition).map(({ model, priority, need }) => {
+  const needs = needsOf(definition);
+  const served = await lastServed(
+    tx,
+    input,
+    needs.filter(({ need }) => need.rows === 'new').map(({ model, need }) => `${model}/${need.id}`),
+    // A replay clock that stands at its end decides for the same time again: what was delivered for it is not new.
+    // A backfill repeats a time on purpose.
+    input.trigger === 'backfill' ? asOfMs - 1 : asOfMs,
+  );
+  const rows = needs.map(({ model, priority, need }) => {
     const needId = `${model}/${need.id}`;
     return {
       tenant,
@@ -161,22 +168,21 @@ function arrivedSince(
   return [{ column: eventTime, op: '>', value: new Date(servedMs ?? asOfMs - stepMs).toISOString() }];
 }
 
-/** Event time up to which each need was served before `asOfMs`, by need id. */
-async function lastServed(tx: Queryable, ref: DecisionRef, asOfMs: number): Promise<Record<string, number>> {
-  const rows = await tx
-    .select({ needId: deliveries.needId, asOfMs: sql<string>`max(${deliveries.asOfMs})` })
-    .from(deliveries)
-    .where(
-      and(
-        eq(deliveries.tenant, ref.tenant),
-        eq(deliveries.pool, ref.pool),
-        sql`${deliveries.needId} is not null`,
-        sql`${deliveries.asOfMs} < ${asOfMs}`,
-        sql`${deliveries.served} <> 'last-good'`,
-      ),
-    )
-    .groupBy(deliveries.needId);
-  return Object.fromEntries(rows.map((row) => [row.needId!, Number(row.asOfMs)]));
+/** Event time up to which each of these needs was served, no later than `upToMs`, by need id. */
+async function lastServed(
+  tx: Queryable,
+  ref: DecisionRef,
+  needIds: readonly string[],
+  upToMs: number,
+): Promise<Record<string, number>> {
+  if (needIds.length === 0) return {};
+  const rows = await tx.execute<{ id: string; as_of_ms: string | null }>(sql`
+    select n.id, (
+      select as_of_ms from deliveries
+      where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id = n.id and as_of_ms <= ${upToMs} and served <> 'last-good'
+      order by as_of_ms desc limit 1) as as_of_ms
+    from jsonb_array_elements_text(${JSON.stringify(needIds)}::jsonb) as n(id)`);
+  return Object.fromEntries(rows.flatMap((row) => (row.as_of_ms === null ? [] : [[row.id, Number(row.as_of_ms)]])));
 }
 
 async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
@@ -219,9 +225,9 @@ async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
 
 function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
   const need =
-    row.needId === null
+    row.needId === null || !Object.hasOwn(definition.models, row.model)
       ? undefined
-      : definition.models[row.model]?.needs.find(({ id }) => `${row.model}/${id}` === row.needId);
+      : definition.models[row.model].needs.find(({ id }) => `${row.model}/${id}` === row.needId);
   return {
     id: row.id,
     kind: row.kind,
@@ -251,64 +257,8 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
 
 /** A pin `content@time` also leaves out the rows that arrived after that time: `< time + 1`, as events may lie within its millisecond. */
 function pinnedWhere({ predicate, dataset, datasetVersion }: RequestRow, definition: PoolDefinition): Predicate {
-  const column = definition.datasets[dataset]?.eventTime;
+  const column = Object.hasOwn(definition.datasets, dataset) ? definition.datasets[dataset].eventTime : undefined;
   const at = new Date(Number(/@(-?\d+)$/.exec(datasetVersion ?? '')?.[1] ?? NaN) + 1);
   if (column === undefined || Number.isNaN(at.getTime())) return predicate;
   return [...predicate, { column, op: '<', value: at.toISOString() }];
-}
-
-async function abandon(
-  tx: Queryable,
-  ref: DecisionRef,
-  outcome: 'failed' | 'cancelled',
-  reason: string,
-  nowMs: number,
-): Promise<ClosedDecision> {
-  const { tenant, pool, decisionId } = ref;
-  const here = and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, decisionId));
-  const [decision] = await tx.select().from(decisions).where(here).for('update');
-  // The cycle failed before its decision could be opened: nothing was claimed, nothing is to be undone.
-  if (decision === undefined) return { outcome, summary: reason };
-  if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
-  const now = new Date(nowMs);
-  const cancelled = await cancelRequested(tx, ref, now);
-  const mine = and(
-    eq(requests.tenant, tenant),
-    eq(requests.pool, pool),
-    eq(requests.decisionId, decisionId),
-    inArray(requests.state, ['claimed']),
-  );
-  await tx
-    .update(requests)
-    .set({ state: 'refused', closedAt: now, waiting: { type: 'CycleFailed', reason } })
-    .where(and(mine, eq(requests.kind, 'need')));
-  await tx
-    .update(requests)
-    .set({
-      state: 'pending',
-      decisionId: null,
-      notBefore: sql`least(${requests.deadlineAt}, ${now.toISOString()}::timestamptz + least(${RETRY_BASE_MS} * power(2, ${requests.attempts} - 1), ${RETRY_MAX_MS}) * interval '1 millisecond')`,
-      waiting: { tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}` },
-    })
-    .where(mine);
-  const summary = reason;
-  await tx
-    .update(decisions)
-    .set({ state: 'closed', outcome, summary, reasons: [reason], risk: 'high', closedAt: now })
-    .where(here);
-  await tx
-    .update(cycles)
-    .set({ closedAt: now })
-    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
-  const message = (kind: 'decision' | 'response', subject: string, payload: object) => ({
-    ...{ tenant, pool, kind, subject, decisionId, createdAt: now },
-    payload: { decisionId, ...payload },
-  });
-  const messages = [
-    message('decision', decisionId, { outcome, summary }),
-    ...[...cancelled].map((requestId) => message('response', requestId, { requestId, state: 'cancelled' })),
-  ];
-  for (const chunk of chunked(messages)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
-  await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
-  return { outcome, summary };
 }

@@ -22,10 +22,12 @@ export function createHistoryStore(db: Database): HistoryStore {
         score: number;
         report: { slice: SliceResult; aheadRows?: number };
       }>(sql`
-        select distinct on (need_id) need_id, as_of_ms, content_id, verdict, score, report
-        from deliveries
-        where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id in ${[...needIds]} and as_of_ms <= ${asOfMs} and served <> 'last-good'
-        order by need_id, as_of_ms desc, created_at desc, id`);
+        select d.need_id, d.as_of_ms, d.content_id, d.verdict, d.score, d.report
+        from jsonb_array_elements_text(${JSON.stringify(needIds)}::jsonb) as n(id)
+        cross join lateral (
+          select * from deliveries
+          where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id = n.id and as_of_ms <= ${asOfMs} and served <> 'last-good'
+          order by as_of_ms desc, created_at desc, id limit 1) d`);
       return Object.fromEntries(
         rows.map((row): [string, NeedState] => [
           row.need_id,
@@ -88,10 +90,8 @@ export function createSeriesStore(db: Database): SeriesStore {
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
         await keepStates(tx, ref, states, nowMs);
-        for (const chunk of chunked(made)) {
-          const rows = chunk.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
-          await tx.insert(forecasts).values(rows).onConflictDoNothing();
-        }
+        const rows = made.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
+        for (const chunk of chunked(rows)) await tx.insert(forecasts).values(chunk).onConflictDoNothing();
         if (states.length > 0) await fillActuals(tx, ref, Math.max(...states.map(({ upToMs }) => upToMs)));
       }),
   };
@@ -99,10 +99,11 @@ export function createSeriesStore(db: Database): SeriesStore {
 
 async function keepStates(tx: Queryable, ref: PoolRef, states: readonly SeriesState[], nowMs: number): Promise<void> {
   const { tenant, pool } = ref;
-  for (const chunk of chunked(states)) {
+  const rows = states.map((state) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) }));
+  for (const chunk of chunked(rows)) {
     await tx
       .insert(seriesStates)
-      .values(chunk.map((state) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) })))
+      .values(chunk)
       .onConflictDoUpdate({
         target: [seriesStates.tenant, seriesStates.pool, seriesStates.series],
         set: {

@@ -22,7 +22,7 @@ export async function evictCache(
       select path, max(file_bytes) as file_bytes, bool_or(leased) as leased, max(used_at) > ${now}::timestamptz - ${graceMs} * interval '1 millisecond' as fresh from (
         select path, file_bytes, used_at, false as leased from cache_entries
         union all
-        select path, (report->'slice'->>'fileBytes')::bigint, created_at, lease_until > ${now}::timestamptz from deliveries where path not in (select path from removed_files)
+        select path, file_bytes, created_at, lease_until > ${now}::timestamptz from deliveries where path not in (select path from removed_files)
       ) files group by path order by max(used_at), path`);
     let total = rows.reduce((sum, row) => sum + Number(row.file_bytes), 0);
     const evicted: string[] = [];
@@ -46,7 +46,7 @@ export async function evictCache(
 }
 
 /**
- * Deletes decisions, requests and metrics older than each pool keeps them; requests that are still open stay.
+ * Deletes decisions, requests, metrics and profiles older than each pool keeps them; requests that are still open stay.
  * @returns how many decisions went, and the cache files that nothing refers to any more
  */
 export async function prune(db: Database, nowMs: number): Promise<{ decisions: number; unreferenced: string[] }> {
@@ -71,11 +71,36 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
     await tx.execute(sql`
       delete from metric_history h using pools p
       where p.tenant = h.tenant and p.pool = h.pool
-        and to_timestamp(h.at_ms / 1000.0) < ${aged('metrics')} and p.definition->'clock'->>'kind' = 'wall'`);
+        and case when p.definition->'clock'->>'kind' = 'wall' then to_timestamp(h.at_ms / 1000.0) else h.recorded_at end < ${aged('metrics')}`);
+    await tx.execute(sql`
+      delete from profiles f using pools p
+      where p.tenant = f.tenant and p.pool = f.pool and f.created_at < ${aged('metrics')}`);
+    // A removed file is remembered while a delivery names it, and as long as any pool remembers decisions.
+    await tx.execute(sql`
+      delete from removed_files f
+      where f.removed_at < (select min(${aged('decisions')}) from pools p) and not exists (select 1 from deliveries d where d.path = f.path)`);
     const paths = JSON.stringify(files.map(({ path }) => path));
     const unreferenced = await tx.execute<{ path: string }>(sql`
       select path from jsonb_array_elements_text(${paths}::jsonb) as f(path)
       where path not in (select path from deliveries) and path not in (select path from cache_entries)`);
     return { decisions: gone.length, unreferenced: unreferenced.map(({ path }) => path) };
   });
+}
+
+/**
+ * Those of the paths that nothing refers to: no delivery, no cached result, no read of a decision that is still open.
+ * A cycle that ended between writing a file and closing leaves such files behind.
+ */
+export async function unreferencedFiles(db: Database, paths: readonly string[]): Promise<string[]> {
+  const rows = await db.execute<{ path: string }>(sql`
+    select f.path from jsonb_array_elements_text(${JSON.stringify(paths)}::jsonb) as f(path)
+    where not exists (select 1 from deliveries d where d.path = f.path)
+      and not exists (select 1 from cache_entries c where c.path = f.path)
+      and f.path not in (
+        select s.value->>'path' from decisions o
+        join batches b on b.tenant = o.tenant and b.pool = o.pool and b.decision_id = o.id
+        cross join lateral jsonb_array_elements(b.result->'slices') s
+        where o.state = 'open' and b.result is not null)
+    order by f.path`);
+  return rows.map(({ path }) => path);
 }

@@ -5,6 +5,7 @@ import type { NewRequest } from '../domain/types/request.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { Database } from './client.js';
+import { isUuid } from './ids.js';
 import { deliveries, outbox, pools, requests, type RequestState } from './schema.js';
 
 export type RequestRow = typeof requests.$inferSelect;
@@ -38,10 +39,12 @@ export function createRequestStore(db: Database) {
     /** True when a pending request may be looked at now, or one is claimed by a decision that a terminated cycle left open. Asked only while no cycle runs. */
     wait: async (ref: PoolRef, nowMs: number): Promise<boolean> => {
       const rows = await db.execute(sql`
-        select 1 from requests
+        select 1 from requests r
         where tenant = ${ref.tenant} and pool = ${ref.pool}
           and ((state = 'pending' and not_before <= ${new Date(nowMs).toISOString()}::timestamptz)
-            or (state = 'claimed' and kind = 'request'))
+            or (state = 'claimed' and kind = 'request' and exists (
+              select 1 from decisions d
+              where d.tenant = r.tenant and d.pool = r.pool and d.id = r.decision_id and d.state = 'open')))
         limit 1`);
       return rows.length > 0;
     },
@@ -65,8 +68,7 @@ async function insert(
       got: pool,
       hint: 'Run `balance status` for the pools that exist.',
     });
-  const model = row.definition.models[request.model];
-  if (model === undefined) {
+  if (!Object.hasOwn(row.definition.models, request.model)) {
     throw new BalanceError('usage', {
       type: 'UnknownModel',
       message: `pool ${pool} declares no model ${request.model}`,
@@ -74,7 +76,7 @@ async function insert(
       got: request.model,
     });
   }
-  if (row.definition.datasets[request.dataset] === undefined) {
+  if (!Object.hasOwn(row.definition.datasets, request.dataset)) {
     throw new BalanceError('usage', {
       type: 'UnknownDataset',
       message: `pool ${pool} declares no dataset ${request.dataset}`,
@@ -93,7 +95,7 @@ async function insert(
       ...rest,
       predicate: where,
       deadlineAt: deadlineMs === null ? null : new Date(deadlineMs),
-      priority: priority ?? model.priority,
+      priority: priority ?? row.definition.models[request.model].priority,
       notBefore: now,
       createdAt: now,
     })
@@ -151,6 +153,7 @@ function canonical(predicate: Predicate): unknown {
 }
 
 async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs: number): Promise<RequestState> {
+  if (!isUuid(id)) throw unknownRequest(id);
   const now = new Date(nowMs).toISOString();
   return db.transaction(async (tx) => {
     const rows = await tx.execute<{ state: RequestState }>(sql`
@@ -184,6 +187,7 @@ async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs
 }
 
 async function view(db: Database, { tenant, pool }: PoolRef, id: string): Promise<RequestView> {
+  if (!isUuid(id)) throw unknownRequest(id);
   const [row] = await db
     .select({ request: requests, delivery: deliveries, payload: outbox.payload, publishedAt: outbox.publishedAt })
     .from(requests)

@@ -64,6 +64,8 @@ export const metricHistory = pgTable(
     atMs: big().notNull(),
     value: doublePrecision().notNull(),
     decisionId: uuid(),
+    /** When it was stored: a replay's event time says nothing about its age. */
+    recordedAt: at().notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.metric, t.subject, t.atMs] })],
 );

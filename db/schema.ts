@@ -176,6 +176,8 @@ export const requests = pgTable(
     /** Not looked at again before this. */
     notBefore: at().notNull(),
     attempts: integer().notNull().default(0),
+    /** Cycles in a row that failed while they had it: no attempts of its own, they space out the next ones. */
+    failures: integer().notNull().default(0),
     cancelRequestedAt: at(),
     createdAt: at().notNull(),
     closedAt: at(),
@@ -252,6 +254,8 @@ export const deliveries = pgTable(
     digest: text().notNull(),
     rows: integer().notNull(),
     bytes: big().notNull(),
+    /** Size of the file, for the cache's budget. */
+    fileBytes: big().notNull(),
     chargedBytes: big().notNull(),
     contentId: text().notNull(),
     asOfMs: big().notNull(),
@@ -268,7 +272,8 @@ export const deliveries = pgTable(
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
     unique('deliveries_request').on(t.tenant, t.pool, t.requestId),
     index('deliveries_decision').on(t.tenant, t.pool, t.decisionId),
-    index('deliveries_need').on(t.tenant, t.pool, t.needId, t.createdAt),
+    // Read backwards: the newest delivery of a need.
+    index('deliveries_need').on(t.tenant, t.pool, t.needId, t.asOfMs),
     index('deliveries_path').on(t.path, t.leaseUntil),
     foreignKey({
       columns: [t.tenant, t.pool, t.requestId],
@@ -276,7 +281,10 @@ export const deliveries = pgTable(
     }).onDelete('cascade'),
     check('deliveries_verdict', sql`${t.verdict} in ('pass', 'degrade')`),
     check('deliveries_served', sql`${t.served} in ('read', 'merged', 'cache', 'last-good')`),
-    check('deliveries_counts', sql`${t.rows} >= 0 and ${t.bytes} >= 0 and ${t.chargedBytes} >= 0`),
+    check(
+      'deliveries_counts',
+      sql`${t.rows} >= 0 and ${t.bytes} >= 0 and ${t.fileBytes} >= 0 and ${t.chargedBytes} >= 0`,
+    ),
   ],
 );
 
@@ -303,7 +311,9 @@ export const forecasts = pgTable(
       columns: [t.tenant, t.pool, t.decisionId],
       foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
     }).onDelete('cascade'),
-    index('forecasts_open').on(t.tenant, t.pool, t.series, t.targetMs),
+    index('forecasts_open')
+      .on(t.tenant, t.pool, t.series, t.targetMs)
+      .where(sql`${t.actual} is null`),
   ],
 );
 

@@ -63,11 +63,25 @@ export function createPlanStore(db: Database): PlanStore {
         if (!(await insertStage(tx, ref, record))) return;
         for (const chunk of chunked(planned.map((batch) => toBatchRow(ref, batch))))
           await tx.insert(batches).values(chunk).onConflictDoNothing();
+        await markUsed(tx, ref, record, nowMs);
         await charge(tx, ref, charges, nowMs);
       }),
   };
 }
 
+/** The cached results that a plan serves are in use now: evicted last, and not before its cycle has delivered them. */
+async function markUsed(tx: Queryable, ref: DecisionRef, { inputs }: StageRecord, nowMs: number): Promise<void> {
+  const hits = (inputs as { cacheHits?: readonly CacheHit[] } | null)?.cacheHits ?? [];
+  if (hits.length === 0) return;
+  const used = JSON.stringify(hits.map(({ shape, contentId, asOfMs }) => ({ shape, contentId, asOfMs })));
+  await tx.execute(sql`
+    update cache_entries c set used_at = greatest(c.used_at, ${new Date(nowMs).toISOString()}::timestamptz)
+    from jsonb_to_recordset(${used}::jsonb) as u(shape text, "contentId" text, "asOfMs" bigint)
+    where c.tenant = ${ref.tenant} and c.pool = ${ref.pool}
+      and c.shape = u.shape and c.content_id = u."contentId" and c.as_of_ms = u."asOfMs"`);
+}
+
+/** One row at most for each shape and content that is asked for: who pins a content never gets another one's answer. */
 async function cached(
   db: Queryable,
   ref: DecisionRef,
@@ -77,11 +91,11 @@ async function cached(
   if (asks.length === 0) return [];
   const wanted = JSON.stringify(asks);
   const rows = await db.execute<{ shape: string; as_of_ms: string; content_id: string; slice: SliceResult }>(sql`
-    select distinct on (c.shape) c.shape, c.as_of_ms, c.content_id, c.slice
+    select distinct on (c.shape, w."contentId") c.shape, c.as_of_ms, c.content_id, c.slice
     from jsonb_to_recordset(${wanted}::jsonb) as w(shape text, "minAsOfMs" bigint, "contentId" text)
     join cache_entries c on c.shape = w.shape and c.as_of_ms >= w."minAsOfMs" and (w."contentId" is null or c.content_id = w."contentId")
     where c.tenant = ${ref.tenant} and c.pool = ${ref.pool} and c.as_of_ms <= ${asOfMs}
-    order by c.shape, c.as_of_ms desc, c.content_id`);
+    order by c.shape, w."contentId" nulls first, c.as_of_ms desc, c.content_id`);
   return rows.map((row) => ({
     shape: row.shape,
     asOfMs: Number(row.as_of_ms),

@@ -11,7 +11,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { ActivityDependencies } from '../activities/dependencies.js';
-import { evictCache, EVICTION_GRACE_MS, prune } from '../db/maintenance.js';
+import { evictCache, EVICTION_GRACE_MS, prune, unreferencedFiles } from '../db/maintenance.js';
 import { startOutboxRelay, type Publisher } from '../db/outbox.js';
 import { createPoolStore } from '../db/pool-store.js';
 import { temporalConnectionOptions } from '../interfaces/model/temporal-connection.js';
@@ -99,16 +99,27 @@ function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath
   return { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) };
 }
 
-/** Evicts cache files beyond the budget (the largest of the pools: they share one cache) and prunes what retention lets go. */
+/**
+ * Evicts cache files beyond the budget (the largest of the pools: they share one cache), prunes what retention lets go
+ * and removes files that nothing refers to: a sixteenth of the cache each time, by the first digit of the name.
+ */
 export async function keepHouse(
   { database, cacheFiles }: Pick<Composition, 'database' | 'cacheFiles'>,
   nowMs = Date.now(),
-): Promise<{ evicted: number; pruned: number }> {
+): Promise<{ evicted: number; pruned: number; orphans: number }> {
   const pools = await createPoolStore(database.db).list();
   const bytesMax = Math.max(...pools.map(({ definition }) => definition.cache.maxBytes), 0);
-  if (pools.length === 0) return { evicted: 0, pruned: 0 };
+  if (pools.length === 0) return { evicted: 0, pruned: 0, orphans: 0 };
   const evicted = await evictCache(database.db, bytesMax, nowMs);
   const { decisions, unreferenced } = await prune(database.db, nowMs);
-  await cacheFiles.remove([...evicted, ...unreferenced], nowMs - EVICTION_GRACE_MS);
-  return { evicted: evicted.length, pruned: decisions };
+  const beforeMs = nowMs - EVICTION_GRACE_MS;
+  await cacheFiles.remove([...evicted, ...unreferenced], beforeMs);
+  let orphans = 0;
+  const digit = (Math.floor(nowMs / HOUSEKEEPING_MS) % 16).toString(16);
+  for await (const paths of cacheFiles.older(digit, beforeMs)) {
+    const lost = await unreferencedFiles(database.db, paths);
+    await cacheFiles.remove(lost, beforeMs);
+    orphans += lost.length;
+  }
+  return { evicted: evicted.length, pruned: decisions, orphans };
 }

@@ -23,29 +23,6 @@ CREATE TABLE "batches" (
 	CONSTRAINT "batches_failed_with_error" CHECK (("batches"."state" = 'failed') = ("batches"."error" is not null))
 );
 --> statement-breakpoint
-CREATE TABLE "budgets" (
-	"tenant" text NOT NULL,
-	"pool" text NOT NULL,
-	"resource" text NOT NULL,
-	"tokens" double precision NOT NULL,
-	"updated_at" timestamp with time zone NOT NULL,
-	CONSTRAINT "budgets_tenant_pool_resource_pk" PRIMARY KEY("tenant","pool","resource")
-);
---> statement-breakpoint
-CREATE TABLE "cache_entries" (
-	"tenant" text NOT NULL,
-	"pool" text NOT NULL,
-	"shape" text NOT NULL,
-	"content_id" text NOT NULL,
-	"as_of_ms" bigint NOT NULL,
-	"path" text NOT NULL,
-	"file_bytes" bigint NOT NULL,
-	"slice" jsonb NOT NULL,
-	"created_at" timestamp with time zone NOT NULL,
-	"used_at" timestamp with time zone NOT NULL,
-	CONSTRAINT "cache_entries_tenant_pool_shape_content_id_as_of_ms_pk" PRIMARY KEY("tenant","pool","shape","content_id","as_of_ms")
-);
---> statement-breakpoint
 CREATE TABLE "cycles" (
 	"tenant" text NOT NULL,
 	"pool" text NOT NULL,
@@ -113,6 +90,7 @@ CREATE TABLE "deliveries" (
 	"digest" text NOT NULL,
 	"rows" integer NOT NULL,
 	"bytes" bigint NOT NULL,
+	"file_bytes" bigint NOT NULL,
 	"charged_bytes" bigint NOT NULL,
 	"content_id" text NOT NULL,
 	"as_of_ms" bigint NOT NULL,
@@ -127,7 +105,7 @@ CREATE TABLE "deliveries" (
 	CONSTRAINT "deliveries_request" UNIQUE("tenant","pool","request_id"),
 	CONSTRAINT "deliveries_verdict" CHECK ("deliveries"."verdict" in ('pass', 'degrade')),
 	CONSTRAINT "deliveries_served" CHECK ("deliveries"."served" in ('read', 'merged', 'cache', 'last-good')),
-	CONSTRAINT "deliveries_counts" CHECK ("deliveries"."rows" >= 0 and "deliveries"."bytes" >= 0 and "deliveries"."charged_bytes" >= 0)
+	CONSTRAINT "deliveries_counts" CHECK ("deliveries"."rows" >= 0 and "deliveries"."bytes" >= 0 and "deliveries"."file_bytes" >= 0 and "deliveries"."charged_bytes" >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "forecasts" (
@@ -144,17 +122,6 @@ CREATE TABLE "forecasts" (
 	"reliable" boolean NOT NULL,
 	"actual" double precision,
 	CONSTRAINT "forecasts_tenant_pool_decision_id_series_target_ms_pk" PRIMARY KEY("tenant","pool","decision_id","series","target_ms")
-);
---> statement-breakpoint
-CREATE TABLE "metric_history" (
-	"tenant" text NOT NULL,
-	"pool" text NOT NULL,
-	"metric" text NOT NULL,
-	"subject" text NOT NULL,
-	"at_ms" bigint NOT NULL,
-	"value" double precision NOT NULL,
-	"decision_id" uuid,
-	CONSTRAINT "metric_history_tenant_pool_metric_subject_at_ms_pk" PRIMARY KEY("tenant","pool","metric","subject","at_ms")
 );
 --> statement-breakpoint
 CREATE TABLE "outbox" (
@@ -192,22 +159,6 @@ CREATE TABLE "pools" (
 	CONSTRAINT "pools_tenant_pool_pk" PRIMARY KEY("tenant","pool")
 );
 --> statement-breakpoint
-CREATE TABLE "profiles" (
-	"tenant" text NOT NULL,
-	"pool" text NOT NULL,
-	"dataset" text NOT NULL,
-	"version" text NOT NULL,
-	"as_of_ms" bigint NOT NULL,
-	"state" jsonb NOT NULL,
-	"created_at" timestamp with time zone NOT NULL,
-	CONSTRAINT "profiles_tenant_pool_dataset_version_as_of_ms_pk" PRIMARY KEY("tenant","pool","dataset","version","as_of_ms")
-);
---> statement-breakpoint
-CREATE TABLE "removed_files" (
-	"path" text PRIMARY KEY NOT NULL,
-	"removed_at" timestamp with time zone NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE "requests" (
 	"tenant" text NOT NULL,
 	"pool" text NOT NULL,
@@ -230,6 +181,7 @@ CREATE TABLE "requests" (
 	"waiting" jsonb,
 	"not_before" timestamp with time zone NOT NULL,
 	"attempts" integer DEFAULT 0 NOT NULL,
+	"failures" integer DEFAULT 0 NOT NULL,
 	"cancel_requested_at" timestamp with time zone,
 	"created_at" timestamp with time zone NOT NULL,
 	"closed_at" timestamp with time zone,
@@ -241,6 +193,57 @@ CREATE TABLE "requests" (
 	CONSTRAINT "requests_rows" CHECK ("requests"."rows" is null or "requests"."rows" > 0),
 	CONSTRAINT "requests_priority" CHECK ("requests"."priority" between 1 and 5),
 	CONSTRAINT "requests_need" CHECK (("requests"."kind" = 'need') = ("requests"."need_id" is not null))
+);
+--> statement-breakpoint
+CREATE TABLE "budgets" (
+	"tenant" text NOT NULL,
+	"pool" text NOT NULL,
+	"resource" text NOT NULL,
+	"tokens" double precision NOT NULL,
+	"updated_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "budgets_tenant_pool_resource_pk" PRIMARY KEY("tenant","pool","resource")
+);
+--> statement-breakpoint
+CREATE TABLE "cache_entries" (
+	"tenant" text NOT NULL,
+	"pool" text NOT NULL,
+	"shape" text NOT NULL,
+	"content_id" text NOT NULL,
+	"as_of_ms" bigint NOT NULL,
+	"path" text NOT NULL,
+	"file_bytes" bigint NOT NULL,
+	"slice" jsonb NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	"used_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "cache_entries_tenant_pool_shape_content_id_as_of_ms_pk" PRIMARY KEY("tenant","pool","shape","content_id","as_of_ms")
+);
+--> statement-breakpoint
+CREATE TABLE "metric_history" (
+	"tenant" text NOT NULL,
+	"pool" text NOT NULL,
+	"metric" text NOT NULL,
+	"subject" text NOT NULL,
+	"at_ms" bigint NOT NULL,
+	"value" double precision NOT NULL,
+	"decision_id" uuid,
+	"recorded_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "metric_history_tenant_pool_metric_subject_at_ms_pk" PRIMARY KEY("tenant","pool","metric","subject","at_ms")
+);
+--> statement-breakpoint
+CREATE TABLE "profiles" (
+	"tenant" text NOT NULL,
+	"pool" text NOT NULL,
+	"dataset" text NOT NULL,
+	"version" text NOT NULL,
+	"as_of_ms" bigint NOT NULL,
+	"state" jsonb NOT NULL,
+	"created_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "profiles_tenant_pool_dataset_version_as_of_ms_pk" PRIMARY KEY("tenant","pool","dataset","version","as_of_ms")
+);
+--> statement-breakpoint
+CREATE TABLE "removed_files" (
+	"path" text PRIMARY KEY NOT NULL,
+	"removed_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "series_states" (
@@ -259,14 +262,14 @@ ALTER TABLE "decision_stages" ADD CONSTRAINT "decision_stages_tenant_pool_decisi
 ALTER TABLE "decisions" ADD CONSTRAINT "decisions_tenant_pool_id_cycles_tenant_pool_id_fk" FOREIGN KEY ("tenant","pool","id") REFERENCES "public"."cycles"("tenant","pool","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_tenant_pool_request_id_requests_tenant_pool_id_fk" FOREIGN KEY ("tenant","pool","request_id") REFERENCES "public"."requests"("tenant","pool","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "forecasts" ADD CONSTRAINT "forecasts_tenant_pool_decision_id_decisions_tenant_pool_id_fk" FOREIGN KEY ("tenant","pool","decision_id") REFERENCES "public"."decisions"("tenant","pool","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-CREATE INDEX "cache_entries_path" ON "cache_entries" USING btree ("path");--> statement-breakpoint
-CREATE INDEX "cache_entries_used" ON "cache_entries" USING btree ("used_at");--> statement-breakpoint
 CREATE INDEX "decisions_recent" ON "decisions" USING btree ("tenant","pool","opened_at");--> statement-breakpoint
 CREATE INDEX "deliveries_decision" ON "deliveries" USING btree ("tenant","pool","decision_id");--> statement-breakpoint
-CREATE INDEX "deliveries_need" ON "deliveries" USING btree ("tenant","pool","need_id","created_at");--> statement-breakpoint
+CREATE INDEX "deliveries_need" ON "deliveries" USING btree ("tenant","pool","need_id","as_of_ms");--> statement-breakpoint
 CREATE INDEX "deliveries_path" ON "deliveries" USING btree ("path","lease_until");--> statement-breakpoint
-CREATE INDEX "forecasts_open" ON "forecasts" USING btree ("tenant","pool","series","target_ms");--> statement-breakpoint
+CREATE INDEX "forecasts_open" ON "forecasts" USING btree ("tenant","pool","series","target_ms") WHERE "forecasts"."actual" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "outbox_once" ON "outbox" USING btree ("tenant","pool","kind","subject");--> statement-breakpoint
 CREATE INDEX "outbox_unpublished" ON "outbox" USING btree ("id") WHERE "outbox"."published_at" is null;--> statement-breakpoint
 CREATE INDEX "requests_pending" ON "requests" USING btree ("tenant","pool","not_before") WHERE "requests"."state" = 'pending';--> statement-breakpoint
-CREATE INDEX "requests_decision" ON "requests" USING btree ("tenant","pool","decision_id");
+CREATE INDEX "requests_decision" ON "requests" USING btree ("tenant","pool","decision_id");--> statement-breakpoint
+CREATE INDEX "cache_entries_path" ON "cache_entries" USING btree ("path");--> statement-breakpoint
+CREATE INDEX "cache_entries_used" ON "cache_entries" USING btree ("used_at");

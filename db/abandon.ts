@@ -1,0 +1,170 @@
+/** Ends a decision that did not reach its end, as if its cycle had not been: requests go back, and so does the budget. */
+import { and, eq, sql } from 'drizzle-orm';
+import type { BudgetCharge, ClosedDecision, DecisionRef } from '../activities/store-ports.js';
+import type { ResourceLimit } from '../domain/decision/batch-inputs.js';
+import { chunked, type Queryable } from './client.js';
+import { cancelRequested, lockClaimed, OUTBOX_CHANNEL } from './close-store.js';
+import { batches, cycles, decisions, decisionStages, outbox, pools } from './schema.js';
+import { charge } from './stage-store.js';
+
+/** A request whose cycle failed is tried again after this long, doubled with each failure in a row. */
+const RETRY_BASE_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+
+/** How and why a cycle ended early. */
+interface Ending {
+  readonly outcome: 'failed' | 'cancelled';
+  readonly reason: string;
+  readonly now: Date;
+}
+
+/**
+ * Closes a decision that did not reach its end; claimed requests go back to pending, its needs are refused, what it
+ * took of the budgets and did not use is given back. A decision that was never opened is stored closed, so that who
+ * waits for it learns how it ended; a closed one stays as it is; of a pool that does not exist nothing is stored.
+ */
+export async function abandon(
+  tx: Queryable,
+  ref: DecisionRef,
+  outcome: Ending['outcome'],
+  reason: string,
+  nowMs: number,
+): Promise<ClosedDecision> {
+  const ending: Ending = { outcome, reason, now: new Date(nowMs) };
+  const decision = (await locked(tx, ref)) ?? (await openClosed(tx, ref, ending));
+  if (decision === null) return { outcome, summary: reason };
+  if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
+  await lockClaimed(tx, ref);
+  const cancelled = await cancelRequested(tx, ref, ending.now);
+  await returnRequests(tx, ref, ending);
+  await charge(tx, ref, await unusedCharges(tx, ref), nowMs);
+  await tx
+    .update(decisions)
+    .set({ state: 'closed', outcome, summary: reason, reasons: [reason], risk: 'high', closedAt: ending.now })
+    .where(decisionOf(ref));
+  await tx
+    .update(cycles)
+    .set({ closedAt: ending.now })
+    .where(and(eq(cycles.tenant, ref.tenant), eq(cycles.pool, ref.pool), eq(cycles.id, ref.decisionId)));
+  await announce(tx, ref, ending, cancelled);
+  return { outcome, summary: reason };
+}
+
+async function locked(tx: Queryable, ref: DecisionRef): Promise<typeof decisions.$inferSelect | undefined> {
+  return (await tx.select().from(decisions).where(decisionOf(ref)).for('update'))[0];
+}
+
+/** Stores a decision that failed before it could be opened. It claimed nothing and moved no clock. */
+async function openClosed(
+  tx: Queryable,
+  ref: DecisionRef,
+  ending: Ending,
+): Promise<typeof decisions.$inferSelect | null> {
+  const { tenant, pool, decisionId } = ref;
+  const { outcome, reason, now } = ending;
+  const inPool = and(eq(pools.tenant, tenant), eq(pools.pool, pool));
+  const [row] = await tx.select().from(pools).where(inPool).for('update');
+  if (row === undefined) return null;
+  // Whoever opens holds the pool's row: it may have opened while this waited for it.
+  const opened = await locked(tx, ref);
+  if (opened !== undefined) return opened;
+  const number = row.cycleNumber + 1;
+  await tx.update(pools).set({ cycleNumber: number }).where(inPool);
+  await tx.insert(cycles).values({
+    ...{ tenant, pool, id: decisionId, number, openedAt: now, closedAt: now },
+    // What it was asked to do was not stored: it stands for the pool's time now.
+    trigger: 'manual',
+    asOfMs: row.clockMs ?? now.getTime(),
+    workflowId: `balance-cycle/${tenant}/${pool}/${decisionId}`,
+    runId: '',
+  });
+  const [decision] = await tx
+    .insert(decisions)
+    .values({
+      ...{ tenant, pool, id: decisionId, poolVersion: row.version, versions: {}, openedAt: now, closedAt: now },
+      ...{ state: 'closed' as const, outcome, summary: reason, reasons: [reason], risk: 'high' as const },
+    })
+    .returning();
+  await announce(tx, ref, ending, new Set());
+  return decision;
+}
+
+/** The claim is undone: no attempt is counted, but the next one comes later with each failure in a row. */
+async function returnRequests(tx: Queryable, ref: DecisionRef, { outcome, reason, now }: Ending): Promise<void> {
+  const at = now.toISOString();
+  const mine = sql`tenant = ${ref.tenant} and pool = ${ref.pool} and decision_id = ${ref.decisionId} and state = 'claimed'`;
+  await tx.execute(sql`
+    update requests set state = 'refused', closed_at = ${at}::timestamptz,
+      waiting = ${JSON.stringify({ type: 'CycleFailed', reason })}::jsonb
+    where ${mine} and kind = 'need'`);
+  await tx.execute(sql`
+    update requests set state = 'pending', decision_id = null,
+      attempts = greatest(0, attempts - 1), failures = failures + 1,
+      not_before = least(deadline_at, ${at}::timestamptz + least(${RETRY_BASE_MS}::float8 * power(2, least(failures, 30)), ${RETRY_MAX_MS}::float8) * interval '1 millisecond'),
+      waiting = ${JSON.stringify({ tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}` })}::jsonb
+    where ${mine}`);
+}
+
+/** What the plan took of the budgets less what its finished reads really took, as negative charges. */
+async function unusedCharges(tx: Queryable, { tenant, pool, decisionId }: DecisionRef): Promise<BudgetCharge[]> {
+  const [stage] = await tx
+    .select({ inputs: decisionStages.inputs, outcome: decisionStages.outcome })
+    .from(decisionStages)
+    .where(
+      and(
+        eq(decisionStages.tenant, tenant),
+        eq(decisionStages.pool, pool),
+        eq(decisionStages.decisionId, decisionId),
+        eq(decisionStages.stage, 'batch'),
+      ),
+    );
+  if (stage === undefined) return [];
+  const reads = await tx
+    .select({ source: batches.source, result: batches.result })
+    .from(batches)
+    .where(
+      and(
+        eq(batches.tenant, tenant),
+        eq(batches.pool, pool),
+        eq(batches.decisionId, decisionId),
+        eq(batches.state, 'done'),
+      ),
+    );
+  const taken: Record<string, number> = {};
+  for (const { source, result } of reads) {
+    const { bytesRead, rowsRead } = result as { bytesRead: number; rowsRead: number };
+    taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + bytesRead;
+    taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + rowsRead;
+  }
+  const { limits } = stage.inputs as { limits: readonly ResourceLimit[] };
+  const { charges } = stage.outcome as { charges: Readonly<Record<string, number>> };
+  return limits
+    .filter(({ source, resource }) => source !== null && Object.hasOwn(charges, resource))
+    .map(({ resource, perSecond, burst }) => ({
+      ...{ resource, perSecond, burst },
+      amount: (taken[resource] ?? 0) - charges[resource],
+    }))
+    .filter(({ amount }) => amount !== 0);
+}
+
+async function announce(
+  tx: Queryable,
+  { tenant, pool, decisionId }: DecisionRef,
+  { outcome, reason, now }: Ending,
+  cancelled: ReadonlySet<string>,
+): Promise<void> {
+  const message = (kind: 'decision' | 'response', subject: string, payload: object) => ({
+    ...{ tenant, pool, kind, subject, decisionId, createdAt: now },
+    payload: { decisionId, ...payload },
+  });
+  const messages = [
+    message('decision', decisionId, { outcome, summary: reason }),
+    ...[...cancelled].map((requestId) => message('response', requestId, { requestId, state: 'cancelled' })),
+  ];
+  for (const chunk of chunked(messages)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
+}
+
+function decisionOf(ref: DecisionRef) {
+  return and(eq(decisions.tenant, ref.tenant), eq(decisions.pool, ref.pool), eq(decisions.id, ref.decisionId));
+}
