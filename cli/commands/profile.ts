@@ -1,5 +1,8 @@
 /** `balance profile`: quality scores, column summaries and suspected cells of one table. */
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { suggestContract } from '../../domain/quality/suggest-contract.js';
 import {
   classGap,
   classGapNoise,
@@ -48,6 +51,7 @@ interface Options {
   readonly contract?: string;
   readonly findings?: string;
   readonly labels?: string;
+  readonly suggest?: string;
   readonly json?: boolean;
 }
 
@@ -157,6 +161,8 @@ async function runProfile(file: string, options: Options): Promise<undefined> {
   const profile = profileTable({ ...table, contract, corrected });
   const balance = await measureBalance(table, options);
   const drift = await measureDrift(file, options.reference);
+  if (options.suggest !== undefined)
+    writeFileSync(options.suggest, stringify(suggestContract(table.columns, table.rows, profile.dependencies)));
   if (options.findings !== undefined) writeFindings(options.findings, profile);
   const { cells, ...summary } = profile;
   const columns = withFacts(profile.columns, table.facts);
@@ -197,6 +203,7 @@ export const registerProfile: RegisterCommand = (program: Command) => {
     .option('--target <mix>', 'uniform (default), or a file: weights by class, or a table with the label column')
     .option('--findings <file>', 'write one line per suspected cell (CSV); - is standard output')
     .option('--labels <file>', 'corrected rows (CSV: row and the columns of the file) that sharpen the detection')
+    .option('--suggest <file>', 'write a first contract (YAML) of what the rows are evidence for')
     .option('--json', 'print the whole profile as JSON')
     .addHelpText('after', HELP)
     .action(action(runProfile));

@@ -119,6 +119,16 @@ describe('balance profile', () => {
     expect(out.join('')).toContain('row,column,kind,score,hasSuggestion,suggested');
   });
 
+  it('writes a contract that it reads again', async () => {
+    const rows = Array.from({ length: 200 }, (_, at) => `${at},${at % 2 === 0 ? 'ale' : 'stout'}`);
+    const file = write('many.csv', ['id,style', ...rows].join('\n') + '\n');
+    const contract = join(folder, 'suggested.yaml');
+    await run(file, '--suggest', contract, '--json');
+    const { code, out } = await run(file, '--contract', contract, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ suspectedCells: 0, absentColumns: [] });
+  });
+
   const misuse: [string, () => string[], string][] = [
     ['a file that is not there', () => [join(folder, 'none.csv')], 'UnreadableFile'],
     [
