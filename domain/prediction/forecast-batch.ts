@@ -5,7 +5,7 @@
  * forecast by an ensemble. Intervals come from the ensemble's own errors at past origins.
  */
 import { usageError } from '../types/errors.js';
-import { ensembleForecast, fitEnsemble, type Seasons } from './forecast-ensemble.js';
+import { ensembleForecast, fitEnsemble, type Seasons, type SeriesView } from './forecast-ensemble.js';
 import { measureIntervals } from './forecast-interval.js';
 import { checkForecastRequest, DEFAULT_LEVELS, type SeriesForecast } from './series-forecaster.js';
 import { SEASON_STEPS_MAX } from './series-memory.js';
@@ -27,7 +27,8 @@ export interface BatchForecastOptions {
 }
 
 interface Transformed {
-  readonly values: Float64Array;
+  /** Logarithms first, where all values are positive, then the values themselves. */
+  readonly views: readonly SeriesView[];
   readonly known: Uint8Array;
   readonly decode: (z: number) => number;
 }
@@ -46,11 +47,12 @@ export function forecastSeries(series: readonly (number | null)[], options: Batc
   if (history === 0) return constantForecast(0, horizon, levels, 0);
   if (given.some((value) => value !== null && !Number.isFinite(value))) throw notFinite();
   const seasons = usableSeasons(options.seasons ?? detectSeasons(given), given.length);
-  const { values, known, decode } = transform(given, seasons.short);
+  const { views, known, decode } = transform(given, seasons.short);
+  const { values } = views[0];
   if (values.every((value) => value === values[0]))
     return constantForecast(decode(values[0]), horizon, levels, history);
 
-  const members = fitEnsemble(values, known, values.length, seasons);
+  const members = fitEnsemble(views, known, seasons);
   const center = ensembleForecast(members, values.length, horizon);
   const intervals = measureIntervals(values, known, members, seasons.short, horizon);
   const quantiles = levels.map((level) => {
@@ -90,21 +92,32 @@ function transform(series: readonly (number | null)[], season: number): Transfor
   const filled = new Float64Array(series.length);
   series.forEach((value, t) => (filled[t] = value ?? filled[season > 0 && t >= season ? t - season : t - 1]));
   const least = filled.reduce((low, value) => Math.min(low, value), Infinity);
-  const positive = least > 0;
-  const values = positive ? filled.map(Math.log) : filled;
+  const plain = standardised(filled);
+  if (!(least > 0)) {
+    // What was never negative is not forecast to be.
+    const decode = (z: number): number => Math.max(least === 0 ? 0 : -Infinity, plain.decode(z));
+    return { views: [{ values: plain.values, toFirst: (z) => z }], known, decode };
+  }
+  const logs = standardised(filled.map(Math.log));
+  const views: SeriesView[] = [
+    { values: logs.values, toFirst: (z) => z },
+    { values: plain.values, toFirst: (z) => logs.encode(Math.log(Math.max(least, plain.decode(z)))) },
+  ];
+  return { views, known, decode: (z) => Math.min(Number.MAX_VALUE, Math.exp(logs.decode(z))) };
+}
+
+/** Zero mean and unit variance, safe for magnitudes whose squares overflow. */
+function standardised(values: Float64Array): {
+  readonly values: Float64Array;
+  readonly encode: (value: number) => number;
+  readonly decode: (z: number) => number;
+} {
   const size = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
   const mean = values.reduce((sum, value) => sum + value / values.length, 0);
   const spread = size * Math.sqrt(values.reduce((sum, value) => sum + ((value - mean) / size) ** 2 / values.length, 0));
   const scale = spread || 1;
-  return {
-    values: values.map((value) => (value - mean) / scale),
-    known,
-    // What was never negative is not forecast to be.
-    decode: (z) =>
-      positive
-        ? Math.min(Number.MAX_VALUE, Math.exp(mean + scale * z))
-        : Math.max(least === 0 ? 0 : -Infinity, mean + scale * z),
-  };
+  const encode = (value: number): number => (value - mean) / scale;
+  return { values: values.map(encode), encode, decode: (z) => mean + scale * z };
 }
 
 function notFinite(): Error {

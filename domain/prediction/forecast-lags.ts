@@ -3,8 +3,9 @@
  * the strongest light method on hourly series. Robust (Huber weights), with a small ridge against singularity.
  */
 
-/** Ridge on standardised lags: enough to make the normal equations solvable, too little to bias. */
-const RIDGE = 0.1;
+/** Ridge on the sums over all rows of standardised lags: it makes the normal equations solvable and no more. Nearly equal
+ * neighbouring lags carry the signal in their differences, which a hundred times this ridge already flattens. */
+const RIDGE = 0.001;
 /** Residuals beyond this many robust standard deviations lose weight (Huber 1964: 95 % efficiency at 1.345). */
 const HUBER_WIDTH = 1.345;
 /** Refits with updated weights; more change the coefficients little. */
