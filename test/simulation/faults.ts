@@ -95,7 +95,7 @@ export function injectFault(kind: FaultKind, table: TextTable, columns: FaultCol
       const kept = table.rows.slice(0, Math.ceil(table.rows.length * (1 - ROW_SHARE)));
       return {
         ...table,
-        rows: table.rows.map((row, index) => kept[index] ?? kept[Math.floor(random() * kept.length)]),
+        rows: table.rows.map((_row, index) => kept[index] ?? kept[Math.floor(random() * kept.length)]),
       };
     }
     case 'late data':
