@@ -9,8 +9,9 @@ import { RecursiveRegression } from './series-regression.js';
 
 /** Losses are means over about this many steps: recent accuracy decides. */
 const LOSS_STEPS = 100;
-/** Regression errors beyond this multiple of the mean loss are clipped: an outlier teaches only so much. */
-const CLIP_LOSSES = 4;
+/** Regression errors beyond this multiple of the mean loss are clipped (Huber): most errors then count by their sign, so
+ * that coefficients follow the median, whose absolute error is what experts are scored by. */
+const CLIP_LOSSES = 0.5;
 /** A regression may leave the seen range by this share of it. */
 const RANGE_MARGIN = 0.1;
 /** Forgetting of the regression and of the small one: they remember about 100 and 200 steps. */
@@ -88,8 +89,9 @@ export class HorizonMixture {
   }
 
   /**
-   * Weights follow from the losses, equal before any: the loss relative to the best to the power of -4. Polynomial
-   * weights (Cesa-Bianchi & Lugosi, Prediction, Learning, and Games, section 2.1) keep near-equals together.
+   * Weights follow from the losses, equal before any: the loss relative to the best to the power of -8. Polynomial
+   * weights (Cesa-Bianchi & Lugosi, Prediction, Learning, and Games, section 2.1) keep near-equals together; twice the
+   * best loss weighs next to nothing.
    */
   reweigh(): void {
     let best = Infinity;
@@ -97,7 +99,8 @@ export class HorizonMixture {
     let total = 0;
     for (let i = 0; i < EXPERT_COUNT; i++) {
       const square = ((best + LOSS_FLOOR) / (this.losses[i] + LOSS_FLOOR)) ** 2;
-      this.weights[i] = square * square;
+      const fourth = square * square;
+      this.weights[i] = fourth * fourth;
       total += this.weights[i];
     }
     for (let i = 0; i < EXPERT_COUNT; i++) this.weights[i] /= total;
