@@ -151,12 +151,19 @@ async function findHits(
     minAsOfMs: context.asOfMs - (item.maxAgeMs ?? 0),
     contentId: item.maxAgeMs === null || item.datasetVersion !== null ? datasets.get(item.dataset)!.contentId : null,
   }));
-  const found = new Map((await deps.plans.cached(context, asks, context.asOfMs)).map((hit) => [hit.shape, hit]));
+  // Newest last, so that it is the one a shape (and a pinned content) finds.
+  const cached = [...(await deps.plans.cached(context, asks, context.asOfMs))].sort((a, b) => a.asOfMs - b.asOfMs);
+  const found = new Map(
+    cached.flatMap((hit) => [
+      [hit.shape, hit],
+      [`${hit.shape} ${hit.contentId}`, hit],
+    ]),
+  );
   const hits: (CacheHit & { itemId: string })[] = [];
   for (const [index, item] of asking.entries()) {
     const { shape, minAsOfMs, contentId } = asks[index];
-    const hit = found.get(shape);
-    if (hit === undefined || hit.asOfMs < minAsOfMs || (contentId !== null && hit.contentId !== contentId)) continue;
+    const hit = found.get(contentId === null ? shape : `${shape} ${contentId}`);
+    if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
     if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
   }
   return hits;

@@ -29,7 +29,7 @@ export interface CycleStore {
   /** Opens the decision and claims what is due, once; a second call changes nothing. */
   open(input: OpenCycle, nowMs: number, versions: Readonly<Record<string, string>>): Promise<void>;
   context(ref: DecisionRef): Promise<CycleContext>;
-  /** Closes a decision that did not reach its end; claimed requests go back to pending, its needs are dropped. */
+  /** Closes a decision that did not reach its end, or was never opened; claimed requests go back to pending, its needs are dropped. */
   abandon(ref: DecisionRef, outcome: 'failed' | 'cancelled', reason: string, nowMs: number): Promise<ClosedDecision>;
 }
 

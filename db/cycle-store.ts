@@ -2,6 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { CycleContext, CycleStore, DecisionRef, OpenCycle } from '../activities/store-ports.js';
 import { BalanceError } from '../domain/types/errors.js';
+import { SECONDS_PER_LEVEL } from '../domain/decision/grants.js';
 import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import type { WorkItem } from '../domain/decision/work.js';
@@ -12,9 +13,6 @@ import { cycles, decisions, pools, poolVersions, requests } from './schema.js';
 
 type RequestRow = typeof requests.$inferSelect;
 type PoolRow = typeof pools.$inferSelect;
-
-/** Waiting this long counts as much as one level of priority, as in `itemScore`: nothing is left unlooked at for ever. */
-const SECONDS_PER_LEVEL = 60;
 
 export function createCycleStore(db: Database): CycleStore {
   return {

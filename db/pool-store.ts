@@ -9,7 +9,6 @@ export interface AppliedPool {
   readonly version: number;
   readonly changed: boolean;
 }
-export type PoolStore = ReturnType<typeof createPoolStore>;
 
 export function createPoolStore(db: Database) {
   return {

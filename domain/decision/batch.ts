@@ -6,7 +6,14 @@
  */
 import { allocate } from '../scheduler/resource-allocator.js';
 import type { AllocationResult } from '../scheduler/allocation-instance.js';
-import { costItems, mergeDemand, shareFactors, type CostedItem, type MergedDemand } from './costs.js';
+import {
+  costItems,
+  mergeDemand,
+  shareFactors,
+  type CostedItem,
+  type MergedDemand,
+  type ShareFactors,
+} from './costs.js';
 import { grantWithinShare, type Grant } from './grants.js';
 import { planReads, type PlannedRead } from './reads.js';
 import type { BatchInputs } from './batch-inputs.js';
@@ -66,34 +73,70 @@ export function planBatch(given: BatchInputs): BatchOutcome {
  * How much a merged read costs its members depends on how much each is granted, and the other way round: the charges
  * start from what is wanted and are settled by fixed-point rounds (each cheap; a handful suffices).
  */
-function shareInRounds(inputs: BatchInputs, demand: MergedDemand) {
+function shareInRounds(inputs: BatchInputs, demand: MergedDemand): Round {
   let factors = shareFactors(demand.reads, demand, (id) => demand.wanted.get(id)!.rows, inputs);
+  let best: Round | null = null;
   for (let round = 1; ; round++) {
-    const costed = costItems(inputs, demand, factors);
-    const flows = flowsOf(costed, inputs);
-    const allocation = share(flows, inputs);
-    const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
-    const results = flows.map((flow) =>
-      grantWithinShare(
-        flow,
-        mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1)),
-        inputs,
-      ),
-    );
-    const grants = results.flatMap((result) => result.grants).sort(byItem);
-    const waiting = results.flatMap((result) => result.waiting).sort(byItem);
+    const result = shareOnce(inputs, demand, factors);
+    const { allocation, grants } = result;
     const scarce =
       allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
-    if (!scarce || round === ROUNDS_MAX) return { costed, allocation, grants, waiting };
+    if (!scarce) return result;
     const granted = new Map(grants.map(({ itemId, rows }) => [itemId, rows]));
     const next = shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
+    // Whole requests make the rounds jump: of those that really fit, the one that hands out most is kept.
+    if (fits(result, next, inputs) && (best === null || bytesOf(grants) > bytesOf(best.grants))) best = result;
     const change = Math.max(
       0,
       ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes),
     );
-    if (change < SETTLED) return { costed, allocation, grants, waiting };
+    if (change < SETTLED || round === ROUNDS_MAX) return best ?? result;
     factors = next;
   }
+}
+
+interface Round {
+  readonly costed: readonly CostedItem[];
+  readonly allocation: AllocationResult | null;
+  readonly grants: readonly Grant[];
+  readonly waiting: readonly WaitReason[];
+}
+
+/** One round of sharing, with the charges as they are assumed to be. */
+function shareOnce(inputs: BatchInputs, demand: MergedDemand, factors: ShareFactors): Round {
+  const costed = costItems(inputs, demand, factors);
+  const flows = flowsOf(costed, inputs);
+  const allocation = share(flows, inputs);
+  const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
+  const results = flows.map((flow) => {
+    const allotted = mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1));
+    return grantWithinShare(flow, allotted, inputs);
+  });
+  return {
+    costed,
+    allocation,
+    grants: results.flatMap(({ grants }) => grants).sort(byItem),
+    waiting: results.flatMap(({ waiting }) => waiting).sort(byItem),
+  };
+}
+
+/** Whether what is granted, charged for what it really shares, stays within every limit (to a part in a thousand). */
+function fits({ costed, grants }: Round, factors: ShareFactors, inputs: BatchInputs): boolean {
+  const itemOf = new Map(costed.map((one) => [one.item.id, one.item]));
+  const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
+  return inputs.limits.every(({ resource, source: limited, available }) => {
+    if (limited === null) return true;
+    const taken = sum(grants, ({ itemId, rows, bytes, served }) => {
+      if (served === 'cache' || source.get(itemOf.get(itemId)!.dataset) !== limited) return 0;
+      const factor = factors.get(itemId)!;
+      return resource.startsWith('bytes:') ? bytes * factor.bytes : rows * factor.rows;
+    });
+    return taken <= available * 1.001;
+  });
+}
+
+function bytesOf(grants: readonly Grant[]): number {
+  return sum(grants, ({ bytes }) => bytes);
 }
 
 /**

@@ -25,7 +25,7 @@ export interface Grant {
 }
 
 /** Seconds of waiting, or of nearness to the deadline, that count as much as one priority level. */
-const SECONDS_PER_LEVEL = 60;
+export const SECONDS_PER_LEVEL = 60;
 /** Blockers named in a reason: the most urgent ones; a list of thousands explains nothing. */
 const BLOCKERS_MAX = 8;
 

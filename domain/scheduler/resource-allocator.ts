@@ -1,12 +1,12 @@
 /** Fair allocation of pool resources to models: what `balance allocate` and the balance cycle call. */
-import type { Allocation, AllocationInstance, AllocationResult } from './allocation-instance.js';
+import type { AllocationInstance, AllocationResult } from './allocation-instance.js';
 import { compileAllocation, type AllocationProblem } from './allocation-problem.js';
 import { explainAllocations } from './allocation-reasons.js';
 import { fillQuantum, startCredits, withDemands } from './karma.js';
 import { fillTree, startFilling, type Filling } from './progressive-filling.js';
 import { roundToSteps } from './whole-units.js';
 
-export type { Allocation, AllocationInstance, AllocationResult };
+export type { AllocationInstance, AllocationResult };
 
 /**
  * Shares the resources among the models: weighted dominant-resource fairness with caps, cohorts, gangs and whole units.

@@ -52,7 +52,7 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
               action,
               policies,
               state: { ...previous.state, paused: schedule.paused || previous.state.paused },
-            }) as never,
+            }),
         );
         return 'updated';
       }
