@@ -1,4 +1,4 @@
-/** Applies a configuration: fills the tables that it loads, stores every pool's definition, starts the loops, aligns the schedules. */
+/** Applies a configuration: fills the tables that it loads and stores every pool's definition. */
 import postgres from 'postgres';
 import { digestOf } from '../activities/digest.js';
 import { createPoolStore, type AppliedPool } from '../db/pool-store.js';
@@ -16,6 +16,8 @@ export interface PoolChange {
   /** Null: the pool is new. */
   readonly from: number | null;
   readonly changes: readonly Change[];
+  /** Schedules that the last definition declared and this one does not. */
+  readonly goneSchedules: readonly string[];
 }
 
 /** What applying would change. Touches nothing. */
@@ -25,9 +27,19 @@ export async function planApply(database: DatabaseHandle, { config }: LoadedConf
   for (const [pool, definition] of Object.entries(config.pools)) {
     const ref = { tenant: definition.tenant, pool };
     const row = await store.find(ref);
-    changes.push({ ref, from: row?.version ?? null, changes: diffDefinitions(row?.definition ?? null, definition) });
+    changes.push({
+      ref,
+      from: row?.version ?? null,
+      changes: diffDefinitions(row?.definition ?? null, definition),
+      goneSchedules: goneOf(row?.definition, definition),
+    });
   }
   return changes;
+}
+
+function goneOf(before: PoolDefinition | undefined, after: PoolDefinition): string[] {
+  const kept = new Set(after.schedules.map(({ id }) => id));
+  return (before?.schedules ?? []).map(({ id }) => id).filter((id) => !kept.has(id));
 }
 
 export interface ApplyOptions {

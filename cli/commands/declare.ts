@@ -1,7 +1,8 @@
 /** `balance apply` and `balance schedule`: what is declared, and when it runs. */
 import { InvalidArgumentError } from 'commander';
 import { resolve } from 'node:path';
-import { usageError } from '../../domain/types/errors.js';
+import { BalanceError, usageError } from '../../domain/types/errors.js';
+import type { PoolRef } from '../../domain/types/pool.js';
 import { parseDurationMs } from '../../domain/types/units.js';
 import type { PoolChange } from '../../workers/apply.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
@@ -117,6 +118,8 @@ async function apply(options: ApplyOptions): Promise<number> {
         await createLoopClient(client).ensure(ref);
         for (const schedule of definition.schedules) await createScheduleClient(client).put(ref, schedule);
       }
+      for (const { ref, goneSchedules } of changes)
+        await removeSchedules(createScheduleClient(client), ref, goneSchedules);
     });
     if (options.json) printJson({ applied: true, changes, pools: applied });
     else
@@ -126,6 +129,15 @@ async function apply(options: ApplyOptions): Promise<number> {
         );
     return 0;
   });
+}
+
+/** Schedules that left the file go; one that somebody deleted already is no mistake. */
+async function removeSchedules(schedules: Schedules, ref: PoolRef, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    await schedules.remove(ref, id).catch((error: unknown) => {
+      if (!(error instanceof BalanceError) || error.type !== 'UnknownSchedule') throw error;
+    });
+  }
 }
 
 function renderChange({ ref, from, changes }: PoolChange): string {
