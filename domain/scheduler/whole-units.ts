@@ -9,6 +9,8 @@ import { fillTree, startFilling, STOPPED_BY_CAP, useOf, type Filling } from './p
 
 /** Sums of decimal fractions round: three tenths must fit three times into 0.9. Relative to the limit. */
 const FIT_TOLERANCE = 1e-12;
+/** The same for a whole filling, whose many sums round more. */
+const FIT_TOLERANCE_SUMS = 1e-10;
 
 /**
  * Rounds a divisible filling to steps. Without stepped models it is returned as it is.
@@ -31,7 +33,12 @@ export function roundToSteps(problem: AllocationProblem, divisible: Filling, off
   fillTree(problem, rest, stepped);
   // ... and a step that fits now, beside their new shares, is not left lying.
   pickTree(problem, rest, offset);
-  return rest;
+  // Steps may stand on what a cohort lent out and now wants back: then the first sharing, which fits, is kept.
+  return fitsEverywhere(problem, rest) ? rest : filling;
+}
+
+function fitsEverywhere(problem: AllocationProblem, filling: Filling): boolean {
+  return filling.used.every((amount, at) => amount <= problem.ceiling[at] * (1 + FIT_TOLERANCE_SUMS));
 }
 
 /** Picks in every node that has a guarantee, children before parents; the pool last. */

@@ -33,13 +33,16 @@ const trigger = (id: string) =>
   balance.worker.composition.client.schedule.getHandle(`balance/default/${balance.pool.pool}/${id}`);
 
 test('is created once, updated by the same call, listed, paused and removed', async () => {
-  expect(await schedules.put(balance.pool, schedule('hourly'))).toBe('created');
+  expect(await schedules.put(balance.pool, schedule('hourly', { every: HOUR, paused: false }))).toBe('created');
   expect(await schedules.put(balance.pool, schedule('hourly', { every: 2 * HOUR, paused: false }))).toBe('updated');
   // The list is eventually consistent.
   await until('it is listed', async () =>
     (await schedules.list(balance.pool)).some(({ id, paused }) => id === 'hourly' && !paused),
   );
   await schedules.pause(balance.pool, 'hourly', true);
+  expect((await trigger('hourly').describe()).state.paused).toBe(true);
+  // What somebody paused is not resumed by applying the same file again.
+  await schedules.put(balance.pool, schedule('hourly', { every: HOUR, paused: false }));
   expect((await trigger('hourly').describe()).state.paused).toBe(true);
   await schedules.remove(balance.pool, 'hourly');
   await expect(schedules.trigger(balance.pool, 'hourly')).rejects.toMatchObject({
