@@ -44,16 +44,13 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
         if (!(error instanceof Error) || error.name !== 'ScheduleAlreadyRunning') throw error;
         const { spec, action, policies } = options;
         // What an operator (or pause-on-failure) paused stays paused: only the file's own `paused: true` decides otherwise.
-        await handle(pool, schedule.id).update(
-          (previous) =>
-            ({
-              ...previous,
-              spec,
-              action,
-              policies,
-              state: { ...previous.state, paused: schedule.paused || previous.state.paused },
-            }),
-        );
+        await handle(pool, schedule.id).update((previous) => ({
+          ...previous,
+          spec,
+          action,
+          policies,
+          state: { ...previous.state, paused: schedule.paused || previous.state.paused },
+        }));
         return 'updated';
       }
     },
