@@ -261,6 +261,44 @@ function localSearch(start: Batch[], costs: Costs): Batch[] {
   return batches;
 }
 
+/** Items up to which every partition is weighed: 3^10 steps are some milliseconds. */
+const EXACT_ITEMS_MAX = 10;
+
+/**
+ * The cheapest partition, by dynamic programming over subsets: the best of a set is its first item's batch, over all
+ * batches that hold it, beside the best of the rest. O(3^n). Ties keep the first found.
+ */
+function exact(items: readonly ComposeItem[], costs: Costs): Batch[] {
+  const subsets = 1 << items.length;
+  const price = new Float64Array(subsets);
+  const members = (mask: number): ComposeItem[] => items.filter((_, i) => (mask >> i) & 1);
+  for (let mask = 1; mask < subsets; mask++) {
+    const batch = members(mask);
+    price[mask] = costs.fits(batch) ? costs.batch(batch) : Infinity;
+  }
+  const best = new Float64Array(subsets).fill(Infinity);
+  const choice = new Int32Array(subsets);
+  best[0] = 0;
+  for (let mask = 1; mask < subsets; mask++) {
+    const first = mask & -mask;
+    for (let part = mask; part > 0; part = (part - 1) & mask) {
+      if ((part & first) === 0 || !(price[part] + best[mask ^ part] < best[mask])) continue;
+      best[mask] = price[part] + best[mask ^ part];
+      choice[mask] = part;
+    }
+  }
+  const batches: Batch[] = [];
+  for (let mask = subsets - 1; mask > 0; mask ^= choice[mask]) batches.push(members(choice[mask]));
+  return batches;
+}
+
+/** Up to ten items all partitions are weighed; up to a few hundred, greedy filling is improved by local search. */
+function compose(items: readonly ComposeItem[], costs: Costs): Batch[] {
+  if (items.length <= EXACT_ITEMS_MAX) return balanceLoads(exact(items, costs), costs);
+  const filled = greedy(items, costs);
+  return items.length <= LOCAL_ITEMS_MAX ? balanceLoads(kick(localSearch(filled, costs), costs), costs) : filled;
+}
+
 /**
  * Composes batches: a partition of the items, each batch within every limit (an item beyond a limit is alone). The order
  * of items is irrelevant. Cost first; among equals the loads are evened out between batches.
@@ -273,9 +311,7 @@ export function composeBatches(problem: ComposeProblem): Composition {
   }
   const costs = new Costs(problem);
   const sorted = [...items].sort((a, b) => byText(a.id, b.id));
-  const filled = greedy(sorted, costs);
-  const found =
-    sorted.length <= LOCAL_ITEMS_MAX ? balanceLoads(kick(localSearch(filled, costs), costs), costs) : filled;
+  const found = compose(sorted, costs);
   const batches = found.map((batch) => batch.map(({ id }) => id).sort(byText)).sort((a, b) => byText(a[0], b[0]));
   return {
     batches,
