@@ -4,7 +4,7 @@ import type { PoolRef } from '../domain/types/pool.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
 import type { Database } from './client.js';
-import { isUuid } from './ids.js';
+import { isRecordId } from '../domain/types/record-id.js';
 import { batches, cycles, decisions, decisionStages, deliveries, forecasts, requests } from './schema.js';
 import { toRecord } from './stage-store.js';
 
@@ -96,7 +96,7 @@ export function createDecisionStore(db: Database) {
     decisionStages: (ref: PoolRef, decisionId: string): Promise<StageRecord[]> => stagesOf(db, ref, decisionId),
     /** Takes a decision's or a request's id: a request is explained by the decision that ended it, or that it waits in. */
     explain: async (ref: PoolRef, id: string): Promise<Explanation | RequestExplanation> => {
-      const found = isUuid(id)
+      const found = isRecordId(id)
         ? ((await explainDecision(db, ref, id)) ?? (await requestsOf(db, ref, eq(requests.id, id)))[0])
         : undefined;
       if (found === undefined)

@@ -1,13 +1,6 @@
 /** Ids that follow from names, so that a retried write finds what its first try stored. */
 import { createHash } from 'node:crypto';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-/** True for text that PostgreSQL takes as a uuid in its usual form. Any other text is nobody's id. */
-export function isUuid(text: string): boolean {
-  return UUID.test(text);
-}
-
 /** UUID version 8 (RFC 9562, 5.8) from the sha256 of its parts: the same parts give the same id. */
 export function nameUuid(...parts: readonly string[]): string {
   const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex');

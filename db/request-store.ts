@@ -5,7 +5,7 @@ import type { NewRequest } from '../domain/types/request.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { Database } from './client.js';
-import { isUuid } from './ids.js';
+import { isRecordId } from '../domain/types/record-id.js';
 import { deliveries, outbox, pools, requests, type RequestState } from './schema.js';
 
 export type RequestRow = typeof requests.$inferSelect;
@@ -153,7 +153,7 @@ function canonical(predicate: Predicate): unknown {
 }
 
 async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs: number): Promise<RequestState> {
-  if (!isUuid(id)) throw unknownRequest(id);
+  if (!isRecordId(id)) throw unknownRequest(id);
   const now = new Date(nowMs).toISOString();
   return db.transaction(async (tx) => {
     const rows = await tx.execute<{ state: RequestState }>(sql`
@@ -187,7 +187,7 @@ async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs
 }
 
 async function view(db: Database, { tenant, pool }: PoolRef, id: string): Promise<RequestView> {
-  if (!isUuid(id)) throw unknownRequest(id);
+  if (!isRecordId(id)) throw unknownRequest(id);
   const [row] = await db
     .select({ request: requests, delivery: deliveries, payload: outbox.payload, publishedAt: outbox.publishedAt })
     .from(requests)
