@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { registerProfile } from '../../cli/commands/profile.js';
+import { runCommand } from '../support/command.js';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'balance-profile-'))));
@@ -13,15 +14,7 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-async function run(...args: string[]): Promise<{ code: unknown; out: string; errors: string }> {
-  const [out, errors]: [string[], string[]] = [[], []];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
-  const program = new Command('balance').exitOverride();
-  registerProfile(program);
-  await program.parseAsync(['node', 'balance', 'profile', ...args]);
-  return { code: process.exitCode, out: out.join(''), errors: errors.join('') };
-}
+const run = (...args: string[]) => runCommand(registerProfile, 'profile', ...args);
 
 function write(name: string, text: string): string {
   const path = join(folder, name);

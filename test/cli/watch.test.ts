@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { registerWatch } from '../../cli/commands/watch.js';
+import { runCommand } from '../support/command.js';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'balance-watch-'))));
@@ -13,15 +13,7 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-async function run(...args: string[]): Promise<{ code: unknown; out: string; errors: string }> {
-  const [out, errors]: [string[], string[]] = [[], []];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
-  const program = new Command('balance').exitOverride();
-  registerWatch(program);
-  await program.parseAsync(['node', 'balance', 'watch', ...args]);
-  return { code: process.exitCode, out: out.join(''), errors: errors.join('') };
-}
+const run = (...args: string[]) => runCommand(registerWatch, 'watch', ...args);
 /** 200 values around 0, then 60 around 3. */
 const series = Array.from({ length: 260 }, (_, i) => `${i},${Math.sin(i * i) + (i < 200 ? 0 : 3)}`);
 const text = `time,value\n${series.join('\n')}\n`;
