@@ -111,7 +111,11 @@ interface Run {
   readonly rate: Float64Array;
 }
 
-function fillNode(problem: AllocationProblem, filling: Filling, top: number, fixed?: Uint8Array): void {
+/**
+ * Grows every model below node `top` from the units that it has, each at its pace, until one of its limits up to `top`
+ * is reached. Whatever the start, no limit is exceeded that was kept before. `fixed` models keep their units.
+ */
+export function fillNode(problem: AllocationProblem, filling: Filling, top: number, fixed?: Uint8Array): void {
   const run = startRun(problem, filling, top, fixed);
   // Each round stops a model, reaches a limit or uses up a reserve: the bound is never met, it guards against a defect.
   const roundsMax = problem.modelIds.length + 2 * problem.ceiling.length + 2;
@@ -254,7 +258,8 @@ function setRates(run: Run): void {
     for (let r = 0; r < width; r++)
       if (total[v * width + r] > 0) largest = Math.max(largest, total[v * width + r] / problem.capacity[r]);
     const weight = problem.nodeWeight[v] > 0 ? problem.nodeWeight[v] : run.live[up] === 0 ? 1 : 0;
-    pace[v] = largest > 0 ? weight / largest : 0;
+    // What grows inside reserves of nodes below costs v nothing: then its own clock runs at any pace.
+    pace[v] = weight / (largest || 1);
     for (let r = 0; r < width; r++) {
       const at = v * width + r;
       // Below its reserve a child's growth costs its parent nothing: the reserve is charged already.

@@ -5,7 +5,7 @@
  */
 import { Heap } from 'heap-js';
 import type { AllocationProblem } from './allocation-problem.js';
-import { fillTree, startFilling, STOPPED_BY_CAP, useOf, type Filling } from './progressive-filling.js';
+import { fillNode, fillTree, startFilling, STOPPED_BY_CAP, useOf, type Filling } from './progressive-filling.js';
 
 /** Sums of decimal fractions round: three tenths must fit three times into 0.9. Relative to the limit. */
 const FIT_TOLERANCE = 1e-12;
@@ -33,8 +33,12 @@ export function roundToSteps(problem: AllocationProblem, divisible: Filling, off
   fillTree(problem, rest, stepped);
   // ... and a step that fits now, beside their new shares, is not left lying.
   pickTree(problem, rest, offset);
-  // Steps may stand on what a cohort lent out and now wants back: then the first sharing, which fits, is kept.
-  return fitsEverywhere(problem, rest) ? rest : filling;
+  if (fitsEverywhere(problem, rest)) return rest;
+  // Steps stand on what a cohort lent out and now wants back. The first sharing fits: everybody keeps it and the
+  // divisible models grow on from there, inside every limit up to the pool, so that nothing is left lying either.
+  fillNode(problem, filling, 0, stepped);
+  pickTree(problem, filling, offset);
+  return filling;
 }
 
 function fitsEverywhere(problem: AllocationProblem, filling: Filling): boolean {
@@ -187,7 +191,10 @@ export function shareValue(
   return largest === 0 ? 0 : largest / weight;
 }
 
-/** The first limit on the way from a model to `top` that one more step would exceed. */
+/**
+ * The first limit on the way from a model to the pool that one more step would exceed: the guarantee of `top`, the
+ * ceiling of every other node. Those above `top` count too: others may hold what it lent out.
+ */
 function obstacleTo(
   problem: AllocationProblem,
   filling: Filling,
@@ -198,12 +205,11 @@ function obstacleTo(
   for (let e = problem.demandStart[i]; e < problem.demandStart[i + 1]; e++) {
     const resource = problem.demandResource[e];
     let growth = problem.step[i] * problem.demandAmount[e];
-    for (let v = problem.node[i]; ; v = problem.parent[v]) {
+    for (let v = problem.node[i]; v >= 0 && growth > 0; v = problem.parent[v]) {
       const at = v * width + resource;
       const limit = v === top ? problem.guarantee[at] : problem.ceiling[at];
       const used = filling.used[at];
       if (used + growth > limit * (1 + FIT_TOLERANCE)) return { node: v, resource };
-      if (v === top) break;
       growth = Math.max(0, used + growth - Math.max(used, problem.reserve[at]));
     }
   }
