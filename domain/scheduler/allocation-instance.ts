@@ -91,62 +91,94 @@ export function parseAllocationInstance(value: unknown): AllocationInstance {
 /** Checks everything that one field alone cannot show. O(models x demands + cohorts). */
 export function assertConsistent(instance: AllocationInstance): void {
   const cohorts = instance.cohorts ?? [];
-  const known = Object.keys(instance.resources).sort().join(', ');
-  assertAmounts('resources', instance.resources, undefined, known);
-  assertUnique(
-    'model',
-    instance.models.map((model) => model.id),
-  );
-  assertUnique(
-    'cohort',
-    cohorts.map((cohort) => cohort.id),
-  );
+  const { resources, models } = instance;
+  const badCapacity = firstBad(resources, null);
+  if (badCapacity !== null) throw badAmount('resources', badCapacity, resources, null);
+  assertUnique('model', models);
+  assertUnique('cohort', cohorts);
   const cohortIds = new Set(cohorts.map((cohort) => cohort.id));
-  for (const model of instance.models) {
-    const where = `model ${JSON.stringify(model.id)}`;
-    assertAmounts(`${where}: demand`, model.demand ?? {}, instance.resources, known);
-    assertAmounts(where, { weight: model.weight ?? 1, cap: model.cap ?? 0, running: model.running ?? 0 });
-    if (model.credits !== undefined && !Number.isFinite(model.credits))
-      throw invalid(`${where}: credits is not a finite number`, 'a finite number', String(model.credits));
-    if (model.gang !== undefined && !(Number.isSafeInteger(model.gang) && model.gang >= 1))
-      throw invalid(`${where}: gang is not a whole number of units`, 'an integer of at least 1', String(model.gang));
-    assertCohortKnown(where, model.cohort, cohortIds);
-  }
-  for (const cohort of cohorts) {
-    const where = `cohort ${JSON.stringify(cohort.id)}`;
-    for (const field of ['nominal', 'lendingLimit', 'borrowingLimit'] as const)
-      assertAmounts(`${where}: ${field}`, cohort[field] ?? {}, instance.resources, known);
-    assertAmounts(where, { weight: cohort.weight ?? 1 });
-    assertCohortKnown(where, cohort.parent, cohortIds);
-  }
+  for (const model of models) assertModel(model, resources, cohortIds);
+  for (const cohort of cohorts) assertCohort(cohort, resources, cohortIds);
   assertNoCycle(cohorts);
   assertQuanta(instance);
 }
 
-function assertAmounts(
-  where: string,
-  values: Readonly<Record<string, number>>,
-  resources?: Readonly<Record<string, number>>,
-  known?: string,
+function assertModel(
+  model: AllocationInstance['models'][number],
+  resources: Readonly<Record<string, number>>,
+  cohortIds: ReadonlySet<string>,
 ): void {
-  for (const name in values) {
-    const value = values[name];
-    if (resources !== undefined && !Object.hasOwn(resources, name)) {
-      throw invalid(
-        `${where} names the unknown resource ${JSON.stringify(name)}`,
-        `one of: ${known ?? ''}`,
-        name,
-        `add ${JSON.stringify(name)} to resources, with its capacity`,
-      );
-    }
-    if (!(value >= 0 && value <= AMOUNT_MAX))
-      throw invalid(`${where}: ${name} is not an amount`, 'a finite number, zero or more', String(value));
-  }
+  const { weight = 1, cap, running = 0, credits, gang, cohort, demand = {} } = model;
+  const badDemand = firstBad(demand, resources);
+  if (badDemand !== null) throw badAmount(`${named('model', model.id)}: demand`, badDemand, demand, resources);
+  const own = { weight, cap: cap ?? 0, running };
+  const badOwn = firstBad(own, null);
+  if (badOwn !== null) throw badAmount(named('model', model.id), badOwn, own, null);
+  if (credits !== undefined && !Number.isFinite(credits))
+    throw invalid(`${named('model', model.id)}: credits is not a finite number`, 'a finite number', String(credits));
+  if (gang !== undefined && !(Number.isSafeInteger(gang) && gang >= 1))
+    throw invalid(
+      `${named('model', model.id)}: gang is not a whole number of units`,
+      'an integer of at least 1',
+      String(gang),
+    );
+  if (isUnknown(cohort, cohortIds)) throw unknownCohort(named('model', model.id), cohort, cohortIds);
 }
 
-function assertUnique(kind: string, ids: readonly string[]): void {
+function assertCohort(
+  cohort: AllocationCohort,
+  resources: Readonly<Record<string, number>>,
+  cohortIds: ReadonlySet<string>,
+): void {
+  const where = named('cohort', cohort.id);
+  for (const field of ['nominal', 'lendingLimit', 'borrowingLimit'] as const) {
+    const amounts = cohort[field] ?? {};
+    const bad = firstBad(amounts, resources);
+    if (bad !== null) throw badAmount(`${where}: ${field}`, bad, amounts, resources);
+  }
+  const own = { weight: cohort.weight ?? 1 };
+  const bad = firstBad(own, null);
+  if (bad !== null) throw badAmount(where, bad, own, null);
+  if (isUnknown(cohort.parent, cohortIds)) throw unknownCohort(where, cohort.parent, cohortIds);
+}
+
+function named(kind: 'model' | 'cohort', id: string): string {
+  return `${kind} ${JSON.stringify(id)}`;
+}
+
+/** The first entry that is no amount, or of a resource that is not there. */
+function firstBad(
+  values: Readonly<Record<string, number>>,
+  resources: Readonly<Record<string, number>> | null,
+): string | null {
+  for (const name in values) {
+    const value = values[name];
+    if (!(value >= 0 && value <= AMOUNT_MAX) || (resources !== null && !Object.hasOwn(resources, name))) return name;
+  }
+  return null;
+}
+
+/** What is wrong with the amount of that name; said only when something is. */
+function badAmount(
+  where: string,
+  name: string,
+  values: Readonly<Record<string, number>>,
+  resources: Readonly<Record<string, number>> | null,
+): BalanceError {
+  if (resources !== null && !Object.hasOwn(resources, name)) {
+    return invalid(
+      `${where} names the unknown resource ${JSON.stringify(name)}`,
+      `one of: ${Object.keys(resources).sort().join(', ')}`,
+      name,
+      `add ${JSON.stringify(name)} to resources, with its capacity`,
+    );
+  }
+  return invalid(`${where}: ${name} is not an amount`, 'a finite number, zero or more', String(values[name]));
+}
+
+function assertUnique(kind: string, things: readonly { readonly id: string }[]): void {
   const seen = new Set<string>();
-  for (const id of ids) {
+  for (const { id } of things) {
     if (seen.has(id))
       throw invalid(
         `two ${kind}s have the id ${JSON.stringify(id)}`,
@@ -158,9 +190,12 @@ function assertUnique(kind: string, ids: readonly string[]): void {
   }
 }
 
-function assertCohortKnown(where: string, cohort: string | null | undefined, known: ReadonlySet<string>): void {
-  if (cohort === null || cohort === undefined || known.has(cohort)) return;
-  throw invalid(
+function isUnknown(cohort: string | null | undefined, known: ReadonlySet<string>): cohort is string {
+  return cohort !== null && cohort !== undefined && !known.has(cohort);
+}
+
+function unknownCohort(where: string, cohort: string, known: ReadonlySet<string>): BalanceError {
+  return invalid(
     `${where} belongs to the unknown cohort ${JSON.stringify(cohort)}`,
     known.size === 0 ? 'null (no cohorts are declared)' : `null or one of: ${[...known].sort().join(', ')}`,
     cohort,
@@ -201,6 +236,8 @@ function assertQuanta(instance: AllocationInstance): void {
     );
   const ids = new Set(instance.models.map((model) => model.id));
   for (const [index, { demands }] of instance.quanta.entries()) {
+    const bad = firstBad(demands, null);
+    if (bad !== null) throw badAmount(`quanta[${index}].demands`, bad, demands, null);
     for (const id in demands) {
       if (!ids.has(id))
         throw invalid(
@@ -208,7 +245,6 @@ function assertQuanta(instance: AllocationInstance): void {
           'the id of a model of this instance',
           id,
         );
-      assertAmounts(`quanta[${index}].demands`, { [id]: demands[id] });
     }
   }
 }

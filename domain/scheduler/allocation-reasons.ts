@@ -151,7 +151,16 @@ function demandOf(problem: AllocationProblem, i: number, resource: number): numb
   return 0;
 }
 
-/** Six significant digits: enough to recognise a number, short enough to read. */
+/** Powers of ten that are exact as doubles. */
+const TENS = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+
+/**
+ * Six significant digits: enough to recognise a number, short enough to read. A whole number over an exact power of ten
+ * is the double nearest to that decimal, so it prints as short; this is several times faster than `toPrecision`.
+ */
 function show(value: number): string {
-  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+  if (Number.isInteger(value)) return String(value);
+  const places = 5 - Math.floor(Math.log10(Math.abs(value)));
+  if (places < 0 || places >= TENS.length) return String(Number(value.toPrecision(6)));
+  return String(Math.round(value * TENS[places]) / TENS[places]);
 }
