@@ -21,11 +21,12 @@ import {
 } from '../../interfaces/data/mixture-draw.js';
 import { loadFile, requireTableColumn, withEngine } from '../../interfaces/data/table-file.js';
 import { action, printJson } from '../command.js';
-import { readJsonFile } from './json-file.js';
+import { readTarget } from './profile-inputs.js';
 
 const HELP = `
 FILE is CSV, TSV, Parquet, JSON or NDJSON; the output has its columns and ${WEIGHT_COLUMN} (mean 1), as Parquet or CSV.
-The target is "uniform" (over the classes there are), shares such as 'cat=0.7,dog=0.3', or a JSON file {"cat": 0.7, ...}.
+The target is "uniform" (over the classes there are), shares such as 'cat=0.7,dog=0.3', or a file: JSON or YAML
+{"cat": 0.7, ...}, CSV class,share, or a table whose own mix of the label column is wanted.
 A label keeps its text: 01 of a CSV file is not 1. A class with too few rows is repeated, each row at most ${REPEATS_MAX} times; what is then missing is reported and weighted.
 The same file, seed and options give the same rows in the same order.
 
@@ -75,19 +76,9 @@ function weightRule(text: string): WeightRule {
   throw new InvalidArgumentError('expected target or effective.');
 }
 
-function readTarget(text: string): ClassTarget {
+async function wantedMix(text: string, label: string): Promise<ClassTarget> {
   const written = existsSync(text) ? null : parseTarget(text);
-  if (written !== null) return written;
-  const target = readJsonFile(text);
-  if (target === 'uniform') return target;
-  const shares = typeof target === 'object' && target !== null ? Object.values(target) : ['not an object'];
-  if (shares.every((value) => typeof value === 'number')) return target as Record<string, number>;
-  throw usageError({
-    type: 'InvalidClassTarget',
-    message: `${text} is not a class target`,
-    expected: '{"class": share, ...}',
-    got: JSON.stringify(target).slice(0, 80),
-  });
+  return written ?? (await readTarget(text, label));
 }
 
 function splitOf(options: Options, columns: readonly string[], path: string): SplitRule | null {
@@ -117,7 +108,7 @@ function positive(mixture: Mixture, of: 'missing' | 'shortfall'): Record<string,
 }
 
 async function mix(path: string, options: Options): Promise<undefined> {
-  const target = readTarget(options.target);
+  const target = await wantedMix(options.target, options.labelColumn);
   await withEngine(async (session) => {
     const columns = await loadFile(session, 'source', path, { typed: true, textColumns: [options.labelColumn] });
     requireTableColumn(columns, options.labelColumn, path);
@@ -133,6 +124,15 @@ async function mix(path: string, options: Options): Promise<undefined> {
     const known = [...counts.values()].flatMap((entry) => Object.keys(entry));
     const shares = targetShares(target, Object.fromEntries(known.map((name) => [name, 1])));
     const labelled = [...counts.values()].flatMap((entry) => Object.values(entry)).reduce((a, b) => a + b, 0);
+    if (labelled === 0) {
+      const message = `${path} has no row with a label and a place in the split`;
+      throw usageError({
+        type: 'NoLabels',
+        message,
+        expected: `values in ${options.labelColumn}`,
+        got: JSON.stringify(left),
+      });
+    }
     const rows = options.rows ?? labelled;
     const trainRows = Math.round(rows * (split?.share ?? 1));
     const files: DrawnFile[] = [];
@@ -177,7 +177,10 @@ export const registerMix = (program: Command): void => {
     .description('draw rows with a wanted class mix, with weights, and say what is missing')
     .argument('<file>', 'table file')
     .requiredOption('--label-column <name>', 'column with the class')
-    .requiredOption('--target <mix>', 'uniform, a=0.5,b=0.5 or a JSON file')
+    .requiredOption(
+      '--target <mix>',
+      'uniform, a=0.5,b=0.5, or a file: weights by class, or a table with the label column',
+    )
     .option('--rows <n>', 'rows wanted (default: as many as are labelled)', whole)
     .requiredOption('--out <path>', 'output file, .parquet or .csv')
     .option('--seed <n>', 'seed of the draw', whole, 0)

@@ -29,7 +29,7 @@ export interface OpenedTable extends CsvTable {
 export async function openTable(path: string): Promise<OpenedTable> {
   const isCsv = extname(path).toLowerCase() === '.csv' || !isTableFile(path);
   const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (isCsv && bytes <= MAX_TEXT_BYTES) return readCsvFile(path);
+  if (isCsv && bytes <= MAX_TEXT_BYTES) return withDistinctNames(readCsvFile(path), path);
   return withEngine(async (session) => {
     const source = tableSource(path);
     const columns = (await session.rows(`DESCRIBE SELECT * FROM ${source}`)).map((row) => String(row.column_name));
@@ -42,6 +42,19 @@ export async function openTable(path: string): Promise<OpenedTable> {
     const rows = await session.rows(`SELECT ${texts.join(', ')} FROM ${source}${limit}`);
     const table = { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) };
     return isLarge ? { ...table, facts: await measureColumns(session, source) } : table;
+  });
+}
+
+/** Findings name their column: two of one name could not be told apart. */
+function withDistinctNames(table: CsvTable, path: string): CsvTable {
+  const repeated = table.columns.find((name, index) => table.columns.indexOf(name) !== index);
+  if (repeated === undefined) return table;
+  throw usageError({
+    type: 'RepeatedColumn',
+    message: `${path}: two columns are called ${JSON.stringify(repeated)}`,
+    expected: 'distinct column names',
+    got: table.columns.join(','),
+    hint: 'Rename one of them in the header line.',
   });
 }
 

@@ -188,7 +188,8 @@ function printForPeople(file: string, profile: Profile): void {
   const text = (Object.keys(scores) as (keyof typeof scores)[]).map(
     (name) => `${name} ${scores[name]?.toFixed(3) ?? '-'}`,
   );
-  const lines = [`${file}: ${profile.rows} rows, ${profile.cells.length} suspected cells`, text.join('  ')];
+  const absent = profile.absentColumns.length === 0 ? [] : [`not in the file: ${profile.absentColumns.join(', ')}`];
+  const lines = [`${file}: ${profile.rows} rows, ${profile.cells.length} suspected cells`, text.join('  '), ...absent];
   process.stdout.write(lines.join('\n') + '\n');
 }
 

@@ -25,23 +25,21 @@ const DECORATED =
 
 /** Formats tried when a declared one does not fit, commonest first. Day-first readings only where month-first fails. */
 const KNOWN_DATES = [
-  'YYYY-MM-DD',
-  'M/D/YYYY',
-  'M/D/YY',
-  'YYYY/MM/DD',
-  'D MMMM YYYY',
-  'MMMM D, YYYY',
-  'D.M.YYYY',
-  'D/M/YYYY',
-  'D/M/YY',
-  'M-D-YYYY',
-  'D-M-YYYY',
-  'MMM-YY',
-  'D-MMM-YY',
-  'D-MMM-YYYY',
-  'YYYYMMDD',
+  ...['YYYY-MM-DD', 'M/D/YYYY', 'MM/DD/YYYY', 'M/D/YY', 'MM/DD/YY', 'YYYY/MM/DD'],
+  ...['D MMMM YYYY', 'MMMM D, YYYY', 'MMMM D YYYY', 'D MMM YYYY', 'MMM D, YYYY', 'MMM D YYYY', 'MMM DD YYYY'],
+  ...['D.M.YYYY', 'DD.MM.YYYY', 'D/M/YYYY', 'DD/MM/YYYY', 'D/M/YY', 'DD/MM/YY', 'M-D-YYYY', 'MM-DD-YYYY'],
+  ...['D-M-YYYY', 'DD-MM-YYYY', 'MMM-YY', 'D-MMM-YY', 'D-MMM-YYYY', 'DD-MMM-YYYY', 'YYYY.MM.DD', 'YYYYMMDD'],
 ].map(compileFormat);
-const KNOWN_TIMES = ['HH:mm', 'HH:mm:ss', 'h:mm a.m.', 'h:mm:ss a.m.'].map(compileFormat);
+const KNOWN_TIMES = [
+  ...['HH:mm', 'H:mm', 'HH:mm:ss', 'H:mm:ss', 'h:mm a.m.', 'hh:mm a.m.', 'h:mm:ss a.m.'],
+  ...['h:mm AM', 'hh:mm AM', 'h:mm:ss AM', 'hh:mm:ss AM', 'h:mmam'],
+].map(compileFormat);
+const KNOWN_DATETIMES = [
+  ...['YYYY-MM-DD HH:mm:ss', 'YYYY-MM-DDTHH:mm:ss', 'YYYY-MM-DDTHH:mm:ssZ', 'YYYY-MM-DDTHH:mm:ss.SSSZ'],
+  ...['YYYY-MM-DD HH:mm', 'YYYY-MM-DDTHH:mm', 'YYYY-MM-DD HH:mm:ssZ', 'YYYY-MM-DD HH:mm:ss.SSS', 'YYYY/MM/DD HH:mm:ss'],
+  ...['M/D/YYYY H:mm', 'M/D/YY H:mm', 'M/D/YYYY HH:mm', 'MM/DD/YYYY HH:mm', 'MM/DD/YYYY HH:mm:ss', 'M/D/YYYY h:mm AM'],
+  ...['M/D/YYYY h:mm:ss AM', 'DD.MM.YYYY HH:mm', 'DD/MM/YYYY HH:mm', 'YYYY-MM-DD'],
+].map(compileFormat);
 /** A time of day somewhere in longer text, as in `12/01/2011 7:10 a.m.` */
 const TIME_WITHIN = /(?<!\d)(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])?\.?\s*(?:m\b\.?)?/i;
 
@@ -210,11 +208,7 @@ function momentChecker(
 ): (text: string) => ValueFault | undefined {
   const format = source === undefined ? commonestFormat(type, values, counts) : compileFormat(source);
   if (format === undefined) return () => undefined;
-  // A declared `MM/DD/YY` over data written `M/D/YY` is a loosely written contract, not a column of errors.
-  const rows = (test: (text: string) => boolean): number =>
-    values.reduce((sum, text, code) => sum + (test(text) ? counts[code] : 0), 0);
-  const isStrict =
-    rows((text) => format.parse(text) !== undefined) * 2 >= rows((text) => format.parseLoosely(text) !== undefined);
+  const isStrict = padsAsDeclared(format, values, counts);
   return (text) => {
     const parts = format.parseLoosely(text);
     if (parts !== undefined && (!isStrict || format.parse(text) !== undefined)) return undefined;
@@ -227,13 +221,29 @@ function momentChecker(
   };
 }
 
+/**
+ * Whether most values that show it are padded with zeros as the format says. A declared `MM/DD/YY` over data written
+ * `M/D/YY` is a loosely written contract, not a column of errors.
+ */
+function padsAsDeclared(format: MomentFormat, values: readonly string[], counts: ArrayLike<number>): boolean {
+  const bare = (text: string | undefined): string => (text ?? '').replace(/(?<!\d)0(?=\d)/g, '');
+  let [declared, other] = [0, 0];
+  values.forEach((text, code) => {
+    const parts = format.parseLoosely(text);
+    if (parts === undefined) return;
+    if (format.parse(text) !== undefined) declared += format.showsPadding(parts) ? counts[code] : 0;
+    else if (bare(format.render(parts)) === bare(text)) other += counts[code];
+  });
+  return declared >= other;
+}
+
 /** Of the well-known formats of the type, the one that fits most rows; `undefined` if none fits any. */
 function commonestFormat(
   type: 'date' | 'time' | 'datetime',
   values: readonly string[],
   counts: ArrayLike<number>,
 ): MomentFormat | undefined {
-  const known = type === 'date' ? KNOWN_DATES : type === 'time' ? KNOWN_TIMES : [];
+  const known = { date: KNOWN_DATES, time: KNOWN_TIMES, datetime: KNOWN_DATETIMES }[type];
   let best: MomentFormat | undefined;
   let most = 0;
   for (const format of known) {
@@ -266,7 +276,7 @@ function rangeChecker(rule: ColumnRule, type: ColumnRule['type']): (text: string
   const isMoment = type === 'date' || type === 'datetime' || type === 'time';
   const own = rule.format === undefined ? [] : [compileFormat(rule.format)];
   const rank = (value: number | string): number =>
-    isMoment ? momentRank(String(value), [...own, ...KNOWN_DATES, ...KNOWN_TIMES]) : Number(value);
+    isMoment ? momentRank(String(value), [...own, ...KNOWN_DATES, ...KNOWN_TIMES, ...KNOWN_DATETIMES]) : Number(value);
   const low = rule.min === undefined ? -Infinity : rank(rule.min);
   const high = rule.max === undefined ? Infinity : rank(rule.max);
   return (text) => {

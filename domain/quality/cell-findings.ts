@@ -68,7 +68,7 @@ export function collectSignals(table: CellTable, contract: QualityContract): Cel
 /** Spelling and shape: what a value looks like, where neither its owner nor rows that agree on it vouch for it. */
 function lookSignals(table: CellTable, contract: QualityContract, votes: DependencyVerdict): Signal[] {
   const signals = table.columns.flatMap((column, index) => {
-    const rule: ColumnRule | undefined = contract.columns[column.name];
+    const rule = ruleOf(contract, column);
     if (restrictsLook(rule)) {
       const isNumber = rule.type === 'integer' || rule.type === 'number';
       return [...(isNumber ? variantSignals(column, index) : []), ...nullSpellingSignals(column, index)];
@@ -84,16 +84,21 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
 }
 
 /** A declared type other than text, a pattern, a format or a list of values says how every value looks. */
-function restrictsLook(rule: ColumnRule | undefined): boolean {
+function restrictsLook(rule: ColumnRule | undefined): rule is ColumnRule {
   if (rule === undefined) return false;
   const isText = rule.type === undefined || rule.type === 'string';
   return !isText || [rule.pattern, rule.format, rule.values, rule.unit].some((said) => said !== undefined);
 }
 
+function ruleOf(contract: QualityContract, column: CellColumn): ColumnRule | undefined {
+  return Object.hasOwn(contract.columns, column.name) ? contract.columns[column.name] : undefined;
+}
+
 function contractSignals(table: CellTable, contract: QualityContract): Signal[] {
   return table.columns.flatMap((column, index) => {
-    if (!(column.name in contract.columns)) return [];
-    const check = valueChecker(contract.columns[column.name], column.values, column.counts);
+    const rule = ruleOf(contract, column);
+    if (rule === undefined) return [];
+    const check = valueChecker(rule, column.values, column.counts);
     const faults = column.values.map(check);
     const signals: Signal[] = [];
     column.codes.forEach((code, row) => {

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { usageError } from '../types/errors.js';
+import { compileFormat } from './format.js';
 
 export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
 
@@ -122,7 +123,7 @@ export function parseContract(input: unknown): QualityContract {
   if (input === null || input === undefined) return EMPTY_CONTRACT;
   const isOdcs = typeof input === 'object' && 'schema' in input;
   const contract = isOdcs ? fromOdcs(parseWith(odcsForm, input)) : fromShortForm(parseWith(shortForm, input));
-  for (const [name, rule] of Object.entries(contract.columns)) checkPattern(name, rule.pattern);
+  for (const [name, rule] of Object.entries(contract.columns)) checkRule(name, rule);
   return contract;
 }
 
@@ -138,18 +139,45 @@ function parseWith<T>(schema: z.ZodType<T>, input: unknown): T {
   });
 }
 
-function checkPattern(name: string, pattern: string | undefined): void {
-  if (pattern === undefined) return;
-  try {
-    new RegExp(pattern, 'u');
-  } catch (cause) {
+const MOMENTS: ReadonlySet<string | undefined> = new Set(['date', 'time', 'datetime']);
+const NUMBERS: ReadonlySet<string | undefined> = new Set(['integer', 'number']);
+
+/** Refuses a rule that nothing could meet, or whose parts speak of different types. */
+function checkRule(name: string, rule: ColumnRule): void {
+  const { type, min, max, pattern, format, values, unit } = rule;
+  const refuse = (message: string, expected: string, got: unknown): never => {
     throw usageError({
       type: 'InvalidContract',
-      message: `the pattern of column ${name} is not a regular expression: ${(cause as Error).message}`,
-      expected: 'a JavaScript regular expression',
-      got: pattern,
+      message: `column ${name}: ${message}`,
+      expected,
+      got: typeof got === 'string' ? got : JSON.stringify(got),
     });
+  };
+  try {
+    if (pattern !== undefined) new RegExp(pattern, 'u');
+  } catch (cause) {
+    refuse(
+      `the pattern is no regular expression: ${(cause as Error).message}`,
+      'a JavaScript regular expression',
+      pattern,
+    );
   }
+  if (format !== undefined) {
+    compileFormat(format);
+    if (type !== undefined && type !== 'string' && !MOMENTS.has(type))
+      refuse('a format is of dates and times', 'type: date, time or datetime', { type, format });
+  }
+  if (unit !== undefined && type !== undefined && !NUMBERS.has(type))
+    refuse('a unit is of plain numbers', 'type: integer or number', { type, unit });
+  if (NUMBERS.has(type)) {
+    const unread = [min, max, ...(values ?? [])].find(
+      (value) => value !== undefined && !Number.isFinite(Number(value)),
+    );
+    if (unread !== undefined)
+      refuse(`min, max and values are of the declared type`, `values of type ${type ?? ''}`, unread);
+  }
+  if (min === undefined || max === undefined || MOMENTS.has(type)) return;
+  if (Number(min) > Number(max)) refuse('min is above max: no value fits', 'min at most max', { min, max });
 }
 
 function fromShortForm(form: z.infer<typeof shortForm>): QualityContract {

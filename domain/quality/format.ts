@@ -22,6 +22,11 @@ export interface MomentFormat {
   readonly parseLoosely: (text: string) => MomentParts | undefined;
   /** Writes the parts so; `undefined` if a part that the format needs is absent. */
   readonly render: (parts: MomentParts) => string | undefined;
+  /**
+   * Whether a value with these parts, written so, shows if the format pads with zeros: a month, day or hour below 10
+   * stands in digits. Always true for a format without such a field.
+   */
+  readonly showsPadding: (parts: MomentParts) => boolean;
 }
 
 const MONTHS = [
@@ -46,6 +51,8 @@ type Field = 'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'meridiem
 
 interface Token {
   readonly field: Field | null;
+  /** Written in letters. */
+  readonly isWord?: boolean;
   /** Pattern of an exact value, and of one with any padding. */
   readonly strict: string;
   readonly loose: string;
@@ -85,6 +92,7 @@ function monthName(short: boolean): Token {
   const names = MONTHS.map((name) => (short ? name.slice(0, 3) : name));
   return {
     field: 'month',
+    isWord: true,
     strict: `(?:${names.map(capital).join('|')})`,
     loose: `(?:${MONTHS.map((name) => `${name}|${name.slice(0, 3)}`).join('|')})\\.?`,
     read: (text) => MONTHS.findIndex((name) => name.startsWith(text.toLowerCase().slice(0, 3))) + 1,
@@ -119,6 +127,23 @@ function meridiem(sample: string): Token {
     read: (text) => (/^p/i.test(text) ? 12 : 0),
     write: ({ hour }) => (hour === undefined ? undefined : write(hour < 12 ? 'a' : 'p')),
   };
+}
+
+/** A fraction of a second in `digits` digits; it is checked, not kept. */
+function fraction(digits: number): Token {
+  return {
+    field: 'ignored',
+    strict: `\\d{${digits}}`,
+    loose: '\\d{1,9}',
+    read: () => 0,
+    write: () => '0'.repeat(digits),
+  };
+}
+
+/** `Z` or an offset from UTC; it is checked, not kept. */
+function zone(): Token {
+  const pattern = '(?:Z|[+-]\\d{2}(?::?\\d{2})?)';
+  return { field: 'ignored', strict: pattern, loose: pattern, read: () => 0, write: () => 'Z' };
 }
 
 function literal(text: string): Token {
@@ -157,6 +182,8 @@ const STRFTIME: ReadonlyMap<string, () => Token> = new Map(
     B: () => monthName(false),
     a: () => weekday(true),
     A: () => weekday(false),
+    f: () => fraction(6),
+    z: () => zone(),
   }),
 );
 
@@ -184,11 +211,11 @@ function tokenizeStrftime(source: string): Token[] {
 /**
  * Letters of a written format. `m` is minutes after an hour, months otherwise; a capital `M` is minutes only directly
  * after `:` (people write `HH:MM`). `a.m.`, `am`, `AM`, `a`, `tt` stand for the half of the day; `[...]` and `'...'`
- * quote literal text.
+ * quote literal text; `SSS` is a fraction of a second; `X`, or `Z` at the end of the time, is `Z` or an offset.
  */
 function tokenizeWritten(source: string): Token[] {
   const lexer =
-    /\[[^\]]*\]|'[^']*'|[ap]\.m\.(?:\/[ap]\.m\.)?|[ap]m(?:\/[ap]m)?|tt|(?<![a-z])[ap](?![a-z])|y{4}|y{2}|m{1,4}|d{1,4}|h{1,2}|s{1,2}|[^a-z['\d]+|./gi;
+    /\[[^\]]*\]|'[^']*'|X{1,3}|S{3,9}|(?<=[s.\d])Z{1,2}(?![a-z])|[ap]\.m\.(?:\/[ap]\.m\.)?|[ap]m(?:\/[ap]m)?|tt|(?<![a-z])[ap](?![a-z])|y{4}|y{2}|m{1,4}|d{1,4}|h{1,2}|s{1,2}|[^a-z['\d]+|./gi;
   const isHalf = (piece: string): boolean =>
     /^(?:[ap]|[ap]m|[ap]\.m\.|tt|[ap]m\/[ap]m|[ap]\.m\.\/[ap]\.m\.)$/i.test(piece);
   const pieces = [...source.matchAll(lexer)].map(([piece]) => piece);
@@ -196,6 +223,8 @@ function tokenizeWritten(source: string): Token[] {
   let hourSeen = false;
   return pieces.map((piece, at) => {
     if (/^[['].*[\]']$/.test(piece)) return literal(piece.slice(1, -1));
+    if (/^(?:X{1,3}|Z{1,2})$/.test(piece)) return zone();
+    if (/^S{3,9}$/.test(piece)) return fraction(piece.length);
     if (isHalf(piece)) return meridiem(piece === 'tt' ? 'AM' : piece.split('/')[0]);
     if (!/^(?:y{4}|y{2}|m{1,4}|d{1,4}|h{1,2}|s{1,2})$/i.test(piece)) return literal(piece);
     hourSeen ||= /^h/i.test(piece);
@@ -239,6 +268,7 @@ function badFormat(source: string, piece: string): Error {
 export function compileFormat(source: string): MomentFormat {
   const tokens = source.includes('%') ? tokenizeStrftime(source) : tokenizeWritten(source);
   if (!tokens.some((token) => token.field !== null)) throw badFormat(source, source);
+  const padded = tokens.filter(({ field, isWord }) => !isWord && ['month', 'day', 'hour'].includes(field ?? ''));
   const strict = new RegExp(`^${tokens.map((token) => `(${token.strict})`).join('')}$`);
   const loose = new RegExp(`^\\s*${tokens.map((token) => `(${token.loose})`).join('\\s*')}\\s*$`, 'i');
   return {
@@ -249,6 +279,7 @@ export function compileFormat(source: string): MomentFormat {
       const pieces = tokens.map((token) => token.write(parts));
       return pieces.includes(undefined) ? undefined : pieces.join('');
     },
+    showsPadding: (parts) => padded.length === 0 || padded.some((token) => /^0?\d$/.test(token.write(parts) ?? '')),
   };
 }
 

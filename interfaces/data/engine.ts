@@ -46,7 +46,11 @@ export function quoteIdentifier(name: string): string {
 
 /** `'text'` with quotes doubled; only for file paths of table functions and COPY, which take no bound values. */
 export function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+  // The engine's parser ends at a zero byte.
+  return text
+    .split('\0')
+    .map((part) => `'${part.replaceAll("'", "''")}'`)
+    .join(' || chr(0) || ');
 }
 
 /** Opens the engine. Nothing is downloaded or loaded at run time: extensions that are not built in do not exist here. */

@@ -2,14 +2,30 @@
  * Tables in files (CSV, TSV, Parquet, JSON, NDJSON) through the embedded engine: columns for the tools that take a
  * file, and one result table back as Parquet or CSV. Whole columns never pass through JavaScript where counts will do.
  */
-import { existsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { usageError } from '../../domain/types/errors.js';
+import { readCsvFile, sniffDelimiter, writeCsvFile } from './csv.js';
 import { openEngine, quoteIdentifier, quoteText, type Session } from './engine.js';
 
 /** `text`: every column as it is written; else typed by its values, but for the columns named. */
 type Typing = 'text' | { readonly textColumns: readonly string[] };
+
+/** Enough of a file to hold its header. */
+const HEAD_BYTES = 65_536;
+/** Text that may pass through JavaScript where the engine cannot read it. */
+const MAX_TEXT_BYTES = 64 * 2 ** 20;
+
+function headOf(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(HEAD_BYTES);
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, HEAD_BYTES, 0)).replace(/^\uFEFF/, '');
+  } finally {
+    closeSync(file);
+  }
+}
 
 function csv(path: string, delimiter: string, typing: Typing): string {
   const kept = typing === 'text' ? [] : typing.textColumns.map((name) => `${quoteText(name)}: 'VARCHAR'`);
@@ -17,17 +33,17 @@ function csv(path: string, delimiter: string, typing: Typing): string {
     typing === 'text'
       ? 'all_varchar = true'
       : `sample_size = -1${kept.length > 0 ? `, types = {${kept.join(', ')}}` : ''}`;
-  return `read_csv(${path}, delim = '${delimiter}', quote = '"', escape = '"', header = true, ${types})`;
+  return `read_csv(${quoteText(path)}, delim = '${delimiter}', quote = '"', escape = '"', header = true, ${types})`;
 }
 
 /** Endings of the files that can be read, with what reads them. */
 const READERS: Readonly<Record<string, (path: string, typing: Typing) => string>> = {
-  '.csv': (path, typing) => csv(path, ',', typing),
+  '.csv': (path, typing) => csv(path, sniffDelimiter(headOf(path)), typing),
   '.tsv': (path, typing) => csv(path, '\t', typing),
-  '.parquet': (path) => `read_parquet(${path})`,
-  '.json': (path) => `read_json_auto(${path})`,
-  '.ndjson': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
-  '.jsonl': (path) => `read_json_auto(${path}, format = 'newline_delimited')`,
+  '.parquet': (path) => `read_parquet(${quoteText(path)})`,
+  '.json': (path) => `read_json_auto(${quoteText(path)})`,
+  '.ndjson': (path) => `read_json_auto(${quoteText(path)}, format = 'newline_delimited')`,
+  '.jsonl': (path) => `read_json_auto(${quoteText(path)}, format = 'newline_delimited')`,
 };
 
 export const TABLE_FILE_ENDINGS: readonly string[] = Object.keys(READERS);
@@ -39,7 +55,7 @@ export function isTableFile(name: string): boolean {
 
 /** The FROM item that scans a file in place, for a name that `isTableFile`; CSV columns are text unless typed. */
 export function tableScan(path: string, typing: Typing = 'text'): string {
-  return READERS[extname(path).toLowerCase()](quoteText(path), typing);
+  return READERS[extname(path).toLowerCase()](path, typing);
 }
 
 /** Runs `job` on an engine of its own, which is closed after it. */
@@ -82,14 +98,31 @@ export async function loadFile(
       got: ending,
     });
   }
-  if (statSync(path).size === 0) {
+  const isText = ['.csv', '.tsv'].includes(ending);
+  if (statSync(path).size === 0 || (isText && headOf(path).trim() === '')) {
     throw usageError({
       type: 'EmptyFile',
       message: `${path} is empty`,
       expected: 'a table with a header',
-      got: '0 bytes',
+      got: `${statSync(path).size} bytes`,
     });
   }
+  try {
+    await createTable(session, table, path, { typed, textColumns });
+  } catch (error) {
+    if (!isText || statSync(path).size > MAX_TEXT_BYTES) throw error;
+    await loadRewritten(session, table, path, { typed, textColumns });
+  }
+  return tableColumns(session, table);
+}
+
+interface LoadOptions {
+  readonly typed: boolean;
+  readonly textColumns: readonly string[];
+}
+
+async function createTable(session: Session, table: string, path: string, options: LoadOptions): Promise<void> {
+  const { typed, textColumns } = options;
   const create = (typing: Typing): Promise<unknown> =>
     session.run(`CREATE OR REPLACE TEMP TABLE ${quoteIdentifier(table)} AS SELECT * FROM ${tableScan(path, typing)}`);
   if (!typed) await create('text');
@@ -99,7 +132,23 @@ export async function loadFile(
     const names = described.map((row) => String(row.column_name));
     await create({ textColumns: textColumns.filter((name) => names.includes(name)) });
   }
-  return tableColumns(session, table);
+}
+
+/**
+ * Loads CSV that the engine's parser refuses (short rows, another encoding) as the project's own parser reads it.
+ *
+ * @throws BalanceError `MalformedCsv` with the place, if that cannot read it either
+ */
+async function loadRewritten(session: Session, table: string, path: string, options: LoadOptions): Promise<void> {
+  const { columns, rows } = readCsvFile(path);
+  const folder = mkdtempSync(join(tmpdir(), 'balance-csv-'));
+  try {
+    const plain = join(folder, 'table.csv');
+    writeCsvFile(plain, columns, rows);
+    await createTable(session, table, plain, options);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Column names of a loaded table, in file order. */
@@ -119,8 +168,23 @@ export function requireTableColumn(columns: readonly string[], column: string, p
   });
 }
 
-/** Writes the result of `query` to `path`: Parquet, or CSV for the ending `.csv`. Rows in the query's order. */
+/**
+ * Writes the result of `query` to `path`, Parquet or CSV by its ending, into a new folder where needed. Rows in the
+ * query's order.
+ *
+ * @throws BalanceError `UnknownFormat` for another ending
+ */
 export async function writeTableFile(session: Session, path: string, query: string): Promise<void> {
-  const format = extname(path).toLowerCase() === '.csv' ? '(FORMAT csv, HEADER true)' : '(FORMAT parquet)';
+  const ending = extname(path).toLowerCase();
+  if (!['.csv', '.parquet'].includes(ending)) {
+    throw usageError({
+      type: 'UnknownFormat',
+      message: `${path}: tables are not written in this format`,
+      expected: 'a file name that ends in .parquet or .csv',
+      got: ending,
+    });
+  }
+  const format = ending === '.csv' ? '(FORMAT csv, HEADER true)' : '(FORMAT parquet)';
+  mkdirSync(dirname(path), { recursive: true });
   await session.run(`COPY (${query}) TO ${quoteText(path)} ${format}`);
 }

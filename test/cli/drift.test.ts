@@ -47,6 +47,17 @@ describe('balance drift', () => {
     ]);
   });
 
+  it('reads files as people save them: semicolons, short rows, Latin-1', async () => {
+    const lines = Array.from({ length: 60 }, (_, i) => `${i % 7};café`);
+    const plain = write('a.csv', ['n,c', ...lines].join('\n').replaceAll(';', ','));
+    const path = join(folder, 'b.csv');
+    writeFileSync(path, Buffer.from(['n;c', ...lines, '1'].join('\n'), 'latin1'));
+    const { out } = await run(plain, path, '--json');
+    const result = JSON.parse(out) as { columns: { column: string }[]; drift: boolean };
+    expect(result.columns.map(({ column }) => column)).toEqual(['c', 'n']);
+    expect(result.drift).toBe(false);
+  });
+
   it('is quiet about a file and itself, in another order and another format of numbers', async () => {
     const reference = write(
       'a.csv',

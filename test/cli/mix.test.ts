@@ -188,6 +188,31 @@ describe('balance mix', () => {
     ]);
   });
 
+  it('takes the wanted mix from a file: weights by class, or a table with the label', async () => {
+    const targets = {
+      'target.yaml': 'usual: 1\nrare: 3\n',
+      'target.csv': 'class,share\nusual,0.25\nrare,0.75\n',
+      'table.csv': 'label\nrare\nusual\nrare\nrare\n',
+    };
+    for (const [name, text] of Object.entries(targets)) {
+      writeFileSync(join(folder, name), text);
+      const out = join(folder, 'new', 'out.csv');
+      const { report } = await run(
+        ...[table(), '--label-column', 'label', '--target', join(folder, name), '--rows', '40', '--out', out, '--json'],
+      );
+      expect(report().files[0]).toMatchObject({ classes: [{ wanted: 30 }, { wanted: 10 }] });
+    }
+  });
+
+  it('refuses a file without any label, and an output of another kind', async () => {
+    const path = join(folder, 'bare.csv');
+    writeFileSync(path, 'id,label\n1,\n2,\n');
+    const attempt = (input: string, out: string) =>
+      run(input, '--label-column', 'label', '--target', 'uniform', '--out', join(folder, out), '--json');
+    expect((await attempt(path, 'o.csv')).errors).toContain('NoLabels');
+    expect((await attempt(table(), 'o.xlsx')).errors).toContain('UnknownFormat');
+  });
+
   it.each([
     ['an unknown label column', 'MissingColumn', ['--label-column', 'no', '--target', 'uniform']],
     [

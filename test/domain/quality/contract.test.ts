@@ -68,6 +68,11 @@ describe('parseContract', () => {
     ['a dependency without an arrow', { dependencies: ['a b'] }],
     ['a pattern that is no regular expression', { columns: { a: { pattern: '(' } } }],
     ['a list', [1]],
+    ['a range that holds nothing', { columns: { a: { type: 'number', min: 2, max: 1 } } }],
+    ['a bound that is no number', { columns: { a: { type: 'integer', min: 'low' } } }],
+    ['words as the values of a number', { columns: { a: { type: 'integer', values: ['one'] } } }],
+    ['a date format of a number', { columns: { a: { type: 'integer', format: 'M/D/YY' } } }],
+    ['a unit of text', { columns: { a: { type: 'string', unit: 'oz' } } }],
   ];
   it.each(broken)('refuses %s', (_name, input) => {
     expect(() => parseContract(input)).toThrow(expect.objectContaining({ type: 'InvalidContract' }) as Error);

@@ -22,6 +22,12 @@ describe('compileFormat', () => {
     ['YYYY-MM-DD HH:mm:ss', '2015-04-02 19:05:09', { year: 2015, month: 4, day: 2, hour: 19, minute: 5, second: 9 }],
     ["yyyy-MM-dd'T'HH:mm", '2015-04-02T19:05', { year: 2015, month: 4, day: 2, hour: 19, minute: 5 }],
     ['MMM D, YYYY', 'Apr 2, 2015', { month: 4, day: 2, year: 2015 }],
+    [
+      "yyyy-MM-dd'T'HH:mm:ssX",
+      '2015-04-02T19:05:09Z',
+      { year: 2015, month: 4, day: 2, hour: 19, minute: 5, second: 9 },
+    ],
+    ['HH:mm:ss.SSS', '19:05:09.000', { hour: 19, minute: 5, second: 9 }],
     ['%m/%d/%y', '04/02/15', { month: 4, day: 2, year: 2015 }],
     ['%-I:%M %p', '7:10 PM', { hour: 19, minute: 10 }],
     ['%d %B %Y', '02 April 2015', { month: 4, day: 2, year: 2015 }],
@@ -33,6 +39,11 @@ describe('compileFormat', () => {
   it.each(cases.filter(([, , parts]) => parts !== undefined))('%s writes %s back', (format, text) => {
     const compiled = compileFormat(format);
     expect(compiled.render(compiled.parse(text) ?? {})).toBe(text);
+  });
+
+  it('knows which values show whether zeros are padded', () => {
+    const { showsPadding } = compileFormat('MMM D YYYY');
+    expect([9, 10].map((day) => showsPadding({ year: 2015, month: 1, day }))).toEqual([true, false]);
   });
 
   it('reads loosely with or without zeros and in any case', () => {
