@@ -3,32 +3,35 @@ import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.j
 import { planBatch, type BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchInputs, ResourceLimit } from '../domain/decision/batch-inputs.js';
 import { stepMsOf } from '../domain/decision/steps.js';
+import type { ExpectedRequest } from '../domain/decision/expected-requests.js';
 import type { PredictOutcome } from '../domain/decision/predict.js';
+import { prefetchReasons } from '../domain/decision/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes } from '../domain/types/units.js';
 import type { PoolDefinition } from '../domain/types/pool.js';
-import type { BatchRef, StageDependencies } from './dependencies.js';
+import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
 import { loadStage, recordOf } from './stage.js';
-import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch } from './store-ports.js';
+import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch, RequestPromise } from './store-ports.js';
 
 export interface BatchStageInputs extends Omit<
   BatchInputs,
-  'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions'
+  'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions' | 'expected'
 > {
   readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
 }
 
 export function createBatch(deps: StageDependencies) {
   return {
-    async batch(ref: DecisionRef): Promise<{ summary: string; batches: readonly BatchRef[] }> {
+    async batch(ref: DecisionRef): Promise<BatchAnswer> {
       const startedMs = deps.now();
       const context = await deps.contextOf(ref);
       const stored = await deps.stages.find(ref, 'batch');
       if (stored !== null) return answer(context, stored.outcome as BatchOutcome);
       const analyzed = await loadStage(deps, ref, 'analyze');
       const predicted = await loadStage(deps, ref, 'predict');
-      const inputs = await gather(deps, context, analyzed.inputs as AnalyzeInputs, startedMs);
+      const { expected } = predicted.outcome as PredictOutcome;
+      const inputs = await gather(deps, context, analyzed.inputs as AnalyzeInputs, expected, startedMs);
       const outcome = planBatch(
         planInputs(
           inputs,
@@ -48,8 +51,9 @@ export function createBatch(deps: StageDependencies) {
         ref,
         record,
         plannedBatches(context, outcome),
-        chargesOf(outcome.charges, inputs.limits, 1),
+        chargesOf(sumOf(outcome.charges, outcome.prefetch.charges), inputs.limits, 1),
         deps.now(),
+        promisesOf(context, expected, outcome),
       );
       return answer(context, outcome);
     },
@@ -61,7 +65,7 @@ export function planInputs(
   inputs: BatchStageInputs,
   analyzed: AnalyzeInputs,
   analysis: AnalyzeOutcome,
-  predicted: Pick<PredictOutcome, 'predictions'>,
+  predicted: Pick<PredictOutcome, 'predictions' | 'expected'>,
 ): BatchInputs {
   return {
     ...inputs,
@@ -72,6 +76,7 @@ export function planInputs(
     criticality: analysis.criticality,
     resample: analysis.resample,
     predictions: predicted.predictions,
+    expected: predicted.expected,
   };
 }
 
@@ -79,6 +84,7 @@ async function gather(
   deps: StageDependencies,
   context: CycleContext,
   analyzed: AnalyzeInputs,
+  expected: readonly ExpectedRequest[],
   nowMs: number,
 ): Promise<BatchStageInputs> {
   const { definition, items, asOfMs } = context;
@@ -119,6 +125,8 @@ async function gather(
     ),
     hits: cacheHits.map(({ itemId }) => itemId),
     cacheHits,
+    readingShapes: readingOf(context, cacheHits, expected),
+    prefetchBytesMax: definition.cache.prefetch,
   };
 }
 
@@ -171,7 +179,7 @@ async function findHits(
 
 export function chargesOf(
   amounts: Readonly<Record<string, number>>,
-  limits: readonly ResourceLimit[],
+  limits: readonly Omit<ResourceLimit, 'available'>[],
   sign: 1 | -1,
 ): BudgetCharge[] {
   return limits
@@ -179,18 +187,60 @@ export function chargesOf(
     .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource] }));
 }
 
+/** Those of the expected questions that this cycle reads anyway. */
+function readingOf(
+  { items }: CycleContext,
+  hits: readonly { readonly itemId: string }[],
+  expected: readonly ExpectedRequest[],
+): string[] {
+  const cached = new Set(hits.map(({ itemId }) => itemId));
+  const reading = new Set(items.filter(({ id, kind }) => kind === 'request' && !cached.has(id)).map(shapeOf));
+  return expected.map(({ shape }) => shape).filter((shape) => reading.has(shape));
+}
+
+function promisesOf(
+  { asOfMs }: CycleContext,
+  expected: readonly ExpectedRequest[],
+  { prefetch }: BatchOutcome,
+): RequestPromise[] {
+  const read = new Set(prefetch.reads.flatMap(({ requests }) => requests.map(({ shape }) => shape)));
+  return expected.map(({ shape, model, dataset, fromMs, untilMs, probability, resultBytes }) => {
+    return { shape, model, dataset, asOfMs, fromMs, untilMs, probability, bytes: resultBytes, read: read.has(shape) };
+  });
+}
+
+function sumOf(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => [key, (a[key] ?? 0) + (b[key] ?? 0)]),
+  );
+}
+
 function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBatch[] {
-  return outcome.reads.map(({ ordinal, dataset, source, contentId, slices, predictedBytes, askedBytes }) => ({
-    batchId: batchId(context, ordinal),
-    ordinal,
-    source,
-    dataset,
-    contentId,
-    asOfMs: context.asOfMs,
-    slices,
-    predictedBytes,
-    askedBytes,
-  }));
+  const { asOfMs } = context;
+  const asked = outcome.reads.map(({ score: _, ...read }): PlannedBatch => {
+    return { batchId: batchId(context, read.ordinal), ...read, asOfMs };
+  });
+  const ahead = outcome.prefetch.reads.map((read, index): PlannedBatch => {
+    const ordinal = asked.length + index;
+    return {
+      batchId: batchId(context, ordinal),
+      ordinal,
+      source: read.source,
+      dataset: read.dataset,
+      contentId: null,
+      asOfMs,
+      slices: read.requests.map(({ shape, fields, where, rows, seed }) => {
+        return { id: shape, fields, where, rows, seed, classColumn: null, quotas: null };
+      }),
+      predictedBytes: read.bytes,
+      askedBytes: 0,
+      prefetch: { predictedRows: read.rows },
+    };
+  });
+  return [...asked, ...ahead];
 }
 
 function batchId({ decisionId }: DecisionRef, ordinal: number): string {
@@ -198,7 +248,7 @@ function batchId({ decisionId }: DecisionRef, ordinal: number): string {
 }
 
 /** What the workflow needs to schedule the reads. */
-function answer(context: CycleContext, outcome: BatchOutcome): { summary: string; batches: BatchRef[] } {
+function answer(context: CycleContext, outcome: BatchOutcome): BatchAnswer {
   const modelOf = new Map(context.items.map(({ id, model }) => [id, model]));
   const batches = outcome.reads.map(({ ordinal, dataset, slices }): BatchRef => {
     const models = new Set(slices.map(({ id }) => modelOf.get(id)!));
@@ -211,10 +261,14 @@ function answer(context: CycleContext, outcome: BatchOutcome): { summary: string
       model: model === undefined ? null : { id: id, priority: model.priority, weight: model.weight },
     };
   });
-  const { asked, planned, grants, waiting, reads } = outcome;
+  const { asked, planned, grants, waiting, reads, prefetch } = outcome;
+  const prefetches = prefetch.reads.map(({ dataset, requests }, index): BatchRef => {
+    return { batchId: batchId(context, reads.length + index), dataset, requests: requests.length, model: null };
+  });
   return {
     summary: `**batch**: ${grants.length} granted as ${reads.length} reads (${formatBytes(planned.bytes)} of ${formatBytes(asked.bytes)} asked), ${waiting.length} wait`,
     batches,
+    ...(prefetches.length === 0 ? {} : { prefetches }),
   };
 }
 
@@ -228,6 +282,7 @@ function reasonsOf(outcome: BatchOutcome): string[] {
           `${slices.length} ${slices.length === 1 ? 'request' : 'requests'} on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`,
       ),
     ...(outcome.allocation?.allocations.map(({ id, reason }) => `${id}: ${reason}`) ?? []),
+    ...prefetchReasons(outcome.prefetch),
     ...outcome.waiting.slice(0, 50).map(({ itemId, reason }) => `${itemId} waits: ${reason}`),
   ];
 }

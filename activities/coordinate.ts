@@ -11,7 +11,15 @@ import type { StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
 import type { QualityStageInputs, StoredResult } from './quality-check.js';
 import { loadStage, recordOf } from './stage.js';
-import type { ClosedDecision, Closing, CycleContext, DecisionRef, NewDelivery, StageRecord } from './store-ports.js';
+import type {
+  AskedRequest,
+  ClosedDecision,
+  Closing,
+  CycleContext,
+  DecisionRef,
+  NewDelivery,
+  StageRecord,
+} from './store-ports.js';
 
 /** Everything that the earlier stages left behind. */
 interface Earlier {
@@ -124,6 +132,7 @@ async function closingOf(
         ? []
         : [{ shape: shapeOf(item), contentId, asOfMs: at, slice }];
     }),
+    ...(context.trigger === 'backfill' ? {} : { learned: { asOfMs, asked: askedOf(items, deliveries) } }),
     settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
     metrics: [
       ...Object.entries(demand).map(([subject, value]) => ({
@@ -141,6 +150,24 @@ async function closingOf(
     ],
     leaseUntilMs: deps.now() + definition.cache.lease,
   };
+}
+
+/** The questions that were answered, each once. A pinned one names a version: it will not be asked of another. */
+function askedOf(items: readonly WorkItem[], deliveries: readonly NewDelivery[]): AskedRequest[] {
+  const itemOf = new Map(items.map((item) => [item.id, item]));
+  const asked = new Map<string, AskedRequest>();
+  for (const { requestId, served, asOfMs, slice } of deliveries) {
+    const item = itemOf.get(requestId)!;
+    if (item.kind === 'need' || item.datasetVersion !== null) continue;
+    const { model, dataset, fields, where, rows, seed, maxAgeMs } = item;
+    const shape = shapeOf(item);
+    asked.set(shape, {
+      ...{ shape, model, dataset, ask: { fields, where, rows, seed, maxAgeMs } },
+      ...{ resultRows: slice.rows, resultBytes: slice.bytes, times: (asked.get(shape)?.times ?? 0) + 1 },
+      cachedAsOfMs: served === 'cache' ? asOfMs : null,
+    });
+  }
+  return [...asked.values()];
 }
 
 /** What was charged at planning and then not taken: given back to the sources' budgets. Negative where more was taken. */

@@ -11,6 +11,7 @@ import type {
   DecisionRef,
   HistoryStore,
   PlanStore,
+  RecurrenceStore,
   RequestGate,
   SeriesStore,
   StageStore,
@@ -44,6 +45,7 @@ export interface ActivityDependencies {
   readonly plans: PlanStore;
   readonly batches: BatchStore;
   readonly series: SeriesStore;
+  readonly recurrences: RecurrenceStore;
   readonly history: HistoryStore;
   readonly closing: CloseStore;
   readonly requests: RequestGate;
@@ -65,4 +67,9 @@ export interface BatchRef {
   readonly dataset: string;
   readonly requests: number;
   readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
+}
+/** What the workflow schedules: the reads that somebody waits for, and those ahead of being asked, where there are some. */
+export interface BatchAnswer extends StageSummary {
+  readonly batches: readonly BatchRef[];
+  readonly prefetches?: readonly BatchRef[];
 }

@@ -12,6 +12,7 @@ import {
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import type { SeriesSnapshot } from '../domain/prediction/series-forecaster.js';
 import { datasetRef } from './analyze.js';
+import { knownRequests } from './known-requests.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import { cancellation, loadStage, recordOf } from './stage.js';
 import type { CycleContext, DecisionRef, SeriesState } from './store-ports.js';
@@ -28,13 +29,13 @@ export function createPredict(deps: StageDependencies) {
       const context = await deps.contextOf(ref);
       const analyzed = await loadStage(deps, ref, 'analyze');
       const { inputs, ahead } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
-      const { predictions, snapshots } = predict(inputs);
-      const outcome = { predictions };
+      const { snapshots, ...outcome } = predict(inputs);
+      const { predictions } = outcome;
       const record = recordOf(deps, 'predict', startedMs, {
         inputs,
         prior: [analyzed],
         outcome,
-        reasons: predictReasons({ predictions, snapshots }),
+        reasons: predictReasons(outcome),
         degraded: false,
       });
       const states = inputs.series
@@ -46,12 +47,12 @@ export function createPredict(deps: StageDependencies) {
         steps.map((step) => ({ series, method, reliable, level: FORECAST_LEVEL, ...step })),
       );
       await deps.series.saveForecasts(ref, record, states, forecasts, deps.now());
-      return { summary: summarise({ predictions, snapshots }) };
+      return { summary: summarise(outcome) };
     },
   };
 }
 
-function summarise({ predictions }: PredictOutcome): string {
+function summarise({ predictions }: Pick<PredictOutcome, 'predictions'>): string {
   const reliable = predictions.filter((prediction) => prediction.reliable).length;
   return `**predict**: ${predictions.length} demand series, ${reliable} with enough history to rely on`;
 }
@@ -105,7 +106,8 @@ async function gather(
       upToMs,
     };
   });
-  return { inputs: { stepMs, seasons: seasonsOf(stepMs), series }, ahead };
+  const again = past ? [] : await knownRequests(deps, context);
+  return { inputs: { asOfMs, stepMs, seasons: seasonsOf(stepMs), series, known: again }, ahead };
 }
 
 /** For needs that want every new row, the past arrivals are the past demand: a history to forecast from on the first day. */

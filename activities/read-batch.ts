@@ -2,9 +2,10 @@
 import { Context } from '@temporalio/activity';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './analyze.js';
+import { chargesOf, sourceLimits } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import type { MergedRead, MergedReadResult, SliceAsk } from './ports.js';
-import type { DecisionRef, SliceFailure } from './store-ports.js';
+import type { AheadEnd, CycleContext, DecisionRef, PlannedBatch, SliceFailure } from './store-ports.js';
 
 export function createReadBatch(deps: StageDependencies) {
   return {
@@ -33,13 +34,41 @@ export function createReadBatch(deps: StageDependencies) {
         () => readBisecting(deps, read, cancellationSignal),
         cancellationSignal,
       );
-      await deps.batches.done(ref, batchId, result, deps.now() - startedMs);
+      const endedMs = deps.now();
+      await deps.batches.done(ref, batchId, result, endedMs - startedMs, aheadEnd(context, plan, result, endedMs));
       return { rows: result.rowsRead, bytes: result.bytesRead };
     },
     async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {
       const { batchId, reason, ...ref } = input;
-      await deps.batches.fail(ref, batchId, reason);
+      const found = await deps.batches.find(ref, batchId);
+      const context = await deps.contextOf(ref);
+      const ahead = found === null ? undefined : aheadEnd(context, found.plan, null, deps.now());
+      await deps.batches.fail(ref, batchId, reason, ahead);
     },
+  };
+}
+
+/** A read for nobody yet enters the cache by itself, and gives back what it was charged and did not take. */
+function aheadEnd(
+  { definition }: CycleContext,
+  { source, asOfMs, predictedBytes, prefetch }: PlannedBatch,
+  result: MergedReadResult | null,
+  nowMs: number,
+): AheadEnd | undefined {
+  if (prefetch === undefined) return undefined;
+  const unused = {
+    [`bytes:${source}`]: predictedBytes - (result?.bytesRead ?? 0),
+    [`rows:${source}`]: prefetch.predictedRows - (result?.rowsRead ?? 0),
+  };
+  return {
+    cache: (result?.slices ?? []).map((slice) => ({
+      shape: slice.id,
+      contentId: result!.contentId,
+      asOfMs,
+      slice,
+    })),
+    settle: chargesOf(unused, sourceLimits(definition), -1),
+    nowMs,
   };
 }
 

@@ -41,7 +41,8 @@ export function replayDecision(
   const facts = analyzed.inputs as AnalyzeInputs;
   check(analyzed, [], analyze(facts, analyzers));
   if (predicted === undefined) return replayed;
-  check(predicted, [analyzed], { predictions: predict(predicted.inputs as PredictInputs).predictions });
+  const { predictions, expected } = predict(predicted.inputs as PredictInputs);
+  check(predicted, [analyzed], { predictions, expected });
   if (planned === undefined) return replayed;
   check(
     planned,

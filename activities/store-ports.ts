@@ -1,5 +1,6 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
+import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
@@ -60,6 +61,8 @@ export interface PlannedBatch {
   readonly slices: readonly SliceAsk[];
   readonly predictedBytes: number;
   readonly askedBytes: number;
+  /** Set where nobody asked yet: the slices' ids are the questions that they answer. */
+  readonly prefetch?: { readonly predictedRows: number };
 }
 export interface CacheHit {
   readonly shape: string;
@@ -76,14 +79,40 @@ export interface PlanStore {
   ): Promise<readonly CacheHit[]>;
   /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */
   tokens(ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Readonly<Record<string, number>>>;
-  /** Stage record, batches and budget charges in one transaction; nothing when the stage is already stored. */
+  /** Stage record, batches, promises and budget charges in one transaction; nothing when the stage is already stored. */
   savePlan(
     ref: DecisionRef,
     record: StageRecord,
     batches: readonly PlannedBatch[],
     charges: readonly BudgetCharge[],
     nowMs: number,
+    promises?: readonly RequestPromise[],
   ): Promise<void>;
+}
+/** A request that a decision expects; `read`: a result is read ahead for it. */
+export interface RequestPromise extends Pick<
+  ExpectedRequest,
+  'shape' | 'model' | 'dataset' | 'fromMs' | 'untilMs' | 'probability'
+> {
+  readonly asOfMs: number;
+  readonly bytes: number;
+  readonly read: boolean;
+}
+/** A question that a cycle answered. */
+export interface AskedRequest {
+  readonly shape: string;
+  readonly model: string;
+  readonly dataset: string;
+  readonly ask: Pick<KnownRequest, 'fields' | 'where' | 'rows' | 'seed' | 'maxAgeMs'>;
+  readonly resultRows: number;
+  readonly resultBytes: number;
+  /** Requests that asked it, and the event time of the cached result that answered them; null: it was read. */
+  readonly times: number;
+  readonly cachedAsOfMs: number | null;
+}
+export interface RecurrenceStore {
+  /** Questions asked three times and more before `asOfMs`; at most `limit`, those first whose usual interval ends nearest to it. */
+  known(ref: PoolRef, asOfMs: number, limit: number): Promise<readonly Omit<KnownRequest, 'source'>[]>;
 }
 export interface BudgetLimit {
   readonly resource: string;
@@ -94,16 +123,25 @@ export interface BudgetCharge extends BudgetLimit {
   readonly amount: number;
 }
 
+/** What a read ahead leaves: its decision has closed, so that nobody else keeps it. */
+export interface AheadEnd {
+  readonly cache: readonly CacheEntry[];
+  readonly settle: readonly BudgetCharge[];
+  readonly nowMs: number;
+}
+
 export interface BatchStore {
   find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
+  /** With `ahead`, the results enter the cache's index and the budget is settled in the same transaction. */
   done(
     ref: DecisionRef,
     batchId: string,
     result: MergedReadResult & { readonly failures: readonly SliceFailure[] },
     actualMs: number,
+    ahead?: AheadEnd,
   ): Promise<void>;
-  fail(ref: DecisionRef, batchId: string, reason: string): Promise<void>;
-  /** All batches of the decision with what came of them. */
+  fail(ref: DecisionRef, batchId: string, reason: string, ahead?: AheadEnd): Promise<void>;
+  /** The decision's reads for those who asked, with what came of them. */
   all(ref: DecisionRef): Promise<readonly BatchOutcome[]>;
 }
 export interface SliceFailure {
@@ -191,6 +229,12 @@ export interface NewDelivery {
   readonly served: 'read' | 'merged' | 'cache' | 'last-good';
   readonly report: unknown;
 }
+export interface CacheEntry {
+  readonly shape: string;
+  readonly contentId: string;
+  readonly asOfMs: number;
+  readonly slice: SliceResult;
+}
 export interface Closing {
   readonly record: StageRecord;
   readonly outcome: Outcome;
@@ -208,7 +252,9 @@ export interface Closing {
     hint?: string;
   }[];
   readonly waiting: readonly WaitReason[];
-  readonly cache: readonly { shape: string; contentId: string; asOfMs: number; slice: SliceResult }[];
+  readonly cache: readonly CacheEntry[];
+  /** Questions that were answered at this event time; absent: a slice of the past teaches nothing. */
+  readonly learned?: { readonly asOfMs: number; readonly asked: readonly AskedRequest[] };
   readonly settle: readonly BudgetCharge[];
   readonly metrics: readonly { metric: string; subject: string; atMs: number; value: number }[];
   readonly leaseUntilMs: number;

@@ -41,6 +41,7 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
       }),
     ),
     section('Shared', sharing(explanation)),
+    section('Read ahead', explanation.prefetches.map(prefetched)),
   ];
   if (delivered.length > 0) {
     lines.push(
@@ -184,6 +185,11 @@ function reliable({ forecasts }: Explanation): string[] {
 }
 function sharing(explanation: Explanation): string[] {
   return stageReasons(explanation, 'batch').filter((reason) => /^\S+@\S+: Gets /.test(reason));
+}
+function prefetched({ model, dataset, bytes, probability, untilMs, came, served }: Explanation['prefetches'][number]) {
+  const then =
+    came === 'yes' ? `came; ${served} served from the cache` : came === 'no' ? 'did not come' : `until ${iso(untilMs)}`;
+  return `${formatBytes(bytes)} of ${dataset} for ${model}: expected with at least ${Math.round(probability * 100)} % (${then})`;
 }
 function section(title: string, items: readonly string[]): string {
   return items.length === 0 ? '' : `${title}\n${items.map((item) => `  ${item}\n`).join('')}`;

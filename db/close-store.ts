@@ -3,8 +3,9 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
 import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
 import { DEMAND } from './history-store.js';
-import { cacheEntries, cycles, decisions, deliveries, outbox } from './schema.js';
-import { charge, insertStage } from './stage-store.js';
+import { cycles, decisions, deliveries, outbox } from './schema.js';
+import { learnRequests } from './recurrence-store.js';
+import { charge, insertCacheEntries, insertStage } from './stage-store.js';
 
 /** Channel on which waiting clients and the outbox relay are woken. */
 export const OUTBOX_CHANNEL = 'balance_outbox';
@@ -47,18 +48,8 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   const undecided = await endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, now);
   await insertResponses(tx, ref, { ...closing, ended: [...ended, ...undecided] }, delivered, cancelled, now);
 
-  // Equal requests of one cycle have one result.
-  const results = new Map(closing.cache.map((entry) => [`${entry.shape} ${entry.contentId} ${entry.asOfMs}`, entry]));
-  const cache = [...results.values()].map((entry) => ({
-    tenant,
-    pool,
-    ...entry,
-    path: entry.slice.path,
-    fileBytes: entry.slice.fileBytes,
-    createdAt: now,
-    usedAt: now,
-  }));
-  for (const chunk of chunked(cache)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
+  await insertCacheEntries(tx, ref, closing.cache, now);
+  if (closing.learned !== undefined) await learnRequests(tx, ref, closing.learned, now);
   await charge(tx, ref, closing.settle, nowMs);
   await addMetrics(tx, ref, closing, now);
   const { outcome, risk, summary, reasons, impact, digest } = closing;

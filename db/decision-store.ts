@@ -5,7 +5,7 @@ import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
 import type { Database } from './client.js';
 import { isRecordId } from '../domain/types/record-id.js';
-import { batches, cycles, decisions, decisionStages, deliveries, forecasts, requests } from './schema.js';
+import { batches, cycles, decisions, decisionStages, deliveries, forecasts, prefetches, requests } from './schema.js';
 import { toRecord } from './stage-store.js';
 
 /** Requests listed in one explanation. */
@@ -61,6 +61,17 @@ export interface Explanation {
     readonly method: string;
     readonly reliable: boolean;
     readonly actual: number | null;
+  }[];
+  /** What was read ahead of being asked, and whether it was asked: `open` until its window has ended. */
+  readonly prefetches: readonly {
+    readonly shape: string;
+    readonly model: string;
+    readonly dataset: string;
+    readonly untilMs: number;
+    readonly probability: number;
+    readonly bytes: number;
+    readonly came: 'yes' | 'no' | 'open';
+    readonly served: number;
   }[];
 }
 export interface RequestExplanation {
@@ -151,7 +162,7 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
     and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, id)),
   );
   if (row === undefined) return null;
-  const [stages, batchRows, forecastRows, requestRows] = await Promise.all([
+  const [stages, batchRows, forecastRows, prefetchRows, requestRows] = await Promise.all([
     stagesOf(db, ref, id),
     db
       .select()
@@ -163,6 +174,11 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       .from(forecasts)
       .where(and(eq(forecasts.tenant, tenant), eq(forecasts.pool, pool), eq(forecasts.decisionId, id)))
       .orderBy(forecasts.series, forecasts.targetMs),
+    db
+      .select()
+      .from(prefetches)
+      .where(and(eq(prefetches.tenant, tenant), eq(prefetches.pool, pool), eq(prefetches.decisionId, id)))
+      .orderBy(prefetches.shape),
     requestsOf(db, ref, eq(requests.decisionId, id)),
   ]);
   const { digest, versions, poolVersion, reasons, impact } = row.decision;
@@ -198,6 +214,10 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       method,
       reliable,
       actual,
+    })),
+    prefetches: prefetchRows.map(({ shape, model, dataset, untilMs, probability, bytes, askedMs, served, ended }) => ({
+      ...{ shape, model, dataset, untilMs, probability, bytes, served },
+      came: askedMs !== null ? 'yes' : ended ? 'no' : 'open',
     })),
   };
 }

@@ -1,5 +1,6 @@
 /** Tables that stand alone: the cache's index, budgets, and what cycles leave for later ones. */
-import { doublePrecision, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import { boolean, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { at, big, scope } from './columns.js';
 
 /** Results in the shared cache, found again by what they answer. */
@@ -83,4 +84,41 @@ export const seriesStates = pgTable(
     updatedAt: at().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.series] })],
+);
+
+/** Questions that were asked: when, what came of the last one, and how predictions that they come again went. */
+export const recurrences = pgTable(
+  'recurrences',
+  {
+    ...scope(),
+    /** Digest of the question, as in the cache's index. */
+    shape: text().notNull(),
+    /** Who asked last. */
+    model: text().notNull(),
+    dataset: text().notNull(),
+    /** Fields, predicate, rows, seed, and how old a result may be. */
+    ask: jsonb().notNull(),
+    /** Event times at which it was asked, ascending; the newest ones. */
+    askedMs: big().array().notNull(),
+    lastMs: big().notNull(),
+    resultRows: integer().notNull(),
+    resultBytes: doublePrecision().notNull(),
+    /** Predictions that came true and that did not; older ones count for less. */
+    held: doublePrecision().notNull().default(0),
+    failed: doublePrecision().notNull().default(0),
+    /** The open prediction: until when it is expected, by which decision, and whether that read ahead. */
+    promisedUntilMs: big(),
+    promisedBy: uuid(),
+    promiseRead: boolean().notNull().default(false),
+    updatedAt: at().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.shape] }),
+    index('recurrences_often')
+      .on(t.tenant, t.pool)
+      .where(sql`cardinality(${t.askedMs}) >= 3`),
+    index('recurrences_promised')
+      .on(t.tenant, t.pool, t.promisedUntilMs)
+      .where(sql`${t.promisedUntilMs} is not null`),
+  ],
 );

@@ -317,6 +317,41 @@ export const forecasts = pgTable(
   ],
 );
 
+/** A request that was read ahead of, and later whether it came. */
+export const prefetches = pgTable(
+  'prefetches',
+  {
+    ...scope(),
+    decisionId: uuid().notNull(),
+    shape: text().notNull(),
+    model: text().notNull(),
+    dataset: text().notNull(),
+    /** Event time of the result. */
+    asOfMs: big().notNull(),
+    /** It was expected in this window, with at least this probability. */
+    fromMs: big().notNull(),
+    untilMs: big().notNull(),
+    probability: doublePrecision().notNull(),
+    /** Expected bytes. */
+    bytes: doublePrecision().notNull(),
+    /** When it was asked first; null: not yet, or, once the window has ended, not at all. */
+    askedMs: big(),
+    /** Requests that the result has served. */
+    served: integer().notNull().default(0),
+    ended: boolean().notNull().default(false),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.shape] }),
+    foreignKey({
+      columns: [t.tenant, t.pool, t.decisionId],
+      foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
+    }).onDelete('cascade'),
+    index('prefetches_open')
+      .on(t.tenant, t.pool, t.shape)
+      .where(sql`not ${t.ended}`),
+  ],
+);
+
 /** Messages that leave: written with the decision, published afterwards, each exactly once stored. */
 export const outbox = pgTable(
   'outbox',

@@ -5,6 +5,7 @@ import type {
   BatchStore,
   BudgetCharge,
   BudgetLimit,
+  CacheEntry,
   CacheHit,
   DecisionRef,
   PlannedBatch,
@@ -15,7 +16,8 @@ import type {
 import type { SliceAsk, SliceResult } from '../activities/ports.js';
 import { ordinalOf, type Stage } from '../domain/decision/stages.js';
 import { chunked, type Database, type Queryable } from './client.js';
-import { batches, budgets, decisionStages } from './schema.js';
+import { keepPromises } from './recurrence-store.js';
+import { batches, budgets, cacheEntries, decisionStages } from './schema.js';
 
 export function createStageStore(db: Database): StageStore {
   return {
@@ -58,13 +60,14 @@ export function createPlanStore(db: Database): PlanStore {
   return {
     cached: (ref, asks, asOfMs) => cached(db, ref, asks, asOfMs),
     tokens: (ref, limits, nowMs) => tokens(db, ref, limits, nowMs),
-    savePlan: (ref, record, planned, charges, nowMs) =>
+    savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
         for (const chunk of chunked(planned.map((batch) => toBatchRow(ref, batch))))
           await tx.insert(batches).values(chunk).onConflictDoNothing();
         await markUsed(tx, ref, record, nowMs);
         await charge(tx, ref, charges, nowMs);
+        await keepPromises(tx, ref, promises);
       }),
   };
 }
@@ -150,31 +153,69 @@ export function createBatchStore(db: Database): BatchStore {
       const [row] = await db.select().from(batches).where(batchOf(ref, batchId));
       return row === undefined ? null : { plan: toPlanned(row), state: row.state };
     },
-    done: async (ref, batchId, result, actualMs) => {
-      await db
-        .update(batches)
-        .set({ state: 'done', result, actualMs, actualBytes: result.bytesRead })
-        .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')));
-    },
-    fail: async (ref, batchId, reason) => {
-      await db
-        .update(batches)
-        .set({ state: 'failed', error: { reason } })
-        .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')));
-    },
+    done: (ref, batchId, result, actualMs, ahead) =>
+      db.transaction(async (tx) => {
+        const ended = { state: 'done', result, actualMs, actualBytes: result.bytesRead } as const;
+        if (!(await endBatch(tx, ref, batchId, ended)) || ahead === undefined) return;
+        await insertCacheEntries(tx, ref, ahead.cache, new Date(ahead.nowMs));
+        await charge(tx, ref, ahead.settle, ahead.nowMs);
+      }),
+    fail: (ref, batchId, reason, ahead) =>
+      db.transaction(async (tx) => {
+        if (!(await endBatch(tx, ref, batchId, { state: 'failed', error: { reason } })) || ahead === undefined) return;
+        await charge(tx, ref, ahead.settle, ahead.nowMs);
+      }),
     all: async (ref) => {
       const rows = await db
         .select()
         .from(batches)
         .where(and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.decisionId, ref.decisionId)))
         .orderBy(asc(batches.ordinal));
-      return rows.map((row): BatchOutcome => ({
-        plan: toPlanned(row),
+      const asked = rows
+        .map((row) => ({ row, plan: toPlanned(row) }))
+        .filter(({ plan }) => plan.prefetch === undefined);
+      return asked.map(({ row, plan }): BatchOutcome => ({
+        plan,
         result: row.result as BatchOutcome['result'],
         error: (row.error as { reason: string } | null)?.reason ?? null,
       }));
     },
   };
+}
+
+/** Ends a batch once; false when it had ended. */
+async function endBatch(
+  tx: Queryable,
+  ref: DecisionRef,
+  batchId: string,
+  ended: Partial<typeof batches.$inferInsert>,
+): Promise<boolean> {
+  const rows = await tx
+    .update(batches)
+    .set(ended)
+    .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')))
+    .returning({ id: batches.id });
+  return rows.length === 1;
+}
+
+/** Results enter the cache's index; equal ones once. */
+export async function insertCacheEntries(
+  tx: Queryable,
+  { tenant, pool }: DecisionRef,
+  entries: readonly CacheEntry[],
+  now: Date,
+): Promise<void> {
+  const distinct = new Map(entries.map((entry) => [`${entry.shape} ${entry.contentId} ${entry.asOfMs}`, entry]));
+  const rows = [...distinct.values()].map((entry) => ({
+    tenant,
+    pool,
+    ...entry,
+    path: entry.slice.path,
+    fileBytes: entry.slice.fileBytes,
+    createdAt: now,
+    usedAt: now,
+  }));
+  for (const chunk of chunked(rows)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
 }
 
 function stageOf(ref: DecisionRef, stage: Stage) {
@@ -214,13 +255,14 @@ function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBat
     dataset: batch.dataset,
     contentId: batch.contentId,
     asOfMs: batch.asOfMs,
-    plan: { slices: batch.slices },
+    plan: { slices: batch.slices, prefetch: batch.prefetch },
     predictedBytes: Math.round(batch.predictedBytes),
     askedBytes: Math.round(batch.askedBytes),
   };
 }
 
 function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
+  const plan = row.plan as { slices: readonly SliceAsk[]; prefetch?: PlannedBatch['prefetch'] };
   return {
     batchId: row.id,
     ordinal: row.ordinal,
@@ -228,7 +270,8 @@ function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
     dataset: row.dataset,
     contentId: row.contentId,
     asOfMs: row.asOfMs,
-    slices: (row.plan as { slices: readonly SliceAsk[] }).slices,
+    slices: plan.slices,
+    ...(plan.prefetch === undefined ? {} : { prefetch: plan.prefetch }),
     predictedBytes: row.predictedBytes,
     askedBytes: row.askedBytes ?? 0,
   };

@@ -6,6 +6,7 @@ import type { ActivityDependencies } from '../activities/dependencies.js';
 import { createCloseStore } from '../db/close-store.js';
 import { createCycleStore } from '../db/cycle-store.js';
 import { createHistoryStore, createSeriesStore } from '../db/history-store.js';
+import { createRecurrenceStore } from '../db/recurrence-store.js';
 import { createRequestStore } from '../db/request-store.js';
 import { createScanSlots } from '../db/scan-slots.js';
 import { createBatchStore, createPlanStore, createStageStore } from '../db/stage-store.js';
@@ -98,6 +99,7 @@ export async function compose(
       plans: createPlanStore(db),
       batches: createBatchStore(db),
       series: createSeriesStore(db),
+      recurrences: createRecurrenceStore(db),
       history: createHistoryStore(db),
       closing: createCloseStore(db),
       requests: createRequestStore(db),

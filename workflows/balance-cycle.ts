@@ -3,8 +3,10 @@ import {
   CancellationScope,
   executeChild,
   isCancellation,
+  ParentClosePolicy,
   proxyActivities,
   setCurrentDetails,
+  startChild,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -50,6 +52,10 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
     // 5. Deliver, respond, release: one transaction closes the decision with its deliveries and outbox rows.
     enter('coordinate');
     const closed = await coordinate(ref);
+
+    // What is likely to be asked next is read beside whatever comes now: nobody waits for it. Cycles that were recorded
+    // before this existed answered without `prefetches`, and replay as they ran.
+    for (const read of plan.prefetches ?? []) await readAhead(ref, read);
     return end(closed.outcome, closed.summary);
   } catch (error) {
     const cancelled = isCancellation(error);
@@ -74,6 +80,16 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
     setCurrentDetails([...details, `**${outcome}**: ${summary}`].join('\n\n'));
     return { decisionId, outcome, summary };
   }
+}
+
+/** Starts a read that outlives its cycle. */
+async function readAhead(ref: DecisionInput, read: BatchRef): Promise<void> {
+  await startChild(processBatch, {
+    workflowId: `balance-batch/${ref.tenant}/${ref.pool}/${read.batchId}`,
+    args: [{ ...ref, ...read, ahead: true }],
+    staticSummary: `${read.requests} expected requests on ${read.dataset} ahead of time`,
+    parentClosePolicy: ParentClosePolicy.ABANDON,
+  });
 }
 
 /** Children in a bounded sliding window, in the order of the plan. A failed batch fails its requests, not the cycle. */

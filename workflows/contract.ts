@@ -78,6 +78,8 @@ export interface BatchInput extends DecisionInput {
   readonly requests: number;
   /** Model whose priority and fairness the read carries; null: several, the pool's are used. */
   readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
+  /** Nobody waits for it: everything else goes first. */
+  readonly ahead?: boolean;
 }
 export interface TriggerInput extends PoolInput {
   readonly scheduleId: string;

@@ -8,6 +8,8 @@ const { failBatch } = proxyActivities<Activities>(closeOptions);
 
 /** Priority key of reads that serve several models, or the whole pool. */
 const POOL_PRIORITY = 3;
+/** The lowest: of reads ahead of being asked. */
+const AHEAD_PRIORITY = 5;
 
 export async function processBatch(input: BatchInput): Promise<void> {
   const { tenant, pool, decisionId, batchId, model } = input;
@@ -16,7 +18,7 @@ export async function processBatch(input: BatchInput): Promise<void> {
     ...readOptions,
     summary: `read ${input.dataset} for ${input.requests} requests`,
     priority: {
-      priorityKey: model?.priority ?? POOL_PRIORITY,
+      priorityKey: input.ahead === true ? AHEAD_PRIORITY : (model?.priority ?? POOL_PRIORITY),
       fairnessKey: model === null ? `pool:${pool}` : `model:${model.id}`,
       fairnessWeight: model?.weight ?? 1,
     },

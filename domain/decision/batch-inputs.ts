@@ -1,4 +1,5 @@
 /** What the batch stage decides from. */
+import type { ExpectedRequest } from './expected-requests.js';
 import type { SeriesPrediction } from './predict.js';
 import type { DatasetFacts, ItemFacts, WorkItem } from './work.js';
 
@@ -36,6 +37,12 @@ export interface BatchInputs {
   /** Criticality from analyze, 0 to 1, by item. */
   readonly criticality: Readonly<Record<string, number>>;
   readonly predictions: readonly SeriesPrediction[];
+  /** Requests that are likely to come: they may be read ahead. */
+  readonly expected: readonly ExpectedRequest[];
+  /** Questions (digests) that this cycle reads anyway. */
+  readonly readingShapes: readonly string[];
+  /** The most that one cycle reads ahead, in bytes. */
+  readonly prefetchBytesMax: number;
   /** Shares of the classes that analyze wants resampled, by item. */
   readonly resample: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }

@@ -16,7 +16,8 @@ import {
 } from './costs.js';
 import { grantWithinShare, type Grant } from './grants.js';
 import { planReads, type PlannedRead } from './reads.js';
-import type { BatchInputs } from './batch-inputs.js';
+import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
+import { planPrefetch, type Prefetch } from './prefetch.js';
 import type { DatasetFacts, Refusal, WaitReason } from './work.js';
 
 export interface BatchOutcome {
@@ -28,6 +29,8 @@ export interface BatchOutcome {
   /** What is taken of each resource, in its unit. */
   readonly charges: Readonly<Record<string, number>>;
   readonly ahead: { readonly factor: number; readonly reason: string };
+  /** What is read for nobody yet. */
+  readonly prefetch: Prefetch;
   readonly asked: { readonly rows: number; readonly bytes: number };
   readonly planned: { readonly rows: number; readonly bytes: number };
 }
@@ -64,6 +67,7 @@ export function planBatch(given: BatchInputs): BatchOutcome {
     allocation,
     charges,
     ahead,
+    prefetch: planPrefetch(inputs, charges, reservedBytes(inputs)),
     asked: { rows: sum(costed, ({ rows }) => rows), bytes: sum(costed, ({ ownBytes }) => ownBytes) },
     planned: { rows: sum(grants, ({ rows }) => rows), bytes: sum(grants, ({ bytes }) => bytes) },
   };
@@ -144,14 +148,9 @@ function bytesOf(grants: readonly Grant[]): number {
  * give in one cycle, and this cycle has capacity to spare, fixed-size needs take up to half of their next rows now.
  */
 function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
-  const byId = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   for (const limit of inputs.limits) {
     if (!limit.resource.startsWith('bytes:')) continue;
-    const bytesNext = sum(inputs.predictions, ({ series, reliable, steps }) => {
-      const dataset = byId.get(series.slice(series.indexOf('/') + 1));
-      if (!reliable || dataset?.source !== limit.source || steps.length === 0) return 0;
-      return steps[0].upper * meanRowBytes(inputs, series, dataset);
-    });
+    const bytesNext = bytesNextStep(inputs, limit, true);
     const capacity = limit.burst * inputs.windowsPerStep;
     if (bytesNext > capacity && limit.available > 0) {
       const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - capacity) / bytesNext);
@@ -162,6 +161,25 @@ function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
     }
   }
   return { factor: 0, reason: 'no reliable forecast exceeds what a source can give next step' };
+}
+
+/** Bytes that demand on a limit's source reaches in the next step: upper ends of the forecasts, of all or of the reliable ones. */
+function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, reliableOnly: boolean): number {
+  const byId = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
+  return sum(inputs.predictions, ({ series, reliable, steps }) => {
+    const dataset = byId.get(series.slice(series.indexOf('/') + 1));
+    if ((reliableOnly && !reliable) || dataset?.source !== source || steps.length === 0) return 0;
+    return steps[0].upper * meanRowBytes(inputs, series, dataset);
+  });
+}
+
+/** What demand may take of each source's bytes until its budget has refilled: one window's part of the next step. */
+function reservedBytes(inputs: BatchInputs): Record<string, number> {
+  return Object.fromEntries(
+    inputs.limits
+      .filter(({ source, resource }) => source !== null && resource.startsWith('bytes:'))
+      .map((limit) => [limit.resource, bytesNextStep(inputs, limit, false) / inputs.windowsPerStep]),
+  );
 }
 
 /** Bytes a row that the items of this series ask for, or of the whole dataset when none asks now. */

@@ -1,4 +1,5 @@
 /** Stage 2, predict: what will each model ask of each dataset next, and when will a limited source be short? */
+import { expectRequests, type ExpectedRequest, type KnownRequest } from './expected-requests.js';
 import { linearTrend } from '../prediction/regression.js';
 import {
   createSeriesForecaster,
@@ -24,10 +25,13 @@ export interface SeriesInput {
   readonly upToMs: number;
 }
 export interface PredictInputs {
+  readonly asOfMs: number;
   readonly stepMs: number;
   /** Season candidates in steps: day and week. */
   readonly seasons: readonly number[];
   readonly series: readonly SeriesInput[];
+  /** Requests that came again and again. */
+  readonly known: readonly KnownRequest[];
 }
 export interface SeriesPrediction {
   readonly series: string;
@@ -45,6 +49,8 @@ export interface SeriesPrediction {
 }
 export interface PredictOutcome {
   readonly predictions: readonly SeriesPrediction[];
+  /** Requests that are likely to come again, the most probable first. */
+  readonly expected: readonly ExpectedRequest[];
   /** What is stored for the next cycle; not part of the decision's digest. */
   readonly snapshots: Readonly<Record<string, SeriesSnapshot>>;
 }
@@ -87,11 +93,11 @@ export function predict(inputs: PredictInputs): PredictOutcome {
       })),
     };
   });
-  return { predictions, snapshots };
+  return { predictions, expected: expectRequests(inputs.known, inputs.asOfMs), snapshots };
 }
 
 /** A sentence for each prediction. */
-export function predictReasons(outcome: PredictOutcome): string[] {
+export function predictReasons(outcome: Pick<PredictOutcome, 'predictions'>): string[] {
   return outcome.predictions.map(({ series, reliable, history, method, steps, trend }) => {
     if (!reliable)
       return `${series}: ${history} ${history === 1 ? 'step' : 'steps'} of history are too little to rely on: nothing is planned on it`;

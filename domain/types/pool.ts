@@ -192,7 +192,15 @@ export const poolSchema = z.strictObject({
     .record(z.string(), z.number().positive())
     .default({})
     .describe('Pool-wide resources for each cycle, for example {gpu: 2, memoryBytes: 4e9}.'),
-  cache: z.strictObject({ maxBytes: sizeBytes.default(2e9), lease: durationMs.default(3_600_000) }).prefault({}),
+  cache: z
+    .strictObject({
+      maxBytes: sizeBytes.default(2e9),
+      lease: durationMs.default(3_600_000),
+      prefetch: sizeBytes
+        .default(100e6)
+        .describe('The most that one cycle reads ahead of requests that are likely to come; `0B` switches it off.'),
+    })
+    .prefault({}),
   retention: z
     .strictObject({ decisions: durationMs.default(30 * 86_400_000), metrics: durationMs.default(90 * 86_400_000) })
     .prefault({}),

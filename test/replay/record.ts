@@ -70,6 +70,17 @@ async function cycle(name: string, replace: Partial<Activities>): Promise<void> 
 
 try {
   await cycle('cycle-delivered', {});
+  await cycle('cycle-prefetches', {
+    batch: ({ decisionId }) => {
+      const read = (ordinal: number) => ({ batchId: `${decisionId}:${ordinal}`, dataset: 'events', requests: 1 });
+      const model = { id: 'trainer', priority: 2, weight: 3 };
+      return Promise.resolve({
+        summary: '**batch**',
+        batches: [{ ...read(0), model }],
+        prefetches: [{ ...read(1), model: null }],
+      });
+    },
+  });
   await cycle('cycle-failed', { predict: () => Promise.reject(ApplicationFailure.nonRetryable('broken')) });
   await cycle('cycle-read-failed', {
     readBatch: () => Promise.reject(ApplicationFailure.nonRetryable('no such file')),

@@ -1,0 +1,111 @@
+/** What recurs is read before it is asked: the later request is answered from the cache, without a read, with the same rows. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { replayDecision } from '../../activities/replay.js';
+import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { TestBalance } from '../support/balance.js';
+import { startSmall, until, type Change, type Reads } from './small-pool.js';
+
+let balance: TestBalance;
+let reads: Reads;
+afterEach(() => balance.stop());
+
+async function start(change: Change = {}): Promise<void> {
+  ({ balance, reads } = await startSmall(change));
+}
+
+let keys = 0;
+/** Asks the same question once more, and waits for the answer. */
+async function ask(more: { rows?: number } = {}) {
+  const question = { model: 'trainer', dataset: 'events', fields: ['id', 'value'], where: "label = 'rare'", rows: 50 };
+  const { id } = await balance.client.request({ ...question, ...more, key: `again-${keys++}` });
+  const delivery = await balance.client.waitForDelivery(id, { timeoutMs: 30_000 });
+  const rows: unknown[] = [];
+  for await (const row of balance.client.read(delivery)) rows.push(row);
+  return { ...delivery, content: rows };
+}
+
+async function readAhead(explanation: Explanation): Promise<void> {
+  const { id } = explanation.decision;
+  await until('read ahead', async () => {
+    const [row] = await balance.database.sql<{ open: number }[]>`
+      select count(*)::int as open from batches where decision_id = ${id} and state = 'planned'`;
+    return row.open === 0;
+  });
+}
+
+const again = async (explanation: Explanation): Promise<Explanation> =>
+  (await createDecisionStore(balance.database.db).explain(balance.pool, explanation.decision.id)) as Explanation;
+
+/** One full cycle, then the question: an hour of event time each. */
+async function hours(count: number): Promise<Explanation[]> {
+  const cycles: Explanation[] = [];
+  for (let hour = 0; hour < count; hour++) {
+    cycles.push(await balance.cycle());
+    await ask();
+  }
+  return cycles;
+}
+
+describe('requests that recur are read ahead', () => {
+  test('the next one is served from the cache with the rows that a read would have given', async () => {
+    await start();
+    const before = await hours(4);
+    expect(before.flatMap(({ prefetches }) => prefetches)).toEqual([]);
+    const cycle = await balance.cycle();
+    await readAhead(cycle);
+    expect(cycle.prefetches).toMatchObject([{ model: 'trainer', dataset: 'events', came: 'open', served: 0 }]);
+    const physical = reads.begun.length;
+    const served = await ask();
+    expect(served).toMatchObject({ served: 'cache', verdict: 'pass', rows: 50 });
+    expect(reads.begun.length).toBe(physical);
+    expect((await again(cycle)).prefetches).toMatchObject([{ came: 'yes', served: 1 }]);
+    // The same question, read now because the cache forgot it: the same rows.
+    await balance.database.sql`delete from cache_entries`;
+    const read = await ask();
+    expect(read.served).toBe('read');
+    expect(read.content).toEqual(served.content);
+    const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, cycle.decision.id);
+    expect(replayDecision(stages).filter(({ same }) => !same)).toEqual([]);
+    expect(cycle.stages.find(({ stage }) => stage === 'batch')!.reasons.join('\n')).toContain('read ahead of events');
+  });
+
+  test('what does not come is not read ahead again until predictions of it hold', async () => {
+    await start();
+    await hours(4);
+    const missed = await balance.cycle();
+    await readAhead(missed);
+    const next = await balance.cycle();
+    expect((await again(missed)).prefetches).toMatchObject([{ came: 'no', served: 0 }]);
+    expect(next.prefetches).toEqual([]);
+    // The habit is taken up again: one failure to none that held does not pay, one to one does.
+    const resumed = await hours(4);
+    const left = resumed.map(({ stages }) => stages.find(({ stage }) => stage === 'batch')!.reasons.join());
+    expect(resumed.slice(0, 3).flatMap(({ prefetches }) => prefetches)).toEqual([]);
+    expect(left[2]).toContain('predictions of it failed more often than they held (1 to 0)');
+    expect(resumed[3].prefetches).toHaveLength(1);
+  });
+
+  test('with nothing to spare, what is asked comes first and nothing is read ahead', async () => {
+    const needs = [{ id: 'all', dataset: 'events', fields: ['id', 'label', 'value'], rows: 2_000 }];
+    // A window gives a fifth of what the need asks.
+    await start({ models: { trainer: { kind: 'training', needs } }, limits: { bytesPerSecond: '1kB' } });
+    for (let hour = 0; hour < 5; hour++) {
+      await balance.database.sql`delete from budgets`;
+      await balance.cycle();
+      await balance.database.sql`delete from budgets`;
+      await ask();
+    }
+    await balance.database.sql`delete from budgets`;
+    const cycle = await balance.cycle();
+    expect(cycle.prefetches).toEqual([]);
+    const reasons = cycle.stages.find(({ stage }) => stage === 'batch')!.reasons.join('\n');
+    expect(reasons).toContain('is expected, not read ahead: too little of bytes:lake is spare');
+  });
+
+  test('switched off, it reads nothing ahead', async () => {
+    await start({ more: { cache: { prefetch: '0B' } } });
+    await hours(4);
+    expect((await balance.cycle()).prefetches).toEqual([]);
+    expect((await ask()).served).toBe('read');
+  });
+});
