@@ -6,7 +6,14 @@ import {
   type AnalyzeOutcome,
   type DatasetFailure,
 } from '../domain/decision/analyze.js';
-import type { DatasetFacts, ItemFacts, Refusal, WorkItem } from '../domain/decision/work.js';
+import {
+  arrivedAfter,
+  arrivedUpTo,
+  type DatasetFacts,
+  type ItemFacts,
+  type Refusal,
+  type WorkItem,
+} from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
@@ -37,7 +44,7 @@ export function createAnalyze(deps: StageDependencies) {
           inputs,
           prior: [],
           outcome,
-          reasons: analyzeReasons(outcome),
+          reasons: analyzeReasons(outcome, inputs),
           degraded,
         }),
       );
@@ -120,7 +127,8 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
     failure: null,
     items: items.flatMap((item) => {
       if (wrong.has(item.id)) return [];
-      return [factsOf(item, answers.get(questionOf(item)), state)];
+      const before = windowBefore(context, item);
+      return [factsOf(item, answers.get(questionOf(item)), before && answers.get(before.id), state)];
     }),
     rejected,
   };
@@ -143,7 +151,12 @@ function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {
 
 /** Items that ask the same of the same rows share one question. */
 function questionOf(item: WorkItem): string {
-  return JSON.stringify([item.where, [...item.fields].sort(), item.classColumn]);
+  return JSON.stringify([item.where, [...item.fields].sort(), item.classColumn, isParted(item)]);
+}
+
+/** New rows of which only a part may fit are parted by event time. */
+function isParted({ window }: WorkItem): boolean {
+  return window != null && window.toMs > window.fromMs;
 }
 
 interface Measured {
@@ -164,7 +177,12 @@ async function measure(
   for (const item of ordered) {
     const id = questionOf(item);
     if (questions.size < ASKS_MAX)
-      questions.set(id, { id, where: item.where, fields: item.fields, classColumn: item.classColumn });
+      questions.set(id, {
+        ...{ id, where: item.where, fields: item.fields, classColumn: item.classColumn },
+        ...(isParted(item) ? { cuts: true } : {}),
+      });
+    const before = windowBefore(context, item);
+    if (before !== null && questions.size < ASKS_MAX) questions.set(before.id, before);
   }
   const asks = [...questions.values()];
   if (asks.length === 0) return { answers: new Map(), rejected: [] };
@@ -206,10 +224,33 @@ async function measureHalving(
   }
 }
 
-function factsOf(item: WorkItem, answer: MeasureAnswer | undefined, state: DatasetState): ItemFacts {
+/** The window before an item's own, once more: what came into it after it was handed out came too late. */
+function windowBefore({ definition }: CycleContext, { needId, model, window }: WorkItem): MeasureAsk | null {
+  if (needId === null || window?.before == null || !Object.hasOwn(definition.models, model)) return null;
+  const need = definition.models[model].needs.find(({ id }) => `${model}/${id}` === needId);
+  if (need === undefined) return null;
+  const where = [
+    ...need.where,
+    arrivedAfter(window.column, window.before.fromMs),
+    arrivedUpTo(window.column, window.fromMs),
+  ];
+  return { id: `before ${needId}`, where, fields: [], classColumn: null };
+}
+
+function factsOf(
+  item: WorkItem,
+  answer: MeasureAnswer | undefined,
+  before: MeasureAnswer | null | undefined,
+  state: DatasetState,
+): ItemFacts {
   if (answer !== undefined) {
-    const { rows, classCounts, completeness, newestEventMs } = answer;
-    return { itemId: item.id, rows, exact: true, classCounts, completeness, newestEventMs };
+    const { rows, classCounts, completeness, newestEventMs, cuts } = answer;
+    const lateRows = before == null ? 0 : Math.max(0, before.rows - item.window!.before!.rows);
+    return {
+      ...{ itemId: item.id, rows, exact: true, classCounts, completeness, newestEventMs },
+      ...(cuts === undefined ? {} : { cuts }),
+      ...(lateRows === 0 ? {} : { lateRows }),
+    };
   }
   const rows = Math.min(item.rows ?? state.rows, state.rows);
   return {

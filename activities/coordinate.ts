@@ -4,6 +4,7 @@ import type { BatchOutcome } from '../domain/decision/batch.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate.js';
 import type { Grant } from '../domain/decision/grants.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-check.js';
+import { needStates } from '../domain/decision/need-states.js';
 import { stepEndMs } from '../domain/decision/steps.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { chargesOf, shapeOf, type BatchStageInputs } from './batch.js';
@@ -126,6 +127,7 @@ async function closingOf(
     deliveries,
     ended: outcome.ended.map(({ itemId, ...end }) => ({ requestId: itemId, ...end })),
     waiting: outcome.waiting,
+    needs: needsOf(context, plan, facts, results, outcome),
     cache: results.flatMap(({ itemId, served, slice, asOfMs: at, contentId }) => {
       const item = itemOf.get(itemId)!;
       return slice === null || served === 'cache' || item.kind === 'need'
@@ -168,6 +170,19 @@ function askedOf(items: readonly WorkItem[], deliveries: readonly NewDelivery[])
     });
   }
   return [...asked.values()];
+}
+
+/** What becomes of the standing needs. A repeat of the past leaves what they are owed as it is. */
+function needsOf(
+  { items, trigger }: CycleContext,
+  { grants, waiting }: BatchOutcome,
+  { facts }: AnalyzeInputs,
+  results: readonly StoredResult[],
+  { deliver }: CoordinateOutcome,
+): Closing['needs'] {
+  const rowsRead = new Map(results.map(({ itemId, slice }) => [itemId, slice?.rows ?? 0]));
+  const states = needStates({ items, facts, grants, waiting }, deliver, rowsRead);
+  return trigger === 'backfill' ? states.map((state) => ({ ...state, owedRows: null, shortCycles: null })) : states;
 }
 
 /** What was charged at planning and then not taken: given back to the sources' budgets. Negative where more was taken. */
@@ -223,6 +238,7 @@ async function deliveriesOf(
       chargedBytes: last === null ? result.chargedBytes : 0,
       contentId: last?.contentId ?? result.contentId,
       asOfMs: last?.asOfMs ?? result.asOfMs,
+      upToMs: item.window == null ? null : (grant.upToMs ?? item.window.toMs),
       verdict,
       score: last?.score ?? score,
       served: last === null ? result.served : 'last-good',

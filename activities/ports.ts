@@ -43,6 +43,8 @@ export interface MeasureAsk {
   readonly where: Predicate;
   readonly fields: readonly string[];
   readonly classColumn: string | null;
+  /** Also say at which event times its rows can be parted. Needs an event time. */
+  readonly cuts?: boolean;
 }
 export interface MeasureAnswer {
   readonly id: string;
@@ -51,6 +53,8 @@ export interface MeasureAnswer {
   readonly classCounts: Readonly<Record<string, number>> | null;
   readonly completeness: Readonly<Record<string, number>>;
   readonly newestEventMs: number | null;
+  /** Rows up to and with some of the event times that occur, ascending; each has at most 4 % more rows than the one before, or one event time more. */
+  readonly cuts?: readonly { readonly upToMs: number; readonly rows: number }[];
 }
 
 /** What one requester gets out of a merged read. */

@@ -1,6 +1,7 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
+import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
@@ -224,6 +225,8 @@ export interface NewDelivery {
   readonly chargedBytes: number;
   readonly contentId: string;
   readonly asOfMs: number;
+  /** `rows: new`: event time up to which every row was handed out, else null. */
+  readonly upToMs: number | null;
   readonly verdict: 'pass' | 'degrade';
   readonly score: number;
   readonly served: 'read' | 'merged' | 'cache' | 'last-good';
@@ -255,6 +258,8 @@ export interface Closing {
   readonly cache: readonly CacheEntry[];
   /** Questions that were answered at this event time; absent: a slice of the past teaches nothing. */
   readonly learned?: { readonly asOfMs: number; readonly asked: readonly AskedRequest[] };
+  /** Standing needs whose state this cycle changes. */
+  readonly needs: readonly StandingNeed[];
   readonly settle: readonly BudgetCharge[];
   readonly metrics: readonly { metric: string; subject: string; atMs: number; value: number }[];
   readonly leaseUntilMs: number;

@@ -51,6 +51,7 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   await insertCacheEntries(tx, ref, closing.cache, now);
   if (closing.learned !== undefined) await learnRequests(tx, ref, closing.learned, now);
   await charge(tx, ref, closing.settle, nowMs);
+  await keepNeeds(tx, ref, closing.needs, now);
   await addMetrics(tx, ref, closing, now);
   const { outcome, risk, summary, reasons, impact, digest } = closing;
   await tx
@@ -186,6 +187,24 @@ async function insertResponses(
     .insert(outbox)
     .values({ tenant, pool, kind: 'decision', subject: decisionId, decisionId, payload, createdAt })
     .onConflictDoNothing();
+}
+
+/** What was served never goes back: a repeat of the past leaves it where it is. */
+async function keepNeeds(tx: Queryable, ref: DecisionRef, needs: Closing['needs'], now: Date): Promise<void> {
+  if (needs.length === 0) return;
+  const ahead = sql`excluded.served_up_to_ms > coalesce(s.served_up_to_ms, excluded.served_up_to_ms - 1)`;
+  await tx.execute(sql`
+    insert into need_states as s (tenant, pool, need_id, served_up_to_ms, last_from_ms, last_rows, owed_rows, short_cycles, updated_at)
+    select ${ref.tenant}, ${ref.pool}, n."needId", n."servedUpToMs", n."lastFromMs", n."lastRows",
+      coalesce(n."owedRows", o.owed_rows, 0), coalesce(n."shortCycles", o.short_cycles, 0), ${now.toISOString()}::timestamptz
+    from jsonb_to_recordset(${JSON.stringify(needs)}::jsonb)
+      as n("needId" text, "servedUpToMs" bigint, "lastFromMs" bigint, "lastRows" int, "owedRows" int, "shortCycles" int)
+    left join need_states o on o.tenant = ${ref.tenant} and o.pool = ${ref.pool} and o.need_id = n."needId"
+    on conflict (tenant, pool, need_id) do update set
+      served_up_to_ms = greatest(s.served_up_to_ms, excluded.served_up_to_ms),
+      last_from_ms = case when ${ahead} then excluded.last_from_ms else s.last_from_ms end,
+      last_rows = case when ${ahead} then excluded.last_rows else s.last_rows end,
+      owed_rows = excluded.owed_rows, short_cycles = excluded.short_cycles, updated_at = excluded.updated_at`);
 }
 
 /** Demand adds up within a step (several cycles may fall into one); every other metric is the newest value. */

@@ -5,11 +5,12 @@ import { BalanceError } from '../domain/types/errors.js';
 import { SECONDS_PER_LEVEL } from '../domain/decision/grants.js';
 import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
-import type { WorkItem } from '../domain/decision/work.js';
+import { stepMsOf } from '../domain/decision/steps.js';
+import { arrivedAfter, arrivedUpTo, type ArrivalWindow, type WorkItem } from '../domain/decision/work.js';
 import { abandon } from './abandon.js';
 import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
 import { nameUuid } from './ids.js';
-import { cycles, decisions, pools, poolVersions, requests } from './schema.js';
+import { cycles, decisions, needStates, pools, poolVersions, requests } from './schema.js';
 
 type RequestRow = typeof requests.$inferSelect;
 type PoolRow = typeof pools.$inferSelect;
@@ -111,16 +112,15 @@ async function insertNeeds(
   const { tenant, pool, decisionId } = input;
   const { definition } = row;
   const needs = needsOf(definition);
-  const served = await lastServed(
-    tx,
-    input,
-    needs.filter(({ need }) => need.rows === 'new').map(({ model, need }) => `${model}/${need.id}`),
-    // A replay clock that stands at its end decides for the same time again: what was delivered for it is not new.
-    // A backfill repeats a time on purpose.
-    input.trigger === 'backfill' ? asOfMs - 1 : asOfMs,
-  );
+  const states = await needStatesOf(tx, input);
+  const served =
+    input.trigger === 'backfill' ? await servedBefore(tx, input, newNeeds(needs), asOfMs) : servedUpTo(states);
+  // A row of a wall clock's future may still come, however far ahead the cycle looks.
+  const nowMs = definition.clock.kind === 'wall' ? Math.min(asOfMs, openedAt.getTime()) : asOfMs;
   const rows = needs.map(({ model, priority, need }) => {
     const needId = `${model}/${need.id}`;
+    const state = states.get(needId);
+    const window = need.rows === 'new' ? windowOf(definition, need, served.get(needId), nowMs, state) : null;
     return {
       tenant,
       pool,
@@ -130,8 +130,9 @@ async function insertNeeds(
       model,
       dataset: need.dataset,
       fields: need.fields,
-      predicate:
-        need.rows === 'new' ? [...need.where, ...arrivedSince(definition, need, served[needId], asOfMs)] : need.where,
+      predicate: window === null ? need.where : [...need.where, ...conditionsOf(window)],
+      window,
+      owedRows: input.trigger === 'backfill' || need.rows === 'new' ? 0 : Math.min(state?.owedRows ?? 0, need.rows),
       rows: need.rows === 'new' ? null : need.rows,
       seed: need.seed,
       maxAgeMs: need.maxAge ?? null,
@@ -140,11 +141,26 @@ async function insertNeeds(
       state: 'claimed' as const,
       decisionId,
       notBefore: openedAt,
-      attempts: 1,
+      attempts: 1 + (input.trigger === 'backfill' ? 0 : (state?.shortCycles ?? 0)),
       createdAt: openedAt,
     };
   });
   for (const chunk of chunked(rows)) await tx.insert(requests).values(chunk).onConflictDoNothing();
+  if (input.trigger === 'backfill') return;
+  // Where the first window begins is remembered, whatever becomes of this cycle: later ones go on from there.
+  const begun = rows.flatMap(({ needId, window }) =>
+    window === null || states.get(needId)?.servedUpToMs != null
+      ? []
+      : [{ tenant, pool, needId, servedUpToMs: window.fromMs, updatedAt: openedAt }],
+  );
+  for (const chunk of chunked(begun))
+    await tx
+      .insert(needStates)
+      .values(chunk)
+      .onConflictDoUpdate({
+        target: [needStates.tenant, needStates.pool, needStates.needId],
+        set: { servedUpToMs: sql`excluded.served_up_to_ms` },
+      });
 }
 
 function needsOf(definition: PoolDefinition): { model: string; priority: number; need: NeedDefinition }[] {
@@ -153,34 +169,69 @@ function needsOf(definition: PoolDefinition): { model: string; priority: number;
   );
 }
 
-/** `rows: new` means the rows that arrived after the last delivery of this need, or in the last step for the first. */
-function arrivedSince(
-  definition: PoolDefinition,
-  need: NeedDefinition,
-  servedMs: number | undefined,
-  asOfMs: number,
-): Predicate {
-  const eventTime = definition.datasets[need.dataset]?.eventTime;
-  if (eventTime === undefined) return [];
-  const stepMs = definition.clock.kind === 'replay' ? definition.clock.step : (definition.forecastStep ?? 3_600_000);
-  return [{ column: eventTime, op: '>', value: new Date(servedMs ?? asOfMs - stepMs).toISOString() }];
+type NeedRow = typeof needStates.$inferSelect;
+
+async function needStatesOf(tx: Queryable, { tenant, pool }: DecisionRef): Promise<ReadonlyMap<string, NeedRow>> {
+  const rows = await tx
+    .select()
+    .from(needStates)
+    .where(and(eq(needStates.tenant, tenant), eq(needStates.pool, pool)));
+  return new Map(rows.map((row) => [row.needId, row]));
 }
 
-/** Event time up to which each of these needs was served, no later than `upToMs`, by need id. */
-async function lastServed(
+function newNeeds(needs: ReturnType<typeof needsOf>): string[] {
+  return needs.filter(({ need }) => need.rows === 'new').map(({ model, need }) => `${model}/${need.id}`);
+}
+
+/** Event time up to which each need was served: by whichever cycle, so that no row is handed out twice. */
+function servedUpTo(states: ReadonlyMap<string, NeedRow>): ReadonlyMap<string, number> {
+  return new Map([...states].flatMap(([id, row]) => (row.servedUpToMs === null ? [] : [[id, row.servedUpToMs]])));
+}
+
+/** A backfill repeats a time on purpose: it goes on where the newest delivery for an earlier time ended. */
+async function servedBefore(
   tx: Queryable,
   ref: DecisionRef,
   needIds: readonly string[],
-  upToMs: number,
-): Promise<Record<string, number>> {
-  if (needIds.length === 0) return {};
-  const rows = await tx.execute<{ id: string; as_of_ms: string | null }>(sql`
+  asOfMs: number,
+): Promise<ReadonlyMap<string, number>> {
+  if (needIds.length === 0) return new Map();
+  const rows = await tx.execute<{ id: string; up_to_ms: string | null }>(sql`
     select n.id, (
-      select as_of_ms from deliveries
-      where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id = n.id and as_of_ms <= ${upToMs} and served <> 'last-good'
-      order by as_of_ms desc limit 1) as as_of_ms
+      select coalesce(up_to_ms, as_of_ms) from deliveries
+      where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id = n.id and as_of_ms < ${asOfMs} and served <> 'last-good'
+      order by as_of_ms desc, created_at desc limit 1) as up_to_ms
     from jsonb_array_elements_text(${JSON.stringify(needIds)}::jsonb) as n(id)`);
-  return Object.fromEntries(rows.flatMap((row) => (row.as_of_ms === null ? [] : [[row.id, Number(row.as_of_ms)]])));
+  return new Map(rows.flatMap((row) => (row.up_to_ms === null ? [] : [[row.id, Number(row.up_to_ms)]])));
+}
+
+/**
+ * `rows: new` stands for the rows that arrived since the need was last served, or in the last step for the first time.
+ * Where rows may become visible late, it stays so far behind: each row is then handed out once, by the time it is there.
+ */
+function windowOf(
+  definition: PoolDefinition,
+  need: NeedDefinition,
+  servedMs: number | undefined,
+  nowMs: number,
+  state: NeedRow | undefined,
+): ArrivalWindow | null {
+  const dataset = definition.datasets[need.dataset];
+  if (dataset?.eventTime === undefined) return null;
+  const completeMs = nowMs - (dataset.lateness ?? 0);
+  const { clock } = definition;
+  const fromMs = servedMs ?? completeMs - (clock.kind === 'replay' ? clock.step : stepMsOf(definition));
+  const known = state?.lastFromMs != null && state.lastRows !== null && state.servedUpToMs === fromMs;
+  return {
+    column: dataset.eventTime,
+    fromMs,
+    toMs: Math.max(fromMs, completeMs),
+    before: known ? { fromMs: state.lastFromMs!, rows: state.lastRows! } : null,
+  };
+}
+
+function conditionsOf({ column, fromMs, toMs }: ArrivalWindow): Predicate {
+  return [arrivedAfter(column, fromMs), arrivedUpTo(column, toMs)];
 }
 
 async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
@@ -250,6 +301,8 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     critical: need?.critical ?? 0.5,
     resources: need?.resources ?? {},
     after: need?.after ?? [],
+    window: row.window,
+    owedRows: row.owedRows,
   };
 }
 

@@ -1,6 +1,17 @@
 /** Tables that stand alone: the cache's index, budgets, and what cycles leave for later ones. */
 import { sql } from 'drizzle-orm';
-import { boolean, doublePrecision, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import {
+  boolean,
+  check,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import { at, big, scope } from './columns.js';
 
 /** Results in the shared cache, found again by what they answer. */
@@ -39,6 +50,29 @@ export const budgets = pgTable(
     updatedAt: at().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.resource] })],
+);
+
+/** Where each standing need stands: kept apart from its deliveries, which retention lets go. */
+export const needStates = pgTable(
+  'need_states',
+  {
+    ...scope(),
+    needId: text().notNull(),
+    /** `rows: new`: event time up to which every row was handed out. It never goes back. */
+    servedUpToMs: big(),
+    /** The last window that was handed out, to see what came into it afterwards. */
+    lastFromMs: big(),
+    lastRows: integer(),
+    /** Rows that scarcity kept back, still claimed from later cycles. */
+    owedRows: integer().notNull().default(0),
+    /** Cycles in a row that could not give it what it asked for. */
+    shortCycles: integer().notNull().default(0),
+    updatedAt: at().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.needId] }),
+    check('need_states_counts', sql`${t.owedRows} >= 0 and ${t.shortCycles} >= 0`),
+  ],
 );
 
 /** Profile of a dataset version as the analyzers saw it. */

@@ -23,6 +23,7 @@ import {
 import { at, big, scope } from './columns.js';
 import type { PoolDefinition } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
+import type { ArrivalWindow } from '../domain/decision/work.js';
 
 export * from './schema-history.js';
 
@@ -66,12 +67,19 @@ export const cycles = pgTable(
     asOfMs: big().notNull(),
     workflowId: text().notNull(),
     runId: text().notNull(),
+    /** The schedule that it is a run of, and the run's nominal time. */
+    scheduleId: text(),
+    nominalMs: big(),
     openedAt: at().notNull(),
     closedAt: at(),
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
     unique('cycles_number').on(t.tenant, t.pool, t.number),
+    index('cycles_slice')
+      .on(t.tenant, t.pool, t.scheduleId, t.nominalMs)
+      .where(sql`${t.scheduleId} is not null`),
+    check('cycles_slice_whole', sql`(${t.scheduleId} is null) = (${t.nominalMs} is null)`),
     check('cycles_trigger', sql`${t.trigger} in ('manual', 'schedule', 'work', 'backfill')`),
   ],
 );
@@ -173,6 +181,10 @@ export const requests = pgTable(
     decisionId: uuid(),
     /** Why it still waits, tiered: binding resource, blockers, shortfall, earliest time. */
     waiting: jsonb(),
+    /** `rows: new`: the event times (from, to] that it stands for. */
+    window: jsonb().$type<ArrivalWindow>(),
+    /** Rows of `rows` that earlier cycles still owed. */
+    owedRows: integer().notNull().default(0),
     /** Not looked at again before this. */
     notBefore: at().notNull(),
     attempts: integer().notNull().default(0),
@@ -259,6 +271,8 @@ export const deliveries = pgTable(
     chargedBytes: big().notNull(),
     contentId: text().notNull(),
     asOfMs: big().notNull(),
+    /** `rows: new`: event time up to which every row was handed out; earlier than `asOfMs` after a partial grant. */
+    upToMs: big(),
     newestEventMs: big(),
     verdict: text().$type<'pass' | 'degrade'>().notNull(),
     score: doublePrecision().notNull(),

@@ -205,9 +205,23 @@ function refuseVersion(item: WorkItem, dataset: DatasetFacts): Refusal[] | null 
   ];
 }
 
+/** Rows that nobody will get, because they came into a window that had been handed out: it must not go unsaid. */
+function lateArrivals({ items, facts }: AnalyzeInputs): string[] {
+  const itemOf = new Map(items.map((item) => [item.id, item]));
+  return facts.flatMap(({ itemId, lateRows = 0 }) => {
+    const item = itemOf.get(itemId);
+    if (lateRows === 0 || item?.window == null) return [];
+    const upTo = new Date(item.window.fromMs).toISOString();
+    return [
+      `${item.needId}: ${lateRows} rows with an event time up to ${upTo} came after that time had been handed out, and are not handed out: declare a longer \`lateness\` for ${item.dataset}`,
+    ];
+  });
+}
+
 /** A sentence for each finding, the worst first. */
-export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome): string[] {
+export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, inputs: AnalyzeInputs): string[] {
   return [
+    ...lateArrivals(inputs),
     ...analysis.failed.map(
       ({ analyzer, message }) => `analyzer ${analyzer} failed, its findings are missing: ${message}`,
     ),

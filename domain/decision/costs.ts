@@ -111,16 +111,18 @@ export interface Wanted {
   readonly shares: Readonly<Record<string, number>> | null;
 }
 
-/** Rows wanted now: what is asked, less what came ahead, plus what is taken ahead; never more than match or than the mix allows. */
+/** Rows wanted now: what is asked and still owed, less what came ahead, plus what is taken ahead; never more than match or than the mix allows. */
 function wantedRows(
   item: WorkItem,
   inputs: BatchInputs,
   aheadFactor: number,
   facts: { rows: number; classCounts: Readonly<Record<string, number>> | null },
 ): Wanted {
-  const base = item.rows === null ? facts.rows : Math.max(0, item.rows - (inputs.aheadRows[item.id] ?? 0));
+  const base =
+    item.rows === null ? facts.rows : Math.max(0, item.rows + (item.owedRows ?? 0) - (inputs.aheadRows[item.id] ?? 0));
   const ahead = item.kind === 'need' && item.rows !== null ? Math.floor(item.rows * aheadFactor) : 0;
-  const shares = inputs.resample[item.id] ?? null;
+  // Every new row is handed out: a draw by class would lose the others.
+  const shares = item.window == null ? (inputs.resample[item.id] ?? null) : null;
   const most =
     shares === null || facts.classCounts === null
       ? facts.rows

@@ -3,7 +3,8 @@ import { allocate } from '../scheduler/resource-allocator.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
-import type { WaitReason, WorkItem } from './work.js';
+import { owedAfter } from './need-states.js';
+import type { ArrivalCut, WaitReason, WorkItem } from './work.js';
 
 export interface Grant {
   readonly itemId: string;
@@ -11,6 +12,10 @@ export interface Grant {
   /** Rows asked for, before anything was scarce. */
   readonly asked: number;
   readonly aheadRows: number;
+  /** Rows that scarcity kept back. */
+  readonly short?: number;
+  /** A part of an arrival window: its oldest rows, up to and with this event time; absent or null: all that was asked. */
+  readonly upToMs?: number | null;
   /** Fewer rows than this are not worth handing out: the need's own bound, less what came ahead earlier. */
   readonly minRows: number;
   readonly bytes: number;
@@ -52,8 +57,8 @@ export function grantWithinShare(
   const grants: Grant[] = [];
   const waiting: WaitReason[] = [];
   const take = ({ costed, score }: Ranked, part: number, resource: string | null): void => {
-    const rows = Math.floor(costed.rows * part + 1e-6);
     const { item } = costed;
+    const { rows, upToMs } = handOut(costed, part, resource, facts.get(item.id)!.cuts ?? [], inputs);
     if (part === 0 || (rows < costed.rows && rows < leastRows(item, inputs)) || (rows === 0 && costed.rows > 0)) {
       waiting.push(waitReason(costed, resource, tightest(costed.cost, left).fraction, grants, allotted, inputs));
       return;
@@ -61,7 +66,11 @@ export function grantWithinShare(
     const used = costed.rows === 0 ? 0 : rows / costed.rows;
     const cost = Object.fromEntries(Object.entries(costed.cost).map(([name, amount]) => [name, amount * used]));
     for (const [name, amount] of Object.entries(cost)) left[name] = Math.max(0, (left[name] ?? 0) - amount);
-    grants.push(grantOf(costed, rows, cost, score, resource, facts.get(item.id)!.classCounts, leastRows(item, inputs)));
+    const counts = facts.get(item.id)!.classCounts;
+    grants.push({
+      ...grantOf(costed, rows, cost, score, resource, counts, leastRows(item, inputs)),
+      ...(upToMs === null ? {} : { upToMs }),
+    });
   };
   const ranked = flow.items
     .map((costed): Ranked => ({
@@ -116,6 +125,32 @@ function shareAmongNeeds(
   ]);
 }
 
+/**
+ * What a part of its wish is in rows. New rows are handed out oldest first, up to an event time that no row is cut
+ * off from: what comes after is the next cycle's. Where the part is less than the least that is worth handing out,
+ * a need is granted that least once the parts of the cycles that it waited add up to it (the bucket goes into debt).
+ */
+function handOut(
+  { item, rows }: CostedItem,
+  part: number,
+  resource: string | null,
+  cuts: readonly ArrivalCut[],
+  inputs: BatchInputs,
+): { readonly rows: number; readonly upToMs: number | null } {
+  const fits = Math.floor(rows * part + 1e-6);
+  if (fits >= rows || item.kind === 'request') return { rows: fits, upToMs: null };
+  const least = Math.max(1, leastRows(item, inputs));
+  const refills = (inputs.limits.find((limit) => limit.resource === resource)?.perSecond ?? 0) > 0;
+  const waitedFor = (wanted: number): boolean => refills && part * item.attempts * rows >= wanted;
+  if (item.window == null)
+    return { rows: fits < least && least <= rows && waitedFor(least) ? least : fits, upToMs: null };
+  const within = cuts.filter((cut) => cut.rows <= fits).at(-1);
+  const smallest = cuts.find((cut) => cut.rows >= least);
+  if (within !== undefined && within.rows >= least) return within;
+  if (smallest === undefined || !waitedFor(smallest.rows)) return { rows: 0, upToMs: null };
+  return smallest.rows >= rows ? { rows, upToMs: null } : smallest;
+}
+
 /** The need's own bound, less what came ahead in an earlier cycle. */
 function leastRows(item: WorkItem, inputs: BatchInputs): number {
   return Math.max(0, item.minRows - (inputs.aheadRows[item.id] ?? 0));
@@ -135,16 +170,14 @@ function grantOf(
       ? null
       : classQuotas(counts, costed.shares, rows, costed.item.maxClassGap);
   const granted = mix?.rows ?? rows;
-  const short =
-    rows < costed.rows
-      ? `${rows} of ${costed.rows} rows: ${resource ?? 'its share'} is used up`
-      : `all ${granted} rows`;
+  const short = costed.rows - rows;
   return {
     itemId: costed.item.id,
     rows: granted,
     asked: costed.item.rows ?? costed.rows,
     // What was asked for this cycle is served first; only the rest came ahead.
     aheadRows: Math.max(0, granted - (costed.rows - costed.aheadRows)),
+    short,
     minRows,
     bytes: granted * costed.bytesPerRow,
     served: costed.cached ? 'cache' : 'read',
@@ -153,8 +186,24 @@ function grantOf(
     shortfall: mix?.shortfall ?? null,
     cost,
     score,
-    reason: costed.cached ? `${short}, from the shared cache` : short,
+    reason: grantReason(costed, rows, granted, resource) + (costed.cached ? ', from the shared cache' : ''),
   };
+}
+
+/** Why it gets so many rows, and what becomes of the rest. */
+function grantReason(
+  { item, rows: wanted }: CostedItem,
+  rows: number,
+  granted: number,
+  resource: string | null,
+): string {
+  const owed = item.owedRows ?? 0;
+  const claim = owed === 0 ? '' : ` (${owed} of them owed by earlier cycles)`;
+  if (rows >= wanted) return `all ${granted} rows${claim}`;
+  const part = `${rows} of ${wanted} rows${claim}: ${resource ?? 'its share'} is used up`;
+  if (item.kind === 'request') return part;
+  if (item.window != null) return `${part}; the oldest come first, the rest with later cycles`;
+  return `${part}; ${owedAfter(item, wanted - rows)} are owed to it`;
 }
 
 /** The resource of which the least share of the cost is left, and that share (at most 1). */

@@ -61,7 +61,8 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
     const item = items.get(result.itemId)!;
     const judged = judge(item, result, inputs);
     if (judged.verdict !== 'quarantine') return { ...judged, use: 'slice' };
-    const last = item.needId === null ? undefined : lastGood.get(item.needId);
+    // Of `rows: new` every row is handed out once: an earlier delivery cannot stand in for later rows.
+    const last = item.needId === null || item.window != null ? undefined : lastGood.get(item.needId);
     if (last === undefined) return { ...judged, use: 'none' };
     const ageMs = inputs.asOfMs - last.asOfMs;
     if (item.maxAgeMs !== null && ageMs > item.maxAgeMs)

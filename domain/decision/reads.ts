@@ -4,7 +4,7 @@ import type { Predicate } from '../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { CURRENT } from './costs.js';
 import type { Grant } from './grants.js';
-import type { WorkItem } from './work.js';
+import { arrivedUpTo, type WorkItem } from './work.js';
 
 export interface PlannedSlice {
   readonly id: string;
@@ -59,12 +59,14 @@ export function planReads(reads: readonly MergedRead[], grants: readonly Grant[]
 }
 
 function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
+  const cut = item.window == null || grant.upToMs == null ? null : arrivedUpTo(item.window.column, grant.upToMs);
   return {
     id: item.id,
     fields: item.fields,
-    where: item.where,
+    where: cut === null ? item.where : [...item.where, cut],
     // All that match need no row limit: the pick by hash is then only an order.
-    rows: item.rows === null && grant.quotas === null && grant.rows >= grant.asked ? null : grant.rows,
+    rows:
+      item.rows === null && grant.quotas === null && (cut !== null || grant.rows >= grant.asked) ? null : grant.rows,
     seed: item.seed,
     classColumn: grant.quotas === null ? null : item.classColumn,
     quotas: grant.quotas,

@@ -1,5 +1,24 @@
 /** What the stages of one cycle read and write: plain JSON, stored with the decision so that it can be replayed. */
-import type { Predicate } from '../types/predicate.js';
+import type { Condition, Predicate } from '../types/predicate.js';
+
+/** Event times that one cycle hands out for a need with `rows: new`: after `fromMs`, up to and with `toMs`. */
+export interface ArrivalWindow {
+  /** The dataset's event time. */
+  readonly column: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** The window before it, as it was handed out: what has come into it since then came too late. */
+  readonly before: { readonly fromMs: number; readonly rows: number } | null;
+}
+
+/** Rows with an event time up to and with this instant. */
+export function arrivedUpTo(column: string, ms: number): Condition {
+  return { column, op: '<=', value: new Date(ms).toISOString() };
+}
+/** Rows with an event time after this instant. */
+export function arrivedAfter(column: string, ms: number): Condition {
+  return { column, op: '>', value: new Date(ms).toISOString() };
+}
 
 /** One thing asked for in this cycle: a one-off request, or a standing need that is due. */
 export interface WorkItem {
@@ -32,6 +51,10 @@ export interface WorkItem {
   readonly resources: Readonly<Record<string, number>>;
   /** Needs (`model/need`) that must be good in this cycle first. */
   readonly after: readonly string[];
+  /** `rows: new`: which event times it stands for; absent or null otherwise. */
+  readonly window?: ArrivalWindow | null;
+  /** Rows that scarcity kept back in earlier cycles, asked for on top of `rows`; absent: none. */
+  readonly owedRows?: number;
 }
 
 /** The dataset facts that stages after `analyze` need. */
@@ -55,6 +78,15 @@ export interface ItemFacts {
   readonly classCounts: Readonly<Record<string, number>> | null;
   readonly completeness: Readonly<Record<string, number>>;
   readonly newestEventMs: number | null;
+  /** `rows: new` on a limited source: how many of the oldest rows can be handed out without the rest. */
+  readonly cuts?: readonly ArrivalCut[];
+  /** `rows: new`: rows that came into the window before after it had been handed out. */
+  readonly lateRows?: number;
+}
+/** Rows of a window with an event time up to and with `upToMs`. */
+export interface ArrivalCut {
+  readonly upToMs: number;
+  readonly rows: number;
 }
 
 /** Why something was not done, in a form that people and programs can read. */

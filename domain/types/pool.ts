@@ -112,6 +112,9 @@ const dataset = z.strictObject({
     .min(1)
     .optional()
     .describe("Column with the time at which a row happened; rows after the cycle's time have not arrived yet."),
+  lateness: durationMs
+    .optional()
+    .describe('How long after its event time a row may still become visible; `rows: new` waits that long for it.'),
   columns: z.record(z.string(), columnContract).default({}),
   maxDuplicateFraction: fraction.default(1).describe('More duplicates (by key) than this degrade a delivery.'),
 });
@@ -125,7 +128,7 @@ const need = z.strictObject({
   rows: z
     .union([z.int().min(1), z.literal('new')])
     .describe(
-      'Rows wanted each cycle; `new`: every row that arrived since the need was last delivered. When a limit binds, a part is delivered, picked by hash, and the rest is not made up for later.',
+      'Rows wanted each cycle, picked by hash; `new`: every row that arrived since the need was last served, the oldest first. What a limit keeps back comes with later cycles.',
     ),
   seed: z.int().min(0).default(0),
   classColumn: z.string().min(1).optional(),

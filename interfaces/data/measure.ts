@@ -128,9 +128,11 @@ async function measureSome(at: DatasetScope, asks: readonly MeasureAsk[], sessio
     for (const ask of sharing)
       classes.set(ask, largestClasses(rows.map((row) => [String(row.class), Number(row[query.matchOf(ask)])])));
   }
+  const cuts = await cutsOf(at, query, asks, session);
   return plans.map(({ ask, rows, newest, fields }) => {
     const matched = Number(totals[rows]);
     return {
+      ...(cuts.has(ask) ? { cuts: cuts.get(ask)! } : {}),
       id: ask.id,
       rows: matched,
       classCounts: ask.classColumn === null ? null : classes.get(ask)!,
@@ -140,6 +142,36 @@ async function measureSome(at: DatasetScope, asks: readonly MeasureAsk[], sessio
       newestEventMs: newest === null ? null : numberOrNull(totals[newest]),
     };
   });
+}
+
+/** Each cut has about this many times the rows of the one before: a part of any size is met to within 4 %. */
+const CUT_RATIO = 1.04;
+
+/** Where the rows of an ask can be parted by event time: whole milliseconds, rounded up, that no row lies astride. */
+async function cutsOf(
+  { eventColumn }: DatasetScope,
+  query: Awaited<ReturnType<typeof matching>>,
+  asks: readonly MeasureAsk[],
+  session: Session,
+): Promise<ReadonlyMap<MeasureAsk, NonNullable<MeasureAnswer['cuts']>>> {
+  const cuts = new Map<MeasureAsk, NonNullable<MeasureAnswer['cuts']>>();
+  for (const ask of asks) {
+    if (ask.cuts !== true || eventColumn === null) continue;
+    const rows = await session.rows(
+      `WITH times AS (
+         SELECT CAST(ceil(epoch_us(${eventTimeSql(eventColumn)}) / 1000.0) AS BIGINT) AS ms, count(*) AS n
+         FROM ${query.from} WHERE ${query.matchOf(ask)} GROUP BY ALL),
+       sums AS (SELECT ms, sum(n) OVER (ORDER BY ms) AS up_to FROM times WHERE ms IS NOT NULL)
+       SELECT max(ms) AS ms, CAST(max(up_to) AS BIGINT) AS n FROM sums
+       GROUP BY floor(ln(up_to) / ln(${CUT_RATIO})) ORDER BY ms`,
+      query.values,
+    );
+    cuts.set(
+      ask,
+      rows.map(({ ms, n }) => ({ upToMs: Number(ms), rows: Number(n) })),
+    );
+  }
+  return cuts;
 }
 
 export async function arrivals(

@@ -201,9 +201,14 @@ export class BalanceClient {
     return this.parts.rows(delivery.path);
   }
 
-  /** Asks for a cycle now. @throws BalanceError of kind `refused` while the pool is paused */
+  /**
+   * Asks for a cycle now. One that names its event time repeats that time: a `backfill`, unless said otherwise.
+   * @throws BalanceError of kind `refused` while the pool is paused
+   */
   balanceNow(input: Partial<BalanceNowInput> = {}): Promise<BalanceNowResult> {
-    return this.parts.loops.balanceNow(this.pool, { trigger: input.trigger ?? 'manual', asOfMs: input.asOfMs ?? null });
+    const asOfMs = input.asOfMs ?? null;
+    const trigger = input.trigger ?? (asOfMs === null ? 'manual' : 'backfill');
+    return this.parts.loops.balanceNow(this.pool, { ...input, trigger, asOfMs });
   }
 
   /** Why: the decision, its stages, and what became of each request, from Postgres alone. Takes a decision's or a request's id. */

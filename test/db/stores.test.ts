@@ -50,10 +50,11 @@ const definition = (more: object = {}) =>
     },
     ...more,
   });
+const clock = { kind: 'replay', start: new Date(startMs).toISOString(), step: '1h' };
 const apply = (more?: object) =>
   createPoolStore(database.db).apply(ref, definition(more), JSON.stringify(more ?? {}), '/');
 beforeEach(async () => {
-  await database.sql`truncate pools, pool_versions, cycles, requests, cache_entries, removed_files, outbox, metric_history, budgets, profiles cascade`;
+  await database.sql`truncate pools, pool_versions, cycles, requests, cache_entries, removed_files, outbox, metric_history, budgets, profiles, need_states cascade`;
   await apply();
 });
 
@@ -82,7 +83,7 @@ const record = (stage: StageRecord['stage'], inputs: unknown = {}, outcome: unkn
 });
 const closing = (more: Partial<Closing> = {}): Closing => ({
   ...{ record: record('coordinate'), outcome: 'delivered', risk: 'low', summary: 's', reasons: [], impact: {} },
-  ...{ digest: 'd', deliveries: [], ended: [], waiting: [], cache: [], settle: [], metrics: [] },
+  ...{ digest: 'd', deliveries: [], ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [] },
   leaseUntilMs: nowMs + DAY,
   ...more,
 });
@@ -92,7 +93,16 @@ const slice = (path: string) => ({
 });
 const delivery = (requestId: string, more: Partial<NewDelivery> = {}): NewDelivery => ({
   ...{ id: requestId, requestId, model: 'asker', dataset: 'events', needId: null, slice: slice('aa/x.parquet') },
-  ...{ chargedBytes: 8, contentId: 'c', asOfMs: nowMs, verdict: 'pass', score: 1, served: 'read', report: {} },
+  ...{
+    chargedBytes: 8,
+    contentId: 'c',
+    asOfMs: nowMs,
+    upToMs: null,
+    verdict: 'pass',
+    score: 1,
+    served: 'read',
+    report: {},
+  },
   ...more,
 });
 const close = (decision: Parameters<typeof abandon>[0], more: Partial<Closing> = {}) =>
@@ -322,33 +332,54 @@ describe('what a cycle looks at', () => {
   test('new rows: a replay clock at its end delivers the last step once; a backfill repeats it', async () => {
     const step = 3_600_000;
     const end = startMs + step;
-    await apply({
-      clock: {
-        kind: 'replay',
-        start: new Date(startMs).toISOString(),
-        end: new Date(end).toISOString(),
-        step: '1h',
-      },
-    });
-    const since = async (more: object): Promise<number> => {
-      const decision = await open({ trigger: 'manual', ...more });
-      const { items, asOfMs } = await createCycleStore(database.db).context(decision);
-      const [need] = items;
-      const [condition] = need.where as readonly { value: string }[];
-      await close(decision, { deliveries: [delivery(need.id, { needId: need.needId, asOfMs })] });
-      return Date.parse(condition.value) - startMs;
-    };
-    expect(await since({})).toBe(-step);
-    expect(await since({})).toBe(0);
-    expect(await since({})).toBe(step); // the clock stands: nothing after its end
-    expect(await since({ trigger: 'backfill', asOfMs: end })).toBe(0);
+    await apply({ clock: { ...clock, end: new Date(end).toISOString() } });
+    expect(await served({})).toEqual([-step, 0]);
+    expect(await served({})).toEqual([0, step]);
+    expect(await served({})).toEqual([step, step]); // the clock stands: nothing after its end
+    expect(await served({ trigger: 'backfill', asOfMs: end })).toEqual([0, step]);
   });
+
+  test('new rows: a cycle that fails, before the first delivery or after it, moves nothing on', async () => {
+    await apply({ clock });
+    await abandon(await open({ trigger: 'manual' }));
+    expect(await served({})).toEqual([-3_600_000, 3_600_000]);
+    await abandon(await open({ trigger: 'manual' }));
+    expect(await served({})).toEqual([3_600_000, 3 * 3_600_000]);
+  });
+
+  test('new rows: a cycle that looks into a wall clock’s future does not skip what is still to come', async () => {
+    await served({ trigger: 'backfill', asOfMs: nowMs + DAY });
+    expect((await served({}))[0] + startMs).toBe(nowMs);
+  });
+
+  test('new rows: what was served stays served when retention lets its delivery go', async () => {
+    const [, upTo] = await served({});
+    await prune(database.db, nowMs + 40 * DAY);
+    expect(await database.sql`select 1 from deliveries`).toHaveLength(0);
+    expect((await served({}, nowMs + 40 * DAY))[0]).toBe(upTo);
+  });
+
+  /** Opens a full cycle and hands out its window of new rows, which is given relative to `startMs`. */
+  async function served(more: object, atMs = nowMs): Promise<[fromMs: number, toMs: number]> {
+    const decision = await open({ trigger: 'manual', ...more }, atMs);
+    const { items, asOfMs } = await createCycleStore(database.db).context(decision);
+    const [{ id, needId, where, window }] = items;
+    const { column, fromMs, toMs } = window!;
+    expect(where).toEqual([
+      { column, op: '>', value: new Date(fromMs).toISOString() },
+      { column, op: '<=', value: new Date(toMs).toISOString() },
+    ]);
+    const state = { needId: needId!, servedUpToMs: toMs, lastFromMs: fromMs, lastRows: 1, owedRows: 0, shortCycles: 0 };
+    const one = delivery(id, { needId, asOfMs, upToMs: toMs });
+    await createCloseStore(database.db).close(decision, closing({ deliveries: [one], needs: [state] }), atMs);
+    return [fromMs - startMs, toMs - startMs];
+  }
 });
 
 describe('retention', () => {
   test('profiles, the metrics of a replay and the memory of removed files go by when they were stored', async () => {
     await apply({
-      clock: { kind: 'replay', start: new Date(startMs).toISOString(), step: '1h' },
+      clock,
       retention: { decisions: '10d', metrics: '10d' },
     });
     for (const [index, days] of [20, 5].entries()) {
