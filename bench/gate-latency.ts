@@ -36,12 +36,12 @@ function judge(slice: SliceResult): string {
   ).verdict;
 }
 
-/** Time of the statements that measure a slice: those over its rows in the table `cuts`. */
+/** Time of the statements that measure a slice: those that count its rows, in all and by class. */
 let measuringMs = 0;
 async function timed<T>(sql: string, statement: () => Promise<T>): Promise<T> {
   const begun = performance.now();
   const result = await statement();
-  if (/\bcuts\b/.test(sql)) measuringMs += performance.now() - begun;
+  if (/count\(\*\) AS n\b/.test(sql)) measuringMs += performance.now() - begun;
   return result;
 }
 
@@ -52,6 +52,7 @@ function clocked(engine: Engine): Engine {
     signal: session.signal,
     run: (sql, values) => timed(sql, () => session.run(sql, values)),
     rows: (sql, values) => timed(sql, () => session.rows(sql, values)),
+    columns: (sql, values) => timed(sql, () => session.columns(sql, values)),
   });
   return {
     session: (signal, job) => engine.session(signal, (session) => job(clockedSession(session))),

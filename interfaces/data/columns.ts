@@ -48,11 +48,15 @@ export function eventTimeSql(column: SourceColumn): string {
   return `CAST(${column.alias} AS TIMESTAMP)`;
 }
 
-/** Logical bytes of one cell: 8 for a number or a time, 1 for a boolean, the text length (UTF-8; NULL 0) of anything else. */
+/** Logical bytes of every cell of a column: 8 for a number or a time, 1 for a boolean; null: each has its own. */
+export function cellBytes(column: SourceColumn): number | null {
+  if (column.kind === 'number' || column.kind === 'time') return 8;
+  return column.kind === 'boolean' ? 1 : null;
+}
+
+/** SQL of the logical bytes of one cell: as above, else its text length (UTF-8; NULL 0). */
 export function cellBytesSql(column: SourceColumn): string {
-  if (column.kind === 'number' || column.kind === 'time') return '8';
-  if (column.kind === 'boolean') return '1';
-  return `coalesce(strlen(CAST(${column.alias} AS VARCHAR)), 0)`;
+  return String(cellBytes(column) ?? `coalesce(strlen(CAST(${column.alias} AS VARCHAR)), 0)`);
 }
 
 /** Text form of a class value. */

@@ -31,6 +31,8 @@ export interface Session {
   readonly signal: AbortSignal;
   run(sql: string, values?: readonly DuckDBValue[]): Promise<void>;
   rows(sql: string, values?: readonly DuckDBValue[]): Promise<readonly ResultRow[]>;
+  /** The result column by column, every value as the engine holds it: times in their unit, decimals unscaled. */
+  columns(sql: string, values?: readonly DuckDBValue[]): Promise<readonly (readonly DuckDBValue[])[]>;
 }
 
 export interface Engine {
@@ -115,6 +117,12 @@ function sessionOn(connection: DuckDBConnection, signal: AbortSignal): Session {
       guarded(async () => {
         const reader = await connection.runAndReadAll(sql, values && [...values]);
         return reader.getRowObjectsJS() as ResultRow[];
+      }),
+    columns: (sql, values) =>
+      guarded(async () => {
+        const reader = await connection.runAndReadAll(sql, values && [...values]);
+        // Without a row there is no chunk, and without a chunk no column.
+        return reader.currentRowCount === 0 ? reader.columnNames().map(() => []) : reader.getColumns();
       }),
   };
 }

@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { CacheFiles } from '../../activities/ports.js';
 import { usageError } from '../../domain/types/errors.js';
@@ -23,7 +23,7 @@ export interface StoredFile {
 
 /** A file whose content is written, on its way into the cache. */
 export interface Written {
-  /** Settles when the file is on the disk under its content's name, or was removed because that failed. */
+  /** Settles when the content is on the disk under its name, or was removed because that failed. */
   readonly stored: Promise<StoredFile>;
 }
 
@@ -32,6 +32,10 @@ export interface FileCache extends CacheFiles {
   older(digit: string, writtenBeforeMs: number): AsyncGenerator<readonly string[]>;
   /** Lets `write` fill a new file and resolves as soon as it is filled. Nothing is left behind on failure. */
   write(write: (temporaryPath: string) => Promise<void>): Promise<Written>;
+  /** Stores a file whose content is in memory. */
+  store(content: Uint8Array): Promise<StoredFile>;
+  /** Makes the names of stored files durable, as their contents are: what is told after it survives a power failure. */
+  settle(files: readonly StoredFile[]): Promise<void>;
 }
 
 /** sha256 of a file's content in hex. */
@@ -55,23 +59,39 @@ export function fileCache(root: string): FileCache {
       got: path,
     });
   };
+  const newPath = async (): Promise<string> => {
+    await (prepared ??= prepare(temporary));
+    return join(temporary, `${randomUUID()}.parquet`);
+  };
   return {
     async write(write) {
-      await (prepared ??= prepare(temporary));
-      const temporaryPath = join(temporary, `${randomUUID()}.parquet`);
-      const cleaned = async <T>(step: Promise<T>): Promise<T> => {
-        try {
-          return await step;
-        } catch (error) {
-          await rm(temporaryPath, { force: true });
-          throw error;
-        }
-      };
-      await cleaned(write(temporaryPath));
-      const stored = cleaned(intoPlace(root, temporaryPath));
+      const temporaryPath = await newPath();
+      await cleaned(temporaryPath, write(temporaryPath));
+      const stored = cleaned(
+        temporaryPath,
+        syncToDisk(temporaryPath).then(async (fileBytes) => {
+          return intoPlace(root, temporaryPath, await fileDigest(temporaryPath), fileBytes);
+        }),
+      );
       // Whoever waits sees the failure; a reader that has failed before it waits must not end the process.
       stored.catch(() => undefined);
       return { stored };
+    },
+    async store(content) {
+      const temporaryPath = await newPath();
+      const digest = createHash('sha256').update(content).digest('hex');
+      return cleaned(
+        temporaryPath,
+        writeFile(temporaryPath, content, { flush: true }).then(() =>
+          intoPlace(root, temporaryPath, digest, content.length),
+        ),
+      );
+    },
+    async settle(files) {
+      const folders = new Set(files.map(({ path }) => dirname(join(root, path))));
+      // A folder that is new is an entry of the root.
+      if (folders.size > 0) folders.add(root);
+      await Promise.all([...folders].map(syncFolder));
     },
     async has(path, fileBytes) {
       const found = await stat(located(path)).catch(() => null);
@@ -97,14 +117,35 @@ export function fileCache(root: string): FileCache {
   };
 }
 
-/** Makes a file durable and gives it its content's name. */
-async function intoPlace(root: string, temporaryPath: string): Promise<StoredFile> {
-  const fileBytes = await syncToDisk(temporaryPath);
-  const digest = await fileDigest(temporaryPath);
+/** Waits for a step of a file's way into the cache; one that fails leaves nothing behind. */
+async function cleaned<T>(temporaryPath: string, step: Promise<T>): Promise<T> {
+  try {
+    return await step;
+  } catch (error) {
+    await rm(temporaryPath, { force: true });
+    throw error;
+  }
+}
+
+/** Gives a file that is on the disk its content's name. */
+async function intoPlace(root: string, temporaryPath: string, digest: string, fileBytes: number): Promise<StoredFile> {
   const path = `${digest.slice(0, 2)}/${digest}.parquet`;
-  await mkdir(dirname(join(root, path)), { recursive: true });
-  await rename(temporaryPath, join(root, path));
+  const target = join(root, path);
+  // The folder is there but for the first of its files.
+  await rename(temporaryPath, target).catch(async () => {
+    await mkdir(dirname(target), { recursive: true });
+    await rename(temporaryPath, target);
+  });
   return { digest, path, fileBytes };
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 async function syncToDisk(path: string): Promise<number> {

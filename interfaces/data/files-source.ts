@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { DatasetRef } from '../../activities/ports.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
@@ -38,13 +39,13 @@ const FORMATS: Readonly<Record<string, Format | undefined>> = {
 };
 /** More files than this is a mistake in the glob. */
 const FILES_MAX = 10_000;
-/** Digests and schemas kept in memory. */
+/** Digests and readings kept in memory. */
 const MEMO_MAX = 10_000;
 
-/** The source kind `files`. Digests are memoised by path, size, modification time and inode; schemas by content. */
+/** The source kind `files`. Digests are memoised by path, size, modification time and inode; readings by content. */
 export function filesSource(options: FilesSourceOptions): DataSource {
   const digests = new Map<string, string>();
-  const schemas = new Map<string, readonly SourceColumn[]>();
+  const readings = new Map<string, Reading>();
   const digestOf = (file: DataFile): Promise<string> =>
     memoised(digests, `${file.path}\0${file.stamp}`, () => fileDigest(file.path));
   return {
@@ -56,9 +57,13 @@ export function filesSource(options: FilesSourceOptions): DataSource {
       for (const file of files) parts.push(`${file.name}\0${await digestOf(file)}`);
       const contentId =
         files.length === 1 ? await digestOf(files[0]) : createHash('sha256').update(parts.join('\n')).digest('hex');
-      const reader = readerSql(format, files, isGlob(dataset.definition.path));
-      const columns = await memoised(schemas, `${contentId}\0${reader}`, () => describeColumns(reader, session));
-      return openFiles({ dataset, root, format, files, contentId, columns, reader });
+      const declared = readerSql(format, files, isGlob(dataset.definition.path));
+      const reading = await memoised(readings, `${contentId}\0${declared}`, async () => {
+        const columns = await describeColumns(declared, session);
+        const sniffed = format === 'csv' ? await sniffedReader(files, columns, session) : null;
+        return { reader: sniffed ?? declared, columns };
+      });
+      return openFiles({ dataset, root, format, files, contentId, ...reading });
     },
   };
 }
@@ -181,6 +186,29 @@ function readerSql(format: Format, files: readonly DataFile[], partitioned: bool
   return `read_${format}(${list}, sample_size = -1${many}${name})`;
 }
 
+/**
+ * The reader of one CSV file with what the engine found out about it, so that it need not look at the whole file again
+ * for every statement; null for several files, which may differ, and when the engine cannot spell what it found.
+ */
+async function sniffedReader(
+  files: readonly DataFile[],
+  columns: readonly SourceColumn[],
+  session: Session,
+): Promise<string | null> {
+  if (files.length !== 1) return null;
+  const [{ path }] = files;
+  try {
+    const [{ found }] = await session.rows('SELECT Prompt AS found FROM sniff_csv($1, sample_size = -1)', [path]);
+    const options = /^FROM read_csv\('.*', (auto_detect=false, .*)\);$/s.exec(String(found))?.[1];
+    if (options === undefined) return null;
+    const reader = `read_csv([${quoteText(path)}], ${options}, hive_partitioning = false)`;
+    // Quotes in names are not escaped there.
+    return isDeepStrictEqual(await describeColumns(reader, session), columns) ? reader : null;
+  } catch {
+    return null;
+  }
+}
+
 async function describeColumns(reader: string, session: Session): Promise<readonly SourceColumn[]> {
   const rows = await session.rows(`DESCRIBE SELECT * FROM ${reader}`);
   const own = rows.filter((row) => row.column_name !== 'file_row_number' && row.column_name !== 'filename');
@@ -193,14 +221,19 @@ async function describeColumns(reader: string, session: Session): Promise<readon
   );
 }
 
-interface OpenFiles {
+/** How the files of one content are read, and what is in them. */
+interface Reading {
+  /** A table function. */
+  readonly reader: string;
+  readonly columns: readonly SourceColumn[];
+}
+
+interface OpenFiles extends Reading {
   readonly dataset: DatasetRef;
   readonly root: string;
   readonly format: Format;
   readonly files: readonly DataFile[];
   readonly contentId: string;
-  readonly columns: readonly SourceColumn[];
-  readonly reader: string;
 }
 
 function openFiles(open: OpenFiles): OpenDataset {

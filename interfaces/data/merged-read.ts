@@ -5,7 +5,7 @@
  * Which rows a slice gets depends on the slice and the data alone, never on its company: rows are ranked by a hash
  * of identity and seed, and ties end in the identity and the slice's own values.
  */
-import type { MergedRead, MergedReadResult, SliceAsk, SliceResult } from '../../activities/ports.js';
+import type { MergedRead, MergedReadResult, SliceAsk } from '../../activities/ports.js';
 import type { Condition, Literal, Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { cellBytesSql, columnNamed, type SourceColumn } from './columns.js';
@@ -14,8 +14,9 @@ import type { Session } from './engine.js';
 import type { FileCache, StoredFile } from './file-cache.js';
 import { Bindings, predicateSql } from './predicate-sql.js';
 import { RankedPool } from './ranked-pool.js';
-import { cutSlice, writeSlice } from './slice.js';
-import { SliceMeter } from './slice-metrics.js';
+import { sliceSql, wantedRows, writeSlice } from './slice.js';
+import { measureSlices, type SliceMetrics } from './slice-metrics.js';
+import { isSmall, SmallSlices, type Delivered } from './small-slices.js';
 
 /** From this many distinct predicates on, the scan's filter and order are made for the crowd (see `coarse`, `pivot`). */
 const CROWD = 32;
@@ -43,38 +44,84 @@ export async function readMerged(
     });
   }
   for (const slice of read.slices) checkSlice(slice, columns);
-  const rows = await fillPool(read.slices, at, session);
   // Equal slices are cut once; those of one seed follow one another, as they share the pool's ranks.
-  const distinct = new Map(read.slices.map((slice) => [contentOf(slice), slice]));
-  const pool = new RankedPool(session, rows, [...distinct.values()], columns);
-  const meter = await SliceMeter.over(at, read.slices, session);
-  const files: Promise<StoredFile>[] = [];
-  const ordered = [...distinct.values()].sort((a, b) => a.seed - b.seed);
-  for (const slice of ordered) {
-    const count = await cutSlice(slice, at, session, pool);
-    await meter.add(slice, count);
-    const { stored } = await writeSlice(slice, at, session, cache);
-    files.push(stored);
-    if (files.length >= STORES_AT_ONCE) await files.at(-STORES_AT_ONCE);
-  }
-  const metrics = await meter.finish();
-  const results = new Map<string, SliceResult>();
-  for (const [index, file] of (await Promise.all(files)).entries()) {
-    const slice = ordered[index];
-    results.set(contentOf(slice), { id: slice.id, ...file, ...metrics.get(slice)! });
-  }
-  const fields = [...new Set(read.slices.flatMap((slice) => slice.fields))];
-  const width = fields.map((name) => cellBytesSql(columnNamed(columns, name))).join(' + ') || '0';
-  const [union] = await session.rows(
-    `SELECT count(*) AS n, coalesce(sum(${width}), 0) AS bytes FROM pool WHERE rowid IN (SELECT pos FROM used UNION ALL SELECT pos FROM cuts)`,
-  );
+  const byContent = new Map(read.slices.map((slice) => [contentOf(slice), slice]));
+  const slices = [...byContent.values()].sort((a, b) => a.seed - b.seed);
+  const delivered = await cutAndStore(slices, at, session, cache);
+  const union = slices.length === 1 ? delivered.get(slices[0])! : await unionOf(slices, at, session);
   return {
     id: read.id,
     contentId,
-    rowsRead: Number(union.n),
-    bytesRead: Number(union.bytes),
-    slices: read.slices.map((slice) => ({ ...results.get(contentOf(slice))!, id: slice.id })),
+    rowsRead: union.rows,
+    bytesRead: union.bytes,
+    slices: read.slices.map((slice) => ({ ...delivered.get(byContent.get(contentOf(slice))!)!, id: slice.id })),
   };
+}
+
+/** Cuts every slice and stores its file; leaves the positions of all rows that were used in `used` and `cuts`. */
+async function cutAndStore(
+  slices: readonly SliceAsk[],
+  at: DatasetScope,
+  session: Session,
+  cache: FileCache,
+): Promise<ReadonlyMap<SliceAsk, Delivered>> {
+  const pool = await openPool(slices, at, session);
+  const small = await SmallSlices.of(slices, at, session);
+  if (slices.length !== 1) await session.run('CREATE TEMP TABLE used (pos BIGINT)');
+  const limited = new Map(slices.map((slice) => [slice.seed, [] as SliceAsk[]]));
+  const others: SliceAsk[] = [];
+  for (const slice of slices) {
+    if (isSmall(slice, wantedRows(slice), at)) limited.get(slice.seed)!.push(slice);
+    else others.push(slice);
+  }
+  for (const ofSeed of limited.values()) if (ofSeed.length > 0) await small.cut(ofSeed, pool);
+  const metrics = new Map<SliceAsk, SliceMetrics>();
+  const files: (readonly [slice: SliceAsk, stored: Promise<StoredFile>])[] = [];
+  for (const slice of others) {
+    const rows = await cutSlice(slice, at, session, pool);
+    if (isSmall(slice, rows, at)) {
+      await small.take(slice);
+      continue;
+    }
+    if (slices.length > 1) await session.run('INSERT INTO used SELECT pos FROM slice');
+    metrics.set(slice, (await measureSlices({ table: 'slice', slices: [slice] }, at, session)).get(slice)!);
+    const { stored } = await writeSlice(slice, 'slice', at, session, cache);
+    files.push([slice, stored]);
+    await files.at(-STORES_AT_ONCE)?.[1];
+  }
+  const delivered = new Map(await small.store(cache));
+  for (const [slice, file] of files) delivered.set(slice, { ...(await file), ...metrics.get(slice)! });
+  await cache.settle([...delivered.values()]);
+  return delivered;
+}
+
+/** Makes the table `slice` of the slice's rows in its order. Gives their number. */
+async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Session, pool: RankedPool): Promise<number> {
+  const wanted = wantedRows(slice);
+  let count = 0;
+  for (const share of await pool.shares(slice, wanted)) {
+    const bindings = new Bindings();
+    const sql = sliceSql(slice, at, await pool.ranked(slice.seed, share), bindings);
+    const [made] = await session.rows(`CREATE OR REPLACE TEMP TABLE slice AS ${sql}`, bindings.values);
+    // Every row outside the share ranks behind every row in it: enough rows are the right rows.
+    count = Number(made.Count);
+    if (count >= wanted) break;
+  }
+  return count;
+}
+
+/** Rows that serve at least one slice, each counted once, with the bytes of all fields that anybody asked for. */
+async function unionOf(
+  slices: readonly SliceAsk[],
+  at: DatasetScope,
+  session: Session,
+): Promise<{ readonly rows: number; readonly bytes: number }> {
+  const fields = [...new Set(slices.flatMap((slice) => slice.fields))];
+  const width = fields.map((name) => cellBytesSql(columnNamed(at.open.columns, name))).join(' + ') || '0';
+  const [union] = await session.rows(
+    `SELECT count(*) AS n, coalesce(sum(${width}), 0) AS bytes FROM pool WHERE rowid IN (SELECT pos FROM used UNION ALL SELECT pos FROM cuts)`,
+  );
+  return { rows: Number(union.n), bytes: Number(union.bytes) };
 }
 
 /** What decides a slice's file: slices of equal content share it. */
@@ -101,8 +148,10 @@ function checkSlice(slice: SliceAsk, columns: readonly SourceColumn[]): void {
   for (const quota of Object.values(quotas ?? {})) demand(limit(quota), 'quotas: whole numbers from 0', String(quota));
 }
 
-/** Scans the rows that some slice may use into the table `pool`, and counts them. */
-async function fillPool(slices: readonly SliceAsk[], at: DatasetScope, session: Session): Promise<number> {
+/**
+ * The rows that some slice may use: scanned into the table `pool`. A single slice is cut out of the scan itself.
+ */
+async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: Session): Promise<RankedPool> {
   const { columns } = at.open;
   const wheres = distinctPredicates(slices.map((slice) => slice.where));
   const needed = slices.flatMap((slice) => {
@@ -111,18 +160,23 @@ async function fillPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
   });
   const crowded = wheres.length > CROWD;
   const anyOf = crowded ? coarse(wheres) : wheres;
+  const scan = `${await at.open.scan(scanNeed(at, needed, anyOf, true))} WHERE ${arrivedSql(at)}`;
+  const keyed = at.dataset.definition.key !== undefined;
+  if (slices.length === 1) {
+    return new RankedPool(session, `(SELECT *, 0 AS pos FROM ${scan})`, Infinity, slices, columns, keyed);
+  }
   const bindings = new Bindings();
   const useful = anyOf.map((where) => {
     return `(${predicateSql(where, { dialect: 'duckdb', columns, bindings, spell: (column) => column.alias })})`;
   });
-  const scan = await at.open.scan(scanNeed(at, needed, anyOf, true));
   const order = crowded ? pivot(wheres) : undefined;
   const [made] = await session.rows(
-    `CREATE TEMP TABLE pool AS SELECT * FROM ${scan} WHERE ${arrivedSql(at)} AND (${useful.join(' OR ') || 'FALSE'})
+    `CREATE TEMP TABLE pool AS SELECT * FROM ${scan} AND (${useful.join(' OR ') || 'FALSE'})
      ${order === undefined ? '' : `ORDER BY ${columnNamed(columns, order).alias}`}`,
     bindings.values,
   );
-  return Number(made.Count);
+  const rows = Number(made.Count);
+  return new RankedPool(session, '(SELECT *, rowid AS pos FROM pool)', rows, slices, columns, keyed);
 }
 
 function distinctPredicates(wheres: readonly Predicate[]): Predicate[] {

@@ -21,27 +21,43 @@ export function rankSql(seed: number): string {
 }
 
 /** Shares of the lowest ranks that are kept as tables of their own: 1/64, 1/8, all. */
-const SHARES = [64, 8, 1] as const;
-/** A share pays off from this many slices of one seed and rows on (DuckDB scans 122,880 rows as one piece). */
+export const SHARES = [64, 8, 1] as const;
+/** A table in the order of a seed pays off from this many slices of that seed on. */
 const SHARED_SLICES_MIN = 4;
+/** A pool of fewer rows (DuckDB scans 122,880 as one piece) is ordered as a whole; of a larger one, shares are. */
 const SHARED_ROWS_MIN = 122_880;
 /** Predicates counted in one statement: planning grows faster than linearly with the number of aggregates. */
 const COUNTS_AT_ONCE = 50;
 
+/** What a slice is cut from: rows with the columns `rank` and `pos` (position in the pool). */
+export interface RankedRows {
+  /** A FROM clause. */
+  readonly from: string;
+  /** Whether its rows come in their order: the first that match are the right ones. */
+  readonly ordered: boolean;
+}
+
 /**
- * The table `pool` as seen by one seed after the other. A slice that wants few rows finds them among the lowest
+ * The rows of a read as seen by one seed after the other. A slice that wants few rows finds them among the lowest
  * ranks: a small table, made once per seed, answers it, and only when it runs out the next larger one is asked.
  */
 export class RankedPool {
   private readonly slicesBySeed = new Map<number, number>();
-  private readonly made = new Map<number, number>();
+  private readonly made = new Map<number, { readonly seed: number; readonly rows: RankedRows }>();
   private estimates: ReadonlyMap<string, number> | undefined;
 
+  /**
+   * @param relation FROM clause of the rows, with `id` and `pos`
+   * @param rows how many they are
+   * @param keyed whether `id` is a declared key, so that several rows may have the same
+   */
   constructor(
     private readonly session: Session,
+    private readonly relation: string,
     private readonly rows: number,
     private readonly slices: readonly SliceAsk[],
     private readonly columns: readonly SourceColumn[],
+    private readonly keyed: boolean,
   ) {
     for (const { seed } of slices) this.slicesBySeed.set(seed, (this.slicesBySeed.get(seed) ?? 0) + 1);
   }
@@ -51,21 +67,21 @@ export class RankedPool {
    * probably hold fewer matches are left out: a guess that costs time when it is wrong, and never changes a row.
    */
   async shares({ seed, where }: SliceAsk, wanted: number): Promise<readonly number[]> {
-    if (!this.shared(seed) || wanted * SHARES[1] > this.rows) return [1];
+    if (!this.isShared(seed) || this.rows < SHARED_ROWS_MIN || wanted * SHARES[1] > this.rows) return [1];
     this.estimates ??= await this.estimated(seed);
     const matches = this.estimates.get(JSON.stringify(where))!;
     return SHARES.filter((share) => share === 1 || wanted * share <= matches);
   }
 
-  private shared(seed: number): boolean {
-    return this.rows >= SHARED_ROWS_MIN && (this.slicesBySeed.get(seed) ?? 0) >= SHARED_SLICES_MIN;
+  private isShared(seed: number): boolean {
+    return (this.slicesBySeed.get(seed) ?? 0) >= SHARED_SLICES_MIN;
   }
 
   /** Matches of every predicate in the pool, by those in its smallest share: ranks are blind to what a row holds. */
   private async estimated(seed: number): Promise<ReadonlyMap<string, number>> {
-    const asks = this.slices.filter((slice) => this.shared(slice.seed));
+    const asks = this.slices.filter((slice) => this.isShared(slice.seed));
     const wheres = [...new Map(asks.map(({ where }) => [JSON.stringify(where), where]))];
-    const sample = await this.relation(seed, SHARES[0]);
+    const { from } = await this.ranked(seed, SHARES[0]);
     const estimates = new Map<string, number>();
     for (let start = 0; start < wheres.length; start += COUNTS_AT_ONCE) {
       const some = wheres.slice(start, start + COUNTS_AT_ONCE);
@@ -73,23 +89,29 @@ export class RankedPool {
       const spell = (column: SourceColumn): string => column.alias;
       const count = ([, where]: readonly [string, Predicate], index: number): string =>
         `count(*) FILTER (${predicateSql(where, { dialect: 'duckdb', columns: this.columns, bindings, spell })}) AS m${index}`;
-      const [row] = await this.session.rows(`SELECT ${some.map(count).join(', ')} FROM ${sample}`, bindings.values);
+      const [row] = await this.session.rows(`SELECT ${some.map(count).join(', ')} FROM ${from}`, bindings.values);
       for (const [index, [key]] of some.entries()) estimates.set(key, Number(row[`m${index}`]) * SHARES[0]);
     }
     return estimates;
   }
 
-  /** FROM clause of the lowest `1/share` ranks under a seed, with the columns `rank` and `pos` (position in the pool). */
-  async relation(seed: number, share: number): Promise<string> {
-    const all = `(SELECT *, rowid AS pos, ${rankSql(seed)} AS rank FROM pool)`;
-    if (share === 1) return all;
-    const table = `pool_${share}`;
-    if (this.made.get(share) !== seed) {
-      await this.session.run(
-        `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${all} WHERE rank < ${2 ** 32 / share}`,
-      );
-      this.made.set(share, seed);
-    }
-    return table;
+  /** The lowest `1/share` ranks under a seed. */
+  async ranked(seed: number, share: number): Promise<RankedRows> {
+    const all = `(SELECT *, ${rankSql(seed)} AS rank FROM ${this.relation})`;
+    if (!this.isShared(seed) || (share === 1 && this.rows >= SHARED_ROWS_MIN)) return { from: all, ordered: false };
+    const known = this.made.get(share);
+    if (known?.seed === seed) return known.rows;
+    const from = `pool_${share}`;
+    const part = share === 1 ? '' : `WHERE rank < ${2 ** 32 / share}`;
+    await this.session.run(`CREATE OR REPLACE TEMP TABLE ${from} AS SELECT * FROM ${all} ${part} ORDER BY rank, id`);
+    const rows = { from, ordered: !(this.keyed && (await this.hasTies(from))) };
+    this.made.set(share, { seed, rows });
+    return rows;
+  }
+
+  /** Rows of one identity are ordered by what each slice is delivered: no order is right for all. */
+  private async hasTies(table: string): Promise<boolean> {
+    const [row] = await this.session.rows(`SELECT count(*) > count(DISTINCT id) AS ties FROM ${table}`);
+    return Boolean(row.ties);
   }
 }

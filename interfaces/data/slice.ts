@@ -1,17 +1,17 @@
-/** One slice of a merged read: cut out of the pool and written as a Parquet file. */
+/** One slice of a merged read: the SQL of its rows, and its file when the engine writes it. */
 import type { SliceAsk } from '../../activities/ports.js';
 import { classSql, columnNamed, type SourceColumn } from './columns.js';
 import { wholeMs, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache, Written } from './file-cache.js';
-import { Bindings, predicateSql } from './predicate-sql.js';
-import type { RankedPool } from './ranked-pool.js';
+import { predicateSql, type Bindings } from './predicate-sql.js';
+import type { RankedRows } from './ranked-pool.js';
 
 export function fieldsOf(slice: SliceAsk, at: DatasetScope): SourceColumn[] {
   return slice.fields.map((name) => columnNamed(at.open.columns, name));
 }
 
-/** Columns that a slice is delivered with or measured by. */
+/** Columns that a slice is delivered with or measured by, by alias. */
 export function keptColumns(slice: SliceAsk, at: DatasetScope): string[] {
   const kept = new Set(fieldsOf(slice, at).map((column) => column.alias));
   if (at.eventColumn !== null) kept.add(at.eventColumn.alias);
@@ -19,34 +19,23 @@ export function keptColumns(slice: SliceAsk, at: DatasetScope): string[] {
   return [...kept];
 }
 
-/** Makes the table `slice`: the slice's rows in its order, with its kept columns, `id` and `pos`. Gives their number. */
-export async function cutSlice(slice: SliceAsk, at: DatasetScope, session: Session, pool: RankedPool): Promise<number> {
+/** Rows that a slice takes at most; infinite when it takes all that match. */
+export function wantedRows({ rows, quotas }: SliceAsk): number {
+  const byClass = quotas === null ? Infinity : Object.values(quotas).reduce((total, quota) => total + quota, 0);
+  return Math.min(rows ?? Infinity, byClass);
+}
+
+/** A query of the slice's rows in its order: what it keeps, `id` and `pos`. */
+export function sliceSql(slice: SliceAsk, at: DatasetScope, { from, ordered }: RankedRows, bindings: Bindings): string {
   const { columns } = at.open;
-  const bindings = new Bindings();
   const where = predicateSql(slice.where, { dialect: 'duckdb', columns, bindings, spell: (column) => column.alias });
   const kept = keptColumns(slice, at);
   // Rows of one declared key have one identity: their order, and so which of them fit, ends in the slice's own values.
   const order = `ORDER BY ${['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : kept)].join(', ')}`;
-  const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
   const quotas = quotaSql(slice, columns, order, bindings);
-  const wanted = Math.min(slice.rows ?? Infinity, slice.quotas === null ? Infinity : sum(Object.values(slice.quotas)));
-  let count = 0;
-  for (const share of await pool.shares(slice, wanted)) {
-    const from = await pool.relation(slice.seed, share);
-    const [made] = await session.rows(
-      `CREATE OR REPLACE TEMP TABLE slice AS SELECT ${kept.join(', ')}, id, pos FROM ${from} ${quotas.join}
-       WHERE ${where} ${quotas.keep} ${order} ${limit}`,
-      bindings.values,
-    );
-    // Every row outside the share ranks behind every row in it: enough rows are the right rows.
-    count = Number(made.Count);
-    if (count >= wanted) break;
-  }
-  return count;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+  const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
+  return `SELECT ${kept.join(', ')}, id, pos FROM ${from} ${quotas.join}
+    WHERE ${where} ${quotas.keep} ${ordered && slice.quotas === null ? '' : order} ${limit}`;
 }
 
 /** Of each class with a quota, the first so many rows in the slice's order. */
@@ -62,10 +51,16 @@ function quotaSql(slice: SliceAsk, columns: readonly SourceColumn[], order: stri
   };
 }
 
-/** Writes the table `slice` as a file of its fields; the file's way into the cache goes on beside the next slice. */
-export function writeSlice(slice: SliceAsk, at: DatasetScope, session: Session, cache: FileCache): Promise<Written> {
+/** Lets the engine write the rows of a FROM clause as a slice's file; its way into the cache goes on beside the next slice. */
+export function writeSlice(
+  slice: SliceAsk,
+  from: string,
+  at: DatasetScope,
+  session: Session,
+  cache: FileCache,
+): Promise<Written> {
   const named = fieldsOf(slice, at).map((column) => `${column.alias} AS ${quoteIdentifier(column.name)}`);
   return cache.write((path) =>
-    session.run(`COPY (SELECT ${named.join(', ')} FROM slice) TO ${quoteText(path)} (FORMAT parquet)`),
+    session.run(`COPY (SELECT ${named.join(', ')} FROM ${from}) TO ${quoteText(path)} (FORMAT parquet)`),
   );
 }

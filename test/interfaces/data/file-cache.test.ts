@@ -26,6 +26,24 @@ describe('the shared cache', () => {
     expect(readdirSync(join(root, 'tmp'))).toEqual([]);
   });
 
+  it('stores content from memory as it stores a file, and makes the names of both last', async () => {
+    const root = folder();
+    const cache = fileCache(root);
+    const stored = [await cache.store(Buffer.from('abc')), await store(cache, (path) => writeFile(path, 'other'))];
+    expect(stored[0]).toEqual({ digest: ABC, path: `ba/${ABC}.parquet`, fileBytes: 3 });
+    expect(readFileSync(join(root, stored[0].path), 'utf8')).toBe('abc');
+    expect(readdirSync(join(root, 'tmp'))).toEqual([]);
+    await cache.settle(stored);
+    await expect(cache.settle([{ ...stored[0], path: 'no/file.parquet' }])).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('leaves nothing behind when content from memory cannot be stored', async () => {
+    const root = folder();
+    writeFileSync(join(root, 'ba'), 'a file where the folder should be');
+    await expect(fileCache(root).store(Buffer.from('abc'))).rejects.toMatchObject({ code: 'EEXIST' });
+    expect(readdirSync(join(root, 'tmp'))).toEqual([]);
+  });
+
   it('leaves nothing behind when writing fails', async () => {
     const root = folder();
     const failing = store(fileCache(root), async (path) => {

@@ -157,6 +157,37 @@ describe('a merged read', () => {
     ]);
   });
 
+  it('gives byte-identical files on both sides of the bound up to which a file is written from memory', async () => {
+    // 4,000 cells: with two fields, 2,000 rows are written from memory, 2,001 by the engine.
+    const asks = [1, 1_999, 2_000, 2_001, 2_002].map((rows) => slice(`${rows}`, { fields: ['delay', 'origin'], rows }));
+    const unlimited = slice('all', { fields: ['delay', 'origin'], where: [{ column: 'delay', op: '>', value: 140 }] });
+    const together = await read(plane, small, [...asks, unlimited]);
+    for (const [index, ask] of [...asks, unlimited].entries()) {
+      const alone = await read(plane, small, [ask]);
+      expect(alone.slices[0]).toEqual(together.slices[index]);
+    }
+    const [fewer, more] = await Promise.all([2, 3].map((at) => fileRows(engine, cacheDir, together.slices[at].path)));
+    expect(more.slice(0, -1)).toEqual(fewer);
+  });
+
+  it('lets the engine write few rows of long texts, the same in company and alone', async () => {
+    const root = mkdtempSync(join(folder, 'long-'));
+    const lines = Array.from({ length: 40 }, (_, index) =>
+      JSON.stringify({ n: index, text: `${index} `.repeat(20_000) }),
+    );
+    writeFileSync(join(root, 't.jsonl'), lines.join('\n'));
+    const dataset = fileDataset('t.jsonl', {}, root);
+    const asks = [30, 1, 2, 0, 5].map((rows) => slice(`${rows}`, { fields: ['n', 'text'], rows }));
+    const together = await read(plane, dataset, asks);
+    expect(together.slices.map(({ bytes }) => bytes > 1_000_000)).toEqual([true, false, false, false, false]);
+    for (const [index, ask] of asks.entries()) {
+      expect((await read(plane, dataset, [ask])).slices[0]).toEqual(together.slices[index]);
+    }
+    const rows = await fileRows(engine, cacheDir, together.slices[0].path);
+    expect(rows).toHaveLength(30);
+    for (const { n, text } of rows) expect(text).toBe(`${n} `.repeat(20_000));
+  });
+
   it('picks other rows for another seed, and more rows contain fewer', async () => {
     const asks = [
       slice('ten', { fields: ['date', 'delay', 'origin', 'destination'], rows: 10 }),
@@ -258,6 +289,10 @@ describe('a merged read', () => {
     const alone = await read(plane, dataset, [ask]);
     const together = await read(plane, dataset, [slice('all', { fields: ['w', 'v', 'k'] }), ask]);
     expect(together.slices[1]).toEqual(alone.slices[0]);
+    const others = [1, 2, 3, 4, 5].map((rows) => slice(`o${rows}`, { fields: rows % 2 ? ['w'] : ['k', 'v'], rows }));
+    const crowded = await read(plane, dataset, [...others, ask]);
+    expect(crowded.slices[5]).toEqual(alone.slices[0]);
+    expect(crowded.slices[2]).toEqual((await read(plane, dataset, [others[2]])).slices[0]);
   });
 
   it('refuses another version than the pinned one', async () => {
