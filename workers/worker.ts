@@ -19,6 +19,11 @@ import { compose, type Composition, type WorkerSettings } from './compose.js';
 
 /** Activities at the same time: what two database connections each and the data plane's memory bear. */
 const ACTIVITIES_MAX = 8;
+/**
+ * A poller holds one of the slots above while it waits, and a stage starts with the workflow task that schedules it only
+ * if a slot is free: as many pollers as slots (the SDK's default) send every stage the long way, through the queue.
+ */
+const ACTIVITY_POLLERS = 2;
 const CACHED_WORKFLOWS_MAX = 100;
 /** How often leases, budgets and retention are looked at. */
 const HOUSEKEEPING_MS = 60_000;
@@ -66,6 +71,7 @@ export async function startWorker(settings: WorkerSettings, options: WorkerHooks
     activities: composition.activities,
     ...(options.workflowCode === undefined ? workflowSource() : { workflowBundle: { code: options.workflowCode } }),
     maxConcurrentActivityTaskExecutions: ACTIVITIES_MAX,
+    activityTaskPollerBehavior: { type: 'simple-maximum', maximum: ACTIVITY_POLLERS },
     maxCachedWorkflows: CACHED_WORKFLOWS_MAX,
     shutdownGraceTime: '10s',
     shutdownForceTime: '20s',
