@@ -6,8 +6,9 @@
  * Barber et al., arXiv 2202.13415, with geometric weights).
  */
 
-/** Half of the bins; the outermost stands for errors of sinh(32/8) = 27 scales and more. */
-const HALF = 32;
+/** Errors of sinh(4) = 27 scales and more share the outermost bins. */
+const ASINH_MAX = 4;
+/** Bins per unit of asinh(error): resolves errors near 0 to an eighth of a scale. */
 const BINS_PER_UNIT = 8;
 /** Medians of the tenths of a normal distribution: what is counted before the first error. */
 const NORMAL_TENTHS = [-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645];
@@ -15,25 +16,31 @@ const NORMAL_TENTHS = [-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.6
 const INCREMENT_MAX = 1e6;
 
 export class ErrorHistogram {
-  private readonly bins = new Float32Array(2 * HALF + 1);
+  /** Bins on either side of the one of no error. */
+  private readonly half: number;
+  private readonly bins: Float32Array;
   /** Weight of the next error, and total weight. */
   private readonly weights = new Float32Array([1, 0]);
 
   /**
    * `fade` in (0, 1] is the weight of an error against the next younger one. Ten normal errors of standard deviation
-   * `spread` stand for those that were not seen yet.
+   * `spread` stand for those that were not seen yet. `binsPerUnit` is the resolution.
    */
   constructor(
     private readonly fade: number,
     spread: number,
+    private readonly binsPerUnit = BINS_PER_UNIT,
   ) {
+    this.half = ASINH_MAX * binsPerUnit;
+    this.bins = new Float32Array(2 * this.half + 1);
     for (const error of NORMAL_TENTHS) this.count(spread * error);
   }
 
   count(error: number): void {
-    const bin = HALF + Math.round(BINS_PER_UNIT * Math.asinh(error));
+    const { half } = this;
+    const bin = half + Math.round(this.binsPerUnit * Math.asinh(error));
     const increment = this.weights[0];
-    this.bins[Math.max(0, Math.min(2 * HALF, bin))] += increment;
+    this.bins[Math.max(0, Math.min(2 * half, bin))] += increment;
     this.weights[1] += increment;
     this.weights[0] = increment / this.fade;
     if (this.weights[0] < INCREMENT_MAX) return;
@@ -44,17 +51,18 @@ export class ErrorHistogram {
 
   /** The error that a share `probability` of the counted ones does not exceed, in scales. */
   quantile(probability: number): number {
+    const { half, binsPerUnit } = this;
     const total = this.weights[1];
     const target = probability * total;
     let sum = 0;
-    for (let bin = 0; bin <= 2 * HALF; bin++) {
+    for (let bin = 0; bin <= 2 * half; bin++) {
       const weight = this.bins[bin];
       if (weight > 0 && sum + weight >= target) {
-        return Math.sinh((bin - HALF - 0.5 + (target - sum) / weight) / BINS_PER_UNIT);
+        return Math.sinh((bin - half - 0.5 + (target - sum) / weight) / binsPerUnit);
       }
       sum += weight;
     }
-    return Math.sinh((HALF + 0.5) / BINS_PER_UNIT);
+    return Math.sinh((half + 0.5) / binsPerUnit);
   }
 
   /** Replaces the counts by the mean distribution of `others`, with the weight of `count` errors. */

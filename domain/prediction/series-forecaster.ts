@@ -8,11 +8,11 @@
 import { usageError } from '../types/errors.js';
 import { EXPERT_COUNT, EXPERT_NAMES } from './series-experts.js';
 import { detectSeasons } from './series-seasons.js';
-import { SEASON_STEPS_MAX, SeriesMemory, slot } from './series-memory.js';
+import { SEASON_STEPS_MAX, SeriesMemory } from './series-memory.js';
 import { HorizonMixture } from './series-mixture.js';
 
 /** Horizons that are learned, in steps; later ones use the last knot. */
-const KNOTS = [1, 3, 6, 12, 24, 48] as const;
+const KNOTS = [1, 4, 12, 48] as const;
 /** Longest horizon of one forecast, in steps. */
 export const HORIZON_STEPS_MAX = 2016;
 /** Larger magnitudes would overflow in sums and squares. */
@@ -67,7 +67,7 @@ export interface SeriesForecast {
 
 /** Versioned plain JSON; `state` is the base64 of the arrays in memory (little-endian). */
 export interface SeriesSnapshot {
-  readonly version: 1;
+  readonly version: 2;
   readonly seasons: readonly number[];
   /** Whether the seasons were found, and are looked for again. */
   readonly automatic: boolean;
@@ -134,8 +134,7 @@ class MixtureForecaster implements SeriesForecaster {
       for (const knot of knots) knot.learn(step, z);
       memory.append(z);
     }
-    memory.errorScale[slot(step)] = this.errorScale;
-    for (const knot of knots) knot.issue(step);
+    for (const knot of knots) knot.issue(step, this.errorScale);
   }
 
   /** Looks for seasons in the values held; where they are new, starts over with them and replays these values. */
@@ -166,25 +165,30 @@ class MixtureForecaster implements SeriesForecaster {
       const errors = this.errorBounds(horizon, levels);
       for (let step = 1; step <= horizon; step++) {
         const { before, after, share } = knotsAround(step);
-        const z = knots[before].point(origin, origin + step, knots[after], share);
-        mean[step - 1] = memory.decode(z);
+        const knot = knots[before];
+        const { point, above, below } =
+          knot.steps === step
+            ? knot.newest(origin, this.errorScale)
+            : knot.forecast(origin, origin + step, knots[after], share);
+        mean[step - 1] = memory.decode(point);
         for (let i = 0; i < levels.length; i++) {
           const { lower, upper } = errors[i];
           const low = lower[before] + share * (lower[after] - lower[before]);
           const high = upper[before] + share * (upper[after] - upper[before]);
-          quantiles[i].lower[step - 1] = memory.decode(memory.clamp(z + low, margin));
-          quantiles[i].upper[step - 1] = memory.decode(memory.clamp(z + high, margin));
+          const down = low * (this.errorScale + (low < 0 ? below : above));
+          const up = high * (this.errorScale + (high < 0 ? below : above));
+          quantiles[i].lower[step - 1] = memory.decode(memory.clamp(point + down, margin));
+          quantiles[i].upper[step - 1] = memory.decode(memory.clamp(point + up, margin));
         }
       }
     }
     return { mean, quantiles, method: this.method(horizon), history: this.history, reliable: this.reliable(horizon) };
   }
 
-  /** Errors at each level's lower and upper quantile, in z, for the knots that a horizon needs. */
+  /** Errors at each level's lower and upper quantile, in scales, for the knots that a horizon needs. */
   private errorBounds(horizon: number, levels: readonly number[]): { lower: number[]; upper: number[] }[] {
     const used = this.knots.slice(0, knotsAround(horizon).after + 1);
-    const at = (probability: number): number[] =>
-      used.map((knot) => knot.errors.quantile(probability) * this.errorScale);
+    const at = (probability: number): number[] => used.map((knot) => knot.errors.quantile(probability));
     return levels.map((level) => ({ lower: at((1 - level) / 2), upper: at((1 + level) / 2) }));
   }
 
@@ -206,7 +210,7 @@ class MixtureForecaster implements SeriesForecaster {
 
   snapshot(): SeriesSnapshot {
     return {
-      version: 1,
+      version: 2,
       seasons: this.seasons,
       automatic: this.automatic,
       scalars: [
@@ -329,7 +333,7 @@ export function createSeriesForecaster(options: SeriesForecasterOptions = {}): S
   }
   const forecaster = new MixtureForecaster(seasons, options.seasons === undefined);
   const alike = (options.similar ?? []).filter(
-    (snapshot) => (snapshot.version as number) === 1 && snapshot.seasons.join() === seasons.join(),
+    (snapshot) => (snapshot.version as number) === 2 && snapshot.seasons.join() === seasons.join(),
   );
   forecaster.adopt(alike.map(restored));
   return forecaster;
@@ -337,6 +341,6 @@ export function createSeriesForecaster(options: SeriesForecasterOptions = {}): S
 
 /** The forecaster that wrote the snapshot: its forecasts are identical. */
 export function restoreSeriesForecaster(snapshot: SeriesSnapshot): SeriesForecaster {
-  if ((snapshot.version as number) !== 1) throw badSnapshot(`version ${snapshot.version}`, 'version 1');
+  if ((snapshot.version as number) !== 2) throw badSnapshot(`version ${snapshot.version}`, 'version 2');
   return restored(snapshot);
 }

@@ -12,6 +12,13 @@ export const ORIGINS_KEPT = 64;
 export const SEASON_STEPS_MAX = 2016;
 /** Ring length where seasons are short: several cycles of them help the profile, and unknown ones can be found. */
 const RING_STEPS_MIN = 512;
+/** A long season is kept as so many means of two or three steps, not step by step: its shape needs no more, its noise
+ * is less, and the state stays small. */
+const SEASON_BLOCKS_MAX = 1024;
+/** Not where the short season is this short: its last cycle must be complete blocks when a forecast asks for it. */
+const SHORT_STEPS_MIN = 2 * ORIGINS_KEPT;
+/** Steps of the ring beside the long season and the kept origins: the neighbours of its oldest value. */
+const RING_STEPS_SPARE = 16;
 
 /** Smoothing of the fast level (about the last 6 values) and the slow one (about the last 20). */
 const LEVEL_FAST = 0.3;
@@ -47,18 +54,22 @@ export const slot = (index: number): number => index & (ORIGINS_KEPT - 1);
 export class SeriesMemory {
   /** Steps seen so far, missing ones included. The newest value has index `count - 1`. */
   count = 0;
+  /** Grows with every change: what was read before is stale. */
+  revision = 0;
+  /** Oldest step that the ring holds in full. */
+  private oldest = 0;
   scale = 1;
   /** Slowly decaying extremes of z. */
   high = 0;
   low = 0;
-  /** z in units of 1 / RING_UNITS: two bytes a value. */
-  readonly ring: Int16Array;
+  /** z in units of 1 / RING_UNITS: two bytes a block of steps. */
+  private readonly ring: Int16Array;
+  /** Steps that the ring holds in full. */
+  private readonly heldSteps: number;
+  /** Steps whose mean is one entry of the ring. */
+  private readonly blockSteps: number;
   readonly fast = new Float32Array(ORIGINS_KEPT);
   readonly slow = new Float32Array(ORIGINS_KEPT);
-  /** What the short-season profile said of each recent origin, before its value was known. */
-  readonly expected = new Float32Array(ORIGINS_KEPT);
-  /** Usual one-step error at each recent origin; 0 where nothing was forecast. */
-  readonly errorScale = new Float32Array(ORIGINS_KEPT);
   /** The exact values of the recent origins. */
   private readonly recent = new Float32Array(ORIGINS_KEPT);
   private magnitude = 0;
@@ -70,21 +81,30 @@ export class SeriesMemory {
     readonly short: number,
     readonly long: number,
   ) {
-    this.ring = new Int16Array(Math.max(RING_STEPS_MIN, long + ORIGINS_KEPT + 16 + (long & 1)));
+    this.blockSteps = short >= SHORT_STEPS_MIN ? Math.ceil(long / SEASON_BLOCKS_MAX) : 1;
+    const blocks = Math.ceil((long + ORIGINS_KEPT + RING_STEPS_SPARE) / this.blockSteps);
+    // An even length: the arrays of a snapshot stay aligned.
+    this.ring = new Int16Array(Math.max(RING_STEPS_MIN, blocks + (blocks & 1)));
+    this.heldSteps = (this.ring.length - 1) * this.blockSteps + 1;
+  }
+
+  /** Position in the ring of the block that holds `index`. */
+  private block(index: number): number {
+    return (this.blockSteps === 1 ? index : Math.floor(index / this.blockSteps)) % this.ring.length;
   }
 
   at(index: number): number {
     if (index > this.count - ORIGINS_KEPT) return this.recent[slot(index)];
-    return this.ring[index % this.ring.length] / RING_UNITS;
+    return this.ring[this.block(index)] / RING_UNITS;
   }
 
   holds(index: number): boolean {
-    return index >= 0 && index >= this.count - this.ring.length && index < this.count;
+    return index >= this.oldest && index < this.count;
   }
 
   /** The values held, oldest first, in the unit of the series. */
   values(): number[] {
-    const first = Math.max(0, this.count - this.ring.length);
+    const first = this.oldest;
     return Array.from({ length: this.count - first }, (_, i) => this.decode(this.at(first + i)));
   }
 
@@ -132,12 +152,12 @@ export class SeriesMemory {
   private profileFrom(youngest: number, target: number, origin: number, season: number): number {
     const { ring } = this;
     // What every origin of this target still holds: the result must not depend on when it is asked for.
-    const oldest = Math.max(1, target - ring.length + ORIGINS_KEPT);
+    const oldest = Math.max(1, target - this.heldSteps + ORIGINS_KEPT);
     let sum = 0;
     let weight = 0;
     let cycleWeight = 1;
     for (let index = youngest, cycle = 0; cycle < CYCLES_MAX && index >= oldest; cycle++, index -= season) {
-      const at = index % ring.length;
+      const at = this.block(index);
       sum += cycleWeight * ring[at];
       weight += cycleWeight;
       if (index < origin) {
@@ -148,12 +168,12 @@ export class SeriesMemory {
       }
       cycleWeight *= CYCLE_FADE;
     }
-    return weight === 0 ? ring[youngest % ring.length] / RING_UNITS : sum / weight / RING_UNITS;
+    return weight === 0 ? ring[this.block(youngest)] / RING_UNITS : sum / weight / RING_UNITS;
   }
 
   /** Adopts a new scale when the mean magnitude has left [1/2, 2] of it. Returns how to carry a z over, or nothing. */
   followScale(value: number): ((z: number) => number) | undefined {
-    this.magnitude += (Math.abs(value) - this.magnitude) / Math.min(this.count + 1, this.ring.length);
+    this.magnitude += (Math.abs(value) - this.magnitude) / Math.min(this.count + 1, this.heldSteps);
     const step = this.count;
     const regular = step >= 8 && ((step & (step - 1)) === 0 || step % 256 === 0);
     const urgent = this.scaleUnset() || Math.abs(value) > SCALES_MAX * this.scale;
@@ -161,8 +181,9 @@ export class SeriesMemory {
     const ratio = this.scale / this.magnitude;
     if (ratio <= 2 && ratio >= 0.5 && step > 0) return undefined;
     this.scale = this.magnitude;
+    this.revision++;
     const carry = (z: number): number => Math.asinh(ratio * Math.sinh(z));
-    for (const values of [this.recent, this.fast, this.slow, this.expected]) {
+    for (const values of [this.recent, this.fast, this.slow]) {
       for (let i = 0; i < values.length; i++) values[i] = carry(values[i]);
     }
     for (let i = 0; i < this.ring.length; i++) this.ring[i] = packed(carry(this.ring[i] / RING_UNITS));
@@ -180,14 +201,17 @@ export class SeriesMemory {
 
   append(z: number): void {
     const step = this.count++;
-    this.ring[step % this.ring.length] = packed(z);
+    this.revision++;
+    this.oldest = Math.max(0, this.count - this.heldSteps);
+    const block = this.block(step);
+    const before = step % this.blockSteps;
+    this.ring[block] = packed((before * (this.ring[block] / RING_UNITS) + z) / (before + 1));
     this.recent[slot(step)] = z;
     const now = slot(step);
-    const before = slot(step - 1);
+    const last = slot(step - 1);
     const first = step === 0;
-    this.fast[now] = first ? z : this.fast[before] + LEVEL_FAST * (z - this.fast[before]);
-    this.slow[now] = first ? z : this.slow[before] + LEVEL_SLOW * (z - this.slow[before]);
-    this.expected[now] = this.profile(step, step - 1, this.short, this.fast[now]);
+    this.fast[now] = first ? z : this.fast[last] + LEVEL_FAST * (z - this.fast[last]);
+    this.slow[now] = first ? z : this.slow[last] + LEVEL_SLOW * (z - this.slow[last]);
     const fade = 1 / EXTREMES_STEPS;
     this.high = first ? z : Math.max(z, this.high - fade * (this.high - z));
     this.low = first ? z : Math.min(z, this.low + fade * (z - this.low));
@@ -195,7 +219,7 @@ export class SeriesMemory {
 
   /** The state beside the constructor's arguments, for snapshots. */
   arrays(): readonly (Float32Array | Int16Array)[] {
-    return [this.fast, this.slow, this.expected, this.errorScale, this.recent, this.ring];
+    return [this.fast, this.slow, this.recent, this.ring];
   }
 
   scalars(): number[] {
@@ -204,5 +228,7 @@ export class SeriesMemory {
 
   restoreScalars([count, scale, high, low, magnitude]: readonly number[]): void {
     Object.assign(this, { count, scale, high, low, magnitude });
+    this.oldest = Math.max(0, count - this.heldSteps);
+    this.revision++;
   }
 }

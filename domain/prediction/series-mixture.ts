@@ -1,24 +1,47 @@
 /**
- * One forecast horizon of a series: the losses of its experts, its two regressions, the mixture that is issued and
- * the errors that this mixture made. A forecaster holds one per knot of its horizon grid.
+ * One forecast horizon of a series: the losses of its experts, what its experts have learned, the mixture that is
+ * issued and the errors that this mixture made. A forecaster holds one per knot of its horizon grid.
  */
 import { ErrorHistogram } from './interval-histogram.js';
-import { EXPERT_COUNT, FEATURE_PRIOR, readExperts, REGRESSION_EXPERT, SMALL_FEATURE_PRIOR } from './series-experts.js';
-import { slot, type SeriesMemory } from './series-memory.js';
+import {
+  ANCHOR_COUNT,
+  EXPERT_COUNT,
+  FEATURE_PRIOR,
+  FIRST_ANCHOR,
+  REGRESSION_EXPERT,
+  SeriesView,
+  SMALL_FEATURE_PRIOR,
+} from './series-experts.js';
+import type { SeriesMemory } from './series-memory.js';
 import { RecursiveRegression } from './series-regression.js';
 
-/** Losses are means over about this many steps: recent accuracy decides. */
-const LOSS_STEPS = 100;
-/** Regression errors beyond this multiple of the mean loss are clipped (Huber): most errors then count by their sign, so
- * that coefficients follow the median, whose absolute error is what experts are scored by. */
+/** Losses are means over about so many steps: half of the weights follow the steady ones, half the recent ones, so that
+ * a change of regime moves the mixture at once and noise does not move all of it. */
+const LOSS_STEPS = 300;
+const LOSS_STEPS_RECENT = 20;
+/** Share of the weight that is cut off on either side: the mean of the middle half (the midmean) does not follow a few
+ * experts that a change of level has left behind, as a mean would. */
+const TRIMMED = 0.25;
+/** Errors beyond this multiple of the mean loss are clipped (Huber) before coefficients learn from them: most errors then
+ * count by their sign, so that coefficients follow the median, whose absolute error is what experts are scored by. */
 const CLIP_LOSSES = 0.5;
-/** A regression may leave the seen range by this share of it. */
+/** A learned forecast may leave the seen range by this share of it. */
 const RANGE_MARGIN = 0.1;
 /** Forgetting of the regression and of the small one: they remember about 100 and 200 steps. */
 const FORGETTING = 0.99;
 const FORGETTING_SMALL = 0.995;
-/** Weight of an error against the next younger one: intervals follow about the last 200 steps. */
-const ERROR_FADE = 0.995;
+/** The shares that anchors keep of a deviation remember about 50 steps, from 1 (a random walk), with a ridge of one
+ * squared unit of z, and stay near [0, 1]: a deviation fades, it does not grow. */
+const ANCHOR_FORGETTING = 0.98;
+const ANCHOR_RIDGE = 1;
+const SHARE_MIN = -0.2;
+const SHARE_MAX = 1.2;
+/** Weight of an error against the next younger one: intervals follow about the last 500 steps. */
+const ERROR_FADE = 0.998;
+/** A far horizon learns from every n-th origin, n its steps over this: neighbours have nearly the same error. */
+const STEPS_PER_STRIDE = 12;
+/** Quarters of a scale: finer bins cost state and gain nothing (measured by pinball loss). */
+const ERROR_BINS_PER_UNIT = 4;
 /** Standard deviation of a normal error over its mean size; it grows with the root of the steps of a random walk. */
 const MEAN_TO_SIGMA = Math.sqrt(Math.PI / 2);
 /** What similar series have learned counts as so many own observations. */
@@ -26,61 +49,168 @@ const ADOPTED_STEPS = 20;
 /** Below this, losses are equal: the series is constant. */
 const LOSS_FLOOR = 1e-9;
 
+/** A forecast of z and how far the experts lie above and below it on average: doubt about the regime. */
+export interface Mixed {
+  point: number;
+  above: number;
+  below: number;
+}
+
+// Work space of one forecast at a time.
+const view = new SeriesView();
 const experts = new Float64Array(EXPERT_COUNT);
-const features = new Float64Array(FEATURE_PRIOR.length);
-const smallFeatures = new Float64Array(SMALL_FEATURE_PRIOR.length);
+const otherExperts = new Float64Array(EXPERT_COUNT);
+const weights = new Float64Array(EXPERT_COUNT);
+const order = new Uint8Array(EXPERT_COUNT).map((_, index) => index);
+const mixed: Mixed = { point: 0, above: 0, below: 0 };
+
+/** Sorts `order` by expert, equal ones by index, so that the result does not depend on the order before. */
+function sortExperts(): void {
+  for (let i = 1; i < EXPERT_COUNT; i++) {
+    const index = order[i];
+    const expert = experts[index];
+    let j = i - 1;
+    for (; j >= 0; j--) {
+      const above = experts[order[j]];
+      if (!(above > expert || (above === expert && order[j] > index))) break;
+      order[j + 1] = order[j];
+    }
+    order[j + 1] = index;
+  }
+}
+
+/** The midmean of the experts under the weights of the work space, and their spread about it. */
+function mix(): Mixed {
+  sortExperts();
+  let cumulated = 0;
+  let sum = 0;
+  for (let i = 0; i < EXPERT_COUNT && cumulated < 1 - TRIMMED; i++) {
+    const weight = weights[order[i]];
+    const share = Math.min(cumulated + weight, 1 - TRIMMED) - Math.max(cumulated, TRIMMED);
+    if (share > 0) sum += share * experts[order[i]];
+    cumulated += weight;
+  }
+  const point = sum / (1 - 2 * TRIMMED);
+  let above = 0;
+  let both = 0;
+  for (let i = 0; i < EXPERT_COUNT; i++) {
+    const distance = weights[i] * (experts[i] - point);
+    both += Math.abs(distance);
+    above += Math.max(0, distance);
+  }
+  mixed.point = point;
+  mixed.above = above;
+  mixed.below = both - above;
+  return mixed;
+}
 
 export class HorizonMixture {
   readonly losses = new Float32Array(EXPERT_COUNT);
+  readonly recentLosses = new Float32Array(EXPERT_COUNT);
   readonly weights = new Float32Array(EXPERT_COUNT).fill(1 / EXPERT_COUNT);
+  /** Errors in scales: those above the forecast in `scaleAbove`, those below it in `scaleBelow`. */
   readonly errors: ErrorHistogram;
   /** Targets scored so far. */
   scored = 0;
+  private readonly anchorShares = new Float32Array(ANCHOR_COUNT).fill(1);
+  private readonly anchorSquares = new Float32Array(ANCHOR_COUNT).fill(ANCHOR_RIDGE);
   private readonly regression = new RecursiveRegression(FEATURE_PRIOR, FORGETTING);
   private readonly smallRegression = new RecursiveRegression(SMALL_FEATURE_PRIOR, FORGETTING_SMALL);
-  /** What was issued at the last `steps` origins: each is read once, when its target is known. */
+  /** Origins that are learned from are multiples of this. */
+  private readonly stride: number;
+  /** What was issued at the last `steps` such origins, and its scales: each is read once, when its target is known. */
   private readonly issued: Float32Array;
+  private readonly scaleAbove: Float32Array;
+  private readonly scaleBelow: Float32Array;
 
   /** `steps` is how far ahead this horizon looks, from 1 to ORIGINS_KEPT - 1. */
   constructor(
     private readonly memory: SeriesMemory,
     readonly steps: number,
   ) {
-    this.issued = new Float32Array(steps);
-    this.errors = new ErrorHistogram(ERROR_FADE, MEAN_TO_SIGMA * Math.sqrt(steps));
+    this.stride = Math.max(1, Math.floor(steps / STEPS_PER_STRIDE));
+    const pending = Math.ceil(steps / this.stride);
+    this.issued = new Float32Array(pending);
+    this.scaleAbove = new Float32Array(pending);
+    this.scaleBelow = new Float32Array(pending);
+    this.errors = new ErrorHistogram(ERROR_FADE, MEAN_TO_SIGMA * Math.sqrt(steps), ERROR_BINS_PER_UNIT);
   }
 
-  /** The mixture of what readExperts left in the work arrays; `level` is its result. */
-  private combine(level: number): number {
-    const { memory, weights } = this;
-    const full = level + this.regression.predict(features);
-    const small = level + this.smallRegression.predict(smallFeatures);
-    experts[REGRESSION_EXPERT] = memory.clamp(full, RANGE_MARGIN);
-    experts[REGRESSION_EXPERT + 1] = memory.clamp(small, RANGE_MARGIN);
-    let sum = 0;
-    for (let i = 0; i < EXPERT_COUNT; i++) sum += weights[i] * experts[i];
-    return sum;
+  /** Fills `answers` with what each expert says of the target in view. */
+  private ask(answers: Float64Array): void {
+    const { memory, anchorShares } = this;
+    const { level, anchors, deviations } = view;
+    answers[0] = view.last;
+    answers[1] = view.fast;
+    for (let i = 0; i < ANCHOR_COUNT; i++) answers[FIRST_ANCHOR + i] = anchors[i] + anchorShares[i] * deviations[i];
+    answers[REGRESSION_EXPERT] = level + this.regression.predict(view.features);
+    answers[REGRESSION_EXPERT + 1] = level + this.smallRegression.predict(view.smallFeatures);
+    const margin = RANGE_MARGIN * (memory.high - memory.low);
+    const low = memory.low - margin;
+    const high = memory.high + margin;
+    for (let i = FIRST_ANCHOR; i < EXPERT_COUNT; i++) {
+      if (answers[i] < low) answers[i] = low;
+      else if (answers[i] > high) answers[i] = high;
+    }
   }
 
-  /** Forecast of z at `target` from `origin`: this mixture's, drawn to that of `other` by `share` in [0, 1]. */
-  point(origin: number, target: number, other: HorizonMixture, share: number): number {
-    const level = readExperts(this.memory, origin, target, experts, features, smallFeatures);
-    const own = this.combine(level);
-    return share === 0 ? own : own + share * (other.combine(level) - own);
+  /**
+   * Forecast of z at `target` from `origin`: this mixture's experts and weights, drawn to those of `other` by `share`
+   * in [0, 1]. The result is overwritten by the next call.
+   */
+  forecast(origin: number, target: number, other: HorizonMixture, share: number): Mixed {
+    view.see(this.memory, origin, target);
+    this.ask(experts);
+    const own = this.weights;
+    if (share === 0) {
+      for (let i = 0; i < EXPERT_COUNT; i++) weights[i] = own[i];
+      return mix();
+    }
+    other.ask(otherExperts);
+    const others = other.weights;
+    for (let i = 0; i < EXPERT_COUNT; i++) {
+      experts[i] += share * (otherExperts[i] - experts[i]);
+      weights[i] = own[i] + share * (others[i] - own[i]);
+    }
+    return mix();
   }
 
   /** Scores the forecasts of step `target` with its value `z`, then learns from it. `target` is not yet appended. */
   learn(target: number, z: number): void {
     const origin = target - this.steps;
-    if (origin < 1) return;
-    this.combine(readExperts(this.memory, origin, target, experts, features, smallFeatures));
-    const share = 1 / Math.min(++this.scored, LOSS_STEPS);
-    for (let i = 0; i < EXPERT_COUNT; i++) this.losses[i] += share * (Math.abs(z - experts[i]) - this.losses[i]);
+    if (origin < 1 || origin % this.stride !== 0) return;
+    view.see(this.memory, origin, target);
+    this.ask(experts);
+    this.score(z);
+    this.countError(origin, z);
+    for (let i = 0; i < ANCHOR_COUNT; i++) {
+      const deviation = view.deviations[i];
+      const kept = ANCHOR_FORGETTING * this.anchorSquares[i] + (1 - ANCHOR_FORGETTING) * ANCHOR_RIDGE;
+      this.anchorSquares[i] = kept + deviation * deviation;
+      const gain = deviation / this.anchorSquares[i];
+      const share = this.anchorShares[i] + gain * this.clippedError(z, FIRST_ANCHOR + i);
+      this.anchorShares[i] = Math.max(SHARE_MIN, Math.min(SHARE_MAX, share));
+    }
+    this.regression.learn(view.features, this.clippedError(z, REGRESSION_EXPERT));
+    this.smallRegression.learn(view.smallFeatures, this.clippedError(z, REGRESSION_EXPERT + 1));
+  }
+
+  private score(z: number): void {
+    this.scored++;
+    const share = 1 / Math.min(this.scored, LOSS_STEPS);
+    const recentShare = 1 / Math.min(this.scored, LOSS_STEPS_RECENT);
+    for (let i = 0; i < EXPERT_COUNT; i++) {
+      const loss = Math.abs(z - experts[i]);
+      this.losses[i] += share * (loss - this.losses[i]);
+      this.recentLosses[i] += recentShare * (loss - this.recentLosses[i]);
+    }
     this.reweigh();
-    const scale = this.memory.errorScale[slot(origin)];
-    if (scale > 0) this.errors.count((z - this.issuedAt(origin)) / scale);
-    this.regression.learn(features, this.clippedError(z, REGRESSION_EXPERT));
-    this.smallRegression.learn(smallFeatures, this.clippedError(z, REGRESSION_EXPERT + 1));
+  }
+
+  private countError(origin: number, z: number): void {
+    const error = z - this.issuedAt(origin);
+    const scale = (error > 0 ? this.scaleAbove : this.scaleBelow)[this.pending(origin)];
+    if (scale > 0) this.errors.count(error / scale);
   }
 
   private clippedError(z: number, expert: number): number {
@@ -88,32 +218,56 @@ export class HorizonMixture {
     return Math.max(-limit, Math.min(limit, z - experts[expert]));
   }
 
-  /**
-   * Weights follow from the losses, equal before any: the loss relative to the best to the power of -8. Polynomial
-   * weights (Cesa-Bianchi & Lugosi, Prediction, Learning, and Games, section 2.1) keep near-equals together; twice the
-   * best loss weighs next to nothing.
-   */
+  /** Weights follow from the losses, equal before any. */
   reweigh(): void {
+    this.weights.fill(0);
+    this.addHalfWeights(this.losses);
+    this.addHalfWeights(this.recentLosses);
+  }
+
+  /**
+   * The loss relative to the best to the power of -6. Polynomial weights (Cesa-Bianchi & Lugosi, Prediction, Learning,
+   * and Games, section 2.1) keep near-equals together; twice the best loss weighs next to nothing.
+   */
+  private addHalfWeights(losses: Float32Array): void {
     let best = Infinity;
-    for (let i = 0; i < EXPERT_COUNT; i++) best = Math.min(best, this.losses[i]);
+    for (let i = 0; i < EXPERT_COUNT; i++) best = Math.min(best, losses[i]);
     let total = 0;
     for (let i = 0; i < EXPERT_COUNT; i++) {
-      const square = ((best + LOSS_FLOOR) / (this.losses[i] + LOSS_FLOOR)) ** 2;
-      const fourth = square * square;
-      this.weights[i] = fourth * fourth;
-      total += this.weights[i];
+      const square = ((best + LOSS_FLOOR) / (losses[i] + LOSS_FLOOR)) ** 2;
+      weights[i] = square * square * square;
+      total += weights[i];
     }
-    for (let i = 0; i < EXPERT_COUNT; i++) this.weights[i] /= total;
+    for (let i = 0; i < EXPERT_COUNT; i++) this.weights[i] += (0.5 * weights[i]) / total;
   }
 
-  /** Records the forecast that `origin` (the newest step) issues for this horizon. */
-  issue(origin: number): void {
-    this.issued[origin % this.steps] = this.point(origin, origin + this.steps, this, 0);
+  /** Records the forecast that `origin` (the newest step) issues for this horizon; `errorScale` is the usual error now. */
+  issue(origin: number, errorScale: number): void {
+    if (origin % this.stride !== 0) return;
+    const at = this.pending(origin);
+    const { point, above, below } = this.forecast(origin, origin + this.steps, this, 0);
+    this.issued[at] = point;
+    this.scaleAbove[at] = errorScale + above;
+    this.scaleBelow[at] = errorScale + below;
   }
 
-  /** What was issued at `origin`, one of the last `steps`. */
+  /** Forecast of the horizon itself from the newest step `origin`: what was issued, where that was. */
+  newest(origin: number, errorScale: number): Mixed {
+    if (origin % this.stride !== 0) return this.forecast(origin, origin + this.steps, this, 0);
+    const at = this.pending(origin);
+    mixed.point = this.issued[at];
+    mixed.above = this.scaleAbove[at] - errorScale;
+    mixed.below = this.scaleBelow[at] - errorScale;
+    return mixed;
+  }
+
+  /** What was issued at `origin`, a multiple of the stride among the last `steps`. */
   issuedAt(origin: number): number {
-    return this.issued[origin % this.steps];
+    return this.issued[this.pending(origin)];
+  }
+
+  private pending(origin: number): number {
+    return (origin / this.stride) % this.issued.length;
   }
 
   /**
@@ -126,6 +280,8 @@ export class HorizonMixture {
       for (let i = 0; i < own.length; i++) own[i] = others.reduce((sum, other) => sum + other[i] / others.length, 0);
     };
     average(this.losses, (mixture) => mixture.losses);
+    average(this.recentLosses, (mixture) => mixture.losses);
+    average(this.anchorShares, (mixture) => mixture.anchorShares);
     average(this.regression.coefficients, (mixture) => mixture.regression.coefficients);
     average(this.smallRegression.coefficients, (mixture) => mixture.smallRegression.coefficients);
     this.errors.adopt(
@@ -138,16 +294,21 @@ export class HorizonMixture {
 
   /** Follows a change of the memory's scale. */
   carry(over: (z: number) => number): void {
-    for (let i = 0; i < this.steps; i++) this.issued[i] = over(this.issued[i]);
+    for (let i = 0; i < this.issued.length; i++) this.issued[i] = over(this.issued[i]);
   }
 
   arrays(): readonly Float32Array[] {
     return [
       this.losses,
+      this.recentLosses,
+      this.anchorShares,
+      this.anchorSquares,
       ...this.errors.arrays(),
       ...this.regression.arrays(),
       ...this.smallRegression.arrays(),
       this.issued,
+      this.scaleAbove,
+      this.scaleBelow,
     ];
   }
 }
