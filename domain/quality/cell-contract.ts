@@ -125,7 +125,7 @@ export function valueChecker(
 }
 
 /** From this share of the rows on, a column's only spelling of a missing value is its custom, not a slip. */
-const CUSTOM_SHARE = 0.01;
+export const CUSTOM_SHARE = 0.01;
 
 /** The one word or mark that a column uses for missing values, if it uses one and leaves no cell blank. */
 function customaryNull(values: readonly string[], counts: ArrayLike<number>): string | undefined {
@@ -285,6 +285,13 @@ function rangeChecker(rule: ColumnRule, type: ColumnRule['type']): (text: string
     if (!(value < low) && !(value > high)) return undefined;
     return { kind: 'range', evidence: `outside [${String(rule.min ?? '-inf')}, ${String(rule.max ?? 'inf')}]` };
   };
+}
+
+/** Reads a date as days since 1970, in the declared format or any well-known one; NaN where none fits. */
+export function momentReader(format: string | undefined): (text: string) => number {
+  const own = format === undefined ? [] : [compileFormat(format)];
+  const formats = [...own, ...KNOWN_DATES, ...KNOWN_DATETIMES];
+  return (text) => momentRank(text, formats) / 86_400_000;
 }
 
 /** Milliseconds of a moment read in the first format that fits; absent parts as on 1 January 1970, 00:00. */

@@ -7,11 +7,14 @@
  *      `12/01/2011 7:10 a.m.` votes as `7:10 a.m.` and `San Francisco CA` as `San Francisco`;
  *   3. step 2 again after its own certain repairs, so that a wrong cell no longer speaks against its neighbours.
  */
-import { valueChecker } from './cell-contract.js';
+import { CUSTOM_SHARE, momentReader, valueChecker } from './cell-contract.js';
+import { impliedType } from './column-summary.js';
 import { isBlank, isMissingSpelling, encodeColumn, type CellColumn, type CellTable } from './cell-table.js';
 import type { ColumnRule, QualityContract } from './contract.js';
 import { mineDependencies, type Dependency } from './dependency.js';
 import { dependencySignals, type DependencyVerdict } from './detector/dependency-votes.js';
+import { exchangedSignals } from './detector/exchanged.js';
+import { extremeSignals } from './detector/extreme.js';
 import { misplacedSignals } from './detector/misplaced.js';
 import { shapeSignals } from './detector/shape.js';
 import type { Signal, SignalKind } from './detector/signal.js';
@@ -51,7 +54,7 @@ export function collectSignals(table: CellTable, contract: QualityContract): Cel
   }));
   const declared = contractSignals(table, contract);
   const afterContract = applySuggestions(table, declared);
-  const misplaced = misplacedSignals(afterContract);
+  const misplaced = [...misplacedSignals(afterContract), ...exchangedSignals(afterContract)];
   const mended = applySuggestions(afterContract, misplaced);
 
   const first = dependencySignals(mended, mineDependencies(mended, told));
@@ -69,15 +72,26 @@ export function collectSignals(table: CellTable, contract: QualityContract): Cel
 function lookSignals(table: CellTable, contract: QualityContract, votes: DependencyVerdict): Signal[] {
   const signals = table.columns.flatMap((column, index) => {
     const rule = ruleOf(contract, column);
+    const implied = impliedType(column);
+    const type = rule?.type ?? implied?.type;
+    const isMoment = type === 'date' || type === 'datetime';
+    const isTyped = type !== undefined && type !== 'string';
+    const extremes = extremeSignals(column, index, isMoment ? momentReader(rule?.format) : undefined);
     if (restrictsLook(rule)) {
       const isNumber = rule.type === 'integer' || rule.type === 'number';
-      return [...(isNumber ? variantSignals(column, index) : []), ...nullSpellingSignals(column, index)];
+      return [
+        ...(isNumber ? variantSignals(column, index) : []),
+        ...nullSpellingSignals(column, index, isTyped),
+        ...extremes,
+      ];
     }
     return [
       ...variantSignals(column, index),
       ...typoSignals(column, index),
       ...shapeSignals(column, index),
-      ...nullSpellingSignals(column, index),
+      ...nullSpellingSignals(column, index, isTyped),
+      ...impliedSignals(column, index, implied),
+      ...extremes,
     ];
   });
   return signals.filter(({ row, column }) => !votes.isConfirmed(row, column));
@@ -92,6 +106,25 @@ function restrictsLook(rule: ColumnRule | undefined): rule is ColumnRule {
 
 function ruleOf(contract: QualityContract, column: CellColumn): ColumnRule | undefined {
   return Object.hasOwn(contract.columns, column.name) ? contract.columns[column.name] : undefined;
+}
+
+/** How sure a breach of a type is that only the column's other values show; surer where it can be read as one of them. */
+const IMPLIED_SCORE = 0.75;
+const READABLE_SCORE = 0.8;
+
+/** Breaches of the type that nearly all values of an undeclared column have. */
+function impliedSignals(column: CellColumn, index: number, implied: ReturnType<typeof impliedType>): Signal[] {
+  if (implied === undefined) return [];
+  const check = valueChecker({ type: implied.type }, column.values, column.counts);
+  const faults = column.values.map((value) => (isMissingSpelling(value) ? undefined : check(value)));
+  const signals: Signal[] = [];
+  column.codes.forEach((code, row) => {
+    const fault = faults[code];
+    if (fault === undefined || (!implied.isSure && fault.suggested === undefined)) return;
+    const score = fault.suggested === undefined ? IMPLIED_SCORE : READABLE_SCORE;
+    signals.push({ row, column: index, score, ...fault });
+  });
+  return signals;
 }
 
 function contractSignals(table: CellTable, contract: QualityContract): Signal[] {
@@ -129,23 +162,33 @@ function applySuggestions(table: CellTable, signals: readonly Signal[]): CellTab
   return { rows: table.rows, columns };
 }
 
+/** So many rows that spell a missing value in one way are no slips, however large the table. */
+const CUSTOM_ROWS = 20;
+
 /**
- * A column that leaves cells blank and also spells missing values out has two spellings of one thing: the rarer is
- * inconsistent. A single spelling is the column's custom, whatever it is.
+ * Missing values in another spelling than the column's own. Blank, and a spelling that many rows use, is the column's
+ * custom; the rarer spellings are inconsistent. In a column without a custom every spelled-out null is a slip, if there
+ * are several spellings or the other values are numbers or dates.
  */
-function nullSpellingSignals(column: CellColumn, index: number): Signal[] {
+function nullSpellingSignals(column: CellColumn, index: number, isTyped: boolean): Signal[] {
   const spellings = column.values
     .map((value, code) => ({ value, code, rows: column.counts[code] }))
-    .filter(({ value }) => isBlank(value) || isMissingSpelling(value))
+    .filter(({ value, rows }) => rows > 0 && (isBlank(value) || isMissingSpelling(value)))
     .sort((a, b) => b.rows - a.rows || a.code - b.code);
-  const rarer = new Set(spellings.slice(1).map(({ code }) => code));
-  if (rarer.size === 0) return [];
-  const usual = spellings[0].value;
+  if (spellings.length === 0) return [];
+  const [usual] = spellings;
+  const isCustom = usual.rows >= Math.min(CUSTOM_SHARE * column.codes.length, CUSTOM_ROWS);
+  const hasCustom = spellings.some(({ value }) => isBlank(value)) || isCustom;
+  if (!hasCustom && spellings.length === 1 && !isTyped) return [];
+  const slips = new Set((hasCustom ? spellings.slice(1) : spellings).map(({ code }) => code));
+  const evidence = hasCustom
+    ? `missing values are usually written "${usual.value}" here`
+    : 'spells a missing value where others have one';
+  const suggestion = hasCustom ? { suggested: usual.value } : {};
   const signals: Signal[] = [];
   column.codes.forEach((code, row) => {
-    if (!rarer.has(code) || isBlank(column.values[code])) return;
-    const evidence = `missing values are usually written "${usual}" here`;
-    signals.push({ row, column: index, kind: 'implicit-missing', score: 0.6, evidence, suggested: usual });
+    if (!slips.has(code) || isBlank(column.values[code])) return;
+    signals.push({ row, column: index, kind: 'implicit-missing', score: 0.6, evidence, ...suggestion });
   });
   return signals;
 }

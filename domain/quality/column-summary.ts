@@ -28,6 +28,8 @@ export interface ColumnSummary {
 
 /** The share of present rows that must fit a type: the rest are the errors that profiling is to find. */
 const TYPE_SHARE = 0.95;
+/** From this share on, what does not fit but can be read as if it did is doubtful. */
+const LEANING_SHARE = 0.9;
 /** How many of the most frequent values and shapes a summary lists. */
 const LISTED = 5;
 
@@ -43,20 +45,19 @@ export const TYPE_TESTS: readonly (readonly [ColumnType, RegExp])[] = [
 
 /** Summarises one column. An empty column has completeness 1 (nothing is missing), no range, type `string`. */
 export function summarizeColumn(column: CellColumn): ColumnSummary {
-  const present: { value: string; rows: number }[] = [];
+  const present = presentValues(column);
   let blank = 0;
   let implicitMissing = 0;
   column.values.forEach((value, code) => {
     const rows = column.counts[code];
     if (isBlank(value)) blank += rows;
     else if (isMissingSpelling(value)) implicitMissing += rows;
-    else if (rows > 0) present.push({ value, rows });
   });
   const presentRows = column.codes.length - blank - implicitMissing;
-  const fitting = (pattern: RegExp): number =>
-    present.reduce((sum, { value, rows }) => sum + (pattern.test(value.trim()) ? rows : 0), 0);
   const inferredType =
-    TYPE_TESTS.find(([, pattern]) => presentRows > 0 && fitting(pattern) >= TYPE_SHARE * presentRows)?.[0] ?? 'string';
+    TYPE_TESTS.find(
+      ([, pattern]) => presentRows > 0 && fittingRows(present, pattern) >= TYPE_SHARE * presentRows,
+    )?.[0] ?? 'string';
   const lengths = present.map(({ value }) => value.length);
   return {
     name: column.name,
@@ -73,6 +74,37 @@ export function summarizeColumn(column: CellColumn): ColumnSummary {
     topValues: mostRows(present.map(({ value, rows }) => [value, rows])).map(([value, rows]) => ({ value, rows })),
     shapes: mostRows(countShapes(present)).map(([shape, rows]) => ({ shape, rows })),
   };
+}
+
+/**
+ * The type that an undeclared column's values imply, and whether it is beyond doubt: at least 95 % of the present rows
+ * fit, rather than 90 %. Whole numbers imply numbers; `undefined` for text.
+ */
+export function impliedType(column: CellColumn): { readonly type: ColumnType; readonly isSure: boolean } | undefined {
+  const present = presentValues(column);
+  const rows = present.reduce((sum, entry) => sum + entry.rows, 0);
+  for (const [type, pattern] of TYPE_TESTS) {
+    if (type === 'integer' || type === 'boolean') continue;
+    const fitting = fittingRows(present, pattern);
+    if (rows > 0 && fitting >= LEANING_SHARE * rows) return { type, isSure: fitting >= TYPE_SHARE * rows };
+  }
+  return undefined;
+}
+
+interface ValueRows {
+  readonly value: string;
+  readonly rows: number;
+}
+
+function presentValues(column: CellColumn): ValueRows[] {
+  return column.values.flatMap((value, code) => {
+    const rows = column.counts[code];
+    return rows === 0 || isBlank(value) || isMissingSpelling(value) ? [] : [{ value, rows }];
+  });
+}
+
+function fittingRows(present: readonly ValueRows[], pattern: RegExp): number {
+  return present.reduce((sum, { value, rows }) => sum + (pattern.test(value.trim()) ? rows : 0), 0);
 }
 
 function countShapes(present: readonly { value: string; rows: number }[]): [string, number][] {

@@ -130,6 +130,10 @@ export class Ballot {
 
 /** A group speaks clearly when its first value has more than this many times the votes of its second. */
 export const CLEAR_LEAD = 2;
+/** A rule that is broken in the same way by this many rows of one group is no rule there. */
+export const CUSTOM_VOTES = 10;
+/** Where a group of this share of the table has a second value of its own, its first is a tendency (dry days are sunny). */
+const LARGE_GROUP = 0.1;
 
 /** Measures one dependency. `undefined` if no row has an answer. */
 export function measureDependency(
@@ -156,7 +160,8 @@ export function measureDependency(
     else if (top - 1 === rival) agreed += top / 2;
     // A group of two that disagrees has no majority whatever the truth, so only larger ones are judged.
     if (ballot.voters < 3) continue;
-    const isClear = top > CLEAR_LEAD * rival;
+    const isSplit = rival >= CUSTOM_VOTES && ballot.voters >= LARGE_GROUP * table.rows;
+    const isClear = top > CLEAR_LEAD * rival && !isSplit;
     judged = {
       rows: judged.rows + ballot.voters,
       groups: judged.groups + 1,
@@ -235,7 +240,59 @@ export function mineDependencies(
     }
   }
   const pairs = found.filter(({ declared: told }) => !told).flatMap((single) => refineByPair(table, single) ?? []);
-  return [...found, ...pairs].sort(compareDependencies);
+  const decided = new Set([...found, ...pairs].map(({ to }) => to));
+  return [...found, ...pairs, ...minePairs(table, decided)].sort(compareDependencies);
+}
+
+/** Rows, and cell visits, that the search for pairs may take; about two seconds. */
+const PAIR_ROWS = 5000;
+const PAIR_VISITS = 5e7;
+/** Of so many pairs some fit by chance or tendency: a rule of two columns must hold on this share of the rows. */
+const PAIR_CONFIDENCE = 0.95;
+/** A column can be half of a pair only if its values repeat this often on average. */
+const REPEATS_IN_PAIR = 4;
+
+/**
+ * Pairs of columns that decide a third which no single column does (state and marital status decide an exemption).
+ * Searched on rows spread over the table, measured on all.
+ */
+function minePairs(table: CellTable, decided: ReadonlySet<number>): Dependency[] {
+  const open = table.columns.map((_, index) => index).filter((index) => !decided.has(index));
+  const halves = table.columns
+    .map(({ values }, index) => ({ index, distinct: values.length }))
+    .filter(({ distinct }) => distinct > 1 && distinct * REPEATS_IN_PAIR <= table.rows);
+  const pairs = halves.flatMap((a, at) => halves.slice(at + 1).map((b) => [a.index, b.index]));
+  const affordable = Math.floor(PAIR_VISITS / Math.max(1, pairs.length * (open.length + 2)));
+  const sample = sampleRows(table, Math.min(PAIR_ROWS, affordable));
+  const best = new Map<number, { from: number[]; confidence: number }>();
+  for (const from of pairs) {
+    const groups = groupRows(sample, from);
+    // Groups of one row have nothing to compare.
+    if ((groups.starts.length - 1) * 2 > sample.rows) continue;
+    for (const to of open) {
+      if (from.includes(to)) continue;
+      const measured = measureDependency(sample, groups, from, to);
+      if (measured === undefined || !isGenuine(measured) || measured.covered * 2 < sample.rows) continue;
+      if (measured.confidence < PAIR_CONFIDENCE) continue;
+      if (measured.confidence > (best.get(to)?.confidence ?? 0))
+        best.set(to, { from, confidence: measured.confidence });
+    }
+  }
+  return [...best].flatMap(([to, { from }]) => {
+    const measured = measureDependency(table, groupRows(table, from), from, to);
+    return measured !== undefined && isGenuine(measured) ? [measured] : [];
+  });
+}
+
+/** Every so many rows of the table, at most `limit`; values keep their codes. */
+function sampleRows(table: CellTable, limit: number): CellTable {
+  if (table.rows <= limit) return table;
+  const step = Math.ceil(table.rows / Math.max(1, limit));
+  const columns = table.columns.map((column) => ({
+    ...column,
+    codes: column.codes.filter((_, row) => row % step === 0),
+  }));
+  return { rows: Math.ceil(table.rows / step), columns };
 }
 
 function isGenuine({ strength, clarity }: Dependency): boolean {

@@ -55,7 +55,7 @@ function affixRewrites(wrong: string, right: string): Rewrite[] {
     const suffix = wrong.slice(cut + right.length);
     rewrites.push({
       name: `drop ${JSON.stringify([prefix, suffix])}`,
-      isStructural: true,
+      isStructural: !cutsNumber(prefix, right, suffix),
       apply: (text) =>
         text.length > prefix.length + suffix.length && text.startsWith(prefix) && text.endsWith(suffix)
           ? text.slice(prefix.length, text.length - suffix.length)
@@ -69,12 +69,17 @@ function affixRewrites(wrong: string, right: string): Rewrite[] {
     // A value that already carries the affix is not to be given a second one.
     rewrites.push({
       name: `add ${JSON.stringify([prefix, suffix])}`,
-      isStructural: true,
+      isStructural: !cutsNumber(prefix, wrong, suffix),
       apply: (text) =>
         text === '' || (text.startsWith(prefix) && text.endsWith(suffix)) ? undefined : prefix + text + suffix,
     });
   }
   return rewrites;
+}
+
+/** Whether the affixes are further digits of one number: they change its size, not the way it is written. */
+function cutsNumber(prefix: string, kept: string, suffix: string): boolean {
+  return /\d\|\d/.test(`${prefix}|${kept}`) || /\d\|\d/.test(`${kept}|${suffix}`);
 }
 
 /** Replaces every occurrence of what differs between the two. */

@@ -7,7 +7,7 @@
  * outvote one, and a cell that one dependency accuses and stronger ones confirm stays clean.
  */
 import type { CellColumn, CellTable } from '../cell-table.js';
-import { Ballot, CLEAR_LEAD, groupRows, type Dependency, type Groups } from '../dependency.js';
+import { Ballot, CLEAR_LEAD, CUSTOM_VOTES, groupRows, type Dependency, type Groups } from '../dependency.js';
 import type { Signal } from './signal.js';
 
 /** Half a vote for what was never seen (Krichevsky and Trofimov 1981). */
@@ -20,8 +20,6 @@ const PRIOR_LOG_ODDS = -1;
 const LEAST_SCORE = 0.1;
 /** A row must differ in all columns that its group decides, and in this many at least, to be a stranger to it. */
 const STRANGER_COLUMNS = 2;
-/** A mined rule that is broken in the same way by this many other rows of one group is no rule there. */
-const CUSTOM_VOTES = 10;
 /** Share of rows in which one column's text contains another's for the one to be a part of the other. */
 const EMBEDDED_SHARE = 0.9;
 

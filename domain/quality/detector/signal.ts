@@ -15,6 +15,7 @@ export type SignalKind =
   | 'variant'
   | 'dependency'
   | 'misplaced'
+  | 'outlier'
   | 'encoding'
   | 'learned'
   | 'labelled';

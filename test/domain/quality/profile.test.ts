@@ -61,6 +61,22 @@ describe('profileTable finds', () => {
       ],
     ],
     ['another letter case', [[31, 2, 'Birch Trading']], [[31, 'name', 'variant', 'birch trading']]],
+    ['a price with its unit', [[50, 4, '1.5 eur']], [[50, 'price', 'unit', '1.5']]],
+    ['a sign that slipped', [[50, 4, '-30.5']], [[50, 'price', 'outlier', undefined]]],
+    ['a decimal point that slipped', [[50, 4, '3050']], [[50, 'price', 'outlier', undefined]]],
+    ['a number that stands for a missing one', [[50, 4, '999']], [[50, 'price', 'implicit-missing', undefined]]],
+    ['a null spelled out among numbers', [[50, 4, 'N/A']], [[50, 'price', 'implicit-missing', undefined]]],
+    [
+      'two cells that changed places',
+      [
+        [20, 2, 'bergen'],
+        [20, 3, 'fir trading'],
+      ],
+      [
+        [20, 'name', 'misplaced', 'fir trading'],
+        [20, 'city', 'misplaced', 'bergen'],
+      ],
+    ],
     ['a price that is no number', [[50, 4, '1x.5']], [[50, 'price', 'unusual-pattern', undefined]]],
   ];
   it.each(cases)('%s', (_name, cells, expected) => {
@@ -74,6 +90,30 @@ describe('profileTable finds', () => {
       [5, 'price', 'unit', '35.5'],
       [6, 'price', 'implicit-missing', ''],
     ]);
+  });
+
+  it('a value that two columns together decide', () => {
+    const [grades, seasons] = [
+      ['a', 'b', 'c', 'd'],
+      ['spring', 'summer', 'autumn', 'winter'],
+    ];
+    const rows = Array.from({ length: 320 }, (_, at) => {
+      const [grade, season] = [at % 4, (at >> 2) % 4];
+      return [grades[grade], seasons[season], String(10 + ((grade * 5 + season * 7) % 6))];
+    });
+    rows[37][2] = '18';
+    expect(reported({ columns: ['grade', 'season', 'price'], rows })).toMatchObject([
+      [37, 'price', 'dependency', '10'],
+    ]);
+  });
+
+  it('no outlier where one value in a thousand is far away by nature', () => {
+    // Exponential and lognormal quantiles: the largest is 7.6 times, and 25 times, the median.
+    const rows = Array.from({ length: 400 }, (_, at) => {
+      const share = (at + 0.5) / 400;
+      return [(-Math.log(1 - share)).toFixed(4), Math.exp(2 * Math.log(share / (1 - share))).toPrecision(4)];
+    });
+    expect(reported({ columns: ['wait', 'income'], rows })).toEqual([]);
   });
 
   it('nothing wrong with a null that the column always spells so', () => {
