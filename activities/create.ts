@@ -8,11 +8,15 @@ import { createOpen } from './open.js';
 import { createPredict } from './predict.js';
 import { createQualityCheck } from './quality-check.js';
 import { createReadBatch } from './read-batch.js';
-import { createContexts } from './stage.js';
+import { createContexts, keptStages } from './stage.js';
 import { createTrigger } from './trigger.js';
 
 export function createActivities(dependencies: ActivityDependencies) {
-  const deps: StageDependencies = { ...dependencies, contextOf: createContexts(dependencies) };
+  const deps: StageDependencies = {
+    ...dependencies,
+    contextOf: createContexts(dependencies),
+    stages: keptStages(dependencies.stages),
+  };
   return withTypedFailures({
     ...createOpen(deps),
     ...createAnalyze(deps),

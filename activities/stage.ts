@@ -5,7 +5,7 @@ import type { Stage } from '../domain/decision/stages.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { digestOf } from './digest.js';
 import type { ActivityDependencies } from './dependencies.js';
-import type { CycleContext, DecisionRef, StageRecord } from './store-ports.js';
+import type { CycleContext, DecisionRef, StageRecord, StageStore } from './store-ports.js';
 
 export async function loadStage(
   deps: Pick<ActivityDependencies, 'stages' | 'now'>,
@@ -76,5 +76,27 @@ export function createContexts(
     kept.set(key, context);
     if (kept.size > CONTEXTS_MAX) kept.delete(kept.keys().next().value!);
     return context;
+  };
+}
+
+/** Decisions whose stages are kept: a record of 10,000 items takes tens of megabytes. */
+const DECISIONS_MAX = 4;
+
+/** A stage that is stored never changes: what one stage has loaded, the later ones need not load again. */
+export function keptStages(stages: StageStore): StageStore {
+  const kept = new Map<string, Map<Stage, StageRecord>>();
+  return {
+    ...stages,
+    async find(ref, stage) {
+      const key = `${ref.tenant}/${ref.pool}/${ref.decisionId}`;
+      const known = kept.get(key)?.get(stage);
+      if (known !== undefined) return known;
+      const record = await stages.find(ref, stage);
+      if (record === null) return null;
+      const records = kept.get(key) ?? new Map<Stage, StageRecord>();
+      kept.set(key, records.set(stage, record));
+      if (kept.size > DECISIONS_MAX) kept.delete(kept.keys().next().value!);
+      return record;
+    },
   };
 }

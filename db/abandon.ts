@@ -2,7 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { BudgetCharge, ClosedDecision, DecisionRef } from '../activities/store-ports.js';
 import type { ResourceLimit } from '../domain/decision/batch-inputs.js';
-import { chunked, type Queryable } from './client.js';
+import { insertRows, type Queryable } from './client.js';
 import { cancelRequested, lockClaimed, OUTBOX_CHANNEL } from './close-store.js';
 import { batches, cycles, decisions, decisionStages, outbox, pools } from './schema.js';
 import { charge } from './stage-store.js';
@@ -161,7 +161,7 @@ async function announce(
     message('decision', decisionId, { outcome, summary: reason }),
     ...[...cancelled].map((requestId) => message('response', requestId, { requestId, state: 'cancelled' })),
   ];
-  for (const chunk of chunked(messages)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  await insertRows(tx, outbox, messages);
   await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
 }
 

@@ -1,6 +1,8 @@
 /** The connection: postgres.js under Drizzle, column names in snake case, migrations applied under a lock. */
 import { fileURLToPath } from 'node:url';
-import { sql } from 'drizzle-orm';
+import { getTableColumns, sql } from 'drizzle-orm';
+import { toSnakeCase } from 'drizzle-orm/casing';
+import type { PgTable } from 'drizzle-orm/pg-core';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
@@ -29,10 +31,36 @@ export function openDatabase(url: string, options: { readonly connectionsMax?: n
     connection: { application_name: 'balance' },
   });
   return {
-    db: drizzle(connections, { schema, casing: 'snake_case' }),
+    db: drizzle(preparing(connections), { schema, casing: 'snake_case' }),
     sql: connections,
     close: () => connections.end({ timeout: 5 }),
   };
+}
+
+/** Statements with more parameters are bulk inserts: each number of rows is another text, not worth keeping. */
+const PREPARED_PARAMETERS_MAX = 64;
+
+/**
+ * The same client, whose statements are prepared once for each connection. Drizzle asks for unnamed ones: those take a
+ * second round trip each, for the types of their parameters, are planned anew every time, and cannot be pipelined.
+ */
+function preparing<T extends postgres.Sql | postgres.TransactionSql>(client: T): T {
+  return new Proxy(client, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === 'unsafe') {
+        return (text: string, values: postgres.ParameterOrJSON<never>[] = [], options?: postgres.UnsafeQueryOptions) =>
+          target.unsafe(text, values, { ...options, prepare: values.length <= PREPARED_PARAMETERS_MAX });
+      }
+      if (name === 'begin' || name === 'savepoint') {
+        return (work: (inner: postgres.TransactionSql) => unknown) =>
+          (value as (work: (inner: postgres.TransactionSql) => unknown) => unknown).call(target, (inner) =>
+            work(preparing(inner)),
+          );
+      }
+      return value;
+    },
+  });
 }
 
 /** Brings the schema up to date. Safe when several processes start together. */
@@ -61,6 +89,40 @@ export async function migrateDatabase(url: string): Promise<void> {
  * and may loop over all pairs of 10,000 requests.
  */
 export const HASH_JOINS = sql`set local enable_nestloop = off`;
+
+/** Rows in one statement: bounds its parameter, at one to two kilobytes a row. */
+const ROWS_AT_ONCE = 2_000;
+
+/**
+ * Inserts rows, all of the same columns, that are not there yet. They travel as one JSON parameter: a short statement,
+ * the same for any number of rows.
+ */
+export async function insertRows<T extends PgTable>(
+  tx: Queryable,
+  table: T,
+  rows: readonly T['$inferInsert'][],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const columns = getTableColumns(table);
+  const keys = Object.keys(rows[0]).filter((key) => Object.hasOwn(columns, key));
+  const name = (key: string) => sql.identifier(toSnakeCase(key));
+  const names = sql.join(keys.map(name), sql`, `);
+  // The row's keys name the record's fields; the order of both lists is the same.
+  const fields = sql.join(
+    keys.map((key) => sql`${sql.identifier(key)} ${sql.raw(columns[key].getSQLType())}`),
+    sql`, `,
+  );
+  const values = sql.join(
+    keys.map((key) => sql.identifier(key)),
+    sql`, `,
+  );
+  for (let start = 0; start < rows.length; start += ROWS_AT_ONCE) {
+    const json = JSON.stringify(rows.slice(start, start + ROWS_AT_ONCE));
+    await tx.execute(sql`
+      insert into ${table} (${names}) select ${values} from jsonb_to_recordset(${json}::jsonb) as r(${fields})
+      on conflict do nothing`);
+  }
+}
 
 /** Splits rows, all of the same columns, so that one statement stays below PostgreSQL's 65,535 parameters. */
 export function chunked<T extends object>(rows: readonly T[]): T[][] {

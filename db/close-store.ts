@@ -1,7 +1,7 @@
 /** The one transaction that ends a decision: what was decided, what was delivered, who is told. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
-import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
+import { HASH_JOINS, insertRows, type Database, type Queryable } from './client.js';
 import { DEMAND } from './history-store.js';
 import { cycles, decisions, deliveries, outbox } from './schema.js';
 import { learnRequests } from './recurrence-store.js';
@@ -31,39 +31,50 @@ export function createCloseStore(db: Database): CloseStore {
 }
 
 async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: number): Promise<ClosedDecision> {
-  const { tenant, pool, decisionId } = ref;
-  await tx.execute(HASH_JOINS);
-  const [decision] = await tx.select().from(decisions).where(decisionOf(ref)).for('update');
+  const { decisionId } = ref;
+  // Statements that do not wait for one another's answers travel together, here and below: a round trip each would
+  // take longer than they do.
+  const [[decision]] = await Promise.all([
+    tx.select().from(decisions).where(decisionOf(ref)).for('update'),
+    tx.execute(HASH_JOINS),
+  ]);
   if (decision === undefined) throw new Error(`decision ${decisionId} was never opened`);
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
   const now = new Date(nowMs);
-  await insertStage(tx, ref, closing.record);
-
   await lockClaimed(tx, ref);
   // A request cancelled while its cycle ran is cancelled: its rows were read, nobody gets them.
-  const cancelled = await cancelRequested(tx, ref, now);
+  const [cancelled] = await Promise.all([cancelRequested(tx, ref, now), insertStage(tx, ref, closing.record)]);
   const delivered = closing.deliveries.filter(({ requestId }) => !cancelled.has(requestId));
-  await insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now);
   const ended = closing.ended.filter(({ requestId }) => !cancelled.has(requestId));
-  const undecided = await endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, now);
-  await insertResponses(tx, ref, { ...closing, ended: [...ended, ...undecided] }, delivered, cancelled, now);
+  const [undecided] = await Promise.all([
+    endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, now),
+    insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now),
+    insertCacheEntries(tx, ref, closing.cache, now),
+    closing.learned === undefined ? null : learnRequests(tx, ref, closing.learned, now),
+    charge(tx, ref, closing.settle, nowMs),
+    keepNeeds(tx, ref, closing.needs, now),
+    addMetrics(tx, ref, closing, now),
+  ]);
+  await Promise.all([
+    insertResponses(tx, ref, { ...closing, ended: [...ended, ...undecided] }, delivered, cancelled, now),
+    endDecision(tx, ref, closing, now),
+    tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`),
+  ]);
+  return { outcome: closing.outcome, summary: closing.summary };
+}
 
-  await insertCacheEntries(tx, ref, closing.cache, now);
-  if (closing.learned !== undefined) await learnRequests(tx, ref, closing.learned, now);
-  await charge(tx, ref, closing.settle, nowMs);
-  await keepNeeds(tx, ref, closing.needs, now);
-  await addMetrics(tx, ref, closing, now);
+async function endDecision(tx: Queryable, ref: DecisionRef, closing: Closing, closedAt: Date): Promise<void> {
   const { outcome, risk, summary, reasons, impact, digest } = closing;
-  await tx
-    .update(decisions)
-    .set({ state: 'closed', outcome, risk, summary, reasons, impact, digest, closedAt: now })
-    .where(decisionOf(ref));
-  await tx
-    .update(cycles)
-    .set({ closedAt: now })
-    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
-  await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
-  return { outcome, summary };
+  await Promise.all([
+    tx
+      .update(decisions)
+      .set({ state: 'closed', outcome, risk, summary, reasons, impact, digest, closedAt })
+      .where(decisionOf(ref)),
+    tx
+      .update(cycles)
+      .set({ closedAt })
+      .where(and(eq(cycles.tenant, ref.tenant), eq(cycles.pool, ref.pool), eq(cycles.id, ref.decisionId))),
+  ]);
 }
 
 /** Locks what the decision claimed: a cancel has been seen, or waits and finds what became of its request. */
@@ -106,14 +117,14 @@ async function insertDeliveries(
     leaseUntil: new Date(leaseUntilMs),
     createdAt: now,
   }));
-  for (const chunk of chunked(values)) await tx.insert(deliveries).values(chunk).onConflictDoNothing();
+  await insertRows(tx, deliveries, values);
   // A file that was evicted and has been written again is there again.
   const paths = JSON.stringify([...new Set(values.map(({ path }) => path))]);
   await tx.execute(sql`delete from removed_files where path in (select jsonb_array_elements_text(${paths}::jsonb))`);
 }
 
 /**
- * Moves every claimed request of this decision to where it belongs, in four statements whatever their number.
+ * Moves every claimed request of this decision to where it belongs, in at most four statements whatever their number.
  * @returns what the decision says nothing about: refused, so that nobody waits for ever
  */
 async function endRequests(
@@ -129,13 +140,15 @@ async function endRequests(
     update requests r set state = 'delivered', closed_at = ${at}::timestamptz
     where ${mine} and r.id in (select value::uuid from jsonb_array_elements_text(${deliveredIds}::jsonb))`);
   const ended = JSON.stringify(closing.ended);
-  await tx.execute(sql`
+  if (closing.ended.length > 0)
+    await tx.execute(sql`
     update requests r set state = e.state, closed_at = ${at}::timestamptz, waiting = jsonb_build_object('type', e.type, 'reason', e.reason, 'hint', e.hint)
     from jsonb_to_recordset(${ended}::jsonb) as e("requestId" uuid, state text, reason text, type text, hint text)
     where ${mine} and r.id = e."requestId"`);
   // Needs are due again in the next cycle: what this one could not serve ends here. Requests go on waiting.
   const waiting = JSON.stringify(closing.waiting);
-  await tx.execute(sql`
+  if (closing.waiting.length > 0)
+    await tx.execute(sql`
     update requests r set
       state = case when r.kind = 'need' then 'refused' else 'pending' end,
       closed_at = case when r.kind = 'need' then ${at}::timestamptz end,
@@ -181,7 +194,7 @@ async function insertResponses(
     ...closing.ended.map(({ requestId, ...why }) => row(requestId, why)),
     ...[...cancelled].map((requestId) => row(requestId, { state: 'cancelled' })),
   ];
-  for (const chunk of chunked(rows)) await tx.insert(outbox).values(chunk).onConflictDoNothing();
+  await insertRows(tx, outbox, rows);
   const payload = { decisionId, outcome: closing.outcome, summary: closing.summary };
   await tx
     .insert(outbox)

@@ -8,7 +8,7 @@ import type { Predicate } from '../domain/types/predicate.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import { arrivedAfter, arrivedUpTo, type ArrivalWindow, type WorkItem } from '../domain/decision/work.js';
 import { abandon } from './abandon.js';
-import { chunked, HASH_JOINS, type Database, type Queryable } from './client.js';
+import { chunked, HASH_JOINS, insertRows, type Database, type Queryable } from './client.js';
 import { nameUuid } from './ids.js';
 import { cycles, decisions, needStates, pools, poolVersions, requests } from './schema.js';
 
@@ -145,7 +145,7 @@ async function insertNeeds(
       createdAt: openedAt,
     };
   });
-  for (const chunk of chunked(rows)) await tx.insert(requests).values(chunk).onConflictDoNothing();
+  await insertRows(tx, requests, rows);
   if (input.trigger === 'backfill') return;
   // Where the first window begins is remembered, whatever becomes of this cycle: later ones go on from there.
   const begun = rows.flatMap(({ needId, window }) =>

@@ -3,7 +3,7 @@ import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
 import type { PoolRef } from '../domain/types/pool.js';
-import { chunked, type Database, type Queryable } from './client.js';
+import { chunked, insertRows, type Database, type Queryable } from './client.js';
 import { forecasts, metricHistory, profiles, seriesStates } from './schema.js';
 import { insertStage } from './stage-store.js';
 
@@ -91,7 +91,7 @@ export function createSeriesStore(db: Database): SeriesStore {
         if (!(await insertStage(tx, ref, record))) return;
         await keepStates(tx, ref, states, nowMs);
         const rows = made.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
-        for (const chunk of chunked(rows)) await tx.insert(forecasts).values(chunk).onConflictDoNothing();
+        await insertRows(tx, forecasts, rows);
         if (states.length > 0) await fillActuals(tx, ref, Math.max(...states.map(({ upToMs }) => upToMs)));
       }),
   };

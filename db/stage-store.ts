@@ -15,7 +15,7 @@ import type {
 } from '../activities/store-ports.js';
 import type { SliceAsk, SliceResult } from '../activities/ports.js';
 import { ordinalOf, type Stage } from '../domain/decision/stages.js';
-import { chunked, type Database, type Queryable } from './client.js';
+import { insertRows, type Database, type Queryable } from './client.js';
 import { keepPromises } from './recurrence-store.js';
 import { batches, budgets, cacheEntries, decisionStages } from './schema.js';
 
@@ -63,8 +63,11 @@ export function createPlanStore(db: Database): PlanStore {
     savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        for (const chunk of chunked(planned.map((batch) => toBatchRow(ref, batch))))
-          await tx.insert(batches).values(chunk).onConflictDoNothing();
+        await insertRows(
+          tx,
+          batches,
+          planned.map((batch) => toBatchRow(ref, batch)),
+        );
         await markUsed(tx, ref, record, nowMs);
         await charge(tx, ref, charges, nowMs);
         await keepPromises(tx, ref, promises);
@@ -215,7 +218,7 @@ export async function insertCacheEntries(
     createdAt: now,
     usedAt: now,
   }));
-  for (const chunk of chunked(rows)) await tx.insert(cacheEntries).values(chunk).onConflictDoNothing();
+  await insertRows(tx, cacheEntries, rows);
 }
 
 function stageOf(ref: DecisionRef, stage: Stage) {
