@@ -92,7 +92,9 @@ export function readCsvFile(path: string): CsvTable {
 
 /** Writes rows as CSV with a header line, into a new folder where needed; `-` is standard output. Cells are quoted only where needed. */
 export function writeCsvFile(path: string, columns: readonly string[], rows: readonly (readonly unknown[])[]): void {
-  const text = Papa.unparse({ fields: [...columns], data: rows as unknown[][] }, { newline: '\n' }) + '\n';
+  const lines = Papa.unparse({ fields: [...columns], data: rows as unknown[][] }, { newline: '\n' });
+  // Without rows the library ends the header's line itself.
+  const text = rows.length > 0 ? `${lines}\n` : `${lines.trimEnd()}\n`;
   if (path === '-') process.stdout.write(text);
   else {
     mkdirSync(dirname(path), { recursive: true });

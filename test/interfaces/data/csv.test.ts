@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeText, parseCsv } from '../../../interfaces/data/csv.js';
+import { decodeText, parseCsv, writeCsvFile } from '../../../interfaces/data/csv.js';
 import { BalanceError } from '../../../domain/types/errors.js';
 
 describe('parseCsv', () => {
@@ -52,5 +55,23 @@ describe('decodeText', () => {
   ];
   it.each(cases)('reads %s', (_name, bytes, text) => {
     expect(decodeText(bytes)).toBe(text);
+  });
+});
+
+describe('writeCsvFile', () => {
+  it.each([
+    ['no rows as the header alone', [], 'a,b\n'],
+    [
+      'each row on its line',
+      [
+        [1, 'x'],
+        [2, 'y\n'],
+      ],
+      'a,b\n1,x\n2,"y\n"\n',
+    ],
+  ])('writes %s', (_, rows, expected) => {
+    const path = join(mkdtempSync(join(tmpdir(), 'balance-csv-')), 'out.csv');
+    writeCsvFile(path, ['a', 'b'], rows);
+    expect(readFileSync(path, 'utf8')).toBe(expected);
   });
 });
