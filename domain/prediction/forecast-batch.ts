@@ -5,11 +5,12 @@
  * forecast by an ensemble. Intervals come from the ensemble's own errors at past origins.
  */
 import { usageError } from '../types/errors.js';
-import { ensembleForecast, fitEnsemble, type Seasons, type SeriesView } from './forecast-ensemble.js';
+import { combineForecasts, fitEnsemble, type Seasons, type SeriesView } from './forecast-ensemble.js';
 import { measureIntervals } from './forecast-interval.js';
 import { checkForecastRequest, DEFAULT_LEVELS, type SeriesForecast } from './series-forecaster.js';
 import { SEASON_STEPS_MAX } from './series-memory.js';
-import { detectSeasons } from './series-seasons.js';
+import { forecastPast, memberWeights, unseenRatio } from './forecast-past.js';
+import { findBatchSeasons } from './forecast-seasons.js';
 
 /** Values below which nothing but repeating them is honest. */
 const RELIABLE_VALUES_MIN = 24;
@@ -35,7 +36,7 @@ interface Transformed {
 
 /**
  * Forecasts the steps after the last value of `series` (null is missing; leading missing values are dropped).
- * An empty series gives zeros, a constant one itself. The mean is the ensemble's median forecast.
+ * An empty series gives zeros, a constant one itself. The mean is the ensemble's weighted median.
  */
 export function forecastSeries(series: readonly (number | null)[], options: BatchForecastOptions): SeriesForecast {
   const { horizon, levels = DEFAULT_LEVELS } = options;
@@ -46,15 +47,21 @@ export function forecastSeries(series: readonly (number | null)[], options: Batc
   const history = given.filter((value) => value !== null).length;
   if (history === 0) return constantForecast(0, horizon, levels, 0);
   if (given.some((value) => value !== null && !Number.isFinite(value))) throw notFinite();
-  const seasons = usableSeasons(options.seasons ?? detectSeasons(given), given.length);
+  const seasons = usableSeasons(options.seasons ?? findBatchSeasons(given), given.length);
   const { views, known, decode } = transform(given, seasons.short);
   const { values } = views[0];
   if (values.every((value) => value === values[0]))
     return constantForecast(decode(values[0]), horizon, levels, history);
 
   const members = fitEnsemble(views, known, seasons);
-  const center = ensembleForecast(members, values.length, horizon);
-  const intervals = measureIntervals(values, known, members, seasons.short, horizon);
+  const past = forecastPast(values.length, members, seasons.short, horizon);
+  const weights = memberWeights(values, known, members, past);
+  const forecasts = members.map((member) => member.forecast(values.length, horizon));
+  const center = combineForecasts(forecasts, weights);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const parameters = members.reduce((sum, member, m) => sum + (weights[m] / total) * member.parameters, 0);
+  const unseen = unseenRatio(values.length, parameters);
+  const intervals = measureIntervals({ values, known, past, weights, unseen, season: seasons.short, horizon });
   const quantiles = levels.map((level) => {
     const { lower, upper } = intervals.bounds(level);
     return {
@@ -64,7 +71,9 @@ export function forecastSeries(series: readonly (number | null)[], options: Batc
     };
   });
   const reliable = history >= RELIABLE_VALUES_MIN;
-  const method = reliable ? `median of ${members.length} lag regressions and profiles` : 'too-little-history';
+  const method = reliable
+    ? `weighted median of ${members.length} regressions, profiles and analogs`
+    : 'too-little-history';
   return { mean: Array.from(center, decode), quantiles, method, history, reliable };
 }
 

@@ -1,23 +1,21 @@
 /**
- * The ensemble behind a batch forecast: lag regressions of different shape and seasonal profiles, fitted to one
- * transformed series; the forecast is their median, which no single failure can spoil.
+ * The ensemble behind a batch forecast: lag regressions of different shape, a seasonal profile and analogs, fitted to one
+ * transformed series; the forecast is their weighted median, which no single failure can spoil.
  */
-import { fitLags, forecastLags } from './forecast-lags.js';
+import { ANALOG_CYCLES_MIN, forecastAnalogs } from './forecast-analog.js';
+import { fitLags, forecastLags, type LagShape } from './forecast-lags.js';
 import { forecastProfile, runningSums } from './forecast-profile.js';
 
 /** Forecasts `horizon` steps from the values before index `end`; usable from `since` on. */
 export interface EnsembleMember {
   readonly since: number;
+  /** Numbers fitted to the series. */
+  readonly parameters: number;
   forecast(end: number, horizon: number): Float64Array;
 }
 
 /** Lags of a regression on the whole last day: an hourly day and its neighbours. */
-const DENSE_LAGS_MAX = 26;
-
-interface LagShape {
-  readonly lags: readonly number[];
-  readonly difference: number;
-}
+const DAY_LAGS_MAX = 24;
 
 /** Distinct seasons used: the shortest and the longest, 0 where there is none. */
 export interface Seasons {
@@ -26,28 +24,30 @@ export interface Seasons {
 }
 
 /**
- * Lags in units of a day `d` and a week `w` (whatever the seasons are): the last values, one and two days ago with
- * neighbours, each further day, and the week with neighbours. Without seasons only the last values remain.
+ * Regressions of different bias, in units of a day `d` and a week `w` (whatever the seasons are): three on the recent past
+ * around the means of the week, one on days and the week around the means of the day, one on the change since yesterday.
+ * Without seasons only the last values remain.
  */
 function lagShapes({ short: d, long: w }: Seasons): LagShape[] {
   const recent = [1, 2, 3, 4, 5, 6];
-  if (d === 0) return [0, 1].map((difference) => ({ lags: recent, difference }));
+  if (d === 0) return [0, 1].map((difference) => ({ lags: recent, difference, cycle: 0, halfLife: 0 }));
   const around = (lag: number, width: number): number[] => {
     return Array.from({ length: 2 * width + 1 }, (_, i) => lag - width + i);
+  };
+  // All lags of some days, as far as the regression stays quick.
+  const dense = (days: number): number[] => {
+    return Array.from({ length: days * Math.min(d, DAY_LAGS_MAX) + 2 }, (_, i) => i + 1);
   };
   const days = [2, 3, 4, 5, 6].map((day) => day * d);
   const week = w > d ? around(w, 2) : [];
   const full = [...recent, ...around(d, 2), ...around(2 * d, 1), ...days, ...around(6 * d, 1), ...week];
-  // All lags of a day, as far as the regression stays quick: the dense recent past that the others skip.
-  const dense = Array.from({ length: Math.min(d + 2, DENSE_LAGS_MAX) }, (_, i) => i + 1);
-  const shapes = [
-    { lags: [...dense, ...around(d, 2), ...(w > d ? around(w, 1) : [])], difference: 0 },
-    { lags: full, difference: d },
-    { lags: full, difference: 1 },
-    { lags: [1, 2, d, d + 1, w, w + 1], difference: d },
+  return [
+    { lags: dense(1), difference: 0, cycle: w, halfLife: 2 * w },
+    { lags: dense(2), difference: 0, cycle: w, halfLife: 0 },
+    { lags: recent, difference: 0, cycle: w, halfLife: 0 },
+    { lags: [...dense(1), ...around(d, 2), ...(w > d ? around(w, 1) : [])], difference: 0, cycle: d, halfLife: 0 },
+    { lags: full, difference: d, cycle: 0, halfLife: 0 },
   ];
-  if (w > d) shapes.push({ lags: full, difference: w });
-  return shapes;
 }
 
 /** The series in one scale: as it is, or in logarithms. */
@@ -69,7 +69,7 @@ export function fitEnsemble(
 ): readonly EnsembleMember[] {
   const members = views.flatMap(({ values, toFirst }) =>
     fitView(values, known, seasons).map((member): EnsembleMember => ({
-      since: member.since,
+      ...member,
       forecast: (end, horizon) => member.forecast(end, horizon).map(toFirst),
     })),
   );
@@ -81,44 +81,75 @@ function fitView(values: Float64Array, known: Uint8Array, seasons: Seasons): Ens
   const low = values.reduce((least, value) => Math.min(least, value), Infinity);
   const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const members: EnsembleMember[] = [];
-  for (const { lags, difference } of lagShapes(seasons)) {
-    const model = fitLags(values, known, lags, difference);
+  for (const shape of lagShapes(seasons)) {
+    const model = fitLags(values, known, shape);
     if (model === undefined) continue;
-    const since = model.lags[model.lags.length - 1] + difference;
-    members.push({ since, forecast: (end, horizon) => forecastLags(values, end, horizon, model, low, high) });
-  }
-  const sums = runningSums(values);
-  const { short, long } = seasons;
-  for (const window of new Set([short, long])) {
-    if (window === 0 || values.length < long + window) continue;
+    const since = model.lags[model.lags.length - 1] + model.difference;
+    const parameters = model.coefficients.length + model.phases.length;
     const forecast = (end: number, horizon: number): Float64Array => {
-      return forecastProfile(values, sums, end, horizon, long, window);
+      return forecastLags(values, end, horizon, model, low, high);
     };
-    members.push({ since: long + window, forecast });
+    members.push({ since, parameters, forecast });
   }
-  return members;
+  const { short, long } = seasons;
+  if (short === 0) return members;
+  const sums = runningSums(values);
+  members.push({
+    since: long + short,
+    parameters: 0,
+    forecast: (end, horizon) => forecastProfile(values, sums, end, horizon, long, short),
+  });
+  members.push({
+    since: ANALOG_CYCLES_MIN * short,
+    parameters: 0,
+    forecast: (end, horizon) => forecastAnalogs(values, sums, end, horizon, short),
+  });
+  return members.filter(({ since }) => since <= values.length);
 }
 
 /** For short series: the last value, and the last cycle where there is one. */
 function naiveMembers(values: Float64Array, { short }: Seasons): EnsembleMember[] {
   const last: EnsembleMember = {
     since: 1,
+    parameters: 0,
     forecast: (end, horizon) => new Float64Array(horizon).fill(values[end - 1]),
   };
   if (short === 0 || values.length < short) return [last];
   const cycle = (end: number, horizon: number): Float64Array =>
     new Float64Array(horizon).map((_, step) => values[end - short + (step % short)]);
-  return [{ since: short, forecast: cycle }];
+  return [{ since: short, parameters: 0, forecast: cycle }];
 }
 
-/** Median over the members, step by step. */
-export function ensembleForecast(members: readonly EnsembleMember[], end: number, horizon: number): Float64Array {
-  const forecasts = members.filter(({ since }) => since <= end).map((member) => member.forecast(end, horizon));
-  const column = new Float64Array(forecasts.length);
-  const middle = forecasts.length >> 1;
-  return new Float64Array(horizon).map((_, step) => {
-    forecasts.forEach((forecast, i) => (column[i] = forecast[step]));
-    column.sort();
-    return forecasts.length % 2 === 1 ? column[middle] : (column[middle - 1] + column[middle]) / 2;
+/**
+ * Weighted median of the members' forecasts, step by step: the value at which the weights below and above are equal, each
+ * weight lying around its own value. Equal weights give the common median. Weights are positive, one per forecast.
+ */
+export function combineForecasts(forecasts: readonly Float64Array[], weights: readonly number[]): Float64Array {
+  const order = forecasts.map((_, i) => i);
+  const half = weights.reduce((sum, weight) => sum + weight, 0) / 2;
+  return forecasts[0].map((_, step) => {
+    sortBy(order, (i) => forecasts[i][step]);
+    let middle = weights[order[0]] / 2;
+    let k = 1;
+    for (; middle < half && k < order.length; k++) {
+      const next = middle + (weights[order[k - 1]] + weights[order[k]]) / 2;
+      if (next >= half) {
+        const [low, high] = [forecasts[order[k - 1]][step], forecasts[order[k]][step]];
+        return low + ((half - middle) / (next - middle)) * (high - low);
+      }
+      middle = next;
+    }
+    return forecasts[order[k - 1]][step];
   });
+}
+
+/** Insertion sort in place: the order of one step is nearly that of the next. Ties keep their order. */
+function sortBy(order: number[], key: (i: number) => number): void {
+  for (let k = 1; k < order.length; k++) {
+    const item = order[k];
+    const value = key(item);
+    let at = k;
+    for (; at > 0 && key(order[at - 1]) > value; at--) order[at] = order[at - 1];
+    order[at] = item;
+  }
 }

@@ -2,20 +2,21 @@
  * Errors that an ensemble makes at past origins, and the intervals that follow from them: conformal quantiles of
  * errors that were divided by what is usual for their horizon and their phase of the season, then pooled.
  */
-import { ensembleForecast, type EnsembleMember } from './forecast-ensemble.js';
+import { combineForecasts } from './forecast-ensemble.js';
+import type { PastOrigin } from './forecast-past.js';
 
-/** Origins that are forecast again, evenly spread over the part of the series that all members can forecast. */
-const ORIGINS_MAX = 48;
-/** Errors of fitted members are smaller than those on unseen values. With this factor a nominal 95 % interval encloses
- * 95 % of the held-out values of hourly series (bench/forecast-m4.ts, four cuts). */
-const IN_SAMPLE_INFLATION = 1.25;
+/** Errors on unseen values beside what the number of fitted parameters explains: series change. With this factor a nominal
+ * 95 % interval encloses 95 % of the held-out values of hourly series (bench/forecast-m4.ts, four cuts). */
+const CHANGE_INFLATION = 1.15;
 /** Horizons on either side over which the usual error is smoothed, as a share of the horizon. */
 const SMOOTHED_SHARE = 1 / 8;
 /** The phase's usual error counts by its square root: half way between ignoring and trusting few observations. */
 const PHASE_POWER = 0.5;
 /** Smallest usual error, in standard deviations of the series: a perfect fit still divides. */
 const ERROR_FLOOR = 1e-6;
-/** Half width of an interval without a single past error, in standard deviations of the series. */
+/** Values or past errors below which their quantiles say nothing, and the half width of an interval then, in standard deviations of
+ * the series: 95 % of a normal one. */
+const SAMPLE_MIN = 24;
 const UNKNOWN_SPREADS = 2;
 
 interface PastError {
@@ -30,16 +31,25 @@ export interface IntervalSource {
   bounds(level: number): { readonly lower: Float64Array; readonly upper: Float64Array };
 }
 
-/** Measures the members on `values`. Steps with `known` 0 were filled in and do not count. `season` may be 0. */
-export function measureIntervals(
-  values: Float64Array,
-  known: Uint8Array,
-  members: readonly EnsembleMember[],
-  season: number,
-  horizon: number,
-): IntervalSource {
+/** What intervals are measured on. */
+export interface IntervalBasis {
+  /** The series, standardised; steps with `known` 0 were filled in and do not count. */
+  readonly values: Float64Array;
+  readonly known: Uint8Array;
+  readonly past: readonly PastOrigin[];
+  readonly weights: readonly number[];
+  /** How much larger errors on unseen values are than those of the past forecasts. */
+  readonly unseen: number;
+  /** May be 0. */
+  readonly season: number;
+  readonly horizon: number;
+}
+
+/** Intervals from the errors of the weighted median at past origins. */
+export function measureIntervals(basis: IntervalBasis): IntervalSource {
+  const { values, season, horizon } = basis;
   const phases = Math.max(1, season);
-  const errors = pastErrors(values, known, members, phases, horizon);
+  const errors = pastErrors(basis, phases);
   const byStep = smoothed(
     meanSizes(errors, horizon, ({ step }) => step),
     Math.ceil(horizon * SMOOTHED_SHARE),
@@ -52,44 +62,31 @@ export function measureIntervals(
     true,
   ).map((size) => size ** PHASE_POWER);
   const pooled = Float64Array.from(relative, ({ error, phase }) => error / byPhase[phase]).sort();
-  const usual = byStep.map((size, step) => size * byPhase[(values.length + step) % phases] * IN_SAMPLE_INFLATION);
+  const inflation = CHANGE_INFLATION * basis.unseen;
+  const usual = byStep.map((size, step) => size * byPhase[(values.length + step) % phases] * inflation);
   return {
     bounds: (level) => {
-      if (pooled.length === 0) {
+      if (Math.min(values.length, pooled.length) < SAMPLE_MIN) {
         const width = new Float64Array(horizon).fill(UNKNOWN_SPREADS * Math.sign(level));
         return { lower: width.map((value) => -value), upper: width };
       }
-      const low = quantileOf(pooled, (1 - level) / 2);
-      const high = quantileOf(pooled, (1 + level) / 2);
+      // The point forecast is always inside: skewed errors may have a quantile on its other side.
+      const low = Math.min(0, quantileOf(pooled, (1 - level) / 2));
+      const high = Math.max(0, quantileOf(pooled, (1 + level) / 2));
       return { lower: usual.map((size) => size * low), upper: usual.map((size) => size * high) };
     },
   };
 }
 
-function pastErrors(
-  values: Float64Array,
-  known: Uint8Array,
-  members: readonly EnsembleMember[],
-  phases: number,
-  horizon: number,
-): PastError[] {
-  const n = values.length;
-  const first = Math.max(...members.map(({ since }) => since));
-  // A stride without a common divisor with the season visits all phases.
-  let stride = Math.max(1, Math.ceil((n - first) / ORIGINS_MAX));
-  while (greatestCommonDivisor(stride, phases) > 1) stride++;
+function pastErrors({ values, known, past, weights }: IntervalBasis, phases: number): PastError[] {
   const errors: PastError[] = [];
-  for (let end = n - 1; end >= first; end -= stride) {
-    ensembleForecast(members, end, Math.min(horizon, n - end)).forEach((forecast, step) => {
+  for (const { end, forecasts } of past) {
+    combineForecasts(forecasts, weights).forEach((forecast, step) => {
       if (known[end + step] === 0) return;
       errors.push({ step, phase: (end + step) % phases, error: values[end + step] - forecast });
     });
   }
   return errors;
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** Mean absolute error per group; a group without errors takes the overall mean. */

@@ -75,15 +75,15 @@ describe('forecastSeries', () => {
     expect(Math.min(...mean, ...quantiles.flatMap(({ lower }) => lower))).toBeGreaterThanOrEqual(0);
   });
 
-  it('answers any finite series with ordered finite intervals', () => {
+  it('answers any finite series with ordered finite intervals around its forecast', () => {
     const value = fc.option(fc.double({ min: -1e9, max: 1e9, noNaN: true }), { freq: 8 });
     fc.assert(
       fc.property(fc.array(value, { maxLength: 80 }), fc.integer({ min: 1, max: 30 }), (values, horizon) => {
         const { mean, quantiles } = forecastSeries(values, { horizon, seasons: [5, 10], levels: [0.5, 0.9] });
         return mean.every((middle, i) => {
           const [narrow, wide] = quantiles;
-          const chain = [wide.lower[i], narrow.lower[i], narrow.upper[i], wide.upper[i]];
-          return [middle, ...chain].every(Number.isFinite) && chain.every((q, j) => j === 0 || q >= chain[j - 1]);
+          const chain = [wide.lower[i], narrow.lower[i], middle, narrow.upper[i], wide.upper[i]];
+          return chain.every(Number.isFinite) && chain.every((q, j) => j === 0 || q >= chain[j - 1]);
         });
       }),
       { numRuns: 60 },
@@ -97,6 +97,20 @@ describe('forecastSeries', () => {
     const { mean, history } = forecastSeries(values, { horizon: 2, seasons: [7] });
     expect(history).toBe(20_300 - 300);
     mean.forEach((value, i) => expect(value).toBeCloseTo(5 + ((20_300 + i) % 7), 3));
+  });
+
+  it.each([
+    ['two values', [5, 6]],
+    ['ten values on a line', Array.from({ length: 10 }, (_, t) => t)],
+    ['three values of eight digits', [10_000_001, 10_000_003, 10_000_002]],
+  ])('claims no precision from %s', (_, values) => {
+    const { mean, quantiles, reliable } = forecastSeries(values, { horizon: 5, levels: [0.95] });
+    expect(reliable).toBe(false);
+    const spread = Math.max(...values) - Math.min(...values);
+    mean.forEach((value, i) => {
+      expect(quantiles[0].upper[i] - value).toBeGreaterThan(spread / 2);
+      expect(value - quantiles[0].lower[i]).toBeGreaterThan(Math.min(spread / 2, value));
+    });
   });
 
   it('refuses NaN and impossible horizons', () => {
