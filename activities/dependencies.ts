@@ -14,6 +14,7 @@ import type {
   RecurrenceStore,
   RequestGate,
   SeriesStore,
+  SliceRef,
   StageStore,
 } from './store-ports.js';
 
@@ -22,7 +23,7 @@ export interface LoopGateway {
   /** The same `callId` is the same call, however often it is sent: a retry does not ask for a second cycle. */
   balanceNow(
     pool: PoolRef,
-    input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null },
+    input: { trigger: Exclude<Trigger, 'work'>; asOfMs: number | null; slice?: SliceRef },
     callId: string,
   ): Promise<{ decisionId: string }>;
 }

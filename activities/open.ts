@@ -1,6 +1,6 @@
 /** Opening and abandoning a decision, and the loop's look for waiting requests. */
 import type { StageDependencies } from './dependencies.js';
-import type { ClosedDecision, DecisionRef, OpenCycle } from './store-ports.js';
+import type { ClosedDecision, CycleAsked, DecisionRef, OpenCycle } from './store-ports.js';
 import type { PoolRef } from '../domain/types/pool.js';
 
 export function createOpen(deps: StageDependencies) {
@@ -19,10 +19,10 @@ export function createOpen(deps: StageDependencies) {
       };
     },
     async abandonDecision(
-      input: DecisionRef & { outcome: 'failed' | 'cancelled'; reason: string },
+      input: DecisionRef & { outcome: 'failed' | 'cancelled'; reason: string; asked?: CycleAsked },
     ): Promise<ClosedDecision> {
-      const { outcome, reason, ...ref } = input;
-      return deps.cycles.abandon(ref, outcome, reason, deps.now());
+      const { outcome, reason, asked, tenant, pool, decisionId } = input;
+      return deps.cycles.abandon({ tenant, pool, decisionId }, outcome, reason, deps.now(), asked);
     },
     async requestsWait(pool: PoolRef): Promise<boolean> {
       return deps.requests.wait(pool, deps.now());

@@ -10,10 +10,19 @@ export interface DecisionRef extends PoolRef {
   readonly decisionId: string;
 }
 
-export interface OpenCycle extends DecisionRef {
+/** What a cycle was asked to do. */
+export interface CycleAsked {
   readonly trigger: Trigger;
   /** Event time to decide for; null: the pool's clock (a replay clock advances, except for a `work` cycle). */
   readonly asOfMs: number | null;
+  /** The run of a schedule that asked. */
+  readonly slice?: SliceRef;
+}
+export interface SliceRef {
+  readonly scheduleId: string;
+  readonly nominalMs: number;
+}
+export interface OpenCycle extends DecisionRef, CycleAsked {
   readonly workflowId: string;
   readonly runId: string;
 }
@@ -32,7 +41,15 @@ export interface CycleStore {
   open(input: OpenCycle, nowMs: number, versions: Readonly<Record<string, string>>): Promise<void>;
   context(ref: DecisionRef): Promise<CycleContext>;
   /** Closes a decision that did not reach its end, or was never opened; claimed requests go back to pending, its needs are dropped. */
-  abandon(ref: DecisionRef, outcome: 'failed' | 'cancelled', reason: string, nowMs: number): Promise<ClosedDecision>;
+  abandon(
+    ref: DecisionRef,
+    outcome: 'failed' | 'cancelled',
+    reason: string,
+    nowMs: number,
+    asked?: CycleAsked,
+  ): Promise<ClosedDecision>;
+  /** The decision of a schedule's run that is under way or ended well; null: it is still to be made. */
+  decisionOf(pool: PoolRef, slice: SliceRef): Promise<string | null>;
 }
 
 export interface StageRecord {

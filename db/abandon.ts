@@ -1,6 +1,6 @@
 /** Ends a decision that did not reach its end, as if its cycle had not been: requests go back, and so does the budget. */
 import { and, eq, sql } from 'drizzle-orm';
-import type { BudgetCharge, ClosedDecision, DecisionRef } from '../activities/store-ports.js';
+import type { BudgetCharge, ClosedDecision, CycleAsked, DecisionRef } from '../activities/store-ports.js';
 import type { ResourceLimit } from '../domain/decision/batch-inputs.js';
 import { insertRows, type Queryable } from './client.js';
 import { cancelRequested, lockClaimed, OUTBOX_CHANNEL } from './close-store.js';
@@ -16,6 +16,8 @@ interface Ending {
   readonly outcome: 'failed' | 'cancelled';
   readonly reason: string;
   readonly now: Date;
+  /** What its cycle was asked to do. */
+  readonly asked?: CycleAsked;
 }
 
 /**
@@ -29,8 +31,9 @@ export async function abandon(
   outcome: Ending['outcome'],
   reason: string,
   nowMs: number,
+  asked?: CycleAsked,
 ): Promise<ClosedDecision> {
-  const ending: Ending = { outcome, reason, now: new Date(nowMs) };
+  const ending: Ending = { outcome, reason, now: new Date(nowMs), ...(asked === undefined ? {} : { asked }) };
   const decision = (await locked(tx, ref)) ?? (await openClosed(tx, ref, ending));
   if (decision === null) return { outcome, summary: reason };
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
@@ -61,7 +64,7 @@ async function openClosed(
   ending: Ending,
 ): Promise<typeof decisions.$inferSelect | null> {
   const { tenant, pool, decisionId } = ref;
-  const { outcome, reason, now } = ending;
+  const { outcome, reason, now, asked } = ending;
   const inPool = and(eq(pools.tenant, tenant), eq(pools.pool, pool));
   const [row] = await tx.select().from(pools).where(inPool).for('update');
   if (row === undefined) return null;
@@ -72,9 +75,11 @@ async function openClosed(
   await tx.update(pools).set({ cycleNumber: number }).where(inPool);
   await tx.insert(cycles).values({
     ...{ tenant, pool, id: decisionId, number, openedAt: now, closedAt: now },
-    // What it was asked to do was not stored: it stands for the pool's time now.
-    trigger: 'manual',
-    asOfMs: row.clockMs ?? now.getTime(),
+    trigger: asked?.trigger ?? 'manual',
+    // A schedule's run is as of a replay's own clock.
+    asOfMs: (asked?.trigger === 'schedule' ? row.clockMs : null) ?? asked?.asOfMs ?? row.clockMs ?? now.getTime(),
+    scheduleId: asked?.slice?.scheduleId,
+    nominalMs: asked?.slice?.nominalMs,
     workflowId: `balance-cycle/${tenant}/${pool}/${decisionId}`,
     runId: '',
   });

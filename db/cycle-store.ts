@@ -1,9 +1,9 @@
 /** Opens and abandons cycles, and gives the stages their immutable context. */
 import { and, eq, sql } from 'drizzle-orm';
-import type { CycleContext, CycleStore, DecisionRef, OpenCycle } from '../activities/store-ports.js';
+import type { CycleContext, CycleStore, DecisionRef, OpenCycle, SliceRef } from '../activities/store-ports.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { SECONDS_PER_LEVEL } from '../domain/decision/grants.js';
-import type { NeedDefinition, PoolDefinition } from '../domain/types/pool.js';
+import type { NeedDefinition, PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import { arrivedAfter, arrivedUpTo, type ArrivalWindow, type WorkItem } from '../domain/decision/work.js';
@@ -19,7 +19,10 @@ export function createCycleStore(db: Database): CycleStore {
   return {
     open: (input, nowMs, versions) => db.transaction((tx) => open(tx, input, nowMs, versions)),
     context: (ref) => context(db, ref),
-    abandon: (ref, outcome, reason, nowMs) => db.transaction((tx) => abandon(tx, ref, outcome, reason, nowMs)),
+    abandon: (ref, outcome, reason, nowMs, asked) =>
+      db.transaction((tx) => abandon(tx, ref, outcome, reason, nowMs, asked)),
+    decisionOf: ({ tenant, pool }, { scheduleId, nominalMs }) =>
+      sliceDecision(db, { tenant, pool, scheduleId, nominalMs }),
   };
 }
 
@@ -62,6 +65,8 @@ async function open(
     asOfMs,
     workflowId: input.workflowId,
     runId: input.runId,
+    scheduleId: input.slice?.scheduleId,
+    nominalMs: input.slice?.nominalMs,
     openedAt,
   });
   await tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt });
@@ -90,12 +95,22 @@ async function abandonOrphans(tx: Queryable, { tenant, pool }: OpenCycle, nowMs:
   }
 }
 
+async function sliceDecision(db: Queryable, slice: PoolRef & SliceRef): Promise<string | null> {
+  const [row] = await db.execute<{ id: string }>(sql`
+    select d.id from cycles c join decisions d using (tenant, pool, id)
+    where c.tenant = ${slice.tenant} and c.pool = ${slice.pool} and c.schedule_id = ${slice.scheduleId} and c.nominal_ms = ${slice.nominalMs}
+      and (d.state = 'open' or d.outcome in ('delivered', 'partial', 'empty'))
+    order by c.number desc limit 1`);
+  return row?.id ?? null;
+}
+
 /** The event time that this cycle decides for, and where a replay clock stands afterwards. */
 function nextClock(row: PoolRow, input: OpenCycle, nowMs: number): { asOfMs: number; clockMs: number | null } {
   const { clock } = row.definition;
   if (clock.kind === 'wall') return { asOfMs: input.asOfMs ?? nowMs, clockMs: null };
   const current = row.clockMs ?? clock.start - clock.step;
-  if (input.asOfMs !== null) return { asOfMs: input.asOfMs, clockMs: row.clockMs };
+  // A schedule's runs move a replay on: their own times are those of the clock on the wall.
+  if (input.asOfMs !== null && input.trigger !== 'schedule') return { asOfMs: input.asOfMs, clockMs: row.clockMs };
   // A cycle that only serves waiting requests does not move time on, except that the very first one starts the clock.
   if (input.trigger === 'work' && row.clockMs !== null) return { asOfMs: current, clockMs: current };
   const next = Math.min(current + clock.step, clock.end ?? Number.MAX_SAFE_INTEGER);

@@ -23,11 +23,13 @@ const { abandonDecision } = proxyActivities<Activities>(closeOptions);
 export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
   const { tenant, pool, decisionId } = input;
   const ref = { tenant, pool, decisionId };
+  const { trigger, asOfMs, slice } = input;
+  const asked = { trigger, asOfMs, ...(slice === undefined ? {} : { slice }) };
   const details: string[] = [];
   try {
     // 0. The decision row opens before the first effect; what is due is claimed for this cycle.
     const { workflowId, runId } = workflowInfo();
-    const opened = await openDecision({ ...ref, trigger: input.trigger, asOfMs: input.asOfMs, workflowId, runId });
+    const opened = await openDecision({ ...ref, ...asked, workflowId, runId });
     details.push(opened.summary);
     upsertSearchAttributes([{ key: searchAttributes.models, value: [...opened.models] }]);
 
@@ -61,7 +63,7 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
     const cancelled = isCancellation(error);
     const reason = rootMessage(error);
     const closed = await CancellationScope.nonCancellable(() =>
-      abandonDecision({ ...ref, outcome: cancelled ? 'cancelled' : 'failed', reason }),
+      abandonDecision({ ...ref, outcome: cancelled ? 'cancelled' : 'failed', reason, asked }),
     );
     end(closed.outcome, closed.summary);
     throw error;

@@ -97,6 +97,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
         decisionId: cycle.decisionId,
         outcome,
         reason: 'the cycle ended before its decision was closed',
+        asked: cycle,
       });
       return { decisionId: cycle.decisionId, ...closed };
     }
@@ -132,9 +133,9 @@ function registerHandlers(pool: PoolInput, state: Mutable<LoopState>): void {
   setHandler(stateQuery, (): LoopState => state);
   setHandler(
     balanceNowUpdate,
-    ({ trigger, asOfMs }) => {
+    (input) => {
       const decisionId = uuid4();
-      state.queued = [...state.queued, { decisionId, trigger, asOfMs }];
+      state.queued = [...state.queued, { decisionId, ...input }];
       return { decisionId, cycleWorkflowId: cycleWorkflowId(pool, decisionId) };
     },
     {

@@ -17,12 +17,31 @@ export function cycleWorkflowId(pool: PoolInput, decisionId: string): string {
   return `balance-cycle/${pool.tenant}/${pool.pool}/${decisionId}`;
 }
 
+export function backfillWorkflowId(pool: PoolInput, scheduleId: string): string {
+  return `balance-backfill/${pool.tenant}/${pool.pool}/${scheduleId}`;
+}
+/** Id of a schedule's runs; Temporal appends the nominal time. */
+export function triggerWorkflowId(pool: PoolInput, scheduleId: string): string {
+  return `balance-trigger/${pool.tenant}/${pool.pool}/${scheduleId}`;
+}
+/** Id of one run, spelt as Temporal spells it: a slice is the same run, whoever starts it. */
+export function sliceWorkflowId(pool: PoolInput, scheduleId: string, nominalMs: number): string {
+  return `${triggerWorkflowId(pool, scheduleId)}-${new Date(nominalMs).toISOString().slice(0, 19)}Z`;
+}
+
+/** A run of a schedule, by its nominal time. */
+export interface Slice {
+  readonly scheduleId: string;
+  readonly nominalMs: number;
+}
+
 /** One accepted call of `balanceNow`, waiting for its cycle. */
 export interface QueuedCycle {
   readonly decisionId: string;
   readonly trigger: Trigger;
   /** Event time to decide for; null: the pool's clock. */
   readonly asOfMs: number | null;
+  readonly slice?: Slice;
 }
 
 /** All the state of a loop: carried through continue-as-new, plain JSON. */
@@ -54,6 +73,8 @@ export const stateQuery = defineQuery<LoopState>('state');
 export interface BalanceNowInput {
   readonly trigger: Exclude<Trigger, 'work'>;
   readonly asOfMs: number | null;
+  /** The run of a schedule that asks. */
+  readonly slice?: Slice;
 }
 export interface BalanceNowResult {
   readonly decisionId: string;
@@ -85,7 +106,30 @@ export interface TriggerInput extends PoolInput {
   readonly scheduleId: string;
   /** A nominal time further back than this is a backfill slice, not a late run. */
   readonly catchupWindowMs: number;
+  /** Nominal time of a slice that is backfilled; absent: the schedule started it, and Temporal says for which time. */
+  readonly asOfMs?: number;
 }
+export interface TriggerResult extends CycleResult {
+  /** The slice had been decided before. */
+  readonly known?: boolean;
+}
+
+export interface BackfillInput extends PoolInput {
+  readonly scheduleId: string;
+  /** Nominal times still to do, in order. */
+  readonly slices: readonly number[];
+  readonly state?: BackfillState;
+}
+export interface BackfillState {
+  readonly total: number;
+  /** Slices that were run, that had been run before, and that failed. */
+  readonly done: number;
+  readonly known: number;
+  readonly failed: number;
+  readonly failures: readonly { readonly nominalMs: number; readonly reason: string }[];
+  readonly running: number | null;
+}
+export const backfillQuery = defineQuery<BackfillState>('backfill');
 
 /** Search attributes: what a person filters by in the Temporal Web UI. */
 export const searchAttributes = {

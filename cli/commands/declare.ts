@@ -7,6 +7,7 @@ import { parseDurationMs } from '../../domain/types/units.js';
 import type { PoolChange } from '../../workers/apply.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
 import { withConnection, type ConnectionOptions } from '../connection-options.js';
+import type { BackfillOptions } from '../backfill.js';
 import { packageRoot } from '../package-root.js';
 
 interface ApplyOptions extends ConnectionOptions {
@@ -73,16 +74,20 @@ export const registerDeclare: RegisterCommand = (program) => {
   withConnection(
     schedule.command('backfill <id>').description('run the slices between two times, each as of its nominal time'),
   )
-    .requiredOption('--from <time>', 'ISO 8601', instant)
-    .requiredOption('--to <time>', 'ISO 8601', instant)
+    .option('--from <time>', 'first time, included; ISO 8601', instant)
+    .option('--to <time>', 'last time, included; ISO 8601', instant)
+    .option('--dry-run', 'only list the slices')
+    .option('--wait', 'show the progress until it ends; without --from and --to: of the one that runs')
+    .option('--stop', 'stop the backfill that runs')
     .addHelpText(
       'after',
-      '\nExample:\n  balance schedule backfill nightly --from 2026-01-01T00:00:00Z --to 2026-01-03T00:00:00Z',
+      '\nA slice that ran before, by the schedule or by an earlier backfill, is not run again unless it failed. Slices run one\nafter the other, between the other cycles of the pool. Ctrl-C ends the wait, not the backfill.\nExit code 1 when a slice failed.\n\nExample:\n  balance schedule backfill nightly --from 2026-01-01T00:00:00Z --to 2026-01-03T00:00:00Z --dry-run',
     )
     .action(
-      action((id: string, options: ConnectionOptions & { readonly from: Date; readonly to: Date }) =>
-        act(options, 'backfilling', id, (schedules, pool) => schedules.backfill(pool, id, options.from, options.to)),
-      ),
+      action(async (id: string, options: BackfillOptions) => {
+        const { backfill } = await import('../backfill.js');
+        return backfill(id, options);
+      }),
     );
   withConnection(schedule.command('delete <id>').description('delete a schedule'))
     .addHelpText('after', '\nExample:\n  balance schedule delete nightly')

@@ -2,7 +2,8 @@
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
 import { BalanceError } from '../../domain/types/errors.js';
 import type { PoolRef, ScheduleDefinition } from '../../domain/types/pool.js';
-import { TASK_QUEUE, type TriggerInput } from '../../workflows/contract.js';
+import { TASK_QUEUE, triggerWorkflowId, type TriggerInput } from '../../workflows/contract.js';
+import { createBackfills, slicesOf, type Backfills } from './backfills.js';
 
 const OVERLAP: Readonly<Record<ScheduleDefinition['overlap'], ScheduleOverlapPolicy>> = {
   skip: ScheduleOverlapPolicy.SKIP,
@@ -19,14 +20,12 @@ export interface ScheduleView {
   readonly skippedOverlap: number;
   readonly recent: readonly string[];
 }
-export interface ScheduleClient {
+export interface ScheduleClient extends Backfills {
   /** Creates the schedule, or brings an existing one to this definition. */
   put(pool: PoolRef, schedule: ScheduleDefinition): Promise<'created' | 'updated'>;
   list(pool: PoolRef): Promise<ScheduleView[]>;
   pause(pool: PoolRef, id: string, paused: boolean): Promise<void>;
   trigger(pool: PoolRef, id: string): Promise<void>;
-  /** Runs the slices between two instants, one after the other: each is a cycle as of its nominal time. */
-  backfill(pool: PoolRef, id: string, start: Date, end: Date): Promise<void>;
   remove(pool: PoolRef, id: string): Promise<void>;
 }
 
@@ -77,8 +76,8 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
         const { policies } = await handle(pool, id).describe();
         await handle(pool, id).trigger(policies.overlap);
       }),
-    backfill: (pool, id, start, end) =>
-      known(id, () => handle(pool, id).backfill({ start, end, overlap: ScheduleOverlapPolicy.BUFFER_ALL })),
+    ...createBackfills(client, taskQueue),
+    slices: (pool, id, from, to) => known(id, () => slicesOf(client, handle(pool, id), from, to)),
     remove: (pool, id) => known(id, () => handle(pool, id).delete()),
   };
 }
@@ -100,7 +99,7 @@ function toOptions(pool: PoolRef, schedule: ScheduleDefinition, taskQueue: strin
     action: {
       type: 'startWorkflow',
       workflowType: 'balanceTrigger',
-      workflowId: `balance-trigger/${pool.tenant}/${pool.pool}/${schedule.id}`,
+      workflowId: triggerWorkflowId(pool, schedule.id),
       taskQueue,
       args: [input],
       staticSummary: `Scheduled cycle of pool ${pool.pool}`,
@@ -114,9 +113,9 @@ function toOptions(pool: PoolRef, schedule: ScheduleDefinition, taskQueue: strin
   };
 }
 
-async function known(id: string, call: () => Promise<unknown>): Promise<void> {
+async function known<T>(id: string, call: () => Promise<T>): Promise<T> {
   try {
-    await call();
+    return await call();
   } catch (error) {
     if (error instanceof ScheduleNotFoundError) {
       throw new BalanceError(

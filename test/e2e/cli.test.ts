@@ -174,15 +174,23 @@ describe('while `up` runs', () => {
     await json('schedule', 'trigger', 'hourly');
     await until('the triggered cycle', async () => (await decisions()).length > before, 30);
     const slices = ['2026-01-01T01:00:00.000Z', '2026-01-01T02:00:00.000Z'];
-    await json('schedule', 'backfill', 'hourly', '--from', '2026-01-01T00:30:00Z', '--to', '2026-01-01T02:30:00Z');
-    await until(
-      'a cycle as of each slice',
-      async () => {
-        const seen = (await decisions()).map(({ asOfMs }) => new Date(asOfMs).toISOString());
-        return slices.every((slice) => seen.includes(slice));
-      },
-      40,
-    );
+    const backfill = ['schedule', 'backfill', 'hourly'];
+    const range = [...backfill, '--from', slices[0], '--to', '2026-01-01T02:30:00Z'];
+    expect(await json(...range, '--dry-run')).toEqual({ id: 'hourly', slices });
+    expect(await json(...range, '--wait')).toMatchObject({ total: 2, done: 2, known: 0, failed: 0 });
+    const seen = (await decisions()).filter(({ trigger }) => trigger === 'backfill');
+    expect(seen.map(({ asOfMs }) => new Date(asOfMs).toISOString()).reverse()).toEqual(slices);
+    const { out, err } = await balance(...range, '--wait');
+    expect(out).toContain('2 of 2 slices: 0 run, 2 had run before, 0 failed');
+    expect(err).toContain('of 2 slices');
+    expect(await json(...backfill, '--wait')).toMatchObject({ total: 2, known: 2 });
+    expect(await failure(2, ...backfill, '--from', '2026-01-01T00:00:00Z')).toMatchObject({ type: 'InvalidRange' });
+    expect(await failure(2, ...range.slice(0, 5), '--to', '2999-01-01T00:00:00Z')).toMatchObject({
+      type: 'InvalidRange',
+    });
+    expect(await failure(2, 'schedule', 'backfill', 'other', ...range.slice(3))).toMatchObject({
+      type: 'UnknownSchedule',
+    });
     await json('schedule', 'delete', 'hourly');
     expect(await json('schedule', 'list')).toEqual([]);
   });

@@ -115,6 +115,21 @@ try {
     await handle.result();
     await keep('trigger', handle);
   });
+  // Of three slices the second fails, and the third has run before.
+  let asked = 0;
+  const failing: Partial<Activities> = {
+    requestCycle: () =>
+      ++asked === 2
+        ? Promise.reject(ApplicationFailure.nonRetryable('broken'))
+        : Promise.resolve({ decisionId: 'asked', known: asked === 3 }),
+  };
+  await within('backfill', failing, async () => {
+    const input = { ...pool, scheduleId: 'daily', slices: [86_400_000, 172_800_000, 259_200_000] };
+    const start = { taskQueue: 'backfill', workflowId: 'backfill', args: [input] };
+    const handle = await workflow.start('balanceBackfill', start);
+    await handle.result();
+    await keep('backfill', handle);
+  });
 } finally {
   await native.close();
   await connection.close();

@@ -57,7 +57,7 @@ export function fakeActivities(world: FakeWorld, replace: Partial<Activities> = 
       return Promise.resolve({ outcome, summary: `${outcome}: ${reason}` });
     },
     requestsWait: () => Promise.resolve(world.waiting),
-    requestCycle: () => Promise.resolve({ decisionId: 'asked' }),
+    requestCycle: () => Promise.resolve({ decisionId: 'asked', known: false }),
     awaitDecision: () => Promise.resolve({ outcome: 'delivered' as const, summary: 'all delivered' }),
     ...replace,
   };
