@@ -75,17 +75,51 @@ const adwin: Detector = () => {
   };
 };
 
-const noise: Record<string, () => number> = {
-  gaussian: () => gaussian(random),
-  't, 3 degrees': () => {
+/** Makes one stream with mean 0 and deviation 1 in control; `shift` moves its mean by that many deviations. */
+type Stream = () => (shift: number) => number;
+const independent =
+  (draw: () => number): Stream =>
+  () =>
+  (shift) =>
+    draw() + shift;
+const poisson = (rate: number): number => {
+  let count = -1;
+  for (let sum = 0; sum < rate; count++) sum -= Math.log(1 - random());
+  return count;
+};
+const autoregressive =
+  (memory: number): Stream =>
+  () => {
+    let state = gaussian(random);
+    return (shift) => (state = memory * state + Math.sqrt(1 - memory * memory) * gaussian(random)) + shift;
+  };
+const noise: Record<string, Stream> = {
+  gaussian: independent(() => gaussian(random)),
+  't, 3 degrees': independent(() => {
     const square = gaussian(random) ** 2 + gaussian(random) ** 2 + gaussian(random) ** 2;
     return gaussian(random) / Math.sqrt(square);
+  }),
+  lognormal: independent(() => (Math.exp(gaussian(random)) - Math.exp(0.5)) / Math.sqrt((Math.E - 1) * Math.E)),
+  'counts, mean 3': () => (shift) => (poisson(3 + shift * Math.sqrt(3)) - 3) / Math.sqrt(3),
+  // Exponential where not zero: the shift makes fewer zeros.
+  '80 % zeros': () => (shift) => ((random() < 0.2 + 0.6 * shift ? -Math.log(1 - random()) : 0) - 0.2) / 0.6,
+  'AR(1), .5': autoregressive(0.5),
+  'AR(1), .9': autoregressive(0.9),
+  'season of 24': () => {
+    let step = 0;
+    return (shift) => Math.sin((2 * Math.PI * step++) / 24) + Math.SQRT1_2 * gaussian(random) + shift;
   },
-  lognormal: () => (Math.exp(gaussian(random)) - Math.exp(0.5)) / Math.sqrt((Math.E - 1) * Math.E),
+  // Half a deviation in 10,000 values: a shift of its own, late.
+  trend: () => {
+    let step = 0;
+    return (shift) => gaussian(random) + (step++ - 5000) / 20_000 + shift;
+  },
 };
+const only = process.argv[3];
 
-process.stdout.write('noise         detector             median delay  mean delay  missed  false alarms per 10k\n');
-for (const [kind, draw] of Object.entries(noise)) {
+process.stdout.write('noise           detector             median delay  mean delay  missed  false alarms per 10k\n');
+for (const [kind, stream] of Object.entries(noise)) {
+  if (only !== undefined && only !== kind) continue;
   for (const [name, detector] of Object.entries({
     balance,
     'CUSUM, told all': bound,
@@ -94,20 +128,22 @@ for (const [kind, draw] of Object.entries(noise)) {
   })) {
     let alarms = 0;
     const delays: number[] = [];
-    for (let stream = 0; stream < streams; stream++) {
+    for (let run = 0; run < streams; run++) {
+      let draw = stream();
       const stable = detector();
-      for (let i = 0; i < STABLE; i++) if (stable.update(draw())) alarms++;
+      for (let i = 0; i < STABLE; i++) if (stable.update(draw(0))) alarms++;
+      draw = stream();
       const shifted = detector();
-      for (let i = 0; i < BEFORE; i++) shifted.update(draw());
+      for (let i = 0; i < BEFORE; i++) shifted.update(draw(0));
       let delay = 1;
-      while (delay <= 1000 && !shifted.update(draw() + 0.5)) delay++;
+      while (delay <= 1000 && !shifted.update(draw(0.5))) delay++;
       delays.push(delay);
     }
     delays.sort((a, b) => a - b);
     const found = delays.filter((delay) => delay <= 1000);
     const mean = found.reduce((a, b) => a + b, 0) / Math.max(1, found.length);
     const cells = [
-      kind.padEnd(13),
+      kind.padEnd(15),
       name.padEnd(20),
       String(delays[streams >> 1]).padStart(12),
       mean.toFixed(1).padStart(11),

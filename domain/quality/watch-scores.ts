@@ -46,3 +46,11 @@ export function chartAverageRunLength(k: number, limit: number): number {
   const exponent = 2 * k * (limit + 1.166);
   return (Math.exp(exponent) - exponent - 1) / (2 * k * k);
 }
+
+/** The limit at which a chart with reference `k` has this average run length: `chartAverageRunLength` solved for it. */
+export function chartLimit(k: number, runLength: number): number {
+  let exponent = 1;
+  // A contraction: its slope is below 1 / (1 + exponent), so 30 steps leave less than rounding.
+  for (let step = 0; step < 30; step++) exponent = Math.log1p(exponent + 2 * k * k * runLength);
+  return exponent / (2 * k) - 1.166;
+}

@@ -8,7 +8,7 @@
  * the scores: level up and down, spread up and down.
  */
 import { BalanceError } from '../types/errors.js';
-import { chartAverageRunLength, normalQuantile, normalScoreOfSize } from './watch-scores.js';
+import { chartAverageRunLength, chartLimit, normalQuantile, normalScoreOfSize } from './watch-scores.js';
 
 export type ShiftKind = 'level-up' | 'level-down' | 'spread-up' | 'spread-down';
 export interface ShiftVerdict {
@@ -29,6 +29,8 @@ export interface ShiftState {
   readonly recent: readonly number[];
   /** Sums of products of scores 1, 2, ... `LAGS_MAX` steps apart. */
   readonly products: readonly number[];
+  /** `varianceInflation` as it was while the charts were last quiet. */
+  readonly inflation: number;
 }
 
 export interface ShiftDetector {
@@ -48,6 +50,10 @@ export const SPREAD_LIMIT = 24;
 export const HISTORY_MAX = 4096;
 /** Values before the first alarm: fewer say nothing of their autocorrelation. */
 export const WARM_UP = 32;
+/** Values before the first alarm whose correlation is learned whatever the charts say. */
+const LEARNING = 64;
+/** The charts are quiet up to this share of their limits. In control they pass it about one time in ten. */
+const QUIET_SHARE = 0.25;
 /** Longest correlation that is looked for, in steps. */
 export const LAGS_MAX = 64;
 
@@ -74,7 +80,7 @@ function countBelow(sorted: readonly number[], value: number, inclusive: boolean
 /**
  * How much wider a sum of the scores spreads than if they were independent: 1 + 2 sum of autocorrelations, over the
  * lags up to the first that is not significant (initial positive sequence, after Geyer 1992, Statistical Science
- * 7:473). The charts are scaled by its root, so that correlated or seasonal data make them slower, not nervous.
+ * 7:473). The scores are divided by its root, so that correlated or seasonal data make the charts slower, not nervous.
  */
 function varianceInflation(products: readonly number[], seen: number): number {
   let inflation = 1;
@@ -87,7 +93,15 @@ function varianceInflation(products: readonly number[], seen: number): number {
   return inflation;
 }
 
-const START: ShiftState = { version: 1, history: [], charts: [0, 0, 0, 0], seen: 0, recent: [], products: [] };
+const START: ShiftState = {
+  version: 1,
+  history: [],
+  charts: [0, 0, 0, 0],
+  seen: 0,
+  recent: [],
+  products: [],
+  inflation: 1,
+};
 
 /**
  * A detector for one metric.
@@ -107,9 +121,11 @@ export function createShiftDetector(state: ShiftState = START): ShiftDetector {
   let charts = [...state.charts];
   let recent = [...state.recent];
   let products = [...state.products];
+  let { inflation } = state;
 
   const restart = (): void => {
     seen = 0;
+    inflation = 1;
     [history, sorted, charts, recent, products] = [[], [], [0, 0, 0, 0], [], []];
   };
   const remember = (value: number, score: number): void => {
@@ -131,12 +147,18 @@ export function createShiftDetector(state: ShiftState = START): ShiftDetector {
       const high = (countBelow(sorted, value, true) + 1) / count;
       const level = normalQuantile((low + high) / 2);
       const spread = normalScoreOfSize(low, high);
-      const root = Math.sqrt(varianceInflation(products, seen));
-      charts = [level, -level, spread, -spread].map((score, i) =>
-        Math.max(0, charts[i] + score / root - CHART_REFERENCE),
+      const root = Math.sqrt(inflation);
+      // Scaling shrinks the shift to be found as much as the noise: the reference follows it, the limit keeps the rate.
+      const reference = CHART_REFERENCE / root;
+      const limits = [LEVEL_LIMIT, SPREAD_LIMIT].map((limit) =>
+        root === 1 ? limit : chartLimit(reference, chartAverageRunLength(CHART_REFERENCE, limit)),
       );
+      charts = [level, -level, spread, -spread].map((score, i) => Math.max(0, charts[i] + score / root - reference));
       remember(value, level);
-      const index = charts.findIndex((sum, i) => sum > (i < 2 ? LEVEL_LIMIT : SPREAD_LIMIT));
+      // Shifted values resemble each other: what they have in common must not pass for correlation.
+      const isQuiet = charts.every((sum, i) => sum <= limits[i < 2 ? 0 : 1] * QUIET_SHARE);
+      if (isQuiet || seen < LEARNING) inflation = varianceInflation(products, seen);
+      const index = charts.findIndex((sum, i) => sum > limits[i < 2 ? 0 : 1]);
       if (index < 0 || seen < WARM_UP) return { alarm: false, kind: null };
       restart();
       return { alarm: true, kind: KINDS[index] };
@@ -148,6 +170,7 @@ export function createShiftDetector(state: ShiftState = START): ShiftDetector {
       seen,
       recent: [...recent],
       products: [...products],
+      inflation,
     }),
   };
 }
@@ -155,7 +178,8 @@ export function createShiftDetector(state: ShiftState = START): ShiftDetector {
 function checkState(state: ShiftState): void {
   const lists = [state.history, state.charts, state.recent, state.products];
   const numeric = lists.every((list) => Array.isArray(list) && list.every((value) => Number.isFinite(value)));
-  const sized = numeric && state.charts.length === KINDS.length && state.seen >= state.history.length;
+  const sized =
+    numeric && state.inflation >= 1 && state.charts.length === KINDS.length && state.seen >= state.history.length;
   if ((state.version as number) === 1 && sized) return;
   throw new BalanceError('usage', {
     type: 'CorruptState',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chartAverageRunLength, normalQuantile } from '../../../domain/quality/watch-scores.js';
+import { chartAverageRunLength, chartLimit, normalQuantile } from '../../../domain/quality/watch-scores.js';
 import { createShiftDetector, falseAlarmRate, HISTORY_MAX } from '../../../domain/quality/watch.js';
 
 /** Independent standard normal values: Box and Muller over a linear congruential generator (Numerical Recipes). */
@@ -52,6 +52,21 @@ describe('createShiftDetector', () => {
     ],
   ])('never alarms on %s', (_name, values) => {
     expect(alarms(values)).toEqual([]);
+  });
+
+  it('finds half a deviation in correlated values as well', () => {
+    const noise = [...before, ...after].reduce<number[]>((list, x) => {
+      list.push(0.5 * (list.at(-1) ?? 0) + Math.sqrt(0.75) * x);
+      return list;
+    }, []);
+    const found = alarms(noise.map((x, i) => (i < 2000 ? x : x + 0.5)));
+    expect(found[0][1]).toBe('level-up');
+    expect(found[0][0]).toBeGreaterThanOrEqual(2000);
+  });
+
+  it('solves the run length for the limit', () => {
+    for (const k of [0.25, 0.1, 0.05])
+      expect(chartAverageRunLength(k, chartLimit(k, 50_000)) / 50_000).toBeCloseTo(1, 6);
   });
 
   it('alarms soon when a constant moves', () => {
