@@ -14,7 +14,7 @@ REFERENCE and CURRENT are CSV, TSV, Parquet, JSON or NDJSON files, or two folder
 Output with --json: {"columns":[{"column","test","statistic","effect","floor","p","pAdjusted","drift","reason"}],"drift"};
 for folders an object with one such value by file name.
   test       the test that speaks for the column: chi-square, fisher, shared-values, wilcoxon, mood,
-             kolmogorov-smirnov, the first three with "missing:" before them, schema, none
+             kolmogorov-smirnov; with "missing:", "look:" (kinds of characters) or "length:" before it; schema, none
   effect     size of the difference on the test's scale; floor: the size that chance alone gives
   p          combined over the column's tests; pAdjusted: false alarms bounded over all columns and files
   drift      pAdjusted <= .0015 and an effect well above its floor

@@ -11,6 +11,9 @@ export interface PairedColumn extends PairedCounts {
   readonly missing: readonly [number, number];
   /** Rows whose value is not of the column's kind (text in a number column), reference and current. */
   readonly malformed: readonly [number, number];
+  /** Of free text, whose values hardly repeat: kinds of characters that each has, and lengths, with their counts. */
+  readonly looks?: PairedCounts;
+  readonly lengths?: PairedCounts;
   /** Set when only one side has the column. */
   readonly absentFrom?: 'reference' | 'current';
 }
@@ -62,13 +65,17 @@ function testsOf(column: PairedColumn): ShiftTest[] {
     current: presence.map(([, counts]) => counts[1]),
     present: [rows[0], rows[1]],
   };
-  const missing = categoryTests(kept).map((test) => ({ ...test, test: `missing:${test.test}` }));
-  // Values and missingness weigh the same, however many tests each has.
+  const prefixed = (prefix: string, tests: readonly ShiftTest[]): ShiftTest[] =>
+    tests.map((test) => ({ ...test, test: `${prefix}:${test.test}` }));
+  const missing = prefixed('missing', categoryTests(kept));
+  const looks = column.looks === undefined ? [] : prefixed('look', categoryTests(column.looks));
+  const lengths = column.lengths === undefined ? [] : prefixed('length', numberTests(column.lengths));
+  // Values, looks, lengths and missingness weigh the same, however many tests each has.
   const even = (tests: readonly ShiftTest[]): ShiftTest[] => {
     const weights = tests.reduce((sum, test) => sum + test.weight, 0);
     return tests.map((test) => ({ ...test, weight: test.weight / weights }));
   };
-  return [...even(values), ...even(missing)];
+  return [...even(values), ...even(looks), ...even(lengths), ...even(missing)];
 }
 
 /** The p and the speaking test of one column, before adjustment. */

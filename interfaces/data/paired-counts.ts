@@ -8,6 +8,9 @@ const KIND_SHARE_MIN = 0.95;
 /** From so many values on, distinct integers in rising or dense order are row numbers, not measurements. */
 const IDENTIFIER_ROWS_MIN = 20;
 
+/** Where fewer than this share of the rows hold a value that occurs again, the column is free text: its look is compared. */
+const FREE_TEXT_SHARE = 0.5;
+
 const TABLES = ['reference', 'current'] as const;
 
 /** Loads both files and pairs their columns by name; a column of one side only is marked as absent from the other. */
@@ -78,25 +81,63 @@ async function pairColumn(session: Session, column: string): Promise<PairedColum
   const kind = kindOf(before, after);
   const wellFormed = (facts: Facts): number =>
     kind === 'category' ? facts.present : kind === 'time' ? facts.times : facts.numbers;
-  const counts = kind === 'number' || kind === 'category' ? await countsOf(session, column, kind) : [];
+  const none = { values: [], reference: [], current: [] };
+  const present = [wellFormed(before), wellFormed(after)] as const;
+  const counts =
+    kind === 'number'
+      ? await countsOf(session, numberOf(textOf(column)), '')
+      : kind === 'category'
+        ? await countsOf(session, textOf(column), 'HAVING count(*) > 1')
+        : none;
+  const repeated = [...counts.reference, ...counts.current].reduce((sum, rows) => sum + rows, 0);
+  const isFree = kind === 'category' && repeated < FREE_TEXT_SHARE * (present[0] + present[1]);
+  const looks = isFree ? { ...(await countsOf(session, lookOf(textOf(column)), '')), present } : undefined;
+  const lengths = isFree
+    ? { ...(await countsOf(session, `length(${textOf(column)})::DOUBLE`, '')), present }
+    : undefined;
   return {
     column,
     kind,
-    values: counts.map((row) => row.value as string | number),
-    reference: counts.map((row) => row.reference as number),
-    current: counts.map((row) => row.current as number),
-    present: [wellFormed(before), wellFormed(after)],
+    ...counts,
+    present,
+    ...(looks && lengths ? { looks, lengths } : {}),
     missing: [before.rows - before.present, after.rows - after.present],
     malformed: [before.present - wellFormed(before), after.present - wellFormed(after)],
   };
 }
 
-/** Each value with its count on both sides, ascending. A category that occurs once in all says nothing and is left out. */
-async function countsOf(session: Session, column: string, kind: 'number' | 'category'): Promise<readonly ResultRow[]> {
-  const value = kind === 'number' ? numberOf(textOf(column)) : textOf(column);
-  const repeated = kind === 'category' ? 'HAVING count(*) > 1' : '';
-  return session.rows(`
+/** The kinds of characters that a text has, each once: small and capital letters, digits, blanks, and common marks. */
+function lookOf(text: string): string {
+  const marks = Object.entries({
+    a: '[a-z]',
+    A: '[A-Z]',
+    9: '[0-9]',
+    ' ': '\\s',
+    '-': '-',
+    _: '_',
+    '/': '/',
+    '.': '[.]',
+    ',': ',',
+    ':': ':',
+    '@': '@',
+    '+': '[+]',
+  }).map(([mark, pattern]) => `CASE WHEN regexp_matches(${text}, '${pattern}') THEN '${mark}' ELSE '' END`);
+  return `CASE WHEN ${text} IS NOT NULL THEN concat(${marks.join(', ')}) END`;
+}
+
+/** Each value of an SQL expression with its count on both sides, ascending. */
+async function countsOf(
+  session: Session,
+  value: string,
+  having: string,
+): Promise<Pick<PairedColumn, 'values' | 'reference' | 'current'>> {
+  const rows: readonly ResultRow[] = await session.rows(`
     SELECT value, sum(side)::DOUBLE AS current, (count(*) - sum(side))::DOUBLE AS reference
     FROM (SELECT ${value} AS value, 0 AS side FROM reference UNION ALL SELECT ${value}, 1 FROM current)
-    WHERE value IS NOT NULL GROUP BY value ${repeated} ORDER BY value`);
+    WHERE value IS NOT NULL GROUP BY value ${having} ORDER BY value`);
+  return {
+    values: rows.map((row) => row.value as string | number),
+    reference: rows.map((row) => row.reference as number),
+    current: rows.map((row) => row.current as number),
+  };
 }

@@ -47,6 +47,18 @@ describe('balance drift', () => {
     ]);
   });
 
+  it('sees another way of writing in text that never repeats, and is quiet about new texts', async () => {
+    const code = (i: number): string => `ab-${scramble(i, 100_003)}-x`;
+    const reference = write('a.csv', rows(600, code, 'code'));
+    const verdict = async (line: (i: number) => string) => {
+      const { out } = await run(reference, write('b.csv', rows(600, line, 'code')), '--json');
+      return (JSON.parse(out) as { columns: { drift: boolean; test: string }[] }).columns[0];
+    };
+    expect(await verdict((i) => code(i + 600))).toMatchObject({ drift: false });
+    expect(await verdict((i) => code(i + 600).toUpperCase())).toMatchObject({ drift: true, test: 'look:chi-square' });
+    expect(await verdict((i) => code(i + 600).slice(0, 5))).toMatchObject({ drift: true });
+  });
+
   it('reads files as people save them: semicolons, short rows, Latin-1', async () => {
     const lines = Array.from({ length: 60 }, (_, i) => `${i % 7};café`);
     const plain = write('a.csv', ['n,c', ...lines].join('\n').replaceAll(';', ','));
