@@ -7,7 +7,7 @@ import type { ExpectedRequest } from '../domain/decision/expected-requests.js';
 import type { PredictOutcome } from '../domain/decision/predict.js';
 import { prefetchReasons } from '../domain/decision/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
-import { formatBytes } from '../domain/types/units.js';
+import { formatBytes, formatDuration } from '../domain/types/units.js';
 import type { PoolDefinition } from '../domain/types/pool.js';
 import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
@@ -68,6 +68,13 @@ export function planInputs(
   predicted: Pick<PredictOutcome, 'predictions' | 'expected'>,
 ): BatchInputs {
   return {
+    // A decision of a version that did not store them.
+    ...{
+      sources: {},
+      exclusive: [],
+      readCosts: {},
+      readLimits: { msMax: READ_MS_MAX, bytesMax: READ_MEMORY_BYTES_MAX },
+    },
     ...inputs,
     items: analyzed.items,
     facts: analyzed.facts,
@@ -79,6 +86,11 @@ export function planInputs(
     expected: predicted.expected,
   };
 }
+
+/** A read that takes longer holds its requests up, and loses more when its worker dies: far below the activity's timeout. */
+const READ_MS_MAX = 30_000;
+/** Memory of one read: four at once leave half of the engine's default for everything else. */
+const READ_MEMORY_BYTES_MAX = 256 * 1024 ** 2;
 
 async function gather(
   deps: StageDependencies,
@@ -106,9 +118,25 @@ async function gather(
     asOfMs,
   );
   const cacheHits = await findHits(deps, context, analyzed);
+  const { timeMax = READ_MS_MAX, memoryMax = READ_MEMORY_BYTES_MAX } = definition.reads ?? {};
   return {
     nowMs,
     asOfMs,
+    sources: Object.fromEntries(
+      Object.entries(definition.sources).map(
+        ([
+          id,
+          {
+            limits: { scansAtOnce },
+            windows = null,
+          },
+        ]) => [id, { scansAtOnce, windows }],
+      ),
+    ),
+    exclusive: Object.entries(definition.datasets).flatMap(([id, { access }]) => (access === 'exclusive' ? [id] : [])),
+    readCosts: (await deps.plans.learned(context, 'read-cost')) as BatchInputs['readCosts'],
+    readLimits: { msMax: timeMax, bytesMax: memoryMax },
+    credits: ((await deps.plans.learned(context, 'credits')).flows ?? {}) as BatchInputs['credits'],
     windowMs: definition.window,
     windowsPerStep: definition.clock.kind === 'replay' ? 1 : Math.max(1, stepMsOf(definition) / definition.window),
     models: Object.fromEntries(
@@ -220,8 +248,16 @@ function sumOf(
 
 function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBatch[] {
   const { asOfMs } = context;
-  const asked = outcome.reads.map(({ score: _, ...read }): PlannedBatch => {
-    return { batchId: batchId(context, read.ordinal), ...read, asOfMs };
+  const asked = outcome.reads.map((read): PlannedBatch => {
+    const { ordinal, dataset, source, contentId, slices, predictedBytes, askedBytes, predicted, timing } = read;
+    return {
+      ...{ batchId: batchId(context, ordinal), ordinal, source, dataset, contentId, asOfMs, slices },
+      ...{ predictedBytes, askedBytes },
+      predictedMs: predicted?.ms ?? null,
+      predictedMemoryBytes: predicted?.memoryBytes ?? null,
+      predictedStartMs: timing.startMs,
+      aloneMs: predicted?.aloneMs ?? null,
+    };
   });
   const ahead = outcome.prefetch.reads.map((read, index): PlannedBatch => {
     const ordinal = asked.length + index;
@@ -237,6 +273,7 @@ function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBa
       }),
       predictedBytes: read.bytes,
       askedBytes: 0,
+      ...{ predictedMs: null, predictedMemoryBytes: null, predictedStartMs: null, aloneMs: null },
       prefetch: { predictedRows: read.rows },
     };
   });
@@ -250,7 +287,7 @@ function batchId({ decisionId }: DecisionRef, ordinal: number): string {
 /** What the workflow needs to schedule the reads. */
 function answer(context: CycleContext, outcome: BatchOutcome): BatchAnswer {
   const modelOf = new Map(context.items.map(({ id, model }) => [id, model]));
-  const batches = outcome.reads.map(({ ordinal, dataset, slices }): BatchRef => {
+  const batches = outcome.reads.map(({ ordinal, dataset, slices, after }): BatchRef => {
     const models = new Set(slices.map(({ id }) => modelOf.get(id)!));
     const [id] = models;
     const model = models.size === 1 ? context.definition.models[id] : undefined;
@@ -259,6 +296,7 @@ function answer(context: CycleContext, outcome: BatchOutcome): BatchAnswer {
       dataset,
       requests: slices.length,
       model: model === undefined ? null : { id: id, priority: model.priority, weight: model.weight },
+      ...(after.length === 0 ? {} : { after: after.map((before) => batchId(context, before)) }),
     };
   });
   const { asked, planned, grants, waiting, reads, prefetch } = outcome;
@@ -278,11 +316,20 @@ function reasonsOf(outcome: BatchOutcome): string[] {
     ...outcome.reads
       .slice(0, 20)
       .map(
-        ({ dataset, slices, askedBytes, predictedBytes }) =>
-          `${slices.length} ${slices.length === 1 ? 'request' : 'requests'} on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read`,
+        ({ dataset, slices, askedBytes, predictedBytes, reason, predicted, timing }) =>
+          `${slices.length} ${slices.length === 1 ? 'request' : 'requests'} on ${dataset} as one read: ${formatBytes(askedBytes)} asked, ${formatBytes(predictedBytes)} read` +
+          (predicted === null ? '' : `, ${formatDuration(predicted.ms)} foreseen`) +
+          (reason === null ? '' : `; ${reason}`) +
+          (timing.waitsFor === null
+            ? ''
+            : `; starts ${timing.startMs === null ? 'later' : `after ${formatDuration(timing.startMs)}`}: ${timing.waitsFor}`),
       ),
     ...(outcome.allocation?.allocations.map(({ id, reason }) => `${id}: ${reason}`) ?? []),
     ...prefetchReasons(outcome.prefetch),
+    ...Object.entries(outcome.credits).map(
+      ([id, balance]) =>
+        `${id} ${balance < 0 ? 'owes the others' : 'is owed'} ${Math.abs(balance).toFixed(2)} of a full bucket`,
+    ),
     ...outcome.waiting.slice(0, 50).map(({ itemId, reason }) => `${itemId} waits: ${reason}`),
   ];
 }

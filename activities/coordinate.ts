@@ -150,7 +150,7 @@ async function closingOf(
         value,
       })),
     ],
-    leaseUntilMs: deps.now() + definition.cache.lease,
+    ...{ credits: plan.credits, leaseUntilMs: deps.now() + definition.cache.lease },
   };
 }
 

@@ -68,6 +68,8 @@ export interface BatchRef {
   readonly dataset: string;
   readonly requests: number;
   readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
+  /** Reads that must end before it; absent: none. */
+  readonly after?: readonly string[];
 }
 /** What the workflow schedules: the reads that somebody waits for, and those ahead of being asked, where there are some. */
 export interface BatchAnswer extends StageSummary {

@@ -106,6 +106,8 @@ export interface MergedReadResult {
   /** Rows and logical bytes of the union of all slices: each row is counted once, however many slices it serves. */
   readonly rowsRead: number;
   readonly bytesRead: number;
+  /** Memory that the engine held more at its end than at its start; absent where it was not measured. */
+  readonly memoryBytes?: number;
   readonly slices: readonly SliceResult[];
 }
 

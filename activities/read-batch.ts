@@ -18,7 +18,6 @@ export function createReadBatch(deps: StageDependencies) {
       const context = await deps.contextOf(ref);
       const dataset = datasetRef(context, plan.dataset);
       const { cancellationSignal } = Context.current();
-      const startedMs = deps.now();
       const read: MergedRead = {
         id: batchId,
         dataset,
@@ -28,14 +27,33 @@ export function createReadBatch(deps: StageDependencies) {
       };
       const slots = dataset.source.limits.scansAtOnce;
       const source = `${ref.tenant}/${ref.pool}/${dataset.sourceId}`;
-      const result = await deps.scanSlots.hold(
-        source,
-        slots,
-        () => readBisecting(deps, read, cancellationSignal),
-        cancellationSignal,
+      let startedMs = 0;
+      let endedMs = 0;
+      const scan = () =>
+        deps.scanSlots.hold(
+          source,
+          slots,
+          async () => {
+            // What it waited for a slot is not what it took.
+            startedMs = deps.now();
+            const done = await readBisecting(deps, read, cancellationSignal);
+            endedMs = deps.now();
+            return done;
+          },
+          cancellationSignal,
+        );
+      const alone = dataset.definition.access === 'exclusive';
+      const result = alone
+        ? await deps.scanSlots.hold(`${source}/${plan.dataset}`, 1, scan, cancellationSignal)
+        : await scan();
+      await deps.batches.done(
+        ref,
+        batchId,
+        result,
+        endedMs - startedMs,
+        endedMs,
+        aheadEnd(context, plan, result, endedMs),
       );
-      const endedMs = deps.now();
-      await deps.batches.done(ref, batchId, result, endedMs - startedMs, aheadEnd(context, plan, result, endedMs));
       return { rows: result.rowsRead, bytes: result.bytesRead };
     },
     async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {
@@ -102,6 +120,7 @@ async function readBisecting(
       contentId: left.contentId === '' ? right.contentId : left.contentId,
       rowsRead: left.rowsRead + right.rowsRead,
       bytesRead: left.bytesRead + right.bytesRead,
+      memoryBytes: Math.max(left.memoryBytes ?? 0, right.memoryBytes ?? 0),
       slices: [...left.slices, ...right.slices],
       failures: [...left.failures, ...right.failures],
     };

@@ -6,6 +6,9 @@ import type { WaitReason, WorkItem } from '../domain/decision/work.js';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
+/** Kinds of what a pool learns from its own running. */
+export type LearnedKind = 'read-cost' | 'cycle-cost' | 'credits' | 'release';
+
 export interface DecisionRef extends PoolRef {
   readonly decisionId: string;
 }
@@ -81,6 +84,11 @@ export interface PlannedBatch {
   readonly askedBytes: number;
   /** Set where nobody asked yet: the slices' ids are the questions that they answer. */
   readonly prefetch?: { readonly predictedRows: number };
+  /** Foreseen at planning: how long it takes, how much memory it holds, when it starts (ms after the plan), what its slices would take one by one. */
+  readonly predictedMs: number | null;
+  readonly predictedMemoryBytes: number | null;
+  readonly predictedStartMs: number | null;
+  readonly aloneMs: number | null;
 }
 export interface CacheHit {
   readonly shape: string;
@@ -95,6 +103,8 @@ export interface PlanStore {
     asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[],
     asOfMs: number,
   ): Promise<readonly CacheHit[]>;
+  /** What the pool has learned of one kind, by subject. */
+  learned(ref: PoolRef, kind: LearnedKind): Promise<Readonly<Record<string, unknown>>>;
   /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */
   tokens(ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Readonly<Record<string, number>>>;
   /** Stage record, batches, promises and budget charges in one transaction; nothing when the stage is already stored. */
@@ -150,12 +160,16 @@ export interface AheadEnd {
 
 export interface BatchStore {
   find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
-  /** With `ahead`, the results enter the cache's index and the budget is settled in the same transaction. */
+  /**
+   * Keeps the result and teaches the model of the dataset's reads, once however often it is called. With `ahead`, the
+   * results enter the cache's index and the budget is settled in the same transaction.
+   */
   done(
     ref: DecisionRef,
     batchId: string,
     result: MergedReadResult & { readonly failures: readonly SliceFailure[] },
     actualMs: number,
+    nowMs: number,
     ahead?: AheadEnd,
   ): Promise<void>;
   fail(ref: DecisionRef, batchId: string, reason: string, ahead?: AheadEnd): Promise<void>;
@@ -278,6 +292,8 @@ export interface Closing {
   /** Standing needs whose state this cycle changes. */
   readonly needs: readonly StandingNeed[];
   readonly settle: readonly BudgetCharge[];
+  /** New balances between models, by `model@source`. */
+  readonly credits: Readonly<Record<string, number>>;
   readonly metrics: readonly { metric: string; subject: string; atMs: number; value: number }[];
   readonly leaseUntilMs: number;
 }

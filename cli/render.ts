@@ -15,6 +15,9 @@ export function table(rows: readonly (readonly string[])[], indent = '  '): stri
     .join('');
 }
 
+/** Reads listed in one explanation. */
+const READS_SHOWN = 50;
+
 export interface RenderOptions {
   readonly cacheDir: string;
   readonly uiUrl?: string;
@@ -67,7 +70,7 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
 }
 
 /** Everything about one decision that the short form leaves out: stages with digests, forecasts, findings. */
-export function renderDetails({ stages, forecasts, decision, requests }: Explanation): string {
+export function renderDetails({ stages, forecasts, decision, requests, batches }: Explanation): string {
   const lines = [
     'Stages\n',
     table([
@@ -100,6 +103,7 @@ export function renderDetails({ stages, forecasts, decision, requests }: Explana
       ]),
     );
   }
+  if (batches.length > 0) lines.push('Reads\n', table(readRows(batches)));
   const findings = requests.flatMap(({ needId, id, delivery }) =>
     ((delivery?.report as { findings?: { severity: string; message: string }[] } | undefined)?.findings ?? []).map(
       ({ severity, message }) => [needId ?? id, severity, message],
@@ -113,6 +117,35 @@ export function renderDetails({ stages, forecasts, decision, requests }: Explana
     `  digest           ${decision.digest ?? '-'}\n`,
   );
   return lines.join('');
+}
+
+/** Each read: when it was to start, what was foreseen and what came of it, and what it saved against reads of their own. */
+function readRows(batches: Explanation['batches']): string[][] {
+  const of = (value: number | null | undefined, format: (known: number) => string): string =>
+    value == null ? '-' : format(value);
+  return [
+    ['READ', 'SLICES', 'START', 'TOOK', 'FORESEEN', 'MEMORY', 'FORESEEN', 'SAVED'],
+    ...batches
+      .slice(0, READS_SHOWN)
+      .map((one) => [
+        one.dataset,
+        String(one.requests),
+        of(one.predictedStartMs, (ms) => `+${formatDuration(ms)}`),
+        of(one.actualMs, formatDuration),
+        of(one.predictedMs, formatDuration),
+        of(one.actualMemoryBytes, formatBytes),
+        of(one.predictedMemoryBytes, formatBytes),
+        one.efficiency === null ? '-' : savedOf(one.efficiency.saved),
+      ]),
+  ];
+}
+
+function savedOf({
+  operations,
+  bytes,
+  ms,
+}: NonNullable<Explanation['batches'][number]['efficiency']>['saved']): string {
+  return `${operations} reads, ${formatBytes(bytes)}, ${formatDuration(ms)}`;
 }
 
 export function renderRequest(request: RequestExplanation, cacheDir: string): string {

@@ -3,6 +3,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
 import { HASH_JOINS, insertRows, type Database, type Queryable } from './client.js';
 import { DEMAND } from './history-store.js';
+import { learn } from './learned-store.js';
 import { cycles, decisions, deliveries, outbox } from './schema.js';
 import { learnRequests } from './recurrence-store.js';
 import { charge, insertCacheEntries, insertStage } from './stage-store.js';
@@ -53,6 +54,7 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
     closing.learned === undefined ? null : learnRequests(tx, ref, closing.learned, now),
     charge(tx, ref, closing.settle, nowMs),
     keepNeeds(tx, ref, closing.needs, now),
+    keepCredits(tx, ref, closing.credits, nowMs),
     addMetrics(tx, ref, closing, now),
   ]);
   await Promise.all([
@@ -61,6 +63,13 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
     tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`),
   ]);
   return { outcome: closing.outcome, summary: closing.summary };
+}
+
+/** Balances that this cycle changed; the others stay as they were. */
+async function keepCredits(tx: Queryable, ref: DecisionRef, credits: Closing['credits'], nowMs: number): Promise<void> {
+  if (Object.keys(credits).length === 0) return;
+  const merge = (before: Closing['credits'] | null) => ({ ...before, ...credits });
+  await learn(tx, ref, 'credits', 'flows', merge, nowMs);
 }
 
 async function endDecision(tx: Queryable, ref: DecisionRef, closing: Closing, closedAt: Date): Promise<void> {

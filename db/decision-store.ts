@@ -1,6 +1,7 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
 import { and, asc, desc, eq } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
+import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
 import type { Database } from './client.js';
@@ -51,6 +52,13 @@ export interface Explanation {
     readonly predictedBytes: number;
     readonly actualBytes: number | null;
     readonly actualMs: number | null;
+    /** Foreseen at planning; null before the dataset's first measured read. */
+    readonly predictedMs: number | null;
+    readonly predictedStartMs: number | null;
+    readonly predictedMemoryBytes: number | null;
+    readonly actualMemoryBytes: number | null;
+    /** What it saved, and measured over foreseen less 1; null while it has not ended. */
+    readonly efficiency: BatchEfficiency | null;
   }[];
   readonly forecasts: readonly {
     readonly series: string;
@@ -193,18 +201,21 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       ms: endedMs - startedMs,
     })),
     requests: requestRows,
-    batches: batchRows.map(
-      ({ id: batchId, dataset, state, plan, askedBytes, predictedBytes, actualBytes, actualMs }) => ({
-        id: batchId,
-        dataset,
-        state,
-        requests: (plan as { slices: unknown[] }).slices.length,
-        askedBytes,
-        predictedBytes,
-        actualBytes,
-        actualMs,
-      }),
-    ),
+    batches: batchRows.map((batch) => ({
+      id: batch.id,
+      dataset: batch.dataset,
+      state: batch.state,
+      requests: (batch.plan as { slices: unknown[] }).slices.length,
+      askedBytes: batch.askedBytes,
+      predictedBytes: batch.predictedBytes,
+      actualBytes: batch.actualBytes,
+      actualMs: batch.actualMs,
+      predictedMs: batch.predictedMs,
+      predictedStartMs: batch.predictedStartMs,
+      predictedMemoryBytes: batch.predictedMemoryBytes,
+      actualMemoryBytes: batch.actualMemoryBytes,
+      efficiency: efficiencyOf(batch),
+    })),
     forecasts: forecastRows.map(({ series, targetMs, mean, lower, upper, method, reliable, actual }) => ({
       series,
       targetMs,
@@ -220,6 +231,26 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       came: askedMs !== null ? 'yes' : ended ? 'no' : 'open',
     })),
   };
+}
+
+/** Asked: what its slices would have read and taken as reads of their own. */
+function efficiencyOf(batch: typeof batches.$inferSelect): BatchEfficiency | null {
+  const { slices } = batch.plan as { slices: unknown[] };
+  const result = batch.result as { rowsRead: number; slices: readonly { rows: number }[] } | null;
+  if (result === null || batch.actualMs === null) return null;
+  const asked = {
+    operations: slices.length,
+    rows: result.slices.reduce((sum, { rows }) => sum + rows, 0),
+    bytes: batch.askedBytes ?? 0,
+    ms: batch.aloneMs ?? batch.actualMs,
+  };
+  const read = { operations: 1, rows: result.rowsRead, bytes: batch.actualBytes ?? 0, ms: batch.actualMs };
+  return batchEfficiency({
+    asked: [asked],
+    read,
+    predictedMs: batch.predictedMs,
+    predictedBytes: batch.predictedBytes,
+  });
 }
 
 async function requestsOf(

@@ -12,6 +12,7 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { LearnedKind } from '../activities/store-ports.js';
 import { at, big, scope } from './columns.js';
 
 /** Results in the shared cache, found again by what they answer. */
@@ -29,6 +30,10 @@ export const cacheEntries = pgTable(
     slice: jsonb().notNull(),
     createdAt: at().notNull(),
     usedAt: at().notNull(),
+    /** Time that making it again would take, how often it was asked for, and what keeping it is worth (`db/maintenance.ts`). */
+    costMs: doublePrecision().notNull().default(0),
+    uses: integer().notNull().default(1),
+    worth: doublePrecision().notNull().default(0),
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.shape, t.contentId, t.asOfMs] }),
@@ -155,4 +160,20 @@ export const recurrences = pgTable(
       .on(t.tenant, t.pool, t.promisedUntilMs)
       .where(sql`${t.promisedUntilMs} is not null`),
   ],
+);
+
+/**
+ * What a pool has learned from its own running: `read-cost` (by dataset) and `cycle-cost`, models of measured time and
+ * memory; `credits` (by model and source), who was short-changed and who borrowed; `release`, the gaps between arrivals.
+ */
+export const learned = pgTable(
+  'learned',
+  {
+    ...scope(),
+    kind: text().$type<LearnedKind>().notNull(),
+    subject: text().notNull(),
+    state: jsonb().notNull(),
+    updatedAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.kind, t.subject] })],
 );

@@ -235,8 +235,13 @@ export const batches = pgTable(
     error: jsonb(),
     predictedBytes: big().notNull(),
     predictedMs: doublePrecision(),
+    predictedMemoryBytes: big(),
+    /** When it was to start and what its members would have taken one by one, as foreseen at planning. */
+    predictedStartMs: doublePrecision(),
+    aloneMs: doublePrecision(),
     actualBytes: big(),
     actualMs: doublePrecision(),
+    actualMemoryBytes: big(),
     askedBytes: big(),
   },
   (t) => [

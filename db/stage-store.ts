@@ -10,12 +10,16 @@ import type {
   DecisionRef,
   PlannedBatch,
   PlanStore,
+  SliceFailure,
   StageRecord,
   StageStore,
 } from '../activities/store-ports.js';
-import type { SliceAsk, SliceResult } from '../activities/ports.js';
+import type { MergedReadResult, SliceAsk, SliceResult } from '../activities/ports.js';
+import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
+import { readWork } from '../domain/decision/read-cost.js';
 import { ordinalOf, type Stage } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
+import { learn, learnedOf } from './learned-store.js';
 import { keepPromises } from './recurrence-store.js';
 import { batches, budgets, cacheEntries, decisionStages } from './schema.js';
 
@@ -59,6 +63,7 @@ export async function insertStage(tx: Queryable, ref: DecisionRef, record: Stage
 export function createPlanStore(db: Database): PlanStore {
   return {
     cached: (ref, asks, asOfMs) => cached(db, ref, asks, asOfMs),
+    learned: (ref, kind) => learnedOf(db, ref, kind),
     tokens: (ref, limits, nowMs) => tokens(db, ref, limits, nowMs),
     savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
       db.transaction(async (tx) => {
@@ -156,16 +161,21 @@ export function createBatchStore(db: Database): BatchStore {
       const [row] = await db.select().from(batches).where(batchOf(ref, batchId));
       return row === undefined ? null : { plan: toPlanned(row), state: row.state };
     },
-    done: (ref, batchId, result, actualMs, ahead) =>
+    done: (ref, batchId, result, actualMs, nowMs, ahead) =>
       db.transaction(async (tx) => {
+        const { memoryBytes = null } = result;
         const ended = { state: 'done', result, actualMs, actualBytes: result.bytesRead } as const;
-        if (!(await endBatch(tx, ref, batchId, ended)) || ahead === undefined) return;
+        const row = await endBatch(tx, ref, batchId, { ...ended, actualMemoryBytes: memoryBytes });
+        if (row === null) return;
+        await learnReadCost(tx, ref, toPlanned(row), result, { ms: actualMs, bytes: memoryBytes }, nowMs);
+        if (ahead === undefined) return;
         await insertCacheEntries(tx, ref, ahead.cache, new Date(ahead.nowMs));
         await charge(tx, ref, ahead.settle, ahead.nowMs);
       }),
     fail: (ref, batchId, reason, ahead) =>
       db.transaction(async (tx) => {
-        if (!(await endBatch(tx, ref, batchId, { state: 'failed', error: { reason } })) || ahead === undefined) return;
+        const ended = await endBatch(tx, ref, batchId, { state: 'failed', error: { reason } });
+        if (ended === null || ahead === undefined) return;
         await charge(tx, ref, ahead.settle, ahead.nowMs);
       }),
     all: async (ref) => {
@@ -186,19 +196,35 @@ export function createBatchStore(db: Database): BatchStore {
   };
 }
 
-/** Ends a batch once; false when it had ended. */
+/** Ends a batch once; null when it had ended. */
 async function endBatch(
   tx: Queryable,
   ref: DecisionRef,
   batchId: string,
   ended: Partial<typeof batches.$inferInsert>,
-): Promise<boolean> {
-  const rows = await tx
+): Promise<typeof batches.$inferSelect | null> {
+  const [row] = await tx
     .update(batches)
     .set(ended)
     .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')))
-    .returning({ id: batches.id });
-  return rows.length === 1;
+    .returning();
+  return row ?? null;
+}
+
+/** Teaches the model of a dataset's reads. One with a bad slice was read in halves, again and again: it says nothing of others. */
+async function learnReadCost(
+  tx: Queryable,
+  ref: DecisionRef,
+  { dataset, slices }: PlannedBatch,
+  result: MergedReadResult & { readonly failures: readonly SliceFailure[] },
+  measured: { readonly ms: number; readonly bytes: number | null },
+  nowMs: number,
+): Promise<void> {
+  if (result.failures.length > 0) return;
+  const rowsOf = new Map(result.slices.map(({ id, rows }) => [id, rows]));
+  const items = readWork(slices.map(({ id, fields }) => ({ rows: rowsOf.get(id) ?? 0, fields })));
+  const observe = (before: SizeModelState | null) => observeBatch(before ?? emptySizeModel, { items, ...measured });
+  await learn(tx, ref, 'read-cost', dataset, observe, nowMs);
 }
 
 /** Results enter the cache's index; equal ones once. */
@@ -261,6 +287,10 @@ function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBat
     plan: { slices: batch.slices, prefetch: batch.prefetch },
     predictedBytes: Math.round(batch.predictedBytes),
     askedBytes: Math.round(batch.askedBytes),
+    predictedMs: batch.predictedMs,
+    predictedMemoryBytes: batch.predictedMemoryBytes === null ? null : Math.round(batch.predictedMemoryBytes),
+    predictedStartMs: batch.predictedStartMs,
+    aloneMs: batch.aloneMs,
   };
 }
 
@@ -277,5 +307,9 @@ function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
     ...(plan.prefetch === undefined ? {} : { prefetch: plan.prefetch }),
     predictedBytes: row.predictedBytes,
     askedBytes: row.askedBytes ?? 0,
+    predictedMs: row.predictedMs,
+    predictedMemoryBytes: row.predictedMemoryBytes,
+    predictedStartMs: row.predictedStartMs,
+    aloneMs: row.aloneMs,
   };
 }

@@ -63,7 +63,5 @@ export const sweepOptions: LocalActivityOptions = {
 
 /** A lost signal is noticed within 5 s: sweep interval plus the sweep itself. */
 export const SWEEP_INTERVAL = '3500ms';
-/** Batches of one cycle that run at the same time. Source limits are held below this by the data plane. */
-export const BATCHES_IN_FLIGHT_MAX = 4;
 /** Calls of `balanceNow` that may wait; the next one is rejected. */
 export const QUEUE_MAX = 64;

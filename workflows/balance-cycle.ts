@@ -12,8 +12,8 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/create.js';
 import type { BatchRef } from '../activities/dependencies.js';
-import type { Outcome, Stage } from '../domain/decision/stages.js';
-import { BATCHES_IN_FLIGHT_MAX, closeOptions, stageOptions } from './activity-options.js';
+import { READS_IN_FLIGHT_MAX, type Outcome, type Stage } from '../domain/decision/stages.js';
+import { closeOptions, stageOptions } from './activity-options.js';
 import { searchAttributes, type CycleInput, type CycleResult, type DecisionInput } from './contract.js';
 import { processBatch } from './process-batch.js';
 
@@ -94,20 +94,31 @@ async function readAhead(ref: DecisionInput, read: BatchRef): Promise<void> {
   });
 }
 
-/** Children in a bounded sliding window, in the order of the plan. A failed batch fails its requests, not the cycle. */
+/**
+ * Children in a bounded sliding window, in the order of the plan; one that comes after others waits for their end (they
+ * are before it in the plan, so that some lane has them). A failed batch fails its requests, not the cycle.
+ */
 async function processBatches(ref: DecisionInput, batches: readonly BatchRef[]): Promise<void> {
+  const ended = new Map<string, Promise<unknown>>();
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < batches.length) {
-      const item = batches[next++];
-      await executeChild(processBatch, {
-        workflowId: `balance-batch/${ref.tenant}/${ref.pool}/${item.batchId}`,
-        args: [{ ...ref, ...item }],
-        staticSummary: `${item.requests} requests on ${item.dataset} as one read`,
-      });
+      const { after, ...item } = batches[next++];
+      const run = async (): Promise<void> => {
+        // Plans of older versions name no order: nothing is awaited, and their histories replay.
+        for (const before of after ?? []) await ended.get(before);
+        await executeChild(processBatch, {
+          workflowId: `balance-batch/${ref.tenant}/${ref.pool}/${item.batchId}`,
+          args: [{ ...ref, ...item }],
+          staticSummary: `${item.requests} requests on ${item.dataset} as one read`,
+        });
+      };
+      const done = run();
+      ended.set(item.batchId, done);
+      await done;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(BATCHES_IN_FLIGHT_MAX, batches.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(READS_IN_FLIGHT_MAX, batches.length) }, lane));
 }
 
 /** The innermost message: what the failed activity said, not that it failed. */

@@ -75,6 +75,11 @@ function predictLine(line: LineState, items: number): number | null {
   return intercept >= 0 ? intercept + slope * items : (xy / xx) * items;
 }
 
+/** Whether batches of different sizes were measured: before that nothing is known of how size tells. */
+export function knowsSlope({ time: { weight, x, xx } }: SizeModelState): boolean {
+  return weight > 0 && xx / weight - (x / weight) ** 2 > 1e-9 * (x / weight) ** 2;
+}
+
 function tailFactor(line: LineState): number {
   if (line.ratios.length === 0) return 1;
   const sorted = [...line.ratios].sort((a, b) => a - b);

@@ -1,6 +1,9 @@
 /** What the batch stage decides from. */
 import type { ExpectedRequest } from './expected-requests.js';
 import type { SeriesPrediction } from './predict.js';
+import type { SizeModelState } from '../batch/size-model.js';
+import type { DayWindow } from '../types/units.js';
+import type { ReadLimits } from './read-cost.js';
 import type { DatasetFacts, ItemFacts, WorkItem } from './work.js';
 
 /** A limited resource: what this cycle may take of it, and how it refills. */
@@ -45,4 +48,22 @@ export interface BatchInputs {
   readonly prefetchBytesMax: number;
   /** Shares of the classes that analyze wants resampled, by item. */
   readonly resample: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /**
+   * What each model is owed on each source (`model@source`), in full buckets by weight; negative for who had more than its
+   * share while others went short. Karma credits (Vuppalapati et al., OSDI 2023).
+   */
+  readonly credits: Readonly<Record<string, number>>;
+  readonly sources: Readonly<Record<string, SourceRules>>;
+  /** Datasets that are read alone. */
+  readonly exclusive: readonly string[];
+  /** What reads took so far, by dataset. */
+  readonly readCosts: Readonly<Record<string, SizeModelState>>;
+  readonly readLimits: ReadLimits;
+}
+
+/** How a source may be read. */
+export interface SourceRules {
+  readonly scansAtOnce: number;
+  /** Times of day at which it is open; null: always. */
+  readonly windows: readonly DayWindow[] | null;
 }

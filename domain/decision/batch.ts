@@ -4,20 +4,16 @@
  * Costs first (merged reads are charged once, split over their members), then weighted dominant-resource fairness
  * between models, then each model's share over its own items by priority. Pure: the same inputs give the same plan.
  */
-import { allocate } from '../scheduler/resource-allocator.js';
 import type { AllocationResult } from '../scheduler/allocation-instance.js';
-import {
-  costItems,
-  mergeDemand,
-  shareFactors,
-  type CostedItem,
-  type MergedDemand,
-  type ShareFactors,
-} from './costs.js';
-import { grantWithinShare, type Grant } from './grants.js';
+import type { PriorityWeights } from '../scheduler/priority.js';
+import { costItems, mergeDemand, shareFactors, type MergedDemand, type ShareFactors } from './costs.js';
+import { creditsAfterRound, fillWhatIsLeft, shareAmongFlows, type SharedRound } from './flows.js';
+import type { Grant } from './grants.js';
+import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
 import { planReads, type PlannedRead } from './reads.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
+import { openIntervals } from './source-windows.js';
 import type { DatasetFacts, Refusal, WaitReason } from './work.js';
 
 export interface BatchOutcome {
@@ -28,6 +24,10 @@ export interface BatchOutcome {
   readonly allocation: AllocationResult | null;
   /** What is taken of each resource, in its unit. */
   readonly charges: Readonly<Record<string, number>>;
+  /** What each model is owed on each source from now on; only of those that something was short for. */
+  readonly credits: Readonly<Record<string, number>>;
+  /** Weights of the terms of every score, and how much later than an item another must come not to be before it. */
+  readonly priority: { readonly weights: PriorityWeights; readonly overtakeMsMax: number };
   readonly ahead: { readonly factor: number; readonly reason: string };
   /** What is read for nobody yet. */
   readonly prefetch: Prefetch;
@@ -38,14 +38,6 @@ export interface BatchOutcome {
 /** At most this share of a need is delivered ahead, so that the next cycle always has something to deliver. */
 const AHEAD_FRACTION_MAX = 0.5;
 
-/** A model's demand on one source: what fairness is computed over. Sources are where models contend. */
-interface Flow {
-  readonly id: string;
-  readonly model: string;
-  readonly items: readonly CostedItem[];
-  readonly demand: Readonly<Record<string, number>>;
-}
-
 /** Rounds of sharing, and the change of a charge below which another round changes nothing that matters. */
 const ROUNDS_MAX = 16;
 const SETTLED = 0.002;
@@ -53,23 +45,76 @@ const SETTLED = 0.002;
 export function planBatch(given: BatchInputs): BatchOutcome {
   // Sums are rounded in the order of their parts: one order, so that the items' order changes no digit.
   const inputs = { ...given, items: [...given.items].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+  const shut = shutItems(inputs);
   const ahead = workAhead(inputs);
-  const demand = mergeDemand(inputs, ahead.factor);
-  const { costed, allocation, grants, waiting } = shareInRounds(inputs, demand);
+  const demand = mergeDemand({ ...inputs, refused: [...inputs.refused, ...shut.keys()] }, ahead.factor);
+  const round = shareInRounds(inputs, demand);
+  const { costed, allocation, grants: shared, waiting } = round;
+  const { reads, closed } = planReads(demand.reads, shared, inputs);
+  const grants = shared.filter(({ itemId }) => !closed.has(itemId));
+  const late = [...shut, ...closed].map(([id, opensMs]) => windowReason(id, opensMs, closed.has(id), inputs));
   const charges: Record<string, number> = {};
   for (const { cost } of grants)
     for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
   return {
     grants,
-    waiting,
+    waiting: [...waiting, ...late].sort(byItem),
     refusals: demand.refusals,
-    reads: planReads(demand.reads, grants, inputs),
+    reads,
     allocation,
     charges,
+    credits: creditsAfterRound({ ...round, grants }, inputs),
+    priority: { weights: ITEM_WEIGHTS, overtakeMsMax: OVERTAKE_MS_MAX },
     ahead,
-    prefetch: planPrefetch(inputs, charges, reservedBytes(inputs)),
+    prefetch: planPrefetch(openNow(inputs), charges, reservedBytes(inputs)),
     asked: { rows: sum(costed, ({ rows }) => rows), bytes: sum(costed, ({ ownBytes }) => ownBytes) },
     planned: { rows: sum(grants, ({ rows }) => rows), bytes: sum(grants, ({ bytes }) => bytes) },
+  };
+}
+
+/** Milliseconds until each closed source opens. */
+function shutSources(inputs: BatchInputs): ReadonlyMap<string, number> {
+  return new Map(
+    Object.entries(inputs.sources).flatMap(([id, { windows }]) => {
+      const opensMs = windows === null ? 0 : openIntervals(windows, inputs.nowMs)[0][0];
+      return opensMs > 0 ? [[id, opensMs] as const] : [];
+    }),
+  );
+}
+
+/** Items whose source is closed now, with the milliseconds until it opens. What the cache answers needs no source. */
+function shutItems(inputs: BatchInputs): Map<string, number> {
+  const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
+  const opens = shutSources(inputs);
+  const out = new Set([...inputs.hits, ...inputs.refused]);
+  return new Map(
+    inputs.items.flatMap(({ id, dataset }) => {
+      const opensMs = opens.get(source.get(dataset) ?? '') ?? 0;
+      return opensMs > 0 && !out.has(id) ? [[id, opensMs] as const] : [];
+    }),
+  );
+}
+
+/** The inputs without questions to sources that are closed: nothing is read ahead of them. */
+function openNow(inputs: BatchInputs): BatchInputs {
+  const shut = shutSources(inputs);
+  const open = new Set(inputs.datasets.filter(({ source }) => !shut.has(source)).map(({ id }) => id));
+  return shut.size === 0 ? inputs : { ...inputs, expected: inputs.expected.filter(({ dataset }) => open.has(dataset)) };
+}
+
+function windowReason(itemId: string, opensMs: number, tooLong: boolean, inputs: BatchInputs): WaitReason {
+  const { dataset } = inputs.items.find(({ id }) => id === itemId)!;
+  const { source } = inputs.datasets.find(({ id }) => id === dataset)!;
+  return {
+    itemId,
+    tier: 'waiting',
+    resource: `window:${source}`,
+    blockers: [],
+    shortfall: opensMs,
+    earliestMs: inputs.nowMs + opensMs,
+    reason: tooLong
+      ? `its read would not end before ${source} closes`
+      : `${source} is closed: it may be read only in its windows`,
   };
 }
 
@@ -77,55 +122,40 @@ export function planBatch(given: BatchInputs): BatchOutcome {
  * How much a merged read costs its members depends on how much each is granted, and the other way round: the charges
  * start from what is wanted and are settled by fixed-point rounds (each cheap; a handful suffices).
  */
-function shareInRounds(inputs: BatchInputs, demand: MergedDemand): Round {
+function shareInRounds(inputs: BatchInputs, demand: MergedDemand): SharedRound {
   let factors = shareFactors(demand.reads, demand, (id) => demand.wanted.get(id)!.rows, inputs);
-  let best: Round | null = null;
+  let best: SharedRound | null = null;
   for (let round = 1; ; round++) {
-    const result = shareOnce(inputs, demand, factors);
+    const result = shareAmongFlows(costItems(inputs, demand, factors), inputs);
     const { allocation, grants } = result;
     const scarce =
       allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
     if (!scarce) return result;
-    const granted = new Map(grants.map(({ itemId, rows }) => [itemId, rows]));
-    const next = shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
+    const next = factorsOf(grants, inputs, demand);
     // Whole requests make the rounds jump: of those that really fit, the one that hands out most is kept.
     if (fits(result, next, inputs) && (best === null || bytesOf(grants) > bytesOf(best.grants))) best = result;
     const change = Math.max(
       0,
       ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes),
     );
-    if (change < SETTLED || round === ROUNDS_MAX) return best ?? result;
+    if (change < SETTLED || round === ROUNDS_MAX) {
+      const kept = best ?? result;
+      return fillWhatIsLeft(kept, inputs, (grants) =>
+        fits({ ...kept, grants }, factorsOf(grants, inputs, demand), inputs),
+      );
+    }
     factors = next;
   }
 }
 
-interface Round {
-  readonly costed: readonly CostedItem[];
-  readonly allocation: AllocationResult | null;
-  readonly grants: readonly Grant[];
-  readonly waiting: readonly WaitReason[];
-}
-
-/** One round of sharing, with the charges as they are assumed to be. */
-function shareOnce(inputs: BatchInputs, demand: MergedDemand, factors: ShareFactors): Round {
-  const costed = costItems(inputs, demand, factors);
-  const flows = flowsOf(costed, inputs);
-  const allocation = share(flows, inputs);
-  const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
-  const results = flows.map((flow) => {
-    const allotted = mapValues(flow.demand, (amount) => amount * (units.get(flow.id) ?? 1));
-    return grantWithinShare(flow, allotted, inputs);
-  });
-  return {
-    costed,
-    allocation,
-    grants: results.flatMap(({ grants }) => grants).sort(byItem),
-    waiting: results.flatMap(({ waiting }) => waiting).sort(byItem),
-  };
+/** What each item is really charged when these are granted. */
+function factorsOf(grants: readonly Grant[], inputs: BatchInputs, demand: MergedDemand): ShareFactors {
+  const granted = new Map(grants.map(({ itemId, rows }) => [itemId, rows]));
+  return shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
 }
 
 /** Whether what is granted, charged for what it really shares, stays within every limit (to a part in a thousand). */
-function fits({ costed, grants }: Round, factors: ShareFactors, inputs: BatchInputs): boolean {
+function fits({ costed, grants }: SharedRound, factors: ShareFactors, inputs: BatchInputs): boolean {
   const itemOf = new Map(costed.map((one) => [one.item.id, one.item]));
   const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
   return inputs.limits.every(({ resource, source: limited, available }) => {
@@ -190,45 +220,6 @@ function meanRowBytes(inputs: BatchInputs, series: string, dataset: DatasetFacts
   return sum(widths, (width) => width) / widths.length;
 }
 
-function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
-  const groups = new Map<string, CostedItem[]>();
-  const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
-  for (const item of costed) {
-    const id = `${item.item.model}@${source.get(item.item.dataset)!}`;
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, [item]);
-    else group.push(item);
-  }
-  return [...groups.keys()].sort().map((id): Flow => {
-    const items = groups.get(id)!;
-    const demand: Record<string, number> = {};
-    for (const { cost } of items)
-      for (const [resource, amount] of Object.entries(cost)) demand[resource] = (demand[resource] ?? 0) + amount;
-    return { id, model: items[0].item.model, items, demand };
-  });
-}
-
-/** One unit of a flow is all that it asks for: the allocation is the share of it that it gets. */
-function share(flows: readonly Flow[], inputs: BatchInputs): AllocationResult | null {
-  const limited = new Map(inputs.limits.map((limit) => [limit.resource, Math.max(0, limit.available)]));
-  if (limited.size === 0 || flows.length === 0) return null;
-  return allocate({
-    resources: Object.fromEntries(limited),
-    models: flows.map(({ id, model, demand }) => ({
-      id,
-      weight: inputs.models[model]?.weight ?? 1,
-      demand: Object.fromEntries(
-        Object.entries(demand).filter(([resource, amount]) => limited.has(resource) && amount > 0),
-      ),
-      cap: 1,
-    })),
-    divisible: true,
-  });
-}
-
-function mapValues(record: Readonly<Record<string, number>>, map: (value: number) => number): Record<string, number> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
-}
 function sum<T>(values: readonly T[], value: (item: T) => number): number {
   return values.reduce((total, item) => total + value(item), 0);
 }

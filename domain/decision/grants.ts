@@ -3,6 +3,7 @@ import { allocate } from '../scheduler/resource-allocator.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
+import { itemPriority, type ItemPriority } from './item-priority.js';
 import { owedAfter } from './need-states.js';
 import type { ArrivalCut, WaitReason, WorkItem } from './work.js';
 
@@ -26,20 +27,17 @@ export interface Grant {
   readonly shortfall: Readonly<Record<string, number>> | null;
   readonly cost: Readonly<Record<string, number>>;
   readonly score: number;
+  /** What the score is made of. */
+  readonly terms: ItemPriority['terms'];
+  /** Whether it was granted from what the others left, beyond its model's share. */
+  readonly beyondShare: boolean;
+  /** What a part of what was asked lacked; null: it got all. */
+  readonly binding: { readonly resource: string; readonly shortfall: number } | null;
   readonly reason: string;
 }
 
-/** Seconds of waiting, or of nearness to the deadline, that count as much as one priority level. */
-export const SECONDS_PER_LEVEL = 60;
 /** Blockers named in a reason: the most urgent ones; a list of thousands explains nothing. */
-const BLOCKERS_MAX = 8;
-
-/** Higher goes first: declared priority, criticality, waiting time, nearness of the deadline. Waiting grows without bound, so nothing starves. */
-export function itemScore(item: WorkItem, criticality: number, nowMs: number): number {
-  const waited = Math.max(0, nowMs - item.createdMs) / 1000 / SECONDS_PER_LEVEL;
-  const slack = item.deadlineMs === null ? Infinity : Math.max(0, item.deadlineMs - nowMs) / 1000 / SECONDS_PER_LEVEL;
-  return 5 - item.priority + criticality + waited + 1 / (1 + slack);
-}
+const BLOCKERS_MAX = 32;
 
 /**
  * Hands out a flow's share: one-off requests first, by score, whole or not at all; what is left goes to the standing
@@ -48,7 +46,7 @@ export function itemScore(item: WorkItem, criticality: number, nowMs: number): n
  * the bucket goes into debt.
  */
 export function grantWithinShare(
-  flow: { readonly id: string; readonly items: readonly CostedItem[] },
+  flow: { readonly id: string; readonly items: readonly CostedItem[]; readonly debt: number },
   allotted: Readonly<Record<string, number>>,
   inputs: BatchInputs,
 ): { grants: Grant[]; waiting: WaitReason[] } {
@@ -56,27 +54,25 @@ export function grantWithinShare(
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const grants: Grant[] = [];
   const waiting: WaitReason[] = [];
-  const take = ({ costed, score }: Ranked, part: number, resource: string | null): void => {
+  const take = ({ costed, score, terms }: Ranked, part: number, resource: string | null): void => {
     const { item } = costed;
     const { rows, upToMs } = handOut(costed, part, resource, facts.get(item.id)!.cuts ?? [], inputs);
     if (part === 0 || (rows < costed.rows && rows < leastRows(item, inputs)) || (rows === 0 && costed.rows > 0)) {
-      waiting.push(waitReason(costed, resource, tightest(costed.cost, left).fraction, grants, allotted, inputs));
+      waiting.push({ ...waitReason(costed, left, grants, allotted, inputs), terms });
       return;
     }
     const used = costed.rows === 0 ? 0 : rows / costed.rows;
     const cost = Object.fromEntries(Object.entries(costed.cost).map(([name, amount]) => [name, amount * used]));
     for (const [name, amount] of Object.entries(cost)) left[name] = Math.max(0, (left[name] ?? 0) - amount);
-    const counts = facts.get(item.id)!.classCounts;
+    const { classCounts } = facts.get(item.id)!;
     grants.push({
-      ...grantOf(costed, rows, cost, score, resource, counts, leastRows(item, inputs)),
+      ...grantOf(costed, rows, cost, resource, classCounts, leastRows(item, inputs)),
+      ...{ score, terms },
       ...(upToMs === null ? {} : { upToMs }),
     });
   };
   const ranked = flow.items
-    .map((costed): Ranked => ({
-      costed,
-      score: itemScore(costed.item, inputs.criticality[costed.item.id] ?? 0, inputs.nowMs),
-    }))
+    .map((costed): Ranked => ({ costed, ...itemPriority(costed, flow.debt, inputs) }))
     .sort((a, b) => b.score - a.score || (a.costed.item.id < b.costed.item.id ? -1 : 1));
   for (const one of ranked.filter(({ costed }) => costed.item.kind === 'request')) {
     const { resource, fraction } = tightest(one.costed.cost, left);
@@ -91,9 +87,8 @@ export function grantWithinShare(
   return { grants, waiting };
 }
 
-interface Ranked {
+interface Ranked extends ItemPriority {
   readonly costed: CostedItem;
-  readonly score: number;
 }
 
 /** A need that nobody calls critical still counts a little. */
@@ -160,11 +155,10 @@ function grantOf(
   costed: CostedItem,
   rows: number,
   cost: Readonly<Record<string, number>>,
-  score: number,
   resource: string | null,
   counts: Readonly<Record<string, number>> | null,
   minRows: number,
-): Grant {
+): Omit<Grant, 'score' | 'terms'> {
   const mix =
     costed.shares === null || counts === null
       ? null
@@ -185,7 +179,11 @@ function grantOf(
     weights: mix?.weights ?? null,
     shortfall: mix?.shortfall ?? null,
     cost,
-    score,
+    beyondShare: false,
+    binding:
+      rows < costed.rows && resource !== null
+        ? { resource, shortfall: (costed.cost[resource] ?? 0) - (cost[resource] ?? 0) }
+        : null,
     reason: grantReason(costed, rows, granted, resource) + (costed.cached ? ', from the shared cache' : ''),
   };
 }
@@ -237,17 +235,27 @@ function waitedForItsShare(
   );
 }
 
+/**
+ * Why an item waits: of each resource, what its model's share lacks for it beside what went before it. Granted exactly
+ * that, it runs; without one that is not named, it does not.
+ */
 function waitReason(
   { item, cost, rows }: CostedItem,
-  resource: string | null,
-  fraction: number,
+  left: Readonly<Record<string, number>>,
   before: readonly Grant[],
   allotted: Readonly<Record<string, number>>,
   inputs: BatchInputs,
 ): WaitReason {
+  const { resource, fraction } = tightest(cost, left);
   const name = resource ?? Object.keys(cost)[0] ?? 'rows';
   const need = cost[name] ?? 0;
-  const shortfall = need * (1 - fraction);
+  const short = Object.fromEntries(
+    Object.entries(cost).flatMap(([other, amount]) => {
+      const missing = amount - (left[other] ?? 0);
+      return missing > amount * 1e-9 ? [[other, missing] as const] : [];
+    }),
+  );
+  const shortfall = short[name] ?? 0;
   const limit = inputs.limits.find((one) => one.resource === name);
   const attempts = inputs.attempts[item.id] ?? 1;
   const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[name] ?? 0, 1e-9)) - attempts);
@@ -255,18 +263,24 @@ function waitReason(
     limit === undefined || limit.perSecond === 0
       ? inputs.windowMs
       : Math.min((shortfall / limit.perSecond) * 1000, inputs.windowMs * Math.min(cycles, 1_000));
-  const earliestMs = Math.ceil(inputs.nowMs + Math.max(250, refillMs));
-  const blockers: string[] = [];
-  for (let index = 0; index < before.length && blockers.length < BLOCKERS_MAX; index++) {
-    if ((before[index].cost[name] ?? 0) > 0) blockers.push(before[index].itemId);
-  }
   return {
     itemId: item.id,
     tier: limit !== undefined && need > limit.burst * 1_000 ? 'misconfigured' : 'over-quota',
     resource: name,
-    blockers,
+    blockers: blockersOf(short, before),
     shortfall,
-    earliestMs,
+    short,
+    earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
     reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * fraction)} of ${item.model}'s share are left; ${Math.round(shortfall)} short`,
   };
+}
+
+/** Who had what is short: first those without any one of whom it would not be, then the largest. */
+function blockersOf(short: Readonly<Record<string, number>>, before: readonly Grant[]): string[] {
+  const names = Object.keys(short);
+  const weight = ({ cost }: Grant): number =>
+    Math.max(...names.map((name) => Math.min(1, (cost[name] ?? 0) / short[name])));
+  const holders = before.map((grant) => ({ id: grant.itemId, weight: weight(grant) })).filter((one) => one.weight > 0);
+  holders.sort((a, b) => b.weight - a.weight || (a.id < b.id ? -1 : 1));
+  return holders.slice(0, BLOCKERS_MAX).map(({ id }) => id);
 }

@@ -12,3 +12,6 @@ export function ordinalOf(stage: Stage): number {
 /** How a decision ends. `partial`: something was delivered, something was not. */
 export type Outcome = 'delivered' | 'partial' | 'empty' | 'rejected' | 'failed' | 'cancelled';
 export type Trigger = 'manual' | 'schedule' | 'work' | 'backfill';
+
+/** Reads of one cycle that run at the same time: lanes of the workflow, and what the schedule of reads counts on. */
+export const READS_IN_FLIGHT_MAX = 4;

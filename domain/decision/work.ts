@@ -107,6 +107,10 @@ export interface WaitReason {
   readonly blockers: readonly string[];
   /** How much of the resource is missing. */
   readonly shortfall: number;
+  /** All that is missing, by resource; absent where nothing is counted. */
+  readonly short?: Readonly<Record<string, number>>;
   readonly earliestMs: number;
   readonly reason: string;
+  /** What its place in the queue is made of; absent where no queue decided. */
+  readonly terms?: Readonly<Record<string, number>>;
 }

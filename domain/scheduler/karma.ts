@@ -33,8 +33,18 @@ export function fillQuantum(problem: AllocationProblem, credits: Float64Array): 
   const dearest = largestOf(price.map((_, i) => weightedUnitShare(problem, i)));
   const offset = credits.map((balance, i) => -(balance + guaranteed[i] * price[i]) * dearest);
   const rounded = roundToSteps(problem, filling, offset);
-  settle(rounded, asked, guaranteed, credits, price);
+  settle(rounded.units, asked, guaranteed, credits, price);
   return rounded;
+}
+
+/** Settles a quantum in which the models really had `units`, whatever they were allotted; credits as in `fillQuantum`. */
+export function settleQuantum(problem: AllocationProblem, units: Float64Array, credits: Float64Array): void {
+  settle(units, problem.cap, guaranteedUnits(problem), credits, prices(problem));
+}
+
+/** The weighted dominant share that one credit of `fillQuantum` stands for; 0 when nobody can use anything. */
+export function creditShare(problem: AllocationProblem): number {
+  return largestOf(problem.unitShare.map((_, i) => weightedUnitShare(problem, i)));
 }
 
 /** The same instance with the demands of one quantum as caps; a model that is not named asks for nothing. */
@@ -97,13 +107,13 @@ function lendByCredits(problem: AllocationProblem, filling: Filling, credits: Fl
 
 /** Charges what was taken above the guarantee and pays the donors as far as it came from them, the poorest first. */
 function settle(
-  filling: Filling,
+  held: Float64Array,
   asked: Float64Array,
   guaranteed: Float64Array,
   credits: Float64Array,
   price: Float64Array,
 ): void {
-  const spent = filling.units.map((units, i) => Math.max(0, units - guaranteed[i]) * price[i]);
+  const spent = held.map((units, i) => Math.max(0, units - guaranteed[i]) * price[i]);
   const donated = guaranteed.map((units, i) => Math.max(0, units - asked[i]) * price[i]);
   const earned = raiseLowest(
     credits,

@@ -2,7 +2,7 @@
 import type { AllocationInstance, AllocationResult } from './allocation-instance.js';
 import { compileAllocation, type AllocationProblem } from './allocation-problem.js';
 import { explainAllocations } from './allocation-reasons.js';
-import { fillQuantum, startCredits, withDemands } from './karma.js';
+import { creditShare, fillQuantum, settleQuantum, startCredits, withDemands } from './karma.js';
 import { fillTree, startFilling, type Filling } from './progressive-filling.js';
 import { roundToSteps } from './whole-units.js';
 
@@ -32,6 +32,47 @@ export function allocateOverTime(instance: AllocationInstance): AllocationResult
     const quantum = withDemands(problem, demands);
     return toResult(quantum, fillQuantum(quantum, credits));
   });
+}
+
+/** Balances by model id, in weighted dominant shares: whoever has more of them is served first beyond its guarantee. */
+export type Credits = Readonly<Record<string, number>>;
+
+/**
+ * Shares one quantum by Karma credits; with equal balances it is `allocate` for flat instances.
+ * @param credits balances before it; a model that is not named has 0
+ */
+export function allocateWithCredits(instance: AllocationInstance, credits: Credits): AllocationResult {
+  const problem = compileAllocation(instance);
+  return toResult(problem, fillQuantum(problem, balancesOf(problem, credits)));
+}
+
+/**
+ * Balances after a quantum in which the models really had `units`. What one gains the others lose: balances say who is
+ * owed by whom, and a model alone owes nobody.
+ * @param units by model id; a model that is not named had none
+ */
+export function creditsAfter(
+  instance: AllocationInstance,
+  units: Readonly<Record<string, number>>,
+  credits: Credits,
+): Record<string, number> {
+  const problem = compileAllocation(instance);
+  const share = creditShare(problem);
+  const before = balancesOf(problem, credits);
+  const after = before.slice();
+  settleQuantum(
+    problem,
+    Float64Array.from(problem.modelIds, (id) => units[id] ?? 0),
+    after,
+  );
+  const changes = after.map((balance, i) => (balance - before[i]) * share);
+  const mean = changes.reduce((sum, change) => sum + change, 0) / Math.max(1, changes.length);
+  return Object.fromEntries(problem.modelIds.map((id, i) => [id, (credits[id] ?? 0) + changes[i] - mean]));
+}
+
+function balancesOf(problem: AllocationProblem, credits: Credits): Float64Array {
+  const share = creditShare(problem);
+  return Float64Array.from(problem.modelIds, (id) => (share > 0 ? (credits[id] ?? 0) / share : 0));
 }
 
 function toResult(problem: AllocationProblem, filling: Filling): AllocationResult {

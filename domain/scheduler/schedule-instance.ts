@@ -18,6 +18,8 @@ export interface ScheduleTask {
   readonly release?: number;
   /** Must end by this time, or it is not scheduled. */
   readonly deadline?: number | null;
+  /** Higher is placed first among those that are free. When any task has one, that order stands: no makespan is searched for. */
+  readonly priority?: number;
 }
 export interface ScheduleInstance {
   readonly capacity: Readonly<Record<string, number>>;
@@ -70,6 +72,8 @@ export interface ScheduleProblem {
   readonly next: readonly (readonly number[])[];
   /** Longest chain of durations from the start of a task to the end of everything after it. */
   readonly tail: Float64Array;
+  /** Null when no task has one; 0 for those without. */
+  readonly priority: Float64Array | null;
 }
 
 /** @throws BalanceError `InvalidSchedule` or `DependencyCycle` (members named, in order). */
@@ -127,6 +131,9 @@ export function compileSchedule({ capacity, tasks }: ScheduleInstance): Schedule
     before,
     next,
     tail,
+    priority: sorted.some((task) => task.priority !== undefined)
+      ? Float64Array.from(sorted, (task) => task.priority ?? 0)
+      : null,
   };
 }
 

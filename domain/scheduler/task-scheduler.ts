@@ -3,7 +3,8 @@
  * problem, Kolisch and Hartmann 1999): as few left out as possible, then the shortest makespan.
  *
  * Up to TASKS_EXACT_MAX tasks: branch and bound over active schedules, which contain an optimal one; above: the serial
- * generation scheme with priority rules, improved by moving tasks in its list.
+ * generation scheme with priority rules, improved by moving tasks in its list. Tasks with declared priorities keep their
+ * order instead: the most urgent free task first, each at its earliest fit.
  */
 import { Heap } from 'heap-js';
 import { compileSchedule, type Schedule, type ScheduleInstance, type ScheduleProblem } from './schedule-instance.js';
@@ -30,6 +31,10 @@ interface Plan {
  */
 export function scheduleTasks(instance: ScheduleInstance): Schedule {
   const problem = compileSchedule(instance);
+  if (problem.priority !== null) {
+    const plan = serialPlan(problem, byRule(problem, problem.priority));
+    return toSchedule(problem, plan, plan.omitted === 0 && plan.makespan <= lowerBound(problem, plan) * (1 + 1e-12));
+  }
   const rules = [problem.tail, workOf(problem), problem.deadline.map((deadline) => -deadline)];
   let best = rules.map((rule) => serialPlan(problem, byRule(problem, rule))).reduce((a, b) => (isBetter(b, a) ? b : a));
   let optimal = best.omitted === 0 && best.makespan <= lowerBound(problem, best) * (1 + 1e-12);

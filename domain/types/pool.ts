@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { parsePredicate } from './predicate.js';
-import { parseDurationMs, parseSizeBytes } from './units.js';
+import { parseDayWindow, parseDurationMs, parseSizeBytes } from './units.js';
 
 /** Runs a parser inside zod, so that its message becomes the issue's message. */
 function parsed<T>(parse: (text: string) => T, description: string) {
@@ -51,7 +51,21 @@ const limits = z.strictObject({
   scansAtOnce: z.int().min(1).max(64).default(2).describe('Reads that may run on the source at the same time.'),
   bytesPerSecond: sizeBytes.optional().describe('Sustained logical bytes a second that may leave the source.'),
   rowsPerSecond: z.int().min(1).optional().describe('Sustained rows a second that may leave the source.'),
+  quota: z
+    .strictObject({ bytes: sizeBytes, per: durationMs })
+    .optional()
+    .describe(
+      'Logical bytes that may leave the source in any period of this length, for example {bytes: 10GB, per: 1d}.',
+    ),
 });
+
+/** Times of day (UTC) at which a source may be read: `22:00-06:00` goes over midnight. */
+const window = parsed(parseDayWindow, 'Time of day in UTC, from-to: 22:00-06:00.');
+const windows = z
+  .array(window)
+  .min(1)
+  .optional()
+  .describe('Times of day (UTC) at which it may be read. Absent: always.');
 
 const filesSource = z.strictObject({
   kind: z.literal('files'),
@@ -60,6 +74,7 @@ const filesSource = z.strictObject({
     .min(1)
     .describe('Folder; relative to balance.yaml. `package:NAME/PATH` points into an installed npm package.'),
   limits: limits.prefault({}),
+  windows,
 });
 const postgresSource = z.strictObject({
   kind: z.literal('postgres'),
@@ -72,6 +87,7 @@ const postgresSource = z.strictObject({
     ),
   schema: z.string().min(1).default('public'),
   limits: limits.prefault({}),
+  windows,
 });
 
 /** What a dataset promises of one column (names of the Open Data Contract Standard 3.1 where it has them). */
@@ -117,6 +133,10 @@ const dataset = z.strictObject({
     .describe('How long after its event time a row may still become visible; `rows: new` waits that long for it.'),
   columns: z.record(z.string(), columnContract).default({}),
   maxDuplicateFraction: fraction.default(1).describe('More duplicates (by key) than this degrade a delivery.'),
+  access: z
+    .enum(['shared', 'exclusive'])
+    .optional()
+    .describe('`exclusive`: one read at a time, across all workers. Absent: shared.'),
 });
 
 const classTarget = z.union([z.literal('uniform'), z.record(z.string(), z.number().min(0))]);
@@ -207,6 +227,12 @@ export const poolSchema = z.strictObject({
   retention: z
     .strictObject({ decisions: durationMs.default(30 * 86_400_000), metrics: durationMs.default(90 * 86_400_000) })
     .prefault({}),
+  reads: z
+    .strictObject({
+      timeMax: durationMs.optional().describe('A read that will probably take longer is split. Absent: 30s.'),
+      memoryMax: sizeBytes.optional().describe('A read that will probably hold more memory is split. Absent: 256MiB.'),
+    })
+    .optional(),
   maxRequestsPerCycle: z.int().min(1).max(100_000).default(10_000),
   sources: z.record(id, z.discriminatedUnion('kind', [filesSource, postgresSource])),
   datasets: z.record(id, dataset),

@@ -50,6 +50,27 @@ export function parseSizeBytes(text: string): number {
   return Math.round(Number(match[1]) * SIZE_BYTES[match[2]]);
 }
 
+/** A part of every day in UTC, in milliseconds after midnight. `toMs` is the smaller one when it goes over midnight. */
+export interface DayWindow {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** `22:00-06:00`: from 22:00 to 06:00 of the next day. `24:00` is the end of the day. */
+export function parseDayWindow(text: string): DayWindow {
+  const match = /^([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$/.exec(text.trim());
+  const of = (hours: string, minutes: string): number => (Number(hours) * 60 + Number(minutes)) * 60_000;
+  const fromMs = match === null ? 0 : of(match[1], match[2]);
+  const toMs = match?.[3] === undefined ? DURATION_MS.d : of(match[3], match[4]);
+  if (match !== null && fromMs !== toMs) return { fromMs, toMs };
+  throw usageError({
+    type: 'InvalidWindow',
+    message: `not a time of day from-to: ${JSON.stringify(text)}`,
+    expected: 'HH:MM-HH:MM in UTC with different ends, for example 22:00-06:00',
+    got: text,
+  });
+}
+
 /** The largest unit that keeps the number at least 1: `90000` -> `1.5m`. */
 export function formatDuration(durationMs: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {

@@ -71,8 +71,16 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),
       ),
     read: (read, signal) =>
-      opened(read.dataset, signal, (open, session) =>
-        readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache),
-      ),
+      opened(read.dataset, signal, async (open, session) => {
+        const before = await memoryHeld(session);
+        const result = await readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache);
+        return { ...result, memoryBytes: Math.max(0, (await memoryHeld(session)) - before) };
+      }),
   };
+}
+
+/** What the engine holds now, the temporary tables of running sessions included. */
+async function memoryHeld(session: Session): Promise<number> {
+  const [row] = await session.rows('SELECT sum(memory_usage_bytes) AS held FROM duckdb_memory()');
+  return Number(row.held);
 }

@@ -33,9 +33,9 @@ afterAll(async () => {
 });
 
 const ref = { tenant: 't', pool: 'p' };
-const MINUTE = 60_000;
-const DAY = 86_400_000;
+const [MINUTE, DAY] = [60_000, 86_400_000];
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
+const FORESEEN = { predictedMs: null, predictedMemoryBytes: null, predictedStartMs: null, aloneMs: null };
 const startMs = Date.parse('2020-01-01T00:00:00Z');
 const definition = (more: object = {}) =>
   poolSchema.parse({
@@ -84,7 +84,7 @@ const record = (stage: StageRecord['stage'], inputs: unknown = {}, outcome: unkn
 const closing = (more: Partial<Closing> = {}): Closing => ({
   ...{ record: record('coordinate'), outcome: 'delivered', risk: 'low', summary: 's', reasons: [], impact: {} },
   ...{ digest: 'd', deliveries: [], ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [] },
-  leaseUntilMs: nowMs + DAY,
+  ...{ credits: {}, leaseUntilMs: nowMs + DAY },
   ...more,
 });
 const slice = (path: string) => ({
@@ -197,7 +197,7 @@ describe('a cycle that fails', () => {
     const plans = createPlanStore(database.db);
     const batch = (ordinal: number) => ({
       ...{ batchId: `b${ordinal}`, ordinal, source: 'lake', dataset: 'events', contentId: null, asOfMs: nowMs },
-      ...{ slices: [], predictedBytes: 450, askedBytes: 450 },
+      ...{ slices: [], predictedBytes: 450, askedBytes: 450, ...FORESEEN },
     });
     const inputs = {
       limits: [
@@ -214,7 +214,7 @@ describe('a cycle that fails', () => {
     );
     expect(await plans.tokens(decision, limits, nowMs)).toEqual({ 'bytes:lake': 100, 'rows:lake': 40 });
     const result = { id: 'b0', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
-    await createBatchStore(database.db).done(decision, 'b0', result, 5);
+    await createBatchStore(database.db).done(decision, 'b0', result, 5, nowMs);
     await abandon(decision);
     // 1000 - 300 bytes and 100 - 20 rows; nothing twice.
     await abandon(decision);
@@ -294,10 +294,10 @@ describe('the cache', () => {
     await close(await open(), { deliveries: [delivery(id, { slice: slice(delivered) })] });
     const decision = await open();
     const batch = { batchId: 'b', ordinal: 0, source: 'lake', dataset: 'events', contentId: null, asOfMs: nowMs };
-    const planned = { ...batch, slices: [], predictedBytes: 1, askedBytes: 1 };
+    const planned = { ...batch, slices: [], predictedBytes: 1, askedBytes: 1, ...FORESEEN };
     await createPlanStore(database.db).savePlan(decision, record('batch'), [planned], [], nowMs);
     const result = { id: 'b', contentId: 'c', rowsRead: 1, bytesRead: 1, slices: [slice(read)], failures: [] };
-    await createBatchStore(database.db).done(decision, 'b', result, 1);
+    await createBatchStore(database.db).done(decision, 'b', result, 1, nowMs);
 
     const house = { database, cacheFiles: fileCache(root) };
     let orphans = 0;

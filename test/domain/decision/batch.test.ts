@@ -41,10 +41,27 @@ describe('a plan', () => {
         for (const { id, units } of plan.allocation?.allocations ?? []) {
           const mine = items.filter(({ model }) => `${model}@s` === id);
           const asked = sum(mine.map(({ rows }) => (rows ?? 0) * 10));
-          const granted = plan.grants.filter(({ itemId }) => mine.some((item) => item.id === itemId));
+          // What the others left is nobody's share.
+          const granted = plan.grants.filter(
+            ({ itemId, beyondShare }) => !beyondShare && mine.some((item) => item.id === itemId),
+          );
           expect(sum(granted.map(({ cost }) => cost['bytes:s']))).toBeLessThanOrEqual(
             units * asked * (1 + 1e-6) + 1e-6,
           );
+        }
+      }),
+    );
+  });
+
+  test('leaves no request waiting that would fit whole into what is left', () => {
+    fc.assert(
+      fc.property(anyInputs, (inputs) => {
+        const items = inputs.items.map((item, seed) => ({ ...item, seed, fields: ['x'], where: [] }));
+        const plan = planBatch({ ...inputs, items });
+        const left = inputs.limits[0].available - (plan.charges['bytes:s'] ?? 0);
+        for (const { itemId } of plan.waiting) {
+          const item = items.find(({ id }) => id === itemId)!;
+          if (item.kind === 'request') expect(item.rows! * 10).toBeGreaterThan(left);
         }
       }),
     );

@@ -1,0 +1,46 @@
+/** Who goes first among the items of a model, and among reads: the terms of `scheduler/priority.ts`, from what a cycle knows. */
+import { overtakeMsMax, priorityOf, type PriorityWeights } from '../scheduler/priority.js';
+import type { BatchInputs } from './batch-inputs.js';
+import type { CostedItem } from './costs.js';
+import { predictRead } from './read-cost.js';
+
+/** Seconds of waiting that count as much as one level of the declared priority. */
+export const SECONDS_PER_LEVEL = 60;
+/** Levels of the declared priority (5 to 1, as 0 to 4), and what analyze finds critical (0 to 1), together. */
+const LEVELS = 5;
+
+/** A level of declared priority weighs one; so do a deadline without slack, and a full bucket that others had of its share. */
+export const ITEM_WEIGHTS: PriorityWeights = {
+  criticality: LEVELS,
+  urgency: 1,
+  fairnessDebt: 1,
+  agingMs: SECONDS_PER_LEVEL * 1_000,
+};
+/** An item goes before every one of its model that came this much later, whatever else is true of the two. */
+export const OVERTAKE_MS_MAX = overtakeMsMax(ITEM_WEIGHTS);
+
+export interface ItemPriority {
+  readonly score: number;
+  /** Points that each term adds to the score. */
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+/** @param debt what its model is owed on its source, 0 to 1 */
+export function itemPriority({ item, rows }: CostedItem, debt: number, inputs: BatchInputs): ItemPriority {
+  const criticality = inputs.criticality[item.id] ?? 0;
+  const { score, terms } = priorityOf(
+    {
+      id: item.id,
+      criticality: (LEVELS - item.priority + criticality) / LEVELS,
+      // A clock that was set back must not make anybody wait less than nothing.
+      arrivalMs: Math.min(item.createdMs, inputs.nowMs),
+      deadlineMs: item.deadlineMs,
+      serviceMs: predictRead(inputs.readCosts[item.dataset], [{ rows, fields: item.fields }])?.msTail ?? 0,
+      fairnessDebt: debt,
+    },
+    inputs.nowMs,
+    ITEM_WEIGHTS,
+  );
+  const points = terms.map(({ name, value, weight }) => [name, Math.round(value * weight * 1e3) / 1e3] as const);
+  return { score, terms: Object.fromEntries(points.filter(([, value]) => value !== 0)) };
+}

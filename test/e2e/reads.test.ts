@@ -1,0 +1,118 @@
+/** Which reads there are, how large, in which order: what the plan foresees is what happens, and its record says why. */
+import { afterEach, expect, test } from 'vitest';
+import type { TestBalance } from '../support/balance.js';
+import { EVENTS, startSmall, together, until, wrongs, type Reads } from './small-pool.js';
+
+let balance: TestBalance;
+let reads: Reads;
+afterEach(async () => {
+  expect(await wrongs(balance)).toEqual([]);
+  await balance.stop();
+});
+
+const ask = (id: number, key: string) => ({
+  ...{ model: 'trainer', dataset: 'events', fields: ['id', 'label'], where: `id = ${id * 10}`, key },
+});
+const explained = async (requestId: string) => {
+  await balance.client.waitForDelivery(requestId, { timeoutMs: 60_000 });
+  const [{ id }] = await balance.database.sql<{ id: string }[]>`
+    select decision_id as id from requests where id = ${requestId}`;
+  return balance.closed(id);
+};
+
+test('requests for rows that share nothing are one scan, and what that saved is on record', async () => {
+  ({ balance, reads } = await startSmall());
+  const ids = await together(
+    balance,
+    Array.from({ length: 12 }, (_, index) => ask(index, `a${index}`)),
+  );
+  const decision = await explained(ids[0]);
+  expect(reads.begun.map((slices) => slices.length)).toEqual([12]);
+  const [read] = decision.batches;
+  expect(read).toMatchObject({ requests: 12, efficiency: { saved: { operations: 11 } } });
+  expect(decision.stages.find(({ stage }) => stage === 'batch')!.reasons.join()).toContain(
+    'reads of other rows in one scan',
+  );
+  for (const [index, id] of ids.entries())
+    expect(await balance.rowsOf(decision, id)).toEqual([expect.objectContaining({ id: EVENTS[index * 10].id })]);
+});
+
+test('a read is split by what reads of its dataset took; foreseen and measured stand side by side', async () => {
+  ({ balance, reads } = await startSmall({ more: { reads: { timeMax: '1ms' } } }));
+  const cycle = async (key: string, ids: readonly number[]) =>
+    explained(
+      (
+        await together(
+          balance,
+          ids.map((id) => ask(id, `${key}${id}`)),
+        )
+      )[0],
+    );
+  // Nothing is known yet, and then nothing of how size tells: one read each.
+  expect((await cycle('a', [0, 1, 2])).batches).toMatchObject([{ requests: 3, predictedMs: null }]);
+  expect((await cycle('b', [3, 4, 5, 6, 7])).batches).toMatchObject([{ requests: 5 }]);
+  const second = await cycle('c', [8, 9, 10, 11, 12, 13, 14, 15]);
+  // Either took more than a millisecond, so each is alone now.
+  expect(second.batches.map(({ requests }) => requests)).toEqual(Array.from({ length: 8 }, () => 1));
+  for (const { predictedMs, actualMs, actualMemoryBytes } of second.batches) {
+    expect(predictedMs).toBeGreaterThan(0);
+    expect(actualMs).toBeGreaterThan(0);
+    expect(actualMemoryBytes).not.toBeNull();
+  }
+  expect(second.stages.find(({ stage }) => stage === 'batch')!.reasons.join()).toContain('split by time');
+  expect(reads.begun).toHaveLength(10);
+});
+
+test('what comes after another need is read when that has been read', async () => {
+  const need = (id: string, dataset: string, more: object = {}) => ({
+    id,
+    dataset,
+    fields: ['id', 'label'],
+    rows: 50,
+    ...more,
+  });
+  const models = {
+    trainer: { kind: 'training', needs: [need('base', 'events')] },
+    // More urgent, and yet second: it comes after the other.
+    server: { kind: 'serving', priority: 1, needs: [need('second', 'copies', { after: ['trainer/base'] })] },
+  };
+  const dataset = { source: 'lake', key: ['id'], eventTime: 'at' };
+  const datasets = { events: { ...dataset, path: 'events.csv' }, copies: { ...dataset, path: 'copies.csv' } };
+  ({ balance, reads } = await startSmall({ models, more: { datasets } }));
+  balance.write('copies.csv', EVENTS as never);
+  reads.hold();
+  const { decisionId } = await balance.client.balanceNow();
+  await until('the first read', () => reads.begun.length === 1);
+  reads.release();
+  const decision = await balance.closed(decisionId);
+  const needOf = new Map(decision.requests.map(({ id, needId }) => [id, needId]));
+  expect(reads.begun.flat().map((id) => needOf.get(id))).toEqual(['trainer/base', 'server/second']);
+  const [base, second] = decision.batches;
+  expect(base.predictedStartMs).toBe(0);
+  expect(second.predictedStartMs).toBeGreaterThan(0);
+  expect(decision.stages.find(({ stage }) => stage === 'batch')!.reasons.join()).toContain(
+    'dependency, held by the read of events',
+  );
+});
+
+test('a source outside its window is not read, and what waits for it says when it opens', async () => {
+  const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16);
+  ({ balance, reads } = await startSmall());
+  const lake = { kind: 'files' as const, root: balance.dir, windows: [`${at(2)}-${at(3)}`] };
+  const { smallPool } = await import('./small-pool.js');
+  await balance.apply(smallPool(balance.dir, { more: { sources: { lake } } }));
+  const { id } = await balance.client.request(ask(1, 'closed'));
+  await until('the request waits', async () => (await balance.client.status(id)).reason !== null);
+  const { state, reason } = await balance.client.status(id);
+  expect(state).toBe('pending');
+  expect(reason).toMatchObject({ tier: 'waiting', resource: 'window:lake' });
+  const waitMs = reason!.earliestMs! - Date.now();
+  expect(waitMs).toBeGreaterThan(1.9 * 3_600_000);
+  expect(waitMs).toBeLessThan(2.1 * 3_600_000);
+  expect(reads.begun).toEqual([]);
+  await balance.apply(
+    smallPool(balance.dir, { more: { sources: { lake: { ...lake, windows: [`${at(-1)}-${at(1)}`] } } } }),
+  );
+  await balance.database.sql`update requests set not_before = now() where id = ${id}`;
+  expect((await balance.client.waitForDelivery(id, { timeoutMs: 60_000 })).rows).toBe(1);
+});
