@@ -55,7 +55,10 @@ describe('balance drift', () => {
       return (JSON.parse(out) as { columns: { drift: boolean; test: string }[] }).columns[0];
     };
     expect(await verdict((i) => code(i + 600))).toMatchObject({ drift: false });
-    expect(await verdict((i) => code(i + 600).toUpperCase())).toMatchObject({ drift: true, test: 'look:chi-square' });
+    expect(await verdict((i) => code(i + 600).toUpperCase())).toMatchObject({
+      drift: true,
+      test: expect.stringMatching(/^look:/) as string,
+    });
     expect(await verdict((i) => code(i + 600).slice(0, 5))).toMatchObject({ drift: true });
   });
 
