@@ -165,7 +165,8 @@ function provenRewrites(pairs: readonly Pair[]): { rewrite: Rewrite; score: numb
     const right = changed.filter(({ dirty, clean }) => rewrite.apply(dirty) === clean).length;
     const score = (right + CLASS_PRIOR) / (changed.length + 2 * CLASS_PRIOR);
     const isEnough = rewrite.isStructural || right >= MIN_EXAMPLES_IN_WORDS;
-    return isEnough && score >= 0.5 ? [{ rewrite, score, right }] : [];
+    // As often wrong as right is no proof.
+    return isEnough && score > 0.5 ? [{ rewrite, score, right }] : [];
   });
   return proven.sort((a, b) => b.right - a.right || b.score - a.score || (a.rewrite.name < b.rewrite.name ? -1 : 1));
 }

@@ -27,13 +27,16 @@ export function variantSignals(column: CellColumn, index: number): Signal[] {
   return signals;
 }
 
-/** What all spellings of one value share: a number's value, or a text's letters and digits. */
+/**
+ * What all spellings of one value share: a number's value, or a text without its blanks, separators and letter case.
+ * Other marks mean something (`>50K` is not `<=50K`, `C++` not `C#`), and so does a sign before a digit.
+ */
 function spellingKey(value: string): string {
   const trimmed = value.trim();
   if (/^[+-]?\d+(?:\.\d+)?$/.test(trimmed)) return /^[+-]?0\d/.test(trimmed) ? trimmed : `#${Number(trimmed)}`;
   return trimmed
     .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .replace(/(?:(?!^-\d)[\s\p{Pd}\p{Pc}\p{Ps}\p{Pe}\p{Pi}\p{Pf}.,;:!?'"/\\*])+/gu, ' ')
     .trim();
 }
 

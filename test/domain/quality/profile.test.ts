@@ -116,6 +116,11 @@ describe('profileTable finds', () => {
     expect(reported({ columns: ['wait', 'income'], rows })).toEqual([]);
   });
 
+  it('nothing wrong with values that differ in a mark that means something', () => {
+    const rows = Array.from({ length: 200 }, (_, at) => [at % 4 === 0 ? '>50K' : '<=50K', at % 5 === 0 ? 'C++' : 'C#']);
+    expect(reported({ columns: ['income', 'language'], rows })).toEqual([]);
+  });
+
   it('nothing wrong with a null that the column always spells so', () => {
     const table = shopTable();
     table.columns.push('note');
