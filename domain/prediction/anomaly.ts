@@ -322,11 +322,16 @@ function endEvent(state: AnomalySnapshot): void {
   calmMeasures(state.measures);
 }
 
-/** A row without a value: an alarm once the run is longer than twice the longest of late. */
+/** A row without a value, and the rows that did not come before it: an alarm once the run is longer than twice the longest of late. */
 function updateMissing(state: AnomalySnapshot, seconds: number): Alarm {
-  state.missing++;
-  state.measures.lastSeconds = seconds;
-  if (!isWarm(state) || state.missing !== Math.max(4, Math.ceil(2 * state.missingMax + 1))) return NOTHING;
+  const { measures } = state;
+  const before = state.missing;
+  const steps =
+    measures.rows > 0 && measures.stepSeconds > 0 ? (seconds - measures.lastSeconds) / measures.stepSeconds : 1;
+  state.missing += Math.max(1, Math.round(steps));
+  measures.lastSeconds = seconds;
+  const limit = Math.max(4, Math.ceil(2 * state.missingMax + 1));
+  if (!isWarm(state) || before >= limit || state.missing < limit) return NOTHING;
   return raise(state, seconds, 'flatline', 2 * alarmSurprise(state), suggestedAction('missing'));
 }
 
