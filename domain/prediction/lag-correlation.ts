@@ -139,18 +139,32 @@ export function findLagCorrelations(
   lagMax: number,
   falseDiscoveryRate = 0.05,
 ): LagCorrelation[] {
+  return significantPairs(correlatePairs(series, lagMax), falseDiscoveryRate);
+}
+
+/** The strongest lag of every pair that is wanted, significant or not; pairs without enough common rows are left out. */
+export function correlatePairs(
+  series: readonly GridSeries[],
+  lagMax: number,
+  wanted: (a: string, b: string) => boolean = () => true,
+): LagCorrelation[] {
   const sorted = [...series].sort((a, b) => (a.id < b.id ? -1 : 1));
   const white = sorted.map((one) => whiten(one.values));
   const pairs: LagCorrelation[] = [];
   for (let i = 0; i < sorted.length; i++) {
     for (let j = i + 1; j < sorted.length; j++) {
-      const best = bestLag(white[i], white[j], lagMax);
+      const best = wanted(sorted[i].id, sorted[j].id) ? bestLag(white[i], white[j], lagMax) : null;
       if (best === null) continue;
       const [leader, follower] = best.lag >= 0 ? [sorted[i].id, sorted[j].id] : [sorted[j].id, sorted[i].id];
       const { correlation, pValue } = best;
       pairs.push({ leader, follower, lagSteps: Math.abs(best.lag), correlation, pValue, qValue: 1 });
     }
   }
+  return pairs;
+}
+
+/** The pairs of which at most the given share is chance, strongest first, ties by ids. */
+export function significantPairs<T extends LagCorrelation>(pairs: readonly T[], falseDiscoveryRate: number): T[] {
   return stepUp(pairs)
     .filter((pair) => pair.qValue <= falseDiscoveryRate && Math.abs(pair.correlation) >= CORRELATION_MIN)
     .sort((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation) || (idOf(a) < idOf(b) ? -1 : 1));
@@ -161,7 +175,7 @@ function idOf(pair: LagCorrelation): string {
 }
 
 /** Fills in the q values of Benjamini and Hochberg (1995): min over larger p of p x m / rank. */
-function stepUp(pairs: readonly LagCorrelation[]): LagCorrelation[] {
+function stepUp<T extends LagCorrelation>(pairs: readonly T[]): T[] {
   const ranked = [...pairs].sort((a, b) => a.pValue - b.pValue || (idOf(a) < idOf(b) ? -1 : 1));
   let least = 1;
   for (let k = ranked.length - 1; k >= 0; k--) {

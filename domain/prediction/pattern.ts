@@ -4,7 +4,13 @@
  * what is left is searched for trend and changes.
  */
 import { findChangePoints, type ChangePoint } from './change-point.js';
-import { findLagCorrelations, normalTail, type GridSeries, type LagCorrelation } from './lag-correlation.js';
+import {
+  correlatePairs,
+  normalTail,
+  significantPairs,
+  type GridSeries,
+  type LagCorrelation,
+} from './lag-correlation.js';
 import { findPeriods, median, phaseProfile } from './period.js';
 
 /** One series as it was recorded; times in seconds, `null` for a missing value. Order of the points is irrelevant. */
@@ -212,19 +218,51 @@ export function analyzePatterns(recorded: readonly RecordedSeries[], options: Pa
   const { lagMaxSteps = LAG_STEPS_MAX, falseDiscoveryRate = 0.05 } = options;
   const sorted = [...recorded].sort((a, b) => (a.id < b.id ? -1 : 1));
   const correlated = sorted.slice(0, CORRELATED_SERIES_MAX);
-  const { start, step, cells } = extentOf(correlated.flatMap((series) => series.points.map((point) => point.seconds)));
-  const grids: GridSeries[] = correlated.map((series) => {
-    const grid = toGrid(series, start, step, cells);
-    const values = bridge(grid.values);
-    const rest = withoutPeriods(values, periodsOf(grid, values));
-    return { id: series.id, values: rest.map((x, i) => (grid.values[i] === null ? null : x)) };
-  });
+  const pairs = correlateBySteps(correlated, lagMaxSteps);
   return {
     series: sorted.map(analyzeSeries),
-    correlations: findLagCorrelations(grids, lagMaxSteps, falseDiscoveryRate).map((pair) => ({
-      ...pair,
-      lagSeconds: pair.lagSteps * step,
-    })),
+    correlations: significantPairs(pairs, falseDiscoveryRate),
     uncorrelated: sorted.length - correlated.length,
   };
+}
+
+/** Steps that differ by less than this are the same one, measured twice. */
+const SAME_STEP_RATIO = 1.1;
+
+/** Every pair on the grid of its coarser series: on a finer one that would be mostly holes. */
+function correlateBySteps(series: readonly RecordedSeries[], lagMaxSteps: number): PatternReport['correlations'] {
+  const own = new Map<string, number>();
+  for (const one of series) own.set(one.id, extentOf(one.points.map((point) => point.seconds)).step);
+  const levels: number[] = [];
+  for (const step of [...own.values()].sort((a, b) => b - a)) {
+    if (levels.length === 0 || step * SAME_STEP_RATIO < levels[levels.length - 1]) levels.push(step);
+  }
+  const levelOf = (id: string): number => levels.findLast((level) => own.get(id)! <= level)!;
+  return levels.flatMap((level) => {
+    const finer = series.filter(({ id }) => own.get(id)! <= level);
+    const { start, end, points } = spanOf(finer);
+    // Series that lie years apart would have a grid of holes.
+    const step = Math.max(level, (end - start) / (CELLS_PER_POINT * points));
+    const cells = Math.round((end - start) / step) + 1;
+    const grids: GridSeries[] = finer.map((one) => {
+      const grid = toGrid(one, start, step, cells);
+      const values = bridge(grid.values);
+      const rest = withoutPeriods(values, periodsOf(grid, values));
+      return { id: one.id, values: rest.map((x, i) => (grid.values[i] === null ? null : x)) };
+    });
+    const wanted = (a: string, b: string): boolean => Math.max(levelOf(a), levelOf(b)) === level;
+    return correlatePairs(grids, lagMaxSteps, wanted).map((pair) => ({ ...pair, lagSeconds: pair.lagSteps * step }));
+  });
+}
+
+function spanOf(series: readonly RecordedSeries[]): { start: number; end: number; points: number } {
+  let [start, end, points] = [Infinity, -Infinity, 0];
+  for (const one of series) {
+    points += one.points.length;
+    for (const { seconds } of one.points) {
+      start = Math.min(start, seconds);
+      end = Math.max(end, seconds);
+    }
+  }
+  return points > 0 ? { start, end, points } : { start: 0, end: 0, points: 1 };
 }

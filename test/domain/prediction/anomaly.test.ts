@@ -78,7 +78,7 @@ describe('createAnomalyDetector names', () => {
   it('a hole that ends in a row without a value on that row, once', () => {
     const detector = createAnomalyDetector();
     const values = stream((x) => x).map((x, i) => (i === ONSET ? null : x));
-    const verdicts = values.map((x, i) => detector.update((i + (i >= ONSET ? 40 : 0)) * STEP_SECONDS, x));
+    const verdicts = values.map((x, i) => detector.update((i + (i >= ONSET ? DAY_ROWS : 0)) * STEP_SECONDS, x));
     expect(verdicts[ONSET]).toMatchObject({ isAnomaly: true, type: 'flatline' });
     expect(verdicts.filter((verdict) => verdict.isAnomaly)).toHaveLength(1);
   });

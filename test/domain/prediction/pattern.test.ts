@@ -64,6 +64,29 @@ describe('findPeriods', () => {
     expect(steps(values)).toEqual(expected);
   });
 
+  it('finds no near multiple of a day beside the day', () => {
+    for (const [seed, length] of [
+      [5, 1450],
+      [6, 1500],
+      [7, 1530],
+    ]) {
+      const shocks = noise(seed);
+      let memory = 0;
+      const values = make(length, (i) => 5 * sine(i, 24) + (memory = 0.6 * memory + shocks()));
+      expect(steps(values)).toEqual([24]);
+    }
+  });
+
+  it('finds hardly any period in 40 wandering series', () => {
+    let found = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const shocks = noise(100 + seed);
+      let x = 0;
+      found += steps(make(1000, () => (x = 0.98 * x + shocks()))).length;
+    }
+    expect(found).toBeLessThanOrEqual(2);
+  });
+
   it('gives a noiseless period nearly full strength, a weak one little', () => {
     expect(findPeriods(make(480, (i) => sine(i, 24))).periods[0].strength).toBeGreaterThan(0.99);
     expect(findPeriods(make(960, (i) => sine(i, 24) + 1.5 * random())).periods[0].strength).toBeLessThan(0.4);
@@ -246,6 +269,30 @@ describe('analyzePatterns', () => {
     expect(restless.changeWithinDay).toBeGreaterThan(5 * calm.changeWithinDay);
     // (40 / 41)^(7.5) days without a change, by hand.
     expect(restless.changeWithinDay).toBeCloseTo(1 - (40 / 41) ** 7.5, 9);
+  });
+
+  it('relates series of different steps on the coarser grid', () => {
+    const shocks = noise(12);
+    let x = 0;
+    const level = make(6000, () => (x = 0.97 * x + shocks()));
+    const coarse = make(1000, (i) => level[6 * i]);
+    const fine = make(6000, (i) => (i >= 18 ? level[i - 18] : 0) + 0.1 * shocks());
+    const record = (id: string, values: number[], stepSeconds: number): RecordedSeries => ({
+      id,
+      points: values.map((value, i) => ({ seconds: i * stepSeconds, value })),
+    });
+    const { correlations } = analyzePatterns([record('fine', fine, 600), record('coarse', coarse, 3600)]);
+    expect(correlations).toHaveLength(1);
+    expect(correlations[0]).toMatchObject({ leader: 'coarse', follower: 'fine', lagSteps: 3, lagSeconds: 10_800 });
+  });
+
+  it('takes series of the same step that lie decades apart', () => {
+    const shocks = noise(13);
+    const record = (id: string, from: number): RecordedSeries => ({
+      id,
+      points: make(200, () => shocks()).map((value, i) => ({ seconds: from + i, value })),
+    });
+    expect(analyzePatterns([record('a', 0), record('b', 1.7e9)]).correlations).toEqual([]);
   });
 
   it('does not depend on the order of series and points, and bridges holes', () => {
