@@ -27,9 +27,8 @@ export function createAnalyze(deps: StageDependencies) {
   return {
     async analyze(ref: DecisionRef): Promise<StageSummary> {
       const startedMs = deps.now();
-      const stored = await deps.stages.find(ref, 'analyze');
+      const [stored, context] = await Promise.all([deps.stages.find(ref, 'analyze'), deps.contextOf(ref)]);
       if (stored !== null) return { summary: summarise(stored.outcome as AnalyzeOutcome) };
-      const context = await deps.contextOf(ref);
       const inputs = await gather(deps, context, startedMs);
       const outcome = analyze(inputs, deps.analyzers);
       await deps.history.saveProfiles(

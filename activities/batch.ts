@@ -25,11 +25,13 @@ export function createBatch(deps: StageDependencies) {
   return {
     async batch(ref: DecisionRef): Promise<BatchAnswer> {
       const startedMs = deps.now();
-      const context = await deps.contextOf(ref);
-      const stored = await deps.stages.find(ref, 'batch');
+      const [stored, context, analyzed, predicted] = await Promise.all([
+        deps.stages.find(ref, 'batch'),
+        deps.contextOf(ref),
+        loadStage(deps, ref, 'analyze'),
+        loadStage(deps, ref, 'predict'),
+      ]);
       if (stored !== null) return answer(context, stored.outcome as BatchOutcome);
-      const analyzed = await loadStage(deps, ref, 'analyze');
-      const predicted = await loadStage(deps, ref, 'predict');
       const { expected } = predicted.outcome as PredictOutcome;
       const inputs = await gather(deps, context, analyzed.inputs as AnalyzeInputs, expected, startedMs);
       const outcome = planBatch(

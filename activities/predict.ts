@@ -24,10 +24,12 @@ export function createPredict(deps: StageDependencies) {
   return {
     async predict(ref: DecisionRef): Promise<StageSummary> {
       const startedMs = deps.now();
-      const stored = await deps.stages.find(ref, 'predict');
+      const [stored, context, analyzed] = await Promise.all([
+        deps.stages.find(ref, 'predict'),
+        deps.contextOf(ref),
+        loadStage(deps, ref, 'analyze'),
+      ]);
       if (stored !== null) return { summary: summarise(stored.outcome as PredictOutcome) };
-      const context = await deps.contextOf(ref);
-      const analyzed = await loadStage(deps, ref, 'analyze');
       const { inputs, ahead } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
       const { snapshots, ...outcome } = predict(inputs);
       const { predictions } = outcome;

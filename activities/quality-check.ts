@@ -29,11 +29,13 @@ export function createQualityCheck(deps: StageDependencies) {
   return {
     async qualityCheck(ref: DecisionRef): Promise<StageSummary> {
       const startedMs = deps.now();
-      const stored = await deps.stages.find(ref, 'quality-check');
+      const [stored, context, analyzed, planned] = await Promise.all([
+        deps.stages.find(ref, 'quality-check'),
+        deps.contextOf(ref),
+        loadStage(deps, ref, 'analyze'),
+        loadStage(deps, ref, 'batch'),
+      ]);
       if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
-      const context = await deps.contextOf(ref);
-      const analyzed = await loadStage(deps, ref, 'analyze');
-      const planned = await loadStage(deps, ref, 'batch');
       const inputs = await gather(deps, context, planned.inputs as BatchStageInputs, planned.outcome as BatchOutcome);
       const outcome = qualityCheck({ ...inputs, items: (analyzed.inputs as AnalyzeInputs).items });
       const degraded = inputs.results.some(({ slice }) => slice === null);

@@ -33,10 +33,10 @@ async function open(
   versions: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { tenant, pool, decisionId } = input;
-  await tx.execute(HASH_JOINS);
   const inPool = and(eq(pools.tenant, tenant), eq(pools.pool, pool));
-  // The pool's row is locked first: cycles of one pool open one after the other.
-  const [row] = await tx.select().from(pools).where(inPool).for('update');
+  // The pool's row is locked first: cycles of one pool open one after the other. Statements that do not wait for one
+  // another's answers travel together.
+  const [[row]] = await Promise.all([tx.select().from(pools).where(inPool).for('update'), tx.execute(HASH_JOINS)]);
   if (row === undefined) {
     throw new BalanceError('usage', {
       type: 'UnknownPool',
@@ -55,29 +55,31 @@ async function open(
   const { asOfMs, clockMs } = nextClock(row, input, nowMs);
   const openedAt = new Date(nowMs);
   const number = row.cycleNumber + 1;
-  await tx.update(pools).set({ cycleNumber: number, clockMs }).where(inPool);
-  await tx.insert(cycles).values({
-    tenant,
-    pool,
-    id: decisionId,
-    number,
-    trigger: input.trigger,
-    asOfMs,
-    workflowId: input.workflowId,
-    runId: input.runId,
-    scheduleId: input.slice?.scheduleId,
-    nominalMs: input.slice?.nominalMs,
-    openedAt,
-  });
-  await tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt });
-  if (input.trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
+  const { trigger, workflowId, runId, slice } = input;
+  await Promise.all([
+    tx.update(pools).set({ cycleNumber: number, clockMs }).where(inPool),
+    tx.insert(cycles).values({
+      ...{ tenant, pool, id: decisionId, number, trigger, asOfMs, workflowId, runId, openedAt },
+      ...{ scheduleId: slice?.scheduleId, nominalMs: slice?.nominalMs },
+    }),
+  ]);
+  await Promise.all([
+    tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt }),
+    claimPending(tx, input, row.definition.maxRequestsPerCycle, openedAt),
+  ]);
+  if (trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
+}
+
+/** Claims the pending requests that are due, the most urgent first. */
+async function claimPending(tx: Queryable, ref: DecisionRef, limit: number, openedAt: Date): Promise<void> {
+  const { tenant, pool, decisionId } = ref;
   await tx.execute(sql`
     update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1, waiting = null
     where (tenant, pool, id) in (
       select tenant, pool, id from ${requests}
       where tenant = ${tenant} and pool = ${pool} and state = 'pending' and not_before <= ${openedAt.toISOString()}::timestamptz
       order by priority - greatest(0, extract(epoch from ${openedAt.toISOString()}::timestamptz - created_at)) / ${SECONDS_PER_LEVEL}::float8, deadline_at nulls last, created_at, id
-      limit ${row.definition.maxRequestsPerCycle}
+      limit ${limit}
       for update skip locked)`);
 }
 
@@ -251,30 +253,32 @@ function conditionsOf({ column, fromMs, toMs }: ArrivalWindow): Predicate {
 
 async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
   const { tenant, pool, decisionId } = ref;
-  const [row] = await db
-    .select({ cycle: cycles, definition: poolVersions.definition, baseDir: pools.baseDir })
-    .from(cycles)
-    .innerJoin(
-      decisions,
-      and(eq(decisions.tenant, cycles.tenant), eq(decisions.pool, cycles.pool), eq(decisions.id, cycles.id)),
-    )
-    .innerJoin(
-      poolVersions,
-      and(
-        eq(poolVersions.tenant, cycles.tenant),
-        eq(poolVersions.pool, cycles.pool),
-        eq(poolVersions.version, decisions.poolVersion),
-      ),
-    )
-    .innerJoin(pools, and(eq(pools.tenant, cycles.tenant), eq(pools.pool, cycles.pool)))
-    .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId)));
+  const [[row], rows] = await Promise.all([
+    db
+      .select({ cycle: cycles, definition: poolVersions.definition, baseDir: pools.baseDir })
+      .from(cycles)
+      .innerJoin(
+        decisions,
+        and(eq(decisions.tenant, cycles.tenant), eq(decisions.pool, cycles.pool), eq(decisions.id, cycles.id)),
+      )
+      .innerJoin(
+        poolVersions,
+        and(
+          eq(poolVersions.tenant, cycles.tenant),
+          eq(poolVersions.pool, cycles.pool),
+          eq(poolVersions.version, decisions.poolVersion),
+        ),
+      )
+      .innerJoin(pools, and(eq(pools.tenant, cycles.tenant), eq(pools.pool, cycles.pool)))
+      .where(and(eq(cycles.tenant, tenant), eq(cycles.pool, pool), eq(cycles.id, decisionId))),
+    db
+      .select()
+      .from(requests)
+      .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.decisionId, decisionId)))
+      .orderBy(requests.id),
+  ]);
   if (row === undefined)
     throw new BalanceError('internal', { type: 'UnknownDecision', message: `decision ${decisionId} was never opened` });
-  const rows = await db
-    .select()
-    .from(requests)
-    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.decisionId, decisionId)))
-    .orderBy(requests.id);
   return {
     ...ref,
     number: row.cycle.number,

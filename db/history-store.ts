@@ -89,9 +89,8 @@ export function createSeriesStore(db: Database): SeriesStore {
     saveForecasts: (ref, record, states, made, nowMs) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        await keepStates(tx, ref, states, nowMs);
         const rows = made.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
-        await insertRows(tx, forecasts, rows);
+        await Promise.all([keepStates(tx, ref, states, nowMs), insertRows(tx, forecasts, rows)]);
         if (states.length > 0) await fillActuals(tx, ref, Math.max(...states.map(({ upToMs }) => upToMs)));
       }),
   };

@@ -68,14 +68,13 @@ export function createPlanStore(db: Database): PlanStore {
     savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        await insertRows(
-          tx,
-          batches,
-          planned.map((batch) => toBatchRow(ref, batch)),
-        );
-        await markUsed(tx, ref, record, nowMs);
-        await charge(tx, ref, charges, nowMs);
-        await keepPromises(tx, ref, promises);
+        const rows = planned.map((batch) => toBatchRow(ref, batch));
+        await Promise.all([
+          insertRows(tx, batches, rows),
+          markUsed(tx, ref, record, nowMs),
+          charge(tx, ref, charges, nowMs),
+          keepPromises(tx, ref, promises),
+        ]);
       }),
   };
 }

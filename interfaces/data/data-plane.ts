@@ -2,7 +2,7 @@
  * The data plane over DuckDB: describes and measures datasets, counts arrivals, and reads once for many requesters.
  * Sources differ only in how they are opened and scanned; every statement here runs over a scan's neutral columns.
  */
-import type { DataPlane, DatasetRef, DatasetState } from '../../activities/ports.js';
+import type { DataPlane, DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from '../../activities/ports.js';
 import { datasetScope } from './dataset-scope.js';
 import type { Engine, Session } from './engine.js';
 import { fileCache } from './file-cache.js';
@@ -24,8 +24,9 @@ export interface DataPlaneOptions {
   readonly projectRoot: string;
 }
 
-/** Descriptions kept in memory. */
-const DESCRIPTIONS_MAX = 1000;
+/** Descriptions, and answers to what was asked, that are kept in memory. */
+const DESCRIPTIONS_MAX = 1_000;
+const ANSWERS_MAX = 10_000;
 
 /** Creates the data plane. It owns nothing that needs closing: the engine belongs to the caller. */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
@@ -35,6 +36,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   };
   const cache = fileCache(options.cacheDir);
   const descriptions = new Map<string, DatasetState>();
+  const answers = new Map<string, MeasureAnswer>();
   const opened = <T>(
     dataset: DatasetRef,
     signal: AbortSignal,
@@ -54,7 +56,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   return {
     describe: (dataset, asOfMs, signal) =>
       opened(dataset, signal, async (open, session) => {
-        const key = JSON.stringify([open.contentId, dataset.definition.eventTime ?? null, asOfMs, open.columns]);
+        const key = contentKey(open, dataset, asOfMs);
         const known = descriptions.get(key);
         if (known !== undefined) return known;
         const state = await describe(datasetScope(open, dataset, asOfMs), session);
@@ -65,7 +67,20 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     measure: (dataset, asOfMs, asks, signal) =>
       asks.length === 0
         ? Promise.resolve([])
-        : opened(dataset, signal, (open, session) => measure(datasetScope(open, dataset, asOfMs), asks, session)),
+        : opened(dataset, signal, async (open, session) => {
+            const content = contentKey(open, dataset, asOfMs);
+            const keyOf = (ask: MeasureAsk): string => JSON.stringify([content, { ...ask, id: null }]);
+            const fresh = asks.filter((ask) => !answers.has(keyOf(ask)));
+            const known = new Map(asks.map((ask) => [ask.id, answers.get(keyOf(ask))]));
+            const measured =
+              fresh.length === 0 ? [] : await measure(datasetScope(open, dataset, asOfMs), fresh, session);
+            if (answers.size + measured.length > ANSWERS_MAX) answers.clear();
+            for (const [index, answer] of measured.entries()) {
+              known.set(answer.id, answer);
+              answers.set(keyOf(fresh[index]), answer);
+            }
+            return asks.map(({ id }) => ({ ...known.get(id)!, id }));
+          }),
     arrivals: (dataset, asOfMs, asks, stepMs, steps, signal) =>
       opened(dataset, signal, (open, session) =>
         arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),
@@ -83,4 +98,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
 async function memoryHeld(session: Session): Promise<number> {
   const [row] = await session.rows('SELECT sum(memory_usage_bytes) AS held FROM duckdb_memory()');
   return Number(row.held);
+}
+
+/** What a question's answer depends on besides itself: the content, and the time when rows arrive over time. */
+function contentKey(open: OpenDataset, dataset: DatasetRef, asOfMs: number): string {
+  const { eventTime } = dataset.definition;
+  return JSON.stringify([open.contentId, open.columns, ...(eventTime === undefined ? [] : [eventTime, asOfMs])]);
 }

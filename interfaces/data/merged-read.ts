@@ -14,7 +14,7 @@ import type { Session } from './engine.js';
 import type { FileCache, StoredFile } from './file-cache.js';
 import { Bindings, predicateSql } from './predicate-sql.js';
 import { RankedPool } from './ranked-pool.js';
-import { sliceSql, wantedRows, writeSlice } from './slice.js';
+import { keptColumns, sliceSql, wantedRows, writeSlice } from './slice.js';
 import { measureSlices, type SliceMetrics } from './slice-metrics.js';
 import { isSmall, SmallSlices, type Delivered } from './small-slices.js';
 
@@ -161,9 +161,9 @@ async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
   const crowded = wheres.length > CROWD;
   const anyOf = crowded ? coarse(wheres) : wheres;
   const scan = `${await at.open.scan(scanNeed(at, needed, anyOf, true))} WHERE ${arrivedSql(at)}`;
-  const keyed = at.dataset.definition.key !== undefined;
+  const tieBreak = at.dataset.definition.key === undefined ? null : (slice: SliceAsk) => keptColumns(slice, at);
   if (slices.length === 1) {
-    return new RankedPool(session, `(SELECT *, 0 AS pos FROM ${scan})`, Infinity, slices, columns, keyed);
+    return new RankedPool(session, `(SELECT *, 0 AS pos FROM ${scan})`, Infinity, slices, columns, tieBreak);
   }
   const bindings = new Bindings();
   const useful = anyOf.map((where) => {
@@ -176,7 +176,7 @@ async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
     bindings.values,
   );
   const rows = Number(made.Count);
-  return new RankedPool(session, '(SELECT *, rowid AS pos FROM pool)', rows, slices, columns, keyed);
+  return new RankedPool(session, '(SELECT *, rowid AS pos FROM pool)', rows, slices, columns, tieBreak);
 }
 
 function distinctPredicates(wheres: readonly Predicate[]): Predicate[] {

@@ -42,14 +42,14 @@ export interface RankedRows {
  * ranks: a small table, made once per seed, answers it, and only when it runs out the next larger one is asked.
  */
 export class RankedPool {
-  private readonly slicesBySeed = new Map<number, number>();
+  private readonly slicesBySeed = new Map<number, SliceAsk[]>();
   private readonly made = new Map<number, { readonly seed: number; readonly rows: RankedRows }>();
   private estimates: ReadonlyMap<string, number> | undefined;
 
   /**
    * @param relation FROM clause of the rows, with `id` and `pos`
    * @param rows how many they are
-   * @param keyed whether `id` is a declared key, so that several rows may have the same
+   * @param tieBreak aliases by which a slice orders rows of one `id`; null when `id` is no declared key, so that no two have the same
    */
   constructor(
     private readonly session: Session,
@@ -57,9 +57,13 @@ export class RankedPool {
     private readonly rows: number,
     private readonly slices: readonly SliceAsk[],
     private readonly columns: readonly SourceColumn[],
-    private readonly keyed: boolean,
+    private readonly tieBreak: ((slice: SliceAsk) => readonly string[]) | null,
   ) {
-    for (const { seed } of slices) this.slicesBySeed.set(seed, (this.slicesBySeed.get(seed) ?? 0) + 1);
+    for (const slice of slices) {
+      const ofSeed = this.slicesBySeed.get(slice.seed);
+      if (ofSeed === undefined) this.slicesBySeed.set(slice.seed, [slice]);
+      else ofSeed.push(slice);
+    }
   }
 
   /**
@@ -74,7 +78,7 @@ export class RankedPool {
   }
 
   private isShared(seed: number): boolean {
-    return (this.slicesBySeed.get(seed) ?? 0) >= SHARED_SLICES_MIN;
+    return (this.slicesBySeed.get(seed)?.length ?? 0) >= SHARED_SLICES_MIN;
   }
 
   /** Matches of every predicate in the pool, by those in its smallest share: ranks are blind to what a row holds. */
@@ -103,13 +107,16 @@ export class RankedPool {
     if (known?.seed === seed) return known.rows;
     const from = `pool_${share}`;
     const part = share === 1 ? '' : `WHERE rank < ${2 ** 32 / share}`;
-    await this.session.run(`CREATE OR REPLACE TEMP TABLE ${from} AS SELECT * FROM ${all} ${part} ORDER BY rank, id`);
-    const rows = { from, ordered: !(this.keyed && (await this.hasTies(from))) };
+    const tieBreaks = new Set(this.slicesBySeed.get(seed)!.map((slice) => (this.tieBreak?.(slice) ?? []).join(', ')));
+    const [shared = ''] = tieBreaks.size === 1 ? tieBreaks : [];
+    const order = `rank, id${shared === '' ? '' : `, ${shared}`}`;
+    await this.session.run(`CREATE OR REPLACE TEMP TABLE ${from} AS SELECT * FROM ${all} ${part} ORDER BY ${order}`);
+    const rows = { from, ordered: tieBreaks.size === 1 || !(await this.hasTies(from)) };
     this.made.set(share, { seed, rows });
     return rows;
   }
 
-  /** Rows of one identity are ordered by what each slice is delivered: no order is right for all. */
+  /** Rows of one identity that slices order differently: no order of a table is right for all. */
   private async hasTies(table: string): Promise<boolean> {
     const [row] = await this.session.rows(`SELECT count(*) > count(DISTINCT id) AS ties FROM ${table}`);
     return Boolean(row.ties);

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCsv } from '../../../interfaces/data/csv.js';
+import type { DatasetRef } from '../../../activities/ports.js';
 import { ask, endOfTime, fileDataset, noAbort, testPlane, vegaData } from './plane-kit.js';
 
 const { plane, folder } = await testPlane();
@@ -200,6 +201,36 @@ describe('measuring', () => {
         newestEventMs: Math.max(...hot.map((row) => Date.parse(row.date))),
       },
       { id: 'none', rows: 0, classCounts: {}, completeness: { wind: 1 }, newestEventMs: null },
+    ]);
+  });
+
+  it('answers what it has answered before from memory, and anew when the content or the time is another', async () => {
+    const root = mkdtempSync(join(folder, 'changing-'));
+    const path = join(root, 'c.csv');
+    writeFileSync(path, 'at,label\n2020-01-01,a\n2020-01-02,b\n');
+    const timed = fileDataset('c.csv', { eventTime: 'at' }, root);
+    const asks = [
+      ask('all', { classColumn: 'label' }),
+      ask('a', { where: [{ column: 'label', op: '=', value: 'a' }] }),
+    ];
+    const rows = async (dataset: DatasetRef, asOf: string) =>
+      (await plane.measure(dataset, Date.parse(asOf), asks, noAbort)).map((answer) => [answer.id, answer.rows]);
+    const both = [
+      ['all', 2],
+      ['a', 1],
+    ];
+    expect(await rows(timed, '2020-02-01')).toEqual(both);
+    expect(await rows(timed, '2020-02-01')).toEqual(both);
+    expect(await rows(timed, '2020-01-01')).toEqual([
+      ['all', 1],
+      ['a', 1],
+    ]);
+    // Without an event time the time is no part of the question.
+    expect(await rows(fileDataset('c.csv', {}, root), '2020-01-01')).toEqual(both);
+    writeFileSync(path, 'at,label\n2020-01-01,a\n2020-01-02,b\n2020-01-03,a\n');
+    expect(await rows(timed, '2020-02-01')).toEqual([
+      ['all', 3],
+      ['a', 2],
     ]);
   });
 
