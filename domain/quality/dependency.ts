@@ -33,9 +33,16 @@ export interface Groups {
   readonly order: Int32Array;
 }
 
+/** What `missingCodes` found, by dictionary: every rule that is measured asks again. */
+const knownMissing = new WeakMap<readonly string[], Uint8Array>();
+
 /** Whether a code stands for a missing value, per code. Missing values neither vote nor form groups. */
-export function missingCodes(column: CellColumn): Uint8Array {
-  return Uint8Array.from(column.values, (text) => (isBlank(text) || isMissingSpelling(text) ? 1 : 0));
+export function missingCodes({ values }: CellColumn): Uint8Array {
+  const known = knownMissing.get(values);
+  if (known !== undefined) return known;
+  const missing = Uint8Array.from(values, (text) => (isBlank(text) || isMissingSpelling(text) ? 1 : 0));
+  knownMissing.set(values, missing);
+  return missing;
 }
 
 /** Groups rows by the combined value of some columns. */
@@ -257,7 +264,10 @@ const REPEATS_IN_PAIR = 4;
  * Searched on rows spread over the table, measured on all.
  */
 function minePairs(table: CellTable, decided: ReadonlySet<number>): Dependency[] {
-  const open = table.columns.map((_, index) => index).filter((index) => !decided.has(index));
+  // What hardly repeats is decided by nothing.
+  const open = table.columns
+    .map((_, index) => index)
+    .filter((index) => !decided.has(index) && table.columns[index].values.length * 2 <= table.rows);
   const halves = table.columns
     .map(({ values }, index) => ({ index, distinct: values.length }))
     .filter(({ distinct }) => distinct > 1 && distinct * REPEATS_IN_PAIR <= table.rows);
