@@ -1,7 +1,7 @@
 /**
  * Capacity for the next window of steps at a chosen rate of violations, learned online.
  *
- * The window's forecast peak plus its spread is a first guess; how far demand exceeds such guesses, as a ratio, is
+ * The mean of the window's upper quantiles is a first guess; how far demand exceeds such guesses, as a ratio, is
  * counted per step, and the capacity is the guess times the quantile of that ratio. Windows with a high guess get a
  * lower quantile and cheap ones a higher: the same violations overall cost less capacity so.
  */
@@ -10,8 +10,8 @@ import { ErrorHistogram } from './interval-histogram.js';
 import { createSeriesForecaster, restoreSeriesForecaster } from './series-forecaster.js';
 import type { SeriesForecaster, SeriesSnapshot } from './series-forecaster.js';
 
-/** The interval whose upper half is the spread: the 90th percentile. */
-const SPREAD_LEVEL = 0.8;
+/** The interval whose upper end is the first guess: the 90th percentile. */
+const GUESS_LEVEL = 0.8;
 /** Ratios of about the last 5,000 steps count: a one-percent quantile rests on fifty of them. */
 const RATIO_FADE = 0.9998;
 /** Log ratios are counted in eighths, which resolves them to about one percent near 1. */
@@ -19,7 +19,7 @@ const RATIO_UNITS = 8;
 /** Spread of log ratios before any was seen: demand is within a third of its guess. */
 const UNSEEN_SPREAD = 0.3;
 /** Demand and guesses get this share of the mean demand added, so that ratios near zero stay bounded. */
-const FLOOR_SHARE = 0.02;
+const FLOOR_SHARE = 0.05;
 /** Elasticity of the quantile to the guess. With exponential tails the cheapest plan subtracts the tail's mean log
  * excess per unit of log guess (stationarity of capacity against violations); a seventh is usual for demand. */
 const COST_ELASTICITY = 0.15;
@@ -97,14 +97,10 @@ class RatioPlanner implements PeakPlanner {
   plan(): number {
     const { every, lead = 0, violation } = this.options;
     if (this.peak <= 0) return 0;
-    const { mean, quantiles } = this.forecaster.forecast(lead + every, [SPREAD_LEVEL]);
-    let highest = 0;
-    let spread = 0;
-    for (let i = lead; i < lead + every; i++) {
-      highest = Math.max(highest, mean[i]);
-      spread = Math.max(spread, quantiles[0].upper[i] - mean[i]);
-    }
-    const guess = highest + spread + this.floor();
+    const { upper } = this.forecaster.forecast(lead + every, [GUESS_LEVEL]).quantiles[0];
+    let sum = 0;
+    for (let i = lead; i < lead + every; i++) sum += upper[i];
+    const guess = Math.max(0, sum / every) + this.floor();
     const logGuess = Math.log(guess);
     this.windows++;
     this.usualLogGuess += (logGuess - this.usualLogGuess) / Math.min(this.windows, USUAL_WINDOWS);
