@@ -12,6 +12,7 @@ export {
   type SeriesForecaster,
   type SeriesSnapshot,
 } from '../domain/prediction/series-forecaster.js';
+export { createSeriesStream, restoreSeriesStream } from '../domain/prediction/series-stream.js';
 export { forecastSeries } from '../domain/prediction/forecast-batch.js';
 export { backtestSeries } from '../domain/prediction/backtest.js';
 export { createPeakPlanner, restorePeakPlanner } from '../domain/prediction/peak-planner.js';

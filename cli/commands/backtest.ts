@@ -36,6 +36,10 @@ function backtestFile({ input, output }: FilePair, { horizon, origins, season }:
   const series = readSeriesFile(input).map((one) => {
     const seasons = knownSeasons(one, season);
     const report = backtestSeries(one.values, { horizon, seasons, ...origins });
+    if (report.rows.length === 0) {
+      const held = `has ${one.values.length} values, the first origin is ${origins.from}`;
+      process.stderr.write(`${input}: no forecasts of series ${one.name}: it ${held}\n`);
+    }
     for (const { origin, step, mean, q10, q50, q90, actual } of report.rows) {
       const values = [mean, q10, q50, q90].map(rounded);
       rows.push([one.name, origin, step, ...values, actual ?? '']);

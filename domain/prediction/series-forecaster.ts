@@ -78,6 +78,12 @@ export interface SeriesSnapshot {
 export interface SeriesForecaster {
   /** Appends one step; null is a missing value. Throws a usage error for NaN and magnitudes beyond 1e300. */
   update(value: number | null): void;
+  /**
+   * Puts a late or corrected value in the place of what step `stepsAgo` has (1 is the newest): the next forecasts start
+   * from it; it is neither scored nor learned from, as its forecasts were judged, or passed over, in its time. Returns
+   * whether the step is still held. Throws a usage error for NaN, magnitudes beyond 1e300 and steps that are no count.
+   */
+  revise(stepsAgo: number, value: number): boolean;
   /** Forecasts steps 1..horizon (1 to HORIZON_STEPS_MAX) with central intervals of `levels` in [0, 1). */
   forecast(horizon: number, levels?: readonly number[]): SeriesForecast;
   snapshot(): SeriesSnapshot;
@@ -114,11 +120,29 @@ class MixtureForecaster implements SeriesForecaster {
   }
 
   update(value: number | null): void {
-    if (value !== null && !(Math.abs(value) <= VALUE_MAX)) throw badValue(value);
+    if (value !== null) checkSeriesValue(value);
     if (value === null && this.memory.count === 0) return;
     this.append(value);
     if (value !== null) this.history++;
     if (this.automatic && seasonsDue(this.history)) this.findSeasons();
+  }
+
+  revise(stepsAgo: number, value: number): boolean {
+    const { memory } = this;
+    checkSeriesValue(value);
+    if (!Number.isInteger(stepsAgo) || stepsAgo < 1) throw badStepsAgo(stepsAgo);
+    const step = memory.count - stepsAgo;
+    if (!memory.holds(step)) return false;
+    memory.revise(step, this.encode(value));
+    for (const knot of this.knots) knot.issue(memory.count - 1, this.errorScale);
+    return true;
+  }
+
+  /** Adapts the scale to a new value and gives its z. */
+  private encode(value: number): number {
+    const carry = this.memory.followScale(value);
+    if (carry !== undefined) for (const knot of this.knots) knot.carry(carry);
+    return this.memory.encode(value);
   }
 
   private append(value: number | null): void {
@@ -127,9 +151,7 @@ class MixtureForecaster implements SeriesForecaster {
     if (value === null) {
       memory.append(knots[0].issuedAt(step - 1));
     } else {
-      const carry = memory.followScale(value);
-      if (carry !== undefined) for (const knot of knots) knot.carry(carry);
-      const z = memory.encode(value);
+      const z = this.encode(value);
       this.followErrors(step, z);
       for (const knot of knots) knot.learn(step, z);
       memory.append(z);
@@ -294,12 +316,23 @@ export function checkForecastRequest(horizon: number, levels: readonly number[])
   });
 }
 
-function badValue(value: number): Error {
-  return usageError({
+/** Refuses a value that no series can have. */
+export function checkSeriesValue(value: number): void {
+  if (Math.abs(value) <= VALUE_MAX) return;
+  throw usageError({
     type: 'InvalidValue',
     message: 'a series value is not usable',
     expected: `a number from ${-VALUE_MAX} to ${VALUE_MAX}, or null for a missing value`,
     got: String(value),
+  });
+}
+
+function badStepsAgo(stepsAgo: number): Error {
+  return usageError({
+    type: 'InvalidStep',
+    message: 'the step of a late value is not usable',
+    expected: 'a whole number of steps ago, 1 for the newest step',
+    got: String(stepsAgo),
   });
 }
 

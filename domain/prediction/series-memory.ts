@@ -118,8 +118,18 @@ export class SeriesMemory {
 
   /** Keeps a forecast within what was seen, widened by `share` of the seen range: no recursion may explode. */
   clamp(z: number, share: number): number {
-    const margin = share * (this.high - this.low);
-    return Math.max(this.low - margin, Math.min(this.high + margin, z));
+    return Math.max(this.floor(share), Math.min(this.ceiling(share), z));
+  }
+
+  /** The highest z that a forecast may take. */
+  ceiling(share: number): number {
+    return this.high + share * (this.high - this.low);
+  }
+
+  /** The lowest one: not below zero where nothing was, as demand and counts are not. */
+  floor(share: number): number {
+    const lowest = this.low - share * (this.high - this.low);
+    return this.low >= 0 ? Math.max(0, lowest) : lowest;
   }
 
   /** Index of the youngest value at or before `origin` with the phase of `target`; -1 where none is held. */
@@ -189,9 +199,13 @@ export class SeriesMemory {
     for (let i = 0; i < this.ring.length; i++) this.ring[i] = packed(carry(this.ring[i] / RING_UNITS));
     this.high = carry(this.high);
     this.low = carry(this.low);
+    this.forgetProfiles();
+    return carry;
+  }
+
+  private forgetProfiles(): void {
     this.shortProfiles.targets.fill(-1);
     this.longProfiles.targets.fill(-1);
-    return carry;
   }
 
   /** True while only zeros were seen: the first other value sets the scale. */
@@ -207,14 +221,35 @@ export class SeriesMemory {
     const before = step % this.blockSteps;
     this.ring[block] = packed((before * (this.ring[block] / RING_UNITS) + z) / (before + 1));
     this.recent[slot(step)] = z;
+    this.followLevels(step);
+    const fade = 1 / EXTREMES_STEPS;
+    this.high = step === 0 ? z : Math.max(z, this.high - fade * (this.high - z));
+    this.low = step === 0 ? z : Math.min(z, this.low + fade * (z - this.low));
+  }
+
+  /** Sets the levels of a recent step from those of the one before. */
+  private followLevels(step: number): void {
     const now = slot(step);
     const last = slot(step - 1);
-    const first = step === 0;
-    this.fast[now] = first ? z : this.fast[last] + LEVEL_FAST * (z - this.fast[last]);
-    this.slow[now] = first ? z : this.slow[last] + LEVEL_SLOW * (z - this.slow[last]);
-    const fade = 1 / EXTREMES_STEPS;
-    this.high = first ? z : Math.max(z, this.high - fade * (this.high - z));
-    this.low = first ? z : Math.min(z, this.low + fade * (z - this.low));
+    const z = this.recent[now];
+    this.fast[now] = step === 0 ? z : this.fast[last] + LEVEL_FAST * (z - this.fast[last]);
+    this.slow[now] = step === 0 ? z : this.slow[last] + LEVEL_SLOW * (z - this.slow[last]);
+  }
+
+  /** Replaces the value of a step that is held: of levels, those of the recent steps from there on follow. */
+  revise(step: number, z: number): void {
+    const block = this.block(step);
+    const known = Math.min(this.blockSteps, this.count - (step - (step % this.blockSteps)));
+    this.ring[block] = packed(this.ring[block] / RING_UNITS + (z - this.at(step)) / known);
+    const firstRecent = Math.max(0, this.count - ORIGINS_KEPT + 1);
+    if (step >= firstRecent) {
+      this.recent[slot(step)] = z;
+      for (let later = Math.max(step, firstRecent); later < this.count; later++) this.followLevels(later);
+    }
+    this.high = Math.max(this.high, z);
+    this.low = Math.min(this.low, z);
+    this.forgetProfiles();
+    this.revision++;
   }
 
   /** The state beside the constructor's arguments, for snapshots. */

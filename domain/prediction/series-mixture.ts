@@ -145,9 +145,8 @@ export class HorizonMixture {
     for (let i = 0; i < ANCHOR_COUNT; i++) answers[FIRST_ANCHOR + i] = anchors[i] + anchorShares[i] * deviations[i];
     answers[REGRESSION_EXPERT] = level + this.regression.predict(view.features);
     answers[REGRESSION_EXPERT + 1] = level + this.smallRegression.predict(view.smallFeatures);
-    const margin = RANGE_MARGIN * (memory.high - memory.low);
-    const low = memory.low - margin;
-    const high = memory.high + margin;
+    const low = memory.floor(RANGE_MARGIN);
+    const high = memory.ceiling(RANGE_MARGIN);
     for (let i = FIRST_ANCHOR; i < EXPERT_COUNT; i++) {
       if (answers[i] < low) answers[i] = low;
       else if (answers[i] > high) answers[i] = high;

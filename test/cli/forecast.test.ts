@@ -153,6 +153,31 @@ describe('balance backtest', () => {
     expect(cells[0][7]).toBe('5');
   });
 
+  it('says which series has no origin and writes the header alone', async () => {
+    const input = file('few.csv', ['series,time,value', ...wave('x', 10)]);
+    const out = join(folder, 'few-out.csv');
+    const args = ['backtest', input, '--horizon', '2', '--origins', '90:5', '--out', out];
+    const { code, errors } = await run(registerBacktest, ...args);
+    expect(code).toBe(0);
+    expect(errors).toContain('no forecasts of series x: it has 10 values, the first origin is 90');
+    expect(readFileSync(out, 'utf8')).toBe('series,origin,step,mean,q10,q50,q90,actual\n');
+  });
+
+  it('does not look ahead: a file that ends earlier gives the same forecasts', async () => {
+    const rows = wave('x', 300).map((row, t) => (t % 11 === 3 ? row.replace(/[^,]*$/, 'NaN') : row));
+    const forecasts = async (n: number): Promise<string[]> => {
+      const input = file(`cut-${n}.csv`, ['series,time,value', ...rows.slice(0, n)]);
+      const out = join(folder, `cut-${n}-out.csv`);
+      await run(registerBacktest, 'backtest', input, '--horizon', '3', '--origins', '50:7', '--out', out);
+      // A cut may shift nothing but which steps have come: the last column.
+      return lines(out).map((line) => line.replace(/,[^,]*$/, ''));
+    };
+    const whole = await forecasts(300);
+    const cut = await forecasts(200);
+    expect(cut.length).toBeGreaterThan(60);
+    expect(whole.slice(0, cut.length - 3)).toEqual(cut.slice(0, -3));
+  });
+
   it('refuses origins that are no FROM:STEP', async () => {
     const { code } = await run(
       registerBacktest,
@@ -178,6 +203,26 @@ describe('balance peaks', () => {
     const [header, ...rows] = lines(out);
     expect(header).toBe('series,step,capacity');
     expect(rows.map((row) => Number(row.split(',')[1]))).toEqual(Array.from({ length: 17 }, (_, i) => 6 * i));
+  });
+
+  it.each([0, 1, 4])('uses values before the step minus a lead of %d only', async (lead) => {
+    const rows = wave('x', 240).map((row, t) => (t % 13 === 5 ? row.replace(/[^,]*$/, '') : row));
+    const capacities = async (name: string, content: string[]): Promise<string[]> => {
+      const input = file(`${name}-${lead}.csv`, ['series,time,value', ...content]);
+      const out = join(folder, `${name}-${lead}-out.csv`);
+      const args = ['--violation', '0.05', '--every', '6', '--lead', String(lead), '--season', '24', '--out', out];
+      await run(registerPeaks, 'peaks', input, ...args);
+      return lines(out);
+    };
+    const whole = await capacities('whole', rows);
+    expect(whole.slice(1).map((row) => Number(row.split(',')[1]))).toEqual(Array.from({ length: 40 }, (_, i) => 6 * i));
+    // All from step 120 - lead on is different: the plan for step 120 must not be.
+    const changed = rows.map((row, t) => (t >= 120 - lead ? row.replace(/[^,]*$/, '999') : row));
+    const other = await capacities('changed', changed);
+    expect(other.slice(0, 22)).toEqual(whole.slice(0, 22));
+    expect(other[23]).not.toEqual(whole[23]);
+    const cut = await capacities('cut', rows.slice(0, 130));
+    expect(cut).toEqual(whole.slice(0, cut.length));
   });
 
   it('refuses a violation rate above one half', async () => {
