@@ -106,6 +106,7 @@ async function gather(
   const tokens = await deps.plans.tokens(context, rates, nowMs);
   const limits: ResourceLimit[] = [
     ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource] })),
+    ...(await quotaLimits(deps, context, nowMs)),
     ...Object.entries(definition.resources).map(([resource, amount]) => ({
       resource,
       source: null,
@@ -170,12 +171,29 @@ export function sourceLimits(definition: PoolDefinition): Omit<ResourceLimit, 'a
   });
 }
 
+/** What is left of each source's quota: its bytes less what left it in the period before now, or is planned to. */
+async function quotaLimits(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<ResourceLimit[]> {
+  const limits: ResourceLimit[] = [];
+  for (const [source, { limits: declared }] of Object.entries(context.definition.sources)) {
+    if (declared.quota === undefined) continue;
+    const { bytes, per } = declared.quota;
+    const taken = await deps.plans.bytesSince(context, source, nowMs - per);
+    const perSecond = (bytes / per) * 1_000;
+    limits.push({ resource: `quota:${source}`, source, available: bytes - taken, perSecond, burst: bytes });
+  }
+  return limits;
+}
+
 /** The question that a result answers, whatever the time: dataset, fields, rows, picks. */
 export function shapeOf(item: WorkItem): string {
   return digestOf([item.dataset, item.fields, item.where, item.rows, item.seed]);
 }
 
-/** Requests that say how old data may be are served from the cache where it is fresh enough; a pin needs the same content. */
+/**
+ * Results that answer a request without a read: where it says how old data may be, one that is fresh enough; where it
+ * does not, one of the same content since which no row arrived, as it is what a read would give: of a read that was in
+ * flight when the request came, for example. A pin needs the same content.
+ */
 async function findHits(
   deps: StageDependencies,
   context: CycleContext,
@@ -185,8 +203,10 @@ async function findHits(
   const asking = context.items.filter((item) => item.kind === 'request' && datasets.has(item.dataset));
   const asks = asking.map((item) => ({
     shape: shapeOf(item),
-    // Without a bound only a result of this very time will do.
-    minAsOfMs: context.asOfMs - (item.maxAgeMs ?? 0),
+    minAsOfMs:
+      item.maxAgeMs === null
+        ? Math.min(context.asOfMs, datasets.get(item.dataset)!.newestEventMs ?? 0)
+        : context.asOfMs - item.maxAgeMs,
     contentId: item.maxAgeMs === null || item.datasetVersion !== null ? datasets.get(item.dataset)!.contentId : null,
   }));
   // Newest last, so that it is the one a shape (and a pinned content) finds.
@@ -212,9 +232,14 @@ export function chargesOf(
   limits: readonly Omit<ResourceLimit, 'available'>[],
   sign: 1 | -1,
 ): BudgetCharge[] {
-  return limits
-    .filter(({ source, resource }) => source !== null && (amounts[resource] ?? 0) !== 0)
-    .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource] }));
+  return (
+    limits
+      // A quota is counted from the reads themselves.
+      .filter(
+        ({ source, resource }) => source !== null && !resource.startsWith('quota:') && (amounts[resource] ?? 0) !== 0,
+      )
+      .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource] }))
+  );
 }
 
 /** Those of the expected questions that this cycle reads anyway. */
@@ -251,10 +276,10 @@ function sumOf(
 function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBatch[] {
   const { asOfMs } = context;
   const asked = outcome.reads.map((read): PlannedBatch => {
-    const { ordinal, dataset, source, contentId, slices, predictedBytes, askedBytes, predicted, timing } = read;
+    const { ordinal, dataset, source, contentId, slices, predicted, timing } = read;
     return {
       ...{ batchId: batchId(context, ordinal), ordinal, source, dataset, contentId, asOfMs, slices },
-      ...{ predictedBytes, askedBytes },
+      ...{ predictedBytes: read.predictedBytes, predictedRows: read.predictedRows, askedBytes: read.askedBytes },
       predictedMs: predicted?.ms ?? null,
       predictedMemoryBytes: predicted?.memoryBytes ?? null,
       predictedStartMs: timing.startMs,
@@ -274,6 +299,7 @@ function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBa
         return { id: shape, fields, where, rows, seed, classColumn: null, quotas: null };
       }),
       predictedBytes: read.bytes,
+      predictedRows: read.rows,
       askedBytes: 0,
       ...{ predictedMs: null, predictedMemoryBytes: null, predictedStartMs: null, aloneMs: null },
       prefetch: { predictedRows: read.rows },

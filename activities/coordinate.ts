@@ -5,10 +5,12 @@ import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../do
 import type { Grant } from '../domain/decision/grants.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-check.js';
 import { needStates } from '../domain/decision/need-states.js';
+import { predictRead } from '../domain/decision/read-cost.js';
 import { stepEndMs } from '../domain/decision/steps.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { chargesOf, shapeOf, type BatchStageInputs } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
+import type { SliceResult } from './ports.js';
 import { digestOf } from './digest.js';
 import type { QualityStageInputs, StoredResult } from './quality-check.js';
 import { loadStage, recordOf } from './stage.js';
@@ -132,7 +134,7 @@ async function closingOf(
       const item = itemOf.get(itemId)!;
       return slice === null || served === 'cache' || item.kind === 'need'
         ? []
-        : [{ shape: shapeOf(item), contentId, asOfMs: at, slice }];
+        : [{ shape: shapeOf(item), contentId, asOfMs: at, slice, costMs: rebuildMs(item, slice, planInputs) }];
     }),
     ...(context.trigger === 'backfill' ? {} : { learned: { asOfMs, asked: askedOf(items, deliveries) } }),
     settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
@@ -152,6 +154,11 @@ async function closingOf(
     ],
     ...{ credits: plan.credits, leaseUntilMs: deps.now() + definition.cache.lease },
   };
+}
+
+/** What a read of its own would take: what the cache saves with the next use. */
+function rebuildMs({ dataset, fields }: WorkItem, { rows }: SliceResult, { readCosts }: BatchStageInputs): number {
+  return predictRead(readCosts[dataset], [{ rows, fields }])?.ms ?? 0;
 }
 
 /** The questions that were answered, each once. A pinned one names a version: it will not be asked of another. */

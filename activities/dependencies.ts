@@ -5,6 +5,7 @@ import type { PoolRef } from '../domain/types/pool.js';
 import type { CacheFiles, DataPlane } from './ports.js';
 import type {
   BatchStore,
+  BudgetCharge,
   CloseStore,
   CycleContext,
   CycleStore,
@@ -34,6 +35,14 @@ export interface ScanSlots {
   hold<T>(source: string, slots: number, read: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
+/** What may leave a source at every instant, held across workers. */
+export interface Pace {
+  /** Waits until all of the charges may be taken, and takes them. Gives the time of that (ms), or null when nothing is charged. */
+  take(ref: PoolRef, charges: readonly BudgetCharge[], signal: AbortSignal): Promise<number | null>;
+  /** Takes what a read took beyond its charge; gives back, with negative amounts, what it did not take. */
+  settle(ref: PoolRef, charges: readonly BudgetCharge[]): Promise<void>;
+}
+
 export interface ActivityDependencies {
   readonly now: () => number;
   readonly versions: Readonly<Record<string, string>>;
@@ -41,6 +50,7 @@ export interface ActivityDependencies {
   readonly data: DataPlane;
   readonly cacheFiles: CacheFiles;
   readonly scanSlots: ScanSlots;
+  readonly pace: Pace;
   readonly cycles: CycleStore;
   readonly stages: StageStore;
   readonly plans: PlanStore;

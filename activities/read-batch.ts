@@ -4,7 +4,7 @@ import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './analyze.js';
 import { chargesOf, sourceLimits } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
-import type { MergedRead, MergedReadResult, SliceAsk } from './ports.js';
+import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk } from './ports.js';
 import type { AheadEnd, CycleContext, DecisionRef, PlannedBatch, SliceFailure } from './store-ports.js';
 
 export function createReadBatch(deps: StageDependencies) {
@@ -25,34 +25,16 @@ export function createReadBatch(deps: StageDependencies) {
         contentId: plan.contentId,
         slices: plan.slices,
       };
-      const slots = dataset.source.limits.scansAtOnce;
-      const source = `${ref.tenant}/${ref.pool}/${dataset.sourceId}`;
-      let startedMs = 0;
-      let endedMs = 0;
-      const scan = () =>
-        deps.scanSlots.hold(
-          source,
-          slots,
-          async () => {
-            // What it waited for a slot is not what it took.
-            startedMs = deps.now();
-            const done = await readBisecting(deps, read, cancellationSignal);
-            endedMs = deps.now();
-            return done;
-          },
-          cancellationSignal,
-        );
-      const alone = dataset.definition.access === 'exclusive';
-      const result = alone
-        ? await deps.scanSlots.hold(`${source}/${plan.dataset}`, 1, scan, cancellationSignal)
-        : await scan();
+      const { result, startedMs, endedMs } = await paced(deps, context, plan, () =>
+        scan(deps, context, dataset, read, cancellationSignal),
+      );
       await deps.batches.done(
         ref,
         batchId,
         result,
         endedMs - startedMs,
         endedMs,
-        aheadEnd(context, plan, result, endedMs),
+        aheadEnd(context, plan, result, endedMs - startedMs, endedMs),
       );
       return { rows: result.rowsRead, bytes: result.bytesRead };
     },
@@ -60,10 +42,59 @@ export function createReadBatch(deps: StageDependencies) {
       const { batchId, reason, ...ref } = input;
       const found = await deps.batches.find(ref, batchId);
       const context = await deps.contextOf(ref);
-      const ahead = found === null ? undefined : aheadEnd(context, found.plan, null, deps.now());
+      const ahead = found === null ? undefined : aheadEnd(context, found.plan, null, 0, deps.now());
       await deps.batches.fail(ref, batchId, reason, ahead);
     },
   };
+}
+
+interface Scanned {
+  readonly result: MergedReadResult & { failures: readonly SliceFailure[] };
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+/** Runs a read when its source's limits allow what it will probably take, and settles what it really took. */
+async function paced(
+  deps: StageDependencies,
+  context: CycleContext,
+  { source, predictedBytes, predictedRows }: PlannedBatch,
+  run: () => Promise<Scanned>,
+): Promise<Scanned> {
+  const { cancellationSignal } = Context.current();
+  const limits = sourceLimits(context.definition).map((limit) => ({ ...limit, available: limit.burst }));
+  const amounts = (bytes: number, rows: number) => ({ [`bytes:${source}`]: bytes, [`rows:${source}`]: rows });
+  const foreseen = amounts(predictedBytes, predictedRows);
+  await deps.pace.take(context, chargesOf(foreseen, limits, 1), cancellationSignal);
+  const scanned = await run();
+  const { bytesRead, rowsRead } = scanned.result;
+  const beyond = amounts(bytesRead - predictedBytes, rowsRead - predictedRows);
+  await deps.pace.settle(context, chargesOf(beyond, limits, 1));
+  return scanned;
+}
+
+/** Scans while holding a slot of the source, and the dataset's only one where it is read alone. What it waits for them is not what it takes. */
+async function scan(
+  deps: StageDependencies,
+  { tenant, pool }: CycleContext,
+  dataset: DatasetRef,
+  read: MergedRead,
+  signal: AbortSignal,
+): Promise<Scanned> {
+  const source = `${tenant}/${pool}/${dataset.sourceId}`;
+  const scanned = (): Promise<Scanned> =>
+    deps.scanSlots.hold(
+      source,
+      dataset.source.limits.scansAtOnce,
+      async () => {
+        const startedMs = deps.now();
+        const result = await readBisecting(deps, read, signal);
+        return { result, startedMs, endedMs: deps.now() };
+      },
+      signal,
+    );
+  if (dataset.definition.access !== 'exclusive') return scanned();
+  return deps.scanSlots.hold(`${source}/${dataset.id}`, 1, scanned, signal);
 }
 
 /** A read for nobody yet enters the cache by itself, and gives back what it was charged and did not take. */
@@ -71,6 +102,7 @@ function aheadEnd(
   { definition }: CycleContext,
   { source, asOfMs, predictedBytes, prefetch }: PlannedBatch,
   result: MergedReadResult | null,
+  tookMs: number,
   nowMs: number,
 ): AheadEnd | undefined {
   if (prefetch === undefined) return undefined;
@@ -84,6 +116,7 @@ function aheadEnd(
       contentId: result!.contentId,
       asOfMs,
       slice,
+      costMs: tookMs / result!.slices.length,
     })),
     settle: chargesOf(unused, sourceLimits(definition), -1),
     nowMs,

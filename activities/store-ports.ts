@@ -7,7 +7,7 @@ import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
 /** Kinds of what a pool learns from its own running. */
-export type LearnedKind = 'read-cost' | 'cycle-cost' | 'credits' | 'release';
+export type LearnedKind = 'read-cost' | 'cycle-cost' | 'credits' | 'release' | 'cache-clock';
 
 export interface DecisionRef extends PoolRef {
   readonly decisionId: string;
@@ -81,6 +81,7 @@ export interface PlannedBatch {
   readonly asOfMs: number;
   readonly slices: readonly SliceAsk[];
   readonly predictedBytes: number;
+  readonly predictedRows: number;
   readonly askedBytes: number;
   /** Set where nobody asked yet: the slices' ids are the questions that they answer. */
   readonly prefetch?: { readonly predictedRows: number };
@@ -103,6 +104,8 @@ export interface PlanStore {
     asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[],
     asOfMs: number,
   ): Promise<readonly CacheHit[]>;
+  /** Logical bytes read, or planned to be read, from a source by decisions that opened after `sinceMs`. */
+  bytesSince(ref: PoolRef, source: string, sinceMs: number): Promise<number>;
   /** What the pool has learned of one kind, by subject. */
   learned(ref: PoolRef, kind: LearnedKind): Promise<Readonly<Record<string, unknown>>>;
   /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */
@@ -268,6 +271,8 @@ export interface CacheEntry {
   readonly contentId: string;
   readonly asOfMs: number;
   readonly slice: SliceResult;
+  /** Time that a read of its own would take. */
+  readonly costMs: number;
 }
 export interface Closing {
   readonly record: StageRecord;

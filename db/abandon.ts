@@ -144,7 +144,9 @@ async function unusedCharges(tx: Queryable, { tenant, pool, decisionId }: Decisi
   const { limits } = stage.inputs as { limits: readonly ResourceLimit[] };
   const { charges } = stage.outcome as { charges: Readonly<Record<string, number>> };
   return limits
-    .filter(({ source, resource }) => source !== null && Object.hasOwn(charges, resource))
+    .filter(
+      ({ source, resource }) => source !== null && !resource.startsWith('quota:') && Object.hasOwn(charges, resource),
+    )
     .map(({ resource, perSecond, burst }) => ({
       ...{ resource, perSecond, burst },
       amount: (taken[resource] ?? 0) - charges[resource],

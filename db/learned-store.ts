@@ -44,3 +44,11 @@ export async function learn<State>(
       set: { state: values.state, updatedAt: values.updatedAt },
     });
 }
+
+/** The shared cache belongs to no pool. */
+export const CACHE_SCOPE: PoolRef = { tenant: '', pool: '' };
+
+/** Worth of what was evicted last from the shared cache; 0 before the first. */
+export async function cacheClock(db: Queryable): Promise<number> {
+  return ((await learnedOf(db, CACHE_SCOPE, 'cache-clock')).shared as number | undefined) ?? 0;
+}

@@ -1,14 +1,28 @@
 /** Housekeeping: expired leases, the cache's byte budget, and what retention lets go. */
 import { sql } from 'drizzle-orm';
 import type { Database } from './client.js';
+import { CACHE_SCOPE, learn } from './learned-store.js';
 
 /** Files used this recently may be about to be delivered by a running cycle. */
 export const EVICTION_GRACE_MS = 600_000;
 
+/** A file of the cache, as eviction sees it. */
+interface CachedFile extends Record<string, unknown> {
+  readonly path: string;
+  readonly file_bytes: string;
+  readonly leased: boolean;
+  readonly fresh: boolean;
+  readonly worth: number;
+}
+
+/** Key of the advisory lock under which one worker evicts at a time: "cach" in ASCII. */
+const EVICTION_LOCK = 0x63616368;
+
 /**
- * Cache files that no lease protects, the least recently used first, until the cache is within its budget; their
- * index entries are gone when this returns, so nobody finds a file that is about to be removed.
- * A file is leased while a delivery of it has not ended its lease.
+ * Cache files that no lease protects, those worth least first (`domain/batch/cache-worth.ts`; equal worth: the least
+ * recently used), until the cache is within its budget; their index entries are gone when this returns, so nobody finds
+ * a file that is about to be removed. A file is leased while a delivery of it has not ended its lease; one that answers
+ * no question any more is worth nothing.
  */
 export async function evictCache(
   db: Database,
@@ -18,21 +32,26 @@ export async function evictCache(
 ): Promise<string[]> {
   const now = new Date(nowMs).toISOString();
   return db.transaction(async (tx) => {
-    const rows = await tx.execute<{ path: string; file_bytes: string; leased: boolean; fresh: boolean }>(sql`
-      select path, max(file_bytes) as file_bytes, bool_or(leased) as leased, max(used_at) > ${now}::timestamptz - ${graceMs} * interval '1 millisecond' as fresh from (
-        select path, file_bytes, used_at, false as leased from cache_entries
+    // Two that look at the same time would each free the whole excess.
+    await tx.execute(sql`select pg_advisory_xact_lock(${EVICTION_LOCK})`);
+    const rows = await tx.execute<CachedFile>(sql`
+      select path, max(file_bytes) as file_bytes, bool_or(leased) as leased, max(worth) as worth, max(used_at) > ${now}::timestamptz - ${graceMs} * interval '1 millisecond' as fresh from (
+        select path, file_bytes, used_at, worth, false as leased from cache_entries
         union all
-        select path, file_bytes, created_at, lease_until > ${now}::timestamptz from deliveries where path not in (select path from removed_files)
-      ) files group by path order by max(used_at), path`);
+        select path, file_bytes, created_at, 0, lease_until > ${now}::timestamptz from deliveries where path not in (select path from removed_files)
+      ) files group by path order by max(worth), max(used_at), path`);
     let total = rows.reduce((sum, row) => sum + Number(row.file_bytes), 0);
     const evicted: string[] = [];
+    let clock = 0;
     for (const row of rows) {
       if (total <= bytesMax) break;
       if (row.leased || row.fresh) continue;
       evicted.push(row.path);
+      clock = Math.max(clock, row.worth);
       total -= Number(row.file_bytes);
     }
     if (evicted.length > 0) {
+      await learn<number>(tx, CACHE_SCOPE, 'cache-clock', 'shared', (before) => Math.max(before ?? 0, clock), nowMs);
       const paths = JSON.stringify(evicted);
       await tx.execute(
         sql`delete from cache_entries where path in (select jsonb_array_elements_text(${paths}::jsonb))`,

@@ -14,12 +14,14 @@ import type {
   StageRecord,
   StageStore,
 } from '../activities/store-ports.js';
-import type { MergedReadResult, SliceAsk, SliceResult } from '../activities/ports.js';
+import type { MergedReadResult, SliceResult } from '../activities/ports.js';
+import type { PoolRef } from '../domain/types/pool.js';
+import { cacheWorth } from '../domain/batch/cache-worth.js';
 import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
 import { readWork } from '../domain/decision/read-cost.js';
 import { ordinalOf, type Stage } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
-import { learn, learnedOf } from './learned-store.js';
+import { cacheClock, learn, learnedOf } from './learned-store.js';
 import { keepPromises } from './recurrence-store.js';
 import { batches, budgets, cacheEntries, decisionStages } from './schema.js';
 
@@ -63,6 +65,7 @@ export async function insertStage(tx: Queryable, ref: DecisionRef, record: Stage
 export function createPlanStore(db: Database): PlanStore {
   return {
     cached: (ref, asks, asOfMs) => cached(db, ref, asks, asOfMs),
+    bytesSince: (ref, source, sinceMs) => bytesSince(db, ref, source, sinceMs),
     learned: (ref, kind) => learnedOf(db, ref, kind),
     tokens: (ref, limits, nowMs) => tokens(db, ref, limits, nowMs),
     savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
@@ -79,16 +82,27 @@ export function createPlanStore(db: Database): PlanStore {
   };
 }
 
-/** The cached results that a plan serves are in use now: evicted last, and not before its cycle has delivered them. */
+/** The cached results that a plan serves are in use now: worth more (`cacheWorth`), and kept until its cycle has delivered them. */
 async function markUsed(tx: Queryable, ref: DecisionRef, { inputs }: StageRecord, nowMs: number): Promise<void> {
   const hits = (inputs as { cacheHits?: readonly CacheHit[] } | null)?.cacheHits ?? [];
   if (hits.length === 0) return;
   const used = JSON.stringify(hits.map(({ shape, contentId, asOfMs }) => ({ shape, contentId, asOfMs })));
   await tx.execute(sql`
-    update cache_entries c set used_at = greatest(c.used_at, ${new Date(nowMs).toISOString()}::timestamptz)
+    update cache_entries c set
+      used_at = greatest(c.used_at, ${new Date(nowMs).toISOString()}::timestamptz), uses = c.uses + 1,
+      worth = ${await cacheClock(tx)}::float8 + (c.uses + 1) * c.cost_ms / greatest(1, c.file_bytes)
     from jsonb_to_recordset(${used}::jsonb) as u(shape text, "contentId" text, "asOfMs" bigint)
     where c.tenant = ${ref.tenant} and c.pool = ${ref.pool}
       and c.shape = u.shape and c.content_id = u."contentId" and c.as_of_ms = u."asOfMs"`);
+}
+
+async function bytesSince(db: Queryable, { tenant, pool }: PoolRef, source: string, sinceMs: number): Promise<number> {
+  const [row] = await db.execute<{ bytes: number }>(sql`
+    select coalesce(sum(case b.state when 'done' then b.actual_bytes when 'planned' then b.predicted_bytes else 0 end), 0)::float8 as bytes
+    from decisions d join batches b on b.tenant = d.tenant and b.pool = d.pool and b.decision_id = d.id
+    where d.tenant = ${tenant} and d.pool = ${pool} and b.source = ${source}
+      and d.opened_at > ${new Date(sinceMs).toISOString()}::timestamptz and (b.state = 'done' or d.state = 'open')`);
+  return row.bytes;
 }
 
 /** One row at most for each shape and content that is asked for: who pins a content never gets another one's answer. */
@@ -233,6 +247,8 @@ export async function insertCacheEntries(
   entries: readonly CacheEntry[],
   now: Date,
 ): Promise<void> {
+  if (entries.length === 0) return;
+  const clock = await cacheClock(tx);
   const distinct = new Map(entries.map((entry) => [`${entry.shape} ${entry.contentId} ${entry.asOfMs}`, entry]));
   const rows = [...distinct.values()].map((entry) => ({
     tenant,
@@ -242,6 +258,7 @@ export async function insertCacheEntries(
     fileBytes: entry.slice.fileBytes,
     createdAt: now,
     usedAt: now,
+    worth: cacheWorth(clock, 1, entry.costMs, entry.slice.fileBytes),
   }));
   await insertRows(tx, cacheEntries, rows);
 }
@@ -283,7 +300,7 @@ function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBat
     dataset: batch.dataset,
     contentId: batch.contentId,
     asOfMs: batch.asOfMs,
-    plan: { slices: batch.slices, prefetch: batch.prefetch },
+    plan: { slices: batch.slices, predictedRows: batch.predictedRows, prefetch: batch.prefetch },
     predictedBytes: Math.round(batch.predictedBytes),
     askedBytes: Math.round(batch.askedBytes),
     predictedMs: batch.predictedMs,
@@ -294,7 +311,7 @@ function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBat
 }
 
 function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
-  const plan = row.plan as { slices: readonly SliceAsk[]; prefetch?: PlannedBatch['prefetch'] };
+  const plan = row.plan as Pick<PlannedBatch, 'slices' | 'prefetch'> & Partial<PlannedBatch>;
   return {
     batchId: row.id,
     ordinal: row.ordinal,
@@ -305,6 +322,7 @@ function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
     slices: plan.slices,
     ...(plan.prefetch === undefined ? {} : { prefetch: plan.prefetch }),
     predictedBytes: row.predictedBytes,
+    predictedRows: plan.predictedRows ?? 0,
     askedBytes: row.askedBytes ?? 0,
     predictedMs: row.predictedMs,
     predictedMemoryBytes: row.predictedMemoryBytes,

@@ -7,6 +7,7 @@ import { createCloseStore } from '../db/close-store.js';
 import { createCycleStore } from '../db/cycle-store.js';
 import { createHistoryStore, createSeriesStore } from '../db/history-store.js';
 import { createRecurrenceStore } from '../db/recurrence-store.js';
+import { createPace } from '../db/pace.js';
 import { createRequestStore } from '../db/request-store.js';
 import { createScanSlots } from '../db/scan-slots.js';
 import { createBatchStore, createPlanStore, createStageStore } from '../db/stage-store.js';
@@ -94,6 +95,7 @@ export async function compose(
       }),
       cacheFiles,
       scanSlots,
+      pace: createPace(db),
       cycles: createCycleStore(db),
       stages: createStageStore(db),
       plans: createPlanStore(db),

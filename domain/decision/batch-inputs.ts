@@ -8,7 +8,7 @@ import type { DatasetFacts, ItemFacts, WorkItem } from './work.js';
 
 /** A limited resource: what this cycle may take of it, and how it refills. */
 export interface ResourceLimit {
-  /** `bytes:SOURCE`, `rows:SOURCE`, or the name of a pool resource. */
+  /** `bytes:SOURCE`, `rows:SOURCE`, `quota:SOURCE` (bytes in a period), or the name of a pool resource. */
   readonly resource: string;
   /** Source that it belongs to; null: a resource of the whole pool, available anew in each cycle. */
   readonly source: string | null;

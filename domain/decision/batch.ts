@@ -6,7 +6,7 @@
  */
 import type { AllocationResult } from '../scheduler/allocation-instance.js';
 import type { PriorityWeights } from '../scheduler/priority.js';
-import { costItems, mergeDemand, shareFactors, type MergedDemand, type ShareFactors } from './costs.js';
+import { costItems, countsBytes, mergeDemand, shareFactors, type MergedDemand, type ShareFactors } from './costs.js';
 import { creditsAfterRound, fillWhatIsLeft, shareAmongFlows, type SharedRound } from './flows.js';
 import type { Grant } from './grants.js';
 import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
@@ -95,9 +95,10 @@ function shutItems(inputs: BatchInputs): Map<string, number> {
   );
 }
 
-/** The inputs without questions to sources that are closed: nothing is read ahead of them. */
+/** The inputs without questions to sources that are closed, or have a quota (it is for who asks): nothing is read ahead of them. */
 function openNow(inputs: BatchInputs): BatchInputs {
-  const shut = shutSources(inputs);
+  const quotas = inputs.limits.flatMap(({ resource, source }) => (resource.startsWith('quota:') ? [source!] : []));
+  const shut = new Set([...shutSources(inputs).keys(), ...quotas]);
   const open = new Set(inputs.datasets.filter(({ source }) => !shut.has(source)).map(({ id }) => id));
   return shut.size === 0 ? inputs : { ...inputs, expected: inputs.expected.filter(({ dataset }) => open.has(dataset)) };
 }
@@ -163,7 +164,7 @@ function fits({ costed, grants }: SharedRound, factors: ShareFactors, inputs: Ba
     const taken = sum(grants, ({ itemId, rows, bytes, served }) => {
       if (served === 'cache' || source.get(itemOf.get(itemId)!.dataset) !== limited) return 0;
       const factor = factors.get(itemId)!;
-      return resource.startsWith('bytes:') ? bytes * factor.bytes : rows * factor.rows;
+      return countsBytes(resource) ? bytes * factor.bytes : rows * factor.rows;
     });
     return taken <= available * 1.001;
   });

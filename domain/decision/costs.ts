@@ -86,9 +86,7 @@ export function costItems(inputs: BatchInputs, { items, wanted }: MergedDemand, 
     for (const limit of inputs.limits) {
       if (limit.source === null) cost[limit.resource] = item.resources[limit.resource] ?? 0;
       else if (limit.source === dataset.source)
-        cost[limit.resource] = limit.resource.startsWith('bytes:')
-          ? rows * bytesPerRow * factor.bytes
-          : rows * factor.rows;
+        cost[limit.resource] = countsBytes(limit.resource) ? rows * bytesPerRow * factor.bytes : rows * factor.rows;
     }
     return {
       item,
@@ -101,6 +99,11 @@ export function costItems(inputs: BatchInputs, { items, wanted }: MergedDemand, 
       cost,
     };
   });
+}
+
+/** Limits of a source are bytes (a second: `bytes:`, in a period: `quota:`) or rows. */
+export function countsBytes(resource: string): boolean {
+  return !resource.startsWith('rows:');
 }
 
 export type ShareFactors = ReadonlyMap<string, { readonly bytes: number; readonly rows: number }>;

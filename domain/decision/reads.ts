@@ -31,6 +31,7 @@ export interface ComposedRead {
   readonly slices: readonly PlannedSlice[];
   /** Bytes that the read is charged with, and that its members would have read alone. */
   readonly predictedBytes: number;
+  readonly predictedRows: number;
   readonly askedBytes: number;
   readonly score: number;
   /** From the reads of its dataset so far; null before the first. */
@@ -196,6 +197,7 @@ function composedOf(
     contentId: datasetVersion === CURRENT ? null : datasetVersion,
     slices,
     predictedBytes: grants.reduce((sum, grant) => sum + (grant.cost[`bytes:${source}`] ?? grant.bytes), 0),
+    predictedRows: grants.reduce((sum, grant) => sum + (grant.cost[`rows:${source}`] ?? grant.rows), 0),
     askedBytes: grants.reduce((sum, grant) => sum + grant.bytes, 0),
     score: Math.max(...grants.map(({ score }) => score)),
     predicted: predictRead(inputs.readCosts[dataset], sizes),

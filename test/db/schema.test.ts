@@ -17,7 +17,7 @@ beforeAll(async () => {
   database = openDatabase(server.url, { connectionsMax: 6 });
 });
 beforeEach(async () => {
-  await database.sql`truncate pools, pool_versions, cycles, requests, cache_entries, removed_files, outbox, metric_history cascade`;
+  await database.sql`truncate pools, pool_versions, cycles, requests, cache_entries, removed_files, learned, outbox, metric_history cascade`;
 });
 afterAll(async () => {
   await database.close();
@@ -309,11 +309,7 @@ describe('housekeeping', () => {
     insert('cache_entries', {
       ...key,
       shape: path,
-      content_id: 'c',
-      as_of_ms: 0,
-      path,
-      file_bytes: 100,
-      slice: '{}',
+      ...{ content_id: 'c', as_of_ms: 0, path, file_bytes: 100, slice: '{}' },
       created_at: iso(usedMs),
       used_at: iso(usedMs),
     });
@@ -341,6 +337,28 @@ describe('housekeeping', () => {
     expect(await evictCache(database.db, 0, nowMs + 2 * HOUR)).toEqual([]);
     const removed = await database.sql<{ path: string }[]>`select path from removed_files order by path`;
     expect(removed.map(({ path }) => path)).toEqual(['in-use', 'leased', 'newer', 'old', 'older']);
+  });
+
+  test('what saves little for its size goes first, and what is not used any more is overtaken', async () => {
+    const worth = (path: string, value: number) =>
+      database.sql`update cache_entries set worth = ${value} where path = ${path}`;
+    for (const [path, value] of [
+      ['dear', 9],
+      ['cheap', 1],
+      ['middling', 4],
+    ] as const) {
+      // The cheap one was used last: age alone would keep it.
+      await entry(path, nowMs - (path === 'cheap' ? 4 : 8) * HOUR);
+      await worth(path, value);
+    }
+    // Two workers look at the same time: the excess goes once.
+    const evicted = await Promise.all([evictCache(database.db, 200, nowMs), evictCache(database.db, 200, nowMs)]);
+    expect(evicted.flat()).toEqual(['cheap']);
+    expect(await evictCache(database.db, 100, nowMs)).toEqual(['middling']);
+    const [{ clock }] = await database.sql<
+      { clock: number }[]
+    >`select state::float8 as clock from learned where kind = 'cache-clock'`;
+    expect(clock).toBe(4);
   });
 
   test('retention lets go of what is older than each pool keeps; open requests stay', async () => {

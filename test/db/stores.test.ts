@@ -19,6 +19,7 @@ import type { NewRequest } from '../../domain/types/request.js';
 import { fileCache } from '../../interfaces/data/file-cache.js';
 import { keepHouse } from '../../workers/worker.js';
 import { startTestPostgres } from '../support/servers.js';
+import { FORESEEN } from './foreseen.js';
 
 let server: Awaited<ReturnType<typeof startTestPostgres>>;
 let database: DatabaseHandle;
@@ -35,7 +36,6 @@ afterAll(async () => {
 const ref = { tenant: 't', pool: 'p' };
 const [MINUTE, DAY] = [60_000, 86_400_000];
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
-const FORESEEN = { predictedMs: null, predictedMemoryBytes: null, predictedStartMs: null, aloneMs: null };
 const startMs = Date.parse('2020-01-01T00:00:00Z');
 const definition = (more: object = {}) =>
   poolSchema.parse({

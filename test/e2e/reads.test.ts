@@ -116,3 +116,45 @@ test('a source outside its window is not read, and what waits for it says when i
   await balance.database.sql`update requests set not_before = now() where id = ${id}`;
   expect((await balance.client.waitForDelivery(id, { timeoutMs: 60_000 })).rows).toBe(1);
 });
+
+test('a quota is what may be read in a period: what does not fit waits, and says for which', async () => {
+  // `id` and `label` take 8 and 6 bytes a row: 100 rows fit into the quota, and 100 more do not.
+  ({ balance, reads } = await startSmall({ limits: { quota: { bytes: '2kB', per: '1d' } } }));
+  const some = (seed: number) => ({
+    model: 'trainer',
+    dataset: 'events',
+    fields: ['id', 'label'],
+    rows: 100,
+    seed,
+    key: `${seed}`,
+  });
+  const first = await balance.client.request(some(1));
+  expect((await balance.client.waitForDelivery(first.id, { timeoutMs: 60_000 })).rows).toBe(100);
+  const second = await balance.client.request(some(2));
+  await until('the second waits', async () => (await balance.client.status(second.id)).reason !== null);
+  const { state, reason } = await balance.client.status(second.id);
+  expect(state).toBe('pending');
+  expect(reason).toMatchObject({ tier: 'over-quota', resource: 'quota:lake' });
+  expect(reads.begun).toHaveLength(1);
+});
+
+test('a request that comes while the same read runs is answered by it', async () => {
+  // On a wall clock: the second cycle decides for a later time, and no row has arrived since.
+  ({ balance, reads } = await startSmall({ more: { clock: { kind: 'wall' } } }));
+  const same = (key: string) => ({ model: 'trainer', dataset: 'events', fields: ['id'], where: 'id < 50', key });
+  reads.hold();
+  const first = await balance.client.request(same('first'));
+  await until('the read', () => reads.begun.length === 1);
+  const second = await balance.client.request(same('second'));
+  reads.release();
+  const deliveries = await Promise.all(
+    [first, second].map(({ id }) => balance.client.waitForDelivery(id, { timeoutMs: 60_000 })),
+  );
+  expect(deliveries.map(({ served }) => served)).toEqual(['read', 'cache']);
+  expect(deliveries[1].path).toBe(deliveries[0].path);
+  // A row that arrives makes it another answer.
+  balance.write('events.csv', [...EVENTS, { ...EVENTS[0], id: 40_000 }] as never);
+  const third = await balance.client.request(same('third'));
+  expect((await balance.client.waitForDelivery(third.id, { timeoutMs: 60_000 })).served).toBe('read');
+  expect(reads.begun).toHaveLength(2);
+});
