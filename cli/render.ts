@@ -30,7 +30,8 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
   const delivered = requests.filter(({ delivery }) => delivery !== null);
   const others = requests.filter(({ delivery }) => delivery === null);
   const lines = [
-    `Cycle ${decision.cycle} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''}. ${riskOf(explanation)}\n`,
+    `Cycle ${decision.cycle}${askedBy(decision)} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''}. ${riskOf(explanation)}\n`,
+    aftermath(decision.outcome),
     section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
     section('Expected next', reliable(explanation)),
     section(
@@ -148,24 +149,6 @@ function savedOf({
   return `${operations} reads, ${formatBytes(bytes)}, ${formatDuration(ms)}`;
 }
 
-export function renderRequest(request: RequestExplanation, cacheDir: string): string {
-  const { id, model, dataset, state, why, delivery } = request;
-  const lines = [`Request ${id} of ${model} on ${dataset}: ${state}\n`];
-  if (delivery !== null) {
-    const report = delivery.report as { reason?: string; grantReason?: string };
-    lines.push(
-      table([
-        ['rows', String(delivery.rows)],
-        ['verdict', `${delivery.verdict} (${delivery.score.toFixed(2)}): ${report.reason ?? ''}`],
-        ['served', delivery.served],
-        ['granted', report.grantReason ?? ''],
-        ['file', `${cacheDir}/${delivery.path}`],
-      ]),
-    );
-  } else if (why !== null) lines.push(`  ${reasonOf(why)}\n`);
-  return lines.join('');
-}
-
 export function reasonOf(why: unknown): string {
   const { reason, hint, earliestMs, tier } = (why ?? {}) as {
     reason?: string;
@@ -176,6 +159,20 @@ export function reasonOf(why: unknown): string {
   if (reason === undefined) return '';
   const when = earliestMs === undefined ? '' : `; earliest ${iso(earliestMs)}`;
   return `${tier === undefined ? '' : `${tier}: `}${reason}${when}${hint == null ? '' : ` (${hint})`}`;
+}
+
+/** Who asked for the cycle, where that says something. */
+function askedBy({ trigger, scheduleId, nominalMs }: Explanation['decision']): string {
+  if (scheduleId !== null)
+    return ` (${trigger === 'backfill' ? 'backfill of ' : ''}schedule ${scheduleId}, run of ${iso(nominalMs!)})`;
+  return trigger === 'backfill' ? ' (a time of the past)' : '';
+}
+
+/** What a cycle that did not decide anything means for those who waited for it. */
+function aftermath(outcome: string | null): string {
+  if (outcome === 'failed' || outcome === 'cancelled')
+    return 'Nothing was handed out. Its requests went back to the queue and are tried again; its standing needs are due again in the next cycle.\n';
+  return outcome === null ? 'It is still under way.\n' : '';
 }
 
 /** The risk of the decision, and what makes it one. */

@@ -1,11 +1,12 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
-import { and, asc, desc, eq } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
 import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
 import type { Database } from './client.js';
 import { isRecordId } from '../domain/types/record-id.js';
+import { formatPredicate } from '../domain/types/predicate.js';
 import { batches, cycles, decisions, decisionStages, deliveries, forecasts, prefetches, requests } from './schema.js';
 import { toRecord } from './stage-store.js';
 
@@ -17,6 +18,9 @@ export interface DecisionSummary {
   readonly cycle: number;
   readonly trigger: string;
   readonly asOfMs: number;
+  /** The run of a schedule that it is, and that run's nominal time. */
+  readonly scheduleId: string | null;
+  readonly nominalMs: number | null;
   readonly state: 'open' | 'closed';
   readonly outcome: string | null;
   readonly risk: string | null;
@@ -89,7 +93,21 @@ export interface RequestExplanation {
   readonly model: string;
   readonly dataset: string;
   readonly state: string;
+  /** Why it waits, or ended without a delivery. */
   readonly why: unknown;
+  /** Who holds what it waits for, by name. */
+  readonly blockers: readonly string[];
+  readonly asked: { readonly fields: readonly string[]; readonly where: string; readonly rows: number | null };
+  /** Rows asked for on top, because scarcity kept them back earlier. */
+  readonly owedRows: number;
+  readonly decisionId: string | null;
+  readonly createdAt: Date;
+  readonly closedAt: Date | null;
+  readonly deadlineAt: Date | null;
+  readonly cancelRequestedAt: Date | null;
+  /** Cycles that looked at it, and those of them in a row that failed. */
+  readonly attempts: number;
+  readonly failures: number;
   readonly delivery: {
     readonly rows: number;
     readonly bytes: number;
@@ -98,6 +116,10 @@ export interface RequestExplanation {
     readonly score: number;
     readonly served: string;
     readonly path: string;
+    readonly asOfMs: number;
+    /** `rows: new`: every row up to this event time has been handed out. */
+    readonly upToMs: number | null;
+    readonly leaseUntil: Date;
     readonly report: unknown;
   } | null;
 }
@@ -149,8 +171,9 @@ function toSummary({
   cycle: typeof cycles.$inferSelect;
 }): DecisionSummary {
   const { id, state, outcome, risk, summary, openedAt, closedAt } = decision;
-  const { number, trigger, asOfMs, workflowId, runId } = cycle;
-  return { id, cycle: number, trigger, asOfMs, state, outcome, risk, summary, workflowId, runId, openedAt, closedAt };
+  const { number, trigger, asOfMs, scheduleId, nominalMs, workflowId, runId } = cycle;
+  const asked = { trigger, asOfMs, scheduleId, nominalMs };
+  return { id, cycle: number, ...asked, state, outcome, risk, summary, workflowId, runId, openedAt, closedAt };
 }
 
 async function stagesOf(db: Database, { tenant, pool }: PoolRef, decisionId: string): Promise<StageRecord[]> {
@@ -272,6 +295,11 @@ async function requestsOf(
     .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), which))
     .orderBy(requests.kind, requests.model, requests.id)
     .limit(REQUESTS_MAX);
+  const names = await blockerNames(
+    db,
+    { tenant, pool },
+    rows.map(({ request }) => request.waiting),
+  );
   return rows.map(({ request, delivery }) => ({
     id: request.id,
     kind: request.kind,
@@ -280,6 +308,16 @@ async function requestsOf(
     dataset: request.dataset,
     state: request.state,
     why: request.waiting,
+    blockers: blockersOf(request.waiting).map((one) => names.get(one) ?? one),
+    asked: { fields: request.fields, where: formatPredicate(request.predicate), rows: request.rows },
+    owedRows: request.owedRows,
+    decisionId: request.decisionId,
+    createdAt: request.createdAt,
+    closedAt: request.closedAt,
+    deadlineAt: request.deadlineAt,
+    cancelRequestedAt: request.cancelRequestedAt,
+    attempts: request.attempts,
+    failures: request.failures,
     delivery:
       delivery === null
         ? null
@@ -291,7 +329,29 @@ async function requestsOf(
             score: delivery.score,
             served: delivery.served,
             path: delivery.path,
+            asOfMs: delivery.asOfMs,
+            upToMs: delivery.upToMs,
+            leaseUntil: delivery.leaseUntil,
             report: delivery.report,
           },
   }));
+}
+
+function blockersOf(waiting: unknown): readonly string[] {
+  return (waiting as { blockers?: readonly string[] } | null)?.blockers ?? [];
+}
+
+/** What people call those that hold what others wait for: a need by its name, a request by its model. */
+async function blockerNames(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  waiting: readonly unknown[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = [...new Set(waiting.flatMap(blockersOf))].filter(isRecordId);
+  if (ids.length === 0) return new Map();
+  const rows = await db
+    .select({ id: requests.id, needId: requests.needId, model: requests.model })
+    .from(requests)
+    .where(and(eq(requests.tenant, tenant), eq(requests.pool, pool), inArray(requests.id, ids)));
+  return new Map(rows.map(({ id, needId, model }) => [id, needId ?? `request ${id} of ${model}`]));
 }

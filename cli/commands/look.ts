@@ -103,7 +103,8 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
   const endpoints = resolveEndpoints(options);
   return withDatabase(options, async (database) => {
     const { createDecisionStore } = await import('../../db/decision-store.js');
-    const { renderDecision, renderDetails, renderRequest } = await import('../render.js');
+    const { renderDecision, renderDetails } = await import('../render.js');
+    const { renderRequest } = await import('../render-request.js');
     const store = createDecisionStore(database.db);
     const ref = await resolvePool(database, options);
     const found = await store.explain(ref, id);

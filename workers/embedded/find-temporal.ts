@@ -149,11 +149,13 @@ async function fetchProgram(
   env: NodeJS.ProcessEnv,
   tried: string[],
 ): Promise<TemporalProgram> {
-  for (const { source, fetch } of WAYS) {
+  for (const [index, { source, fetch }] of WAYS.entries()) {
     const fetched = await fetch(program, env, report);
     if ('path' in fetched) return { kind: 'program', path: fetched.path, source };
     tried.push(`${source}: ${fetched.failure}`);
-    report(`${source}: ${fetched.failure}`);
+    const next = WAYS[index + 1];
+    if (next !== undefined)
+      report(`${program.name}: no ${source} here (${fetched.failure}); taking the ${next.source} instead`);
   }
   throw new BalanceError('unreachable', {
     type: program === TEMPORAL_CLI ? 'TemporalNotFound' : 'TestServerNotFound',
