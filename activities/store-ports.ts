@@ -7,7 +7,7 @@ import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
 /** Kinds of what a pool learns from its own running. */
-export type LearnedKind = 'read-cost' | 'cycle-cost' | 'credits' | 'release' | 'cache-clock';
+export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock';
 
 export interface DecisionRef extends PoolRef {
   readonly decisionId: string;

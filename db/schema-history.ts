@@ -163,9 +163,9 @@ export const recurrences = pgTable(
 );
 
 /**
- * What a pool has learned from its own running: `read-cost` (by dataset) and `cycle-cost`, models of measured time and
- * memory; `credits` (by model and source), who was short-changed and who borrowed; `release`, the gaps between arrivals;
- * `cache-clock` (of no pool: the cache is shared), the worth of what was evicted last.
+ * What a pool has learned from its own running: `read-cost` (by dataset), a model of measured time and memory; `credits`
+ * (by model and source), who was short-changed and who had more; `cache-clock` (of no pool: the cache is shared), the
+ * worth of what was evicted last.
  */
 export const learned = pgTable(
   'learned',

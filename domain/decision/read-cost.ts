@@ -2,8 +2,8 @@
 import { chooseBatchSize, knowsSlope, predictBatch, type SizeModelState } from '../batch/size-model.js';
 
 /**
- * Cells (row x field) whose copying takes as long as making one more file: both are measured by `bench/read-cost.ts`.
- * It only has to be of the right size: the line through (work, time) is learned for each dataset.
+ * Cells (row x field) whose copying is taken to last as long as making one more file. An estimate, not a measurement: it
+ * only has to be of the right size, as the line through (work, time) is learned for each dataset.
  */
 const CELLS_PER_SLICE = 20_000;
 
