@@ -16,7 +16,7 @@ import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch, R
 
 export interface BatchStageInputs extends Omit<
   BatchInputs,
-  'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions' | 'expected'
+  'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions' | 'surges' | 'expected'
 > {
   readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
 }
@@ -67,7 +67,7 @@ export function planInputs(
   inputs: BatchStageInputs,
   analyzed: AnalyzeInputs,
   analysis: AnalyzeOutcome,
-  predicted: Pick<PredictOutcome, 'predictions' | 'expected'>,
+  predicted: Pick<PredictOutcome, 'predictions' | 'surges' | 'expected'>,
 ): BatchInputs {
   return {
     // A decision of a version that did not store them.
@@ -85,6 +85,7 @@ export function planInputs(
     criticality: analysis.criticality,
     resample: analysis.resample,
     predictions: predicted.predictions,
+    surges: predicted.surges,
     expected: predicted.expected,
   };
 }

@@ -6,6 +6,7 @@ import type { Grant } from '../domain/decision/grants.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-check.js';
 import { needStates } from '../domain/decision/need-states.js';
 import { predictRead } from '../domain/decision/read-cost.js';
+import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
 import { stepEndMs } from '../domain/decision/steps.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { chargesOf, shapeOf, type BatchStageInputs } from './batch.js';
@@ -107,15 +108,7 @@ async function closingOf(
     outcome,
   );
   const itemOf = new Map(items.map((item) => [item.id, item]));
-  const rowsOf = new Map(facts.facts.map((fact) => [fact.itemId, fact.rows]));
-  const demand: Record<string, number> = {};
-  const waits = new Set(outcome.waiting.map(({ itemId }) => itemId));
-  for (const item of items) {
-    // A waiting request is counted once, when it ends; a slice of the past was counted in its own time.
-    if (context.trigger === 'backfill' || (item.kind === 'request' && waits.has(item.id))) continue;
-    const series = `${item.model}/${item.dataset}`;
-    demand[series] = (demand[series] ?? 0) + (item.rows ?? rowsOf.get(item.id) ?? 0);
-  }
+  const demand = demandOf(context, facts, outcome);
   const delivered: Record<string, number> = {};
   for (const { model, chargedBytes } of deliveries) delivered[model] = (delivered[model] ?? 0) + chargedBytes;
   return {
@@ -159,6 +152,31 @@ async function closingOf(
 /** What a read of its own would take: what the cache saves with the next use. */
 function rebuildMs({ dataset, fields }: WorkItem, { rows }: SliceResult, { readCosts }: BatchStageInputs): number {
   return predictRead(readCosts[dataset], [{ rows, fields }])?.ms ?? 0;
+}
+
+/** What was asked: rows of each model and dataset, bytes of each source and of all. */
+function demandOf(
+  { items, trigger }: CycleContext,
+  facts: AnalyzeInputs,
+  outcome: CoordinateOutcome,
+): Readonly<Record<string, number>> {
+  const rowsOf = new Map(facts.facts.map((fact) => [fact.itemId, fact.rows]));
+  const demand: Record<string, number> = {};
+  const ask = (series: string, amount: number): void => void (demand[series] = (demand[series] ?? 0) + amount);
+  const datasetOf = new Map(facts.datasets.map((dataset) => [dataset.id, dataset]));
+  const waits = new Set(outcome.waiting.map(({ itemId }) => itemId));
+  for (const item of items) {
+    // A waiting request is counted once, when it ends; a slice of the past was counted in its own time.
+    if (trigger === 'backfill' || (item.kind === 'request' && waits.has(item.id))) continue;
+    const rows = item.rows ?? rowsOf.get(item.id) ?? 0;
+    ask(`${item.model}/${item.dataset}`, rows);
+    const dataset = datasetOf.get(item.dataset);
+    if (dataset === undefined) continue;
+    const bytes = rows * item.fields.reduce((sum, field) => sum + (dataset.bytesPerValue[field] ?? 8), 0);
+    ask(sourceSeries(dataset.source), bytes);
+    ask(SYSTEM_SERIES, bytes);
+  }
+  return demand;
 }
 
 /** The questions that were answered, each once. A pinned one names a version: it will not be asked of another. */

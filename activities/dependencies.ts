@@ -1,5 +1,6 @@
 /** What activities are made of, and what they tell the workflows. */
 import type { Analyzer } from '../domain/analyzers/analyzer.js';
+import type { Predictor } from '../domain/prediction/predictor.js';
 import type { Trigger } from '../domain/decision/stages.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { CacheFiles, DataPlane } from './ports.js';
@@ -47,6 +48,7 @@ export interface ActivityDependencies {
   readonly now: () => number;
   readonly versions: Readonly<Record<string, string>>;
   readonly analyzers: readonly Analyzer[];
+  readonly predictors: readonly Predictor[];
   readonly data: DataPlane;
   readonly cacheFiles: CacheFiles;
   readonly scanSlots: ScanSlots;

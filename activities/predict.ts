@@ -1,24 +1,26 @@
-/** Stage 2: give every demand series the steps that are complete, forecast the next ones, keep what was learned. */
+/** Stage 2: give every series the steps that are complete, a page at a time; forecast the next ones, keep what was learned. */
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import {
-  FORECAST_LEVEL,
-  isRestorable,
   predict,
   predictReasons,
+  predictSeries,
   type PredictInputs,
   type PredictOutcome,
-  type SeriesInput,
 } from '../domain/decision/predict.js';
-import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
-import type { SeriesSnapshot } from '../domain/prediction/series-forecaster.js';
-import { datasetRef } from './analyze.js';
-import { knownRequests } from './known-requests.js';
+import type { SeriesInput, SeriesOutcome } from '../domain/decision/series-outcome.js';
+import type { TrackSnapshot } from '../domain/prediction/series-track.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
-import { cancellation, loadStage, recordOf } from './stage.js';
-import type { CycleContext, DecisionRef, SeriesState } from './store-ports.js';
+import { digestOf } from './digest.js';
+import { seriesGatherer, type SeriesGatherer } from './series-inputs.js';
+import { loadStage, recordOf } from './stage.js';
+import type { DecisionRef, SeriesState } from './store-ports.js';
 
-/** Steps looked back on when a series is seen for the first time: two weeks of hours. */
-const FIRST_HISTORY_STEPS = 336;
+/** Series whose states are in memory at the same time: about 25 kB each. */
+const PAGE = 500;
+/** A state is stored again after so many steps; until then the steps since are replayed on the stored one. */
+const STATE_STEPS = 24;
+/** States stored in one cycle: those with most to replay first, the rest in the next ones. */
+const STATES_MAX = 1_000;
 
 export function createPredict(deps: StageDependencies) {
   return {
@@ -30,9 +32,9 @@ export function createPredict(deps: StageDependencies) {
         loadStage(deps, ref, 'analyze'),
       ]);
       if (stored !== null) return { summary: summarise(stored.outcome as PredictOutcome) };
-      const { inputs, ahead } = await gather(deps, context, analyzed.inputs as AnalyzeInputs);
-      const { snapshots, ...outcome } = predict(inputs);
-      const { predictions } = outcome;
+      const gatherer = await seriesGatherer(deps, context, analyzed.inputs as AnalyzeInputs);
+      const { inputs, outcomes, states } = await inPages(deps, gatherer);
+      const outcome = predict(inputs, outcomes);
       const record = recordOf(deps, 'predict', startedMs, {
         inputs,
         prior: [analyzed],
@@ -40,116 +42,57 @@ export function createPredict(deps: StageDependencies) {
         reasons: predictReasons(outcome),
         degraded: false,
       });
-      const states = inputs.series
-        .filter(({ series }) => !ahead.has(series))
-        .map(({ series, upToMs }): SeriesState => {
-          return { series, stepMs: inputs.stepMs, upToMs, snapshot: snapshots[series] };
-        });
-      const forecasts = predictions.flatMap(({ series, method, reliable, steps }) =>
-        steps.map((step) => ({ series, method, reliable, level: FORECAST_LEVEL, ...step })),
+      await deps.series.savePrediction(
+        ref,
+        record,
+        gatherer.past
+          ? { states: [], seen: null, warnings: [] }
+          : {
+              states,
+              seen: { series: gatherer.names, upToMs: gatherer.upToMs },
+              warnings: outcome.warnings,
+            },
+        deps.now(),
       );
-      await deps.series.saveForecasts(ref, record, states, forecasts, deps.now());
       return { summary: summarise(outcome) };
     },
   };
 }
 
-function summarise({ predictions }: Pick<PredictOutcome, 'predictions'>): string {
+function summarise({ predictions, warnings }: Pick<PredictOutcome, 'predictions' | 'warnings'>): string {
   const reliable = predictions.filter((prediction) => prediction.reliable).length;
-  return `**predict**: ${predictions.length} demand series, ${reliable} with enough history to rely on`;
+  const worst = warnings.find(({ state }) => state === 'raised');
+  return `**predict**: ${predictions.length} series, ${reliable} with enough history to rely on${worst === undefined ? '' : `; warning: ${worst.message}`}`;
 }
 
-async function gather(
+/** Every series is loaded, learned and forecast with its page, and let go of: only what it gave stays. */
+async function inPages(
   deps: StageDependencies,
-  context: CycleContext,
-  analyzed: AnalyzeInputs,
-): Promise<{ inputs: PredictInputs; ahead: ReadonlySet<string> }> {
-  const { definition, asOfMs } = context;
-  const stepMs = stepMsOf(definition);
-  // The step that ends now may still grow: only steps before it are learned.
-  const upToMs = stepEndMs(definition, asOfMs) - stepMs;
-  const declared = Object.entries(definition.models).flatMap(([model, { needs }]) =>
-    needs.map((need) => `${model}/${need.dataset}`),
-  );
-  const names = [...new Set([...declared, ...context.items.map((item) => `${item.model}/${item.dataset}`)])].sort();
-  const stored = await deps.series.load(context, names);
-  const fromMs = upToMs - FIRST_HISTORY_STEPS * stepMs;
-  // A slice of the past must not see what was learned after it: it learns afresh, and keeps nothing.
-  const past = context.trigger === 'backfill';
-  const ahead = new Set(past ? names : stored.filter((state) => state.upToMs > upToMs).map(({ series }) => series));
-  // Another step, another version of the forecaster, or a gap longer than the history: learned afresh, and kept.
-  const usable = (state: SeriesState): boolean =>
-    !ahead.has(state.series) &&
-    state.stepMs === stepMs &&
-    state.upToMs >= fromMs &&
-    isRestorable(state.snapshot as SeriesSnapshot);
-  const states = new Map(stored.filter(usable).map((state) => [state.series, state]));
-  const known = (name: string) => states.get(name);
-  const recorded = await deps.series.demand(context, names, fromMs, upToMs);
-  const first = names.filter((name) => known(name) === undefined);
-  const arrived = await arrivals(deps, context, analyzed, first, stepMs, upToMs);
-  const anyAt = new Set(recorded.map(({ atMs }) => atMs));
-  const valueAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
-  const series = names.map((name): SeriesInput => {
-    const state = known(name);
-    const values: (number | null)[] = [];
-    for (let atMs = (state?.upToMs ?? fromMs) + stepMs; atMs <= upToMs; atMs += stepMs) {
-      const arrivals = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
-      values.push(valueAt.get(`${name}|${atMs}`) ?? arrivals ?? (anyAt.has(atMs) ? 0 : null));
+  gatherer: SeriesGatherer,
+): Promise<{ inputs: PredictInputs; outcomes: SeriesOutcome[]; states: SeriesState[] }> {
+  const { names, shared, past } = gatherer;
+  const series: SeriesInput[] = [];
+  const outcomes: SeriesOutcome[] = [];
+  let due: { state: SeriesState; steps: number }[] = [];
+  for (let start = 0; start < names.length; start += PAGE) {
+    const page = await gatherer.page(names.slice(start, start + PAGE));
+    for (const input of page.inputs) {
+      const { snapshot, ...outcome } = predictSeries(input, shared, page.states, deps.predictors);
+      series.push(input);
+      outcomes.push(outcome);
+      const steps = input.values.length;
+      if (past || steps < (input.state === null ? 1 : STATE_STEPS)) continue;
+      due.push({ state: stateOf(input, shared.stepMs, snapshot()), steps });
     }
-    // A series begins with its first demand.
-    const begins = state === undefined ? values.findIndex((value) => value !== null && value > 0) : 0;
-    const kept = begins === -1 ? [] : values.slice(begins);
-    return {
-      series: name,
-      snapshot: (state?.snapshot as SeriesSnapshot | undefined) ?? null,
-      values: kept,
-      recent: recorded.filter((one) => one.series === name).map(({ value }) => value),
-      upToMs,
-    };
-  });
-  const again = past ? [] : await knownRequests(deps, context);
-  return { inputs: { asOfMs, stepMs, seasons: seasonsOf(stepMs), series, known: again }, ahead };
-}
-
-/** For needs that want every new row, the past arrivals are the past demand: a history to forecast from on the first day. */
-async function arrivals(
-  deps: StageDependencies,
-  context: CycleContext,
-  analyzed: AnalyzeInputs,
-  names: readonly string[],
-  stepMs: number,
-  upToMs: number,
-): Promise<Readonly<Record<string, readonly number[]>>> {
-  const { definition } = context;
-  const wanted = new Set(names);
-  const result: Record<string, number[]> = {};
-  for (const dataset of analyzed.datasets) {
-    if (definition.datasets[dataset.id]?.eventTime === undefined) continue;
-    const asks = Object.entries(definition.models).flatMap(([model, { needs }]) =>
-      needs
-        .filter((need) => need.dataset === dataset.id && need.rows === 'new' && wanted.has(`${model}/${dataset.id}`))
-        .map((need) => ({
-          id: `${model}/${need.id}`,
-          series: `${model}/${dataset.id}`,
-          where: need.where,
-          fields: need.fields,
-          classColumn: null,
-        })),
-    );
-    if (asks.length === 0) continue;
-    const counts = await deps.data.arrivals(
-      datasetRef(context, dataset.id),
-      upToMs,
-      asks,
-      stepMs,
-      FIRST_HISTORY_STEPS,
-      cancellation(),
-    );
-    for (const { id, series } of asks) {
-      const sum = (result[series] ??= Array.from({ length: FIRST_HISTORY_STEPS }, () => 0));
-      counts[id]?.forEach((count, index) => (sum[index] += count));
-    }
+    if (due.length > 2 * STATES_MAX) due = longest(due);
   }
-  return result;
+  return { inputs: { ...shared, series }, outcomes, states: longest(due).map(({ state }) => state) };
+}
+
+function longest<T extends { readonly state: SeriesState; readonly steps: number }>(due: readonly T[]): T[] {
+  return [...due].sort((a, b) => b.steps - a.steps || (a.state.series < b.state.series ? -1 : 1)).slice(0, STATES_MAX);
+}
+
+function stateOf({ series, upToMs }: SeriesInput, stepMs: number, snapshot: TrackSnapshot): SeriesState {
+  return { series, stepMs, upToMs, digest: digestOf(snapshot), snapshot };
 }

@@ -2,11 +2,13 @@
 import { analyze, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
 import { planBatch } from '../domain/decision/batch.js';
 import { coordinate } from '../domain/decision/coordinate.js';
-import { predict, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
+import { predict, predictSeries, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
 import { qualityCheck } from '../domain/decision/quality-check.js';
 import type { Stage } from '../domain/decision/stages.js';
 import { defaultAnalyzers } from '../domain/analyzers/registry.js';
 import type { Analyzer } from '../domain/analyzers/analyzer.js';
+import type { Predictor } from '../domain/prediction/predictor.js';
+import { defaultPredictors } from '../domain/prediction/predictors.js';
 import { planInputs, type BatchStageInputs } from './batch.js';
 import { coordinateInputs } from './coordinate.js';
 import { digestOf } from './digest.js';
@@ -20,10 +22,15 @@ export interface Replayed {
   readonly same: boolean;
 }
 
-/** @param stages the stored stages of one decision; stages that it did not reach are left out */
+/**
+ * @param stages the stored stages of one decision; stages that it did not reach are left out
+ * @param states the stored states of series that its predict stage went on from, by `stateKey`
+ */
 export function replayDecision(
   stages: readonly StageRecord[],
+  states: ReadonlyMap<string, unknown> = new Map(),
   analyzers: readonly Analyzer[] = defaultAnalyzers,
+  predictors: readonly Predictor[] = defaultPredictors,
 ): Replayed[] {
   const of = new Map(stages.map((record) => [record.stage, record]));
   const analyzed = of.get('analyze');
@@ -41,8 +48,7 @@ export function replayDecision(
   const facts = analyzed.inputs as AnalyzeInputs;
   check(analyzed, [], analyze(facts, analyzers));
   if (predicted === undefined) return replayed;
-  const { predictions, expected } = predict(predicted.inputs as PredictInputs);
-  check(predicted, [analyzed], { predictions, expected });
+  check(predicted, [analyzed], predictAgain(predicted.inputs as PredictInputs, states, predictors));
   if (planned === undefined) return replayed;
   check(
     planned,
@@ -61,4 +67,13 @@ export function replayDecision(
   if (closed === undefined) return replayed;
   check(closed, [analyzed, planned, checked], coordinate(coordinateInputs(analyzed, planned, checked)));
   return replayed;
+}
+
+function predictAgain(
+  inputs: PredictInputs,
+  states: ReadonlyMap<string, unknown>,
+  predictors: readonly Predictor[],
+): PredictOutcome {
+  const outcomes = inputs.series.map((series) => predictSeries(series, inputs, states, predictors));
+  return predict(inputs, outcomes);
 }

@@ -1,5 +1,7 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
+import type { StateRef } from '../domain/decision/series-outcome.js';
+import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
@@ -190,24 +192,28 @@ export interface BatchOutcome {
   readonly error: string | null;
 }
 
-export interface SeriesState {
-  readonly series: string;
+export interface SeriesState extends StateRef {
   readonly stepMs: number;
-  readonly upToMs: number;
   readonly snapshot: unknown;
 }
-export interface NewForecast {
-  readonly series: string;
-  readonly targetMs: number;
-  readonly mean: number;
-  readonly lower: number;
-  readonly upper: number;
-  readonly level: number;
-  readonly method: string;
-  readonly reliable: boolean;
+export interface NewPrediction {
+  readonly states: readonly SeriesState[];
+  /** The series that have now been learned up to a step; null: this cycle leaves nothing for later ones. */
+  readonly seen: { readonly series: readonly string[]; readonly upToMs: number } | null;
+  readonly warnings: readonly Warning[];
 }
 export interface SeriesStore {
-  load(ref: PoolRef, series: readonly string[]): Promise<readonly SeriesState[]>;
+  /** The newest stored state of each series at or before `upToMs`, without its content. */
+  heads(ref: PoolRef, series: readonly string[], upToMs: number, stepMs: number): Promise<readonly StateRef[]>;
+  /** The states named. One that is gone is left out. */
+  states(ref: PoolRef, states: readonly StateRef[]): Promise<readonly SeriesState[]>;
+  /** Up to which step each series was learned in an earlier cycle. */
+  seen(ref: PoolRef, series: readonly string[]): Promise<Readonly<Record<string, number>>>;
+  /** Steps in which anything was recorded, within (fromMs, toMs]. */
+  recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
+  openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
+  /** Anomalies that became warnings after this event time. */
+  alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;
   /** Demand of each series by step end, within (fromMs, toMs]. */
   demand(
     ref: PoolRef,
@@ -215,14 +221,8 @@ export interface SeriesStore {
     fromMs: number,
     toMs: number,
   ): Promise<readonly { series: string; atMs: number; value: number }[]>;
-  /** Stage record, snapshots, forecasts and the actuals of earlier forecasts, in one transaction. */
-  saveForecasts(
-    ref: DecisionRef,
-    record: StageRecord,
-    states: readonly SeriesState[],
-    forecasts: readonly NewForecast[],
-    nowMs: number,
-  ): Promise<void>;
+  /** Stage record, states and warnings, in one transaction. */
+  savePrediction(ref: DecisionRef, record: StageRecord, prediction: NewPrediction, nowMs: number): Promise<void>;
 }
 
 export interface NeedState {

@@ -33,6 +33,12 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
     `Cycle ${decision.cycle}${askedBy(decision)} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''}. ${riskOf(explanation)}\n`,
     aftermath(decision.outcome),
     section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
+    section(
+      'Warnings',
+      explanation.warnings.map(
+        ({ state, message, action }) => `${state}: ${message}${action === 'none' ? '' : `: ${action}`}`,
+      ),
+    ),
     section('Expected next', reliable(explanation)),
     section(
       'Batched',
@@ -206,9 +212,10 @@ function reliable({ forecasts }: Explanation): string[] {
   const known = [...first.values()].filter((forecast) => forecast.reliable);
   const unknown = first.size - known.length;
   return [
-    ...known.map(
-      ({ series, mean, lower, upper, method }) =>
-        `${series}: ${mean.toFixed(0)} rows (${lower.toFixed(0)} to ${upper.toFixed(0)}, ${method})`,
+    ...known.map(({ series, mean, lower, upper, method }) =>
+      series.includes('/')
+        ? `${series}: ${mean.toFixed(0)} rows (${lower.toFixed(0)} to ${upper.toFixed(0)}, ${method})`
+        : `${series}: ${formatBytes(mean)} (${formatBytes(lower)} to ${formatBytes(upper)}, ${method})`,
     ),
     ...(unknown > 0 ? [`${unknown} other series: too little history to rely on`] : []),
   ];

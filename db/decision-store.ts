@@ -1,13 +1,16 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
-import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
 import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
+import { stateKey, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
+import type { Warning } from '../domain/decision/shortage.js';
 import type { Database } from './client.js';
 import { isRecordId } from '../domain/types/record-id.js';
 import { formatPredicate } from '../domain/types/predicate.js';
-import { batches, cycles, decisions, decisionStages, deliveries, forecasts, prefetches, requests } from './schema.js';
+import { batches, cycles, decisions, decisionStages, deliveries, prefetches, requests } from './schema.js';
+import { DEMAND, loadStates } from './history-store.js';
 import { toRecord } from './stage-store.js';
 
 /** Requests listed in one explanation. */
@@ -74,6 +77,7 @@ export interface Explanation {
     readonly reliable: boolean;
     readonly actual: number | null;
   }[];
+  readonly warnings: readonly Warning[];
   /** What was read ahead of being asked, and whether it was asked: `open` until its window has ended. */
   readonly prefetches: readonly {
     readonly shape: string;
@@ -135,6 +139,18 @@ export function createDecisionStore(db: Database) {
       return rows.map(toSummary);
     },
     decisionStages: (ref: PoolRef, decisionId: string): Promise<StageRecord[]> => stagesOf(db, ref, decisionId),
+    /** The stored states that a decision's predict stage went on from, by `stateKey`: what a replay needs beside the stages. */
+    decisionStates: async (
+      ref: PoolRef,
+      stages: readonly Pick<StageRecord, 'stage' | 'inputs'>[],
+    ): Promise<ReadonlyMap<string, unknown>> => {
+      const inputs = stages.find(({ stage }) => stage === 'predict')?.inputs as PredictInputs | undefined;
+      const refs = (inputs?.series ?? []).flatMap(({ state, similar }) => [
+        ...(state === null ? [] : [state]),
+        ...similar,
+      ]);
+      return new Map((await loadStates(db, ref, refs)).map((state) => [stateKey(state), state.snapshot]));
+    },
     /** Takes a decision's or a request's id: a request is explained by the decision that ended it, or that it waits in. */
     explain: async (ref: PoolRef, id: string): Promise<Explanation | RequestExplanation> => {
       const found = isRecordId(id)
@@ -193,18 +209,13 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
     and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, id)),
   );
   if (row === undefined) return null;
-  const [stages, batchRows, forecastRows, prefetchRows, requestRows] = await Promise.all([
+  const [stages, batchRows, prefetchRows, requestRows] = await Promise.all([
     stagesOf(db, ref, id),
     db
       .select()
       .from(batches)
       .where(and(eq(batches.tenant, tenant), eq(batches.pool, pool), eq(batches.decisionId, id)))
       .orderBy(asc(batches.ordinal)),
-    db
-      .select()
-      .from(forecasts)
-      .where(and(eq(forecasts.tenant, tenant), eq(forecasts.pool, pool), eq(forecasts.decisionId, id)))
-      .orderBy(forecasts.series, forecasts.targetMs),
     db
       .select()
       .from(prefetches)
@@ -239,16 +250,8 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       actualMemoryBytes: batch.actualMemoryBytes,
       efficiency: efficiencyOf(batch),
     })),
-    forecasts: forecastRows.map(({ series, targetMs, mean, lower, upper, method, reliable, actual }) => ({
-      series,
-      targetMs,
-      mean,
-      lower,
-      upper,
-      method,
-      reliable,
-      actual,
-    })),
+    forecasts: await forecastsOf(db, ref, stages),
+    warnings: predictedIn(stages)?.warnings ?? [],
     prefetches: prefetchRows.map(({ shape, model, dataset, untilMs, probability, bytes, askedMs, served, ended }) => ({
       ...{ shape, model, dataset, untilMs, probability, bytes, served },
       came: askedMs !== null ? 'yes' : ended ? 'no' : 'open',
@@ -274,6 +277,35 @@ function efficiencyOf(batch: typeof batches.$inferSelect): BatchEfficiency | nul
     predictedMs: batch.predictedMs,
     predictedBytes: batch.predictedBytes,
   });
+}
+
+function predictedIn(stages: readonly StageRecord[]): PredictOutcome | undefined {
+  return stages.find(({ stage }) => stage === 'predict')?.outcome as PredictOutcome | undefined;
+}
+
+/** What the decision forecast, beside what has really come: only steps that are complete. */
+async function forecastsOf(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  stages: readonly StageRecord[],
+): Promise<Explanation['forecasts']> {
+  const predictions = predictedIn(stages)?.predictions ?? [];
+  const wanted = predictions.flatMap(({ series, steps }) => steps.map(({ targetMs }) => ({ series, targetMs })));
+  if (wanted.length === 0) return [];
+  const came = await db.execute<{ series: string; at_ms: string; value: number }>(sql`
+    select m.subject as series, m.at_ms, m.value
+    from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(series text, "targetMs" bigint)
+    join metric_history m on m.tenant = ${tenant} and m.pool = ${pool} and m.metric = ${DEMAND}
+      and m.subject = w.series and m.at_ms = w."targetMs"
+    where m.at_ms <= (select max(up_to_ms) from series_progress where tenant = ${tenant} and pool = ${pool})`);
+  const actual = new Map(came.map((row) => [`${row.series}|${row.at_ms}`, row.value]));
+  return predictions.flatMap(({ series, predictor, method, reliable, steps }) =>
+    steps.map(({ targetMs, mean, lower, upper }) => ({
+      ...{ series, targetMs, mean, lower, upper, reliable },
+      method: predictor === 'mixture' ? method : predictor,
+      actual: actual.get(`${series}|${targetMs}`) ?? null,
+    })),
+  );
 }
 
 async function requestsOf(

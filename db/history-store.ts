@@ -1,10 +1,12 @@
 /** What earlier cycles left behind: state of needs, demand series, forecaster snapshots, profiles. */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
+import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { PoolRef } from '../domain/types/pool.js';
-import { chunked, insertRows, type Database, type Queryable } from './client.js';
-import { forecasts, metricHistory, profiles, seriesStates } from './schema.js';
+import { insertRows, type Database, type Queryable } from './client.js';
+import { metricHistory, profiles, seriesStates } from './schema.js';
+import { alarmsSince, keepWarnings, openWarnings } from './warning-store.js';
 import { insertStage } from './stage-store.js';
 
 /** Series name of the rows that a model asks of a dataset; metric history keeps it under `demand`. */
@@ -55,21 +57,31 @@ export function createHistoryStore(db: Database): HistoryStore {
 
 export function createSeriesStore(db: Database): SeriesStore {
   return {
-    load: async ({ tenant, pool }, series) => {
-      if (series.length === 0) return [];
-      return db
-        .select({
-          series: seriesStates.series,
-          stepMs: seriesStates.stepMs,
-          upToMs: seriesStates.upToMs,
-          snapshot: seriesStates.snapshot,
-        })
-        .from(seriesStates)
-        .where(
-          and(eq(seriesStates.tenant, tenant), eq(seriesStates.pool, pool), inArray(seriesStates.series, [...series])),
-        )
-        .orderBy(seriesStates.series);
+    heads: async ({ tenant, pool }, series, upToMs, stepMs) => {
+      const rows = await db.execute<{ series: string; up_to_ms: string; digest: string }>(sql`
+        select n.series, s.up_to_ms, s.digest from jsonb_array_elements_text(${JSON.stringify(series)}::jsonb) as n(series)
+        cross join lateral (
+          select up_to_ms, digest from series_states
+          where tenant = ${tenant} and pool = ${pool} and series = n.series and up_to_ms <= ${upToMs} and step_ms = ${stepMs}
+          order by up_to_ms desc limit 1) s`);
+      return rows.map((row) => ({ series: row.series, upToMs: Number(row.up_to_ms), digest: row.digest }));
     },
+    states: (ref, states) => loadStates(db, ref, states),
+    seen: async ({ tenant, pool }, series) => {
+      const rows = await db.execute<{ series: string; up_to_ms: string }>(sql`
+        select series, up_to_ms from series_progress where tenant = ${tenant} and pool = ${pool}
+          and series in (select jsonb_array_elements_text(${JSON.stringify(series)}::jsonb))`);
+      return Object.fromEntries(rows.map((row) => [row.series, Number(row.up_to_ms)]));
+    },
+    recordedSteps: async ({ tenant, pool }, fromMs, toMs) => {
+      const rows = await db.execute<{ at_ms: string }>(sql`
+        select distinct at_ms from metric_history
+        where tenant = ${tenant} and pool = ${pool} and metric = ${DEMAND} and at_ms > ${fromMs} and at_ms <= ${toMs}
+        order by at_ms`);
+      return rows.map((row) => Number(row.at_ms));
+    },
+    openWarnings: (ref) => openWarnings(db, ref),
+    alarmsSince: (ref, afterMs) => alarmsSince(db, ref, afterMs),
     demand: async ({ tenant, pool }, series, fromMs, toMs) => {
       if (series.length === 0) return [];
       return db
@@ -86,48 +98,46 @@ export function createSeriesStore(db: Database): SeriesStore {
         )
         .orderBy(metricHistory.subject, metricHistory.atMs);
     },
-    saveForecasts: (ref, record, states, made, nowMs) =>
+    savePrediction: (ref, record, { states, seen, warnings: warned }, nowMs) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
-        const rows = made.map((one) => ({ tenant: ref.tenant, pool: ref.pool, decisionId: ref.decisionId, ...one }));
-        await Promise.all([keepStates(tx, ref, states, nowMs), insertRows(tx, forecasts, rows)]);
-        if (states.length > 0) await fillActuals(tx, ref, Math.max(...states.map(({ upToMs }) => upToMs)));
+        await keepStates(tx, ref, states, nowMs);
+        await keepWarnings(tx, ref, warned, nowMs);
+        if (seen === null) return;
+        await tx.execute(sql`
+          insert into series_progress as p (tenant, pool, series, up_to_ms)
+          select ${ref.tenant}, ${ref.pool}, s.series, ${seen.upToMs}
+          from jsonb_array_elements_text(${JSON.stringify(seen.series)}::jsonb) as s(series)
+          on conflict (tenant, pool, series) do update set up_to_ms = excluded.up_to_ms where p.up_to_ms < excluded.up_to_ms`);
       }),
   };
+}
+
+/** The stored states named, where they still are. */
+export async function loadStates(db: Queryable, ref: PoolRef, states: readonly StateRef[]): Promise<SeriesState[]> {
+  if (states.length === 0) return [];
+  const rows = await db.execute<{
+    series: string;
+    step_ms: string;
+    up_to_ms: string;
+    digest: string;
+    snapshot: unknown;
+  }>(
+    sql`
+      select s.series, s.step_ms, s.up_to_ms, s.digest, s.snapshot
+      from jsonb_to_recordset(${JSON.stringify(states)}::jsonb) as n(series text, "upToMs" bigint, digest text)
+      join series_states s on s.tenant = ${ref.tenant} and s.pool = ${ref.pool}
+        and s.series = n.series and s.up_to_ms = n."upToMs" and s.digest = n.digest
+      order by s.series, s.up_to_ms`,
+  );
+  return rows.map(({ series, step_ms, up_to_ms, digest, snapshot }) => {
+    return { series, stepMs: Number(step_ms), upToMs: Number(up_to_ms), digest, snapshot };
+  });
 }
 
 async function keepStates(tx: Queryable, ref: PoolRef, states: readonly SeriesState[], nowMs: number): Promise<void> {
   const { tenant, pool } = ref;
   const rows = states.map((state) => ({ tenant, pool, ...state, updatedAt: new Date(nowMs) }));
-  for (const chunk of chunked(rows)) {
-    await tx
-      .insert(seriesStates)
-      .values(chunk)
-      .onConflictDoUpdate({
-        target: [seriesStates.tenant, seriesStates.pool, seriesStates.series],
-        set: {
-          stepMs: sql`excluded.step_ms`,
-          upToMs: sql`excluded.up_to_ms`,
-          snapshot: sql`excluded.snapshot`,
-          updatedAt: sql`excluded.updated_at`,
-        },
-      });
-  }
-}
-
-/** What really came, beside what was forecast for it: only steps that are complete. */
-async function fillActuals(tx: Queryable, { tenant, pool }: PoolRef, upToMs: number): Promise<void> {
-  await tx
-    .update(forecasts)
-    .set({ actual: sql`m.value` })
-    .from(sql`${metricHistory} as m`)
-    .where(
-      and(
-        eq(forecasts.tenant, tenant),
-        eq(forecasts.pool, pool),
-        isNull(forecasts.actual),
-        sql`m.tenant = ${forecasts.tenant} and m.pool = ${forecasts.pool} and m.metric = ${DEMAND}
-          and m.subject = ${forecasts.series} and m.at_ms = ${forecasts.targetMs} and m.at_ms <= ${upToMs}`,
-      ),
-    );
+  // A decision may have gone on from a stored state: what is there stays.
+  await insertRows(tx, seriesStates, rows);
 }

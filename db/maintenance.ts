@@ -94,6 +94,14 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
     await tx.execute(sql`
       delete from profiles f using pools p
       where p.tenant = f.tenant and p.pool = f.pool and f.created_at < ${aged('metrics')}`);
+    // The newest state of a series stays, whatever its age; older ones as long as decisions that went on from them.
+    await tx.execute(sql`
+      delete from series_states s using pools p
+      where p.tenant = s.tenant and p.pool = s.pool and s.updated_at < ${aged('decisions')}
+        and exists (select 1 from series_states n where n.tenant = s.tenant and n.pool = s.pool and n.series = s.series and n.up_to_ms > s.up_to_ms and n.updated_at < ${aged('decisions')})`);
+    await tx.execute(sql`
+      delete from warnings w using pools p
+      where p.tenant = w.tenant and p.pool = w.pool and w.cleared_ms is not null and w.seen_at < ${aged('decisions')}`);
     await tx.execute(sql`
       delete from recurrences r using pools p
       where p.tenant = r.tenant and p.pool = r.pool and r.updated_at < ${aged('decisions')}`);

@@ -110,7 +110,7 @@ export const metricHistory = pgTable(
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.metric, t.subject, t.atMs] })],
 );
 
-/** Snapshot of a series' forecaster: restoring it gives the identical forecast. */
+/** States of a series' predictors, a version every so many steps: decisions go on from one and name it. */
 export const seriesStates = pgTable(
   'series_states',
   {
@@ -119,10 +119,48 @@ export const seriesStates = pgTable(
     stepMs: big().notNull(),
     /** End of the last step that was learned. */
     upToMs: big().notNull(),
+    /** sha256 of the snapshot: what a decision's record names. */
+    digest: text().notNull().default(''),
     snapshot: jsonb().notNull(),
     updatedAt: at().notNull(),
   },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.series, t.upToMs] })],
+);
+
+/** Up to which step each series was learned: what came before is no news. */
+export const seriesProgress = pgTable(
+  'series_progress',
+  { ...scope(), series: text().notNull(), upToMs: big().notNull() },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.series] })],
+);
+
+/** What is expected to go wrong, or is not as it was: from the decision that raised it to the one that cleared it. */
+export const warnings = pgTable(
+  'warnings',
+  {
+    ...scope(),
+    kind: text().$type<'shortage' | 'anomaly'>().notNull(),
+    /** `bytes:SOURCE`, or a series. */
+    subject: text().notNull(),
+    /** Event time of the cycle that raised it. */
+    raisedMs: big().notNull(),
+    raisedBy: uuid().notNull(),
+    severity: text().$type<'low' | 'medium' | 'high'>().notNull(),
+    message: text().notNull(),
+    action: text().notNull(),
+    /** The last decision that looked at it. */
+    seenBy: uuid().notNull(),
+    seenAt: at().notNull(),
+    clearedMs: big(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.pool, t.kind, t.subject, t.raisedMs] }),
+    index('warnings_open')
+      .on(t.tenant, t.pool)
+      .where(sql`${t.clearedMs} is null`),
+    check('warnings_kind', sql`${t.kind} in ('shortage', 'anomaly')`),
+    check('warnings_severity', sql`${t.severity} in ('low', 'medium', 'high')`),
+  ],
 );
 
 /** Questions that were asked: when, what came of the last one, and how predictions that they come again went. */

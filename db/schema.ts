@@ -307,35 +307,6 @@ export const deliveries = pgTable(
   ],
 );
 
-/** A forecast that a decision used, and later what really came. */
-export const forecasts = pgTable(
-  'forecasts',
-  {
-    ...scope(),
-    decisionId: uuid().notNull(),
-    series: text().notNull(),
-    /** End of the step that is predicted. */
-    targetMs: big().notNull(),
-    mean: doublePrecision().notNull(),
-    lower: doublePrecision().notNull(),
-    upper: doublePrecision().notNull(),
-    level: doublePrecision().notNull(),
-    method: text().notNull(),
-    reliable: boolean().notNull(),
-    actual: doublePrecision(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.series, t.targetMs] }),
-    foreignKey({
-      columns: [t.tenant, t.pool, t.decisionId],
-      foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
-    }).onDelete('cascade'),
-    index('forecasts_open')
-      .on(t.tenant, t.pool, t.series, t.targetMs)
-      .where(sql`${t.actual} is null`),
-  ],
-);
-
 /** A request that was read ahead of, and later whether it came. */
 export const prefetches = pgTable(
   'prefetches',

@@ -13,6 +13,7 @@ import { createScanSlots } from '../db/scan-slots.js';
 import { createBatchStore, createPlanStore, createStageStore } from '../db/stage-store.js';
 import { openDatabase, type DatabaseHandle } from '../db/client.js';
 import { defaultAnalyzers } from '../domain/analyzers/registry.js';
+import { defaultPredictors } from '../domain/prediction/predictors.js';
 import { createDataPlane } from '../interfaces/data/data-plane.js';
 import { openEngine, type Engine } from '../interfaces/data/engine.js';
 import { fileCache, type FileCache } from '../interfaces/data/file-cache.js';
@@ -86,6 +87,7 @@ export async function compose(
       now: () => Date.now(),
       versions: versions(),
       analyzers: defaultAnalyzers,
+      predictors: defaultPredictors,
       data: createDataPlane({
         engine,
         cacheDir: settings.cacheDir,

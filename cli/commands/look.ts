@@ -1,4 +1,7 @@
 /** `balance status`, `decisions`, `explain`: looking at what is and why. */
+import type { DecisionStore } from '../../db/decision-store.js';
+import type { WarningRow } from '../../db/warning-store.js';
+import type { PoolRef } from '../../domain/types/pool.js';
 import { recordId } from '../../domain/types/record-id.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
 import { withConnection, type ConnectionOptions } from '../connection-options.js';
@@ -45,7 +48,9 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
       const { createRequestStore } = await import('../../db/request-store.js');
       const loop = await client.state();
       const requests = await createRequestStore(database.db).list(pool, LIMIT);
-      if (options.json) printJson({ ...pool, loop, requests });
+      const { listWarnings } = await import('../../db/warning-store.js');
+      const warnings = await listWarnings(database.db, pool, LIMIT);
+      if (options.json) printJson({ ...pool, loop, warnings, requests });
       else {
         const { table, reasonOf } = await import('../render.js');
         const doing = loop.paused
@@ -56,6 +61,10 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
         process.stdout.write(`pool ${pool.pool}: ${doing}; ${loop.cycles} cycles, ${loop.queued.length} queued\n`);
         if (loop.last !== null)
           process.stdout.write(`last decision ${loop.last.decisionId}: ${loop.last.outcome}. ${loop.last.summary}\n`);
+        if (warnings.length > 0)
+          process.stdout.write(
+            table([['WARNING', 'SINCE', 'STATE', 'SEVERITY', 'WHAT', 'WHAT TO DO'], ...warnings.map(warningRow)]),
+          );
         if (requests.length > 0)
           process.stdout.write(
             table([
@@ -67,6 +76,12 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
       return 0;
     }),
   );
+}
+
+function warningRow({ kind, subject, raisedMs, clearedMs, severity, message, action }: WarningRow): string[] {
+  const at = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
+  const state = clearedMs === null ? 'open' : `cleared ${at(clearedMs)}`;
+  return [`${kind} ${subject}`, at(raisedMs), state, severity, message, action];
 }
 
 async function decisions(id: string | undefined, options: ConnectionOptions): Promise<number> {
@@ -108,7 +123,7 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
     const store = createDecisionStore(database.db);
     const ref = await resolvePool(database, options);
     const found = await store.explain(ref, id);
-    const replayed = options.verify && 'decision' in found ? await verify(await store.decisionStages(ref, id)) : null;
+    const replayed = options.verify && 'decision' in found ? await verify(store, ref, id) : null;
     if (options.json) printJson(replayed === null ? found : { ...found, replayed });
     else if ('decision' in found) {
       const ui = endpoints.temporalUiUrl === undefined ? {} : { uiUrl: endpoints.temporalUiUrl };
@@ -124,8 +139,11 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
 }
 
 async function verify(
-  stages: Parameters<typeof import('../../activities/replay.js').replayDecision>[0],
+  store: DecisionStore,
+  ref: PoolRef,
+  id: string,
 ): Promise<readonly { stage: string; same: boolean }[]> {
   const { replayDecision } = await import('../../activities/replay.js');
-  return replayDecision(stages);
+  const stages = await store.decisionStages(ref, id);
+  return replayDecision(stages, await store.decisionStates(ref, stages));
 }

@@ -1,6 +1,7 @@
 /** What the batch stage decides from. */
+import type { Surge } from './demand-anomalies.js';
 import type { ExpectedRequest } from './expected-requests.js';
-import type { SeriesPrediction } from './predict.js';
+import type { SeriesPrediction } from './series-outcome.js';
 import type { SizeModelState } from '../batch/size-model.js';
 import type { DayWindow } from '../types/units.js';
 import type { ReadLimits } from './read-cost.js';
@@ -40,6 +41,8 @@ export interface BatchInputs {
   /** Criticality from analyze, 0 to 1, by item. */
   readonly criticality: Readonly<Record<string, number>>;
   readonly predictions: readonly SeriesPrediction[];
+  /** Demand beyond all expectation. */
+  readonly surges: readonly Surge[];
   /** Requests that are likely to come: they may be read ahead. */
   readonly expected: readonly ExpectedRequest[];
   /** Questions (digests) that this cycle reads anyway. */

@@ -10,6 +10,8 @@ import { costItems, countsBytes, mergeDemand, shareFactors, type MergedDemand, t
 import { creditsAfterRound, fillWhatIsLeft, shareAmongFlows, type SharedRound } from './flows.js';
 import type { Grant } from './grants.js';
 import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
+import type { SeriesPrediction } from './series-outcome.js';
+import { sourceSeries } from './source-loads.js';
 import { planReads, type PlannedRead } from './reads.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
@@ -180,7 +182,7 @@ function bytesOf(grants: readonly Grant[]): number {
  */
 function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
   for (const limit of inputs.limits) {
-    if (!limit.resource.startsWith('bytes:')) continue;
+    if (limit.source === null || !limit.resource.startsWith('bytes:')) continue;
     const bytesNext = bytesNextStep(inputs, limit, true);
     const capacity = limit.burst * inputs.windowsPerStep;
     if (bytesNext > capacity && limit.available > 0) {
@@ -197,10 +199,15 @@ function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
 /** Bytes that demand on a limit's source reaches in the next step: upper ends of the forecasts, of all or of the reliable ones. */
 function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, reliableOnly: boolean): number {
   const byId = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
-  return sum(inputs.predictions, ({ series, reliable, steps }) => {
+  // A replay clock stands at the end of the first step: that one is being decided now.
+  const next = ({ steps }: SeriesPrediction): number => steps.find((step) => step.targetMs > inputs.asOfMs)?.upper ?? 0;
+  const own = inputs.predictions.find(({ series, reliable }) => reliable && series === sourceSeries(source!));
+  if (own !== undefined) return next(own);
+  return sum(inputs.predictions, (prediction) => {
+    const { series, reliable } = prediction;
     const dataset = byId.get(series.slice(series.indexOf('/') + 1));
-    if ((reliableOnly && !reliable) || dataset?.source !== source || steps.length === 0) return 0;
-    return steps[0].upper * meanRowBytes(inputs, series, dataset);
+    if ((reliableOnly && !reliable) || dataset?.source !== source) return 0;
+    return next(prediction) * meanRowBytes(inputs, series, dataset);
   });
 }
 

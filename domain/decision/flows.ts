@@ -165,9 +165,9 @@ function instanceOf(flows: readonly Flow[], inputs: BatchInputs): AllocationInst
   if (limited.size === 0 || flows.length === 0) return null;
   return {
     resources: Object.fromEntries(limited),
-    models: flows.map(({ id, model, demand }) => ({
+    models: flows.map(({ id, model, items, demand }) => ({
       id,
-      weight: inputs.models[model]?.weight ?? 1,
+      weight: weightOf(model, items, inputs),
       demand: Object.fromEntries(
         Object.entries(demand).filter(([resource, amount]) => limited.has(resource) && amount > 0),
       ),
@@ -175,6 +175,23 @@ function instanceOf(flows: readonly Flow[], inputs: BatchInputs): AllocationInst
     })),
     divisible: true,
   };
+}
+
+/** Weight of a model that asks for no more than was to be expected: what is beyond counts with this one, if that is less. */
+const BASE_WEIGHT = 1;
+
+/** The weight of a flow: the model's for the bytes that were to be expected, the base weight for a surge beyond them. */
+function weightOf(model: string, items: readonly CostedItem[], inputs: BatchInputs): number {
+  const weight = inputs.models[model]?.weight ?? 1;
+  const surges = new Map(inputs.surges.map(({ series, asked, upper }) => [series, 1 - upper / asked]));
+  if (surges.size === 0 || weight <= BASE_WEIGHT) return weight;
+  let bytes = 0;
+  let beyond = 0;
+  for (const { item, ownBytes } of items) {
+    bytes += ownBytes;
+    beyond += ownBytes * (surges.get(`${model}/${item.dataset}`) ?? 0);
+  }
+  return bytes > 0 ? weight + (BASE_WEIGHT - weight) * (beyond / bytes) : weight;
 }
 
 /** Credits are kept in full buckets; a quantum's shares are of what is in the bucket now. */

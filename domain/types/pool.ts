@@ -224,6 +224,21 @@ export const poolSchema = z.strictObject({
         .describe('The most that one cycle reads ahead of requests that are likely to come; `0B` switches it off.'),
     })
     .prefault({}),
+  predict: z
+    .strictObject({
+      violation: z
+        .number()
+        .gt(0)
+        .max(0.5)
+        .default(0.05)
+        .describe('Share of steps in which a source may be short: the capacity recommended for it keeps to that.'),
+      alarmsPerWeek: z
+        .number()
+        .positive()
+        .default(7)
+        .describe('Most warnings of anomalous demand in any seven days of event time.'),
+    })
+    .prefault({}),
   retention: z
     .strictObject({ decisions: durationMs.default(30 * 86_400_000), metrics: durationMs.default(90 * 86_400_000) })
     .prefault({}),

@@ -13,7 +13,7 @@ const WRITES = {
   cycles: ['open'],
   history: ['saveProfiles'],
   stages: ['save'],
-  series: ['saveForecasts'],
+  series: ['savePrediction'],
   plans: ['savePlan'],
   data: ['read'],
   batches: ['done'],

@@ -64,8 +64,10 @@ describe('requests that recur are read ahead', () => {
     const read = await ask();
     expect(read.served).toBe('read');
     expect(read.content).toEqual(served.content);
-    const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, cycle.decision.id);
-    expect(replayDecision(stages).filter(({ same }) => !same)).toEqual([]);
+    const store = createDecisionStore(balance.database.db);
+    const stages = await store.decisionStages(balance.pool, cycle.decision.id);
+    const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
+    expect(replayed.filter(({ same }) => !same)).toEqual([]);
     expect(cycle.stages.find(({ stage }) => stage === 'batch')!.reasons.join('\n')).toContain('read ahead of events');
   });
 

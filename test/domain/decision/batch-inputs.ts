@@ -19,7 +19,15 @@ export function batchInputs(items: readonly WorkItem[], bytes: number, more: Par
   return {
     ...{ nowMs: 60_000, asOfMs: 60_000, windowMs: 10_000, items, refused: [], attempts: {}, aheadRows: {}, hits: [] },
     windowsPerStep: 1,
-    ...{ criticality: {}, predictions: [], resample: {}, expected: [], readingShapes: [], prefetchBytesMax: 1e9 },
+    ...{
+      criticality: {},
+      predictions: [],
+      resample: {},
+      surges: [],
+      expected: [],
+      readingShapes: [],
+      prefetchBytesMax: 1e9,
+    },
     ...{ exclusive: [], readCosts: {}, credits: {} },
     ...{ sources: { s: { scansAtOnce: 2, windows: null } }, readLimits: { msMax: 30_000, bytesMax: 1e9 } },
     datasets: [

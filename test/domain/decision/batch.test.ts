@@ -133,3 +133,21 @@ describe('a plan', () => {
     ]);
   });
 });
+
+describe('demand beyond all expectation', () => {
+  const needs = ['a', 'c'].map((model, seed) => {
+    return workItem(`${model}0`, { kind: 'need', needId: `${model}/n`, model, rows: 800, seed, fields: ['x'] });
+  });
+  const rowsOf = (surges: readonly { series: string; asked: number; upper: number }[]) =>
+    planBatch(batchInputs(needs, 8_000, { surges })).grants.map(({ rows }) => rows);
+
+  test('counts with the base weight: 4 to 1 becomes 1.6 to 1 when a fifth of it was to be expected', () => {
+    // Weights 1 and 4; 800 rows in all; 4 + (1 - 4) x 4/5 = 1.6.
+    expect(rowsOf([])).toEqual([160, 640]);
+    expect(rowsOf([{ series: 'c/d', asked: 800, upper: 160 }])).toEqual([307, 492]);
+  });
+
+  test('takes nothing from a model that has no more than the base weight', () => {
+    expect(rowsOf([{ series: 'a/d', asked: 800, upper: 160 }])).toEqual([160, 640]);
+  });
+});

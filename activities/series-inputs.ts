@@ -1,0 +1,228 @@
+/** What the predict stage learns from: recorded demand and load since each series' stored state, page by page. */
+import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import type { PredictInputs } from '../domain/decision/predict.js';
+import type { SeriesInput, StateRef } from '../domain/decision/series-outcome.js';
+import { isRestorable, stateKey } from '../domain/decision/predict.js';
+import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
+import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
+import { datasetRef } from './analyze.js';
+import { sourceLimits } from './batch.js';
+import type { StageDependencies } from './dependencies.js';
+import { knownRequests } from './known-requests.js';
+import { cancellation } from './stage.js';
+import type { CycleContext } from './store-ports.js';
+
+/** Steps looked back on when a series is seen for the first time: two weeks of hours. */
+const FIRST_HISTORY_STEPS = 336;
+/** States that a series without a past begins with. */
+const SIMILAR_MAX = 3;
+const WEEK_MS = 7 * 86_400_000;
+
+export interface SeriesPage {
+  readonly inputs: readonly SeriesInput[];
+  readonly states: ReadonlyMap<string, unknown>;
+}
+export interface SeriesGatherer {
+  /** Every series of this cycle, sorted. */
+  readonly names: readonly string[];
+  /** The inputs that all series share. */
+  readonly shared: Omit<PredictInputs, 'series'>;
+  readonly upToMs: number;
+  /** A slice of the past: it sees what was known then, and leaves nothing behind. */
+  readonly past: boolean;
+  page(names: readonly string[]): Promise<SeriesPage>;
+}
+
+export async function seriesGatherer(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+): Promise<SeriesGatherer> {
+  const { definition, asOfMs } = context;
+  const stepMs = stepMsOf(definition);
+  // The step that ends now may still grow: only steps before it are learned.
+  const upToMs = stepEndMs(definition, asOfMs) - stepMs;
+  const fromMs = upToMs - FIRST_HISTORY_STEPS * stepMs;
+  const past = context.trigger === 'backfill';
+  const openWarnings = past ? [] : await deps.series.openWarnings(context);
+  const names = seriesNames(
+    context,
+    openWarnings.map(({ subject }) => subject),
+  );
+  const heads = new Map((await deps.series.heads(context, names, upToMs, stepMs)).map((head) => [head.series, head]));
+  const seen = past ? {} : await deps.series.seen(context, names);
+  const anyAt = new Set(await deps.series.recordedSteps(context, fromMs, upToMs));
+  const asked = askedNow(context, analyzed);
+  const alarmsPerWeek = definition.predict.alarmsPerWeek;
+  const shared: SeriesGatherer['shared'] = {
+    ...{ asOfMs, stepMs, seasons: seasonsOf(stepMs), alarmsPerWeek, openWarnings },
+    known: past ? [] : await knownRequests(deps, context),
+    costs: costsOf(context, analyzed, names),
+    capacities: past ? [] : capacitiesOf(context, stepMs),
+    violation: definition.predict.violation,
+    alarmsLeft: past ? 0 : Math.max(0, alarmsPerWeek - (await deps.series.alarmsSince(context, asOfMs - WEEK_MS))),
+  };
+  const page = async (some: readonly string[]): Promise<SeriesPage> => {
+    const usable = (name: string): StateRef | null => {
+      const head = heads.get(name);
+      return head === undefined || head.upToMs < fromMs ? null : head;
+    };
+    const similarOf = new Map(some.filter((name) => usable(name) === null).map((name) => [name, alike(name, heads)]));
+    const refs = [...some.flatMap((name) => usable(name) ?? []), ...[...similarOf.values()].flat()];
+    const states = await restorable(deps, context, refs);
+    const stateOf = (name: string): StateRef | null => {
+      const ref = usable(name);
+      return ref !== null && states.has(stateKey(ref)) ? ref : null;
+    };
+    const oldestMs = Math.min(upToMs, ...some.map((name) => stateOf(name)?.upToMs ?? fromMs));
+    const current = upToMs + stepMs;
+    const recorded = await deps.series.demand(context, some, oldestMs, current);
+    const valueAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
+    const first = some.filter((name) => stateOf(name) === null && name.includes('/'));
+    const arrived = await arrivals(deps, context, analyzed, first, stepMs, upToMs);
+    const inputs = some.map((name): SeriesInput => {
+      const state = stateOf(name);
+      const values: (number | null)[] = [];
+      for (let atMs = (state?.upToMs ?? fromMs) + stepMs; atMs <= upToMs; atMs += stepMs) {
+        const came = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
+        values.push(valueAt.get(`${name}|${atMs}`) ?? came ?? (anyAt.has(atMs) ? 0 : null));
+      }
+      // A series begins with its first demand.
+      const begins = state === null ? values.findIndex((value) => value !== null && value > 0) : 0;
+      return {
+        ...{ series: name, state, upToMs, seenUpToMs: seen[name] ?? null },
+        similar: state === null ? (similarOf.get(name) ?? []).filter((ref) => states.has(stateKey(ref))) : [],
+        values: begins === -1 ? [] : values.slice(begins),
+        asked: (valueAt.get(`${name}|${current}`) ?? 0) + (asked[name] ?? 0),
+      };
+    });
+    return { inputs, states };
+  };
+  return { names, shared, upToMs, past, page };
+}
+
+function seriesNames({ definition, items }: CycleContext, warned: readonly string[]): string[] {
+  const declared = Object.entries(definition.models).flatMap(([model, { needs }]) =>
+    needs.map((need) => `${model}/${need.dataset}`),
+  );
+  const asked = items.map((item) => `${item.model}/${item.dataset}`);
+  const sources = [...Object.keys(definition.sources).map(sourceSeries), SYSTEM_SERIES];
+  return [
+    ...new Set([...declared, ...asked, ...sources, ...warned.filter((name) => !name.startsWith('bytes:'))]),
+  ].sort();
+}
+
+/** The states named that today's predictors can go on from, by key. */
+async function restorable(
+  deps: StageDependencies,
+  context: CycleContext,
+  refs: readonly StateRef[],
+): Promise<ReadonlyMap<string, unknown>> {
+  const loaded = await deps.series.states(context, refs);
+  const usable = loaded.filter(({ snapshot }) => isRestorable(snapshot, deps.predictors));
+  return new Map(usable.map((state) => [stateKey(state), state.snapshot]));
+}
+
+/** Series that behave alike: of the same dataset, else of the same model; those that have learned most. */
+function alike(name: string, heads: ReadonlyMap<string, StateRef>): StateRef[] {
+  const [model, dataset] = name.split('/');
+  if (dataset === undefined) return [];
+  const found = (matches: (other: string) => boolean): StateRef[] =>
+    [...heads.values()].filter(({ series }) => series !== name && matches(series));
+  const same = found((other) => other.endsWith(`/${dataset}`));
+  const chosen = same.length > 0 ? same : found((other) => other.startsWith(`${model}/`));
+  return chosen.sort((a, b) => b.upToMs - a.upToMs || (a.series < b.series ? -1 : 1)).slice(0, SIMILAR_MAX);
+}
+
+/** Rows that each demand series is asked for in this cycle. */
+function askedNow({ items }: CycleContext, { facts }: AnalyzeInputs): Readonly<Record<string, number>> {
+  const rowsOf = new Map(facts.map(({ itemId, rows }) => [itemId, rows]));
+  const asked: Record<string, number> = {};
+  for (const { id, model, dataset, rows } of items) {
+    const series = `${model}/${dataset}`;
+    asked[series] = (asked[series] ?? 0) + (rows ?? rowsOf.get(id) ?? 0);
+  }
+  return asked;
+}
+
+/** Bytes a row: of what is asked now, else of the declared needs. A dataset that nobody looked at is left out. */
+function costsOf(
+  { definition, items }: CycleContext,
+  { datasets }: AnalyzeInputs,
+  names: readonly string[],
+): PredictInputs['costs'] {
+  const widths = new Map(datasets.map(({ id, bytesPerValue }) => [id, bytesPerValue]));
+  const asks = new Map<string, (readonly string[])[]>();
+  const add = (series: string, fields: readonly string[]): void => {
+    const known = asks.get(series);
+    if (known === undefined) asks.set(series, [fields]);
+    else known.push(fields);
+  };
+  for (const { model, dataset, fields } of items) add(`${model}/${dataset}`, fields);
+  const now = new Set(asks.keys());
+  for (const [model, { needs }] of Object.entries(definition.models))
+    for (const { dataset, fields } of needs) if (!now.has(`${model}/${dataset}`)) add(`${model}/${dataset}`, fields);
+  return Object.fromEntries(
+    names.flatMap((series) => {
+      const dataset = series.slice(series.indexOf('/') + 1);
+      const width = widths.get(dataset);
+      const fields = asks.get(series);
+      if (width === undefined || fields === undefined) return [];
+      const bytes = fields.map((some) => some.reduce((sum, field) => sum + (width[field] ?? 8), 0));
+      const bytesPerRow = bytes.reduce((sum, one) => sum + one, 0) / bytes.length;
+      return [[series, { source: definition.datasets[dataset].source, bytesPerRow }]];
+    }),
+  );
+}
+
+/** A replay clock's step is one cycle: it gives one window's bytes. */
+function capacitiesOf({ definition }: CycleContext, stepMs: number): PredictInputs['capacities'] {
+  const seconds = (definition.clock.kind === 'replay' ? definition.window : stepMs) / 1000;
+  return sourceLimits(definition).flatMap(({ resource, source, perSecond }) =>
+    source !== null && resource.startsWith('bytes:')
+      ? [{ source, bytesPerStep: perSecond * seconds, bytesPerSecond: perSecond }]
+      : [],
+  );
+}
+
+/** For needs that want every new row, the past arrivals are the past demand: a history to forecast from on the first day. */
+async function arrivals(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+  names: readonly string[],
+  stepMs: number,
+  upToMs: number,
+): Promise<Readonly<Record<string, readonly number[]>>> {
+  const { definition } = context;
+  const wanted = new Set(names);
+  const result: Record<string, number[]> = {};
+  for (const dataset of analyzed.datasets) {
+    if (definition.datasets[dataset.id]?.eventTime === undefined) continue;
+    const asks = Object.entries(definition.models).flatMap(([model, { needs }]) =>
+      needs
+        .filter((need) => need.dataset === dataset.id && need.rows === 'new' && wanted.has(`${model}/${dataset.id}`))
+        .map((need) => ({
+          id: `${model}/${need.id}`,
+          series: `${model}/${dataset.id}`,
+          where: need.where,
+          fields: need.fields,
+          classColumn: null,
+        })),
+    );
+    if (asks.length === 0) continue;
+    const counts = await deps.data.arrivals(
+      datasetRef(context, dataset.id),
+      upToMs,
+      asks,
+      stepMs,
+      FIRST_HISTORY_STEPS,
+      cancellation(),
+    );
+    for (const { id, series } of asks) {
+      const sum = (result[series] ??= Array.from({ length: FIRST_HISTORY_STEPS }, () => 0));
+      counts[id]?.forEach((count, index) => (sum[index] += count));
+    }
+  }
+  return result;
+}

@@ -1,0 +1,118 @@
+/** What is foreseen is told and acted on: shortages before they come, demand that is not as it was, and every decision replays. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { replayDecision } from '../../activities/replay.js';
+import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import { listWarnings } from '../../db/warning-store.js';
+import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
+
+const START = Date.parse('2020-01-15T00:00:00Z');
+const HOUR = 3_600_000;
+
+let balance: TestBalance;
+afterEach(() => balance.stop());
+
+/** Rows that arrive in each hour before and after the start. */
+function arrivals(hours: { from: number; to: number }, count: (hour: number) => number, label = 'common'): CsvRow[] {
+  const rows: CsvRow[] = [];
+  for (let hour = hours.from; hour < hours.to; hour++) {
+    const all = count(hour);
+    for (let index = 0; index < all; index++) {
+      const at = new Date(START + hour * HOUR + ((index + 0.5) / all) * HOUR).toISOString();
+      rows.push({ at, id: `${label}-${hour}-${index}`, label, value: index });
+    }
+  }
+  return rows;
+}
+
+function pool(dir: string, models: object, limits: object): PoolInput {
+  return {
+    clock: { kind: 'replay', start: new Date(START).toISOString(), step: '1h' },
+    sources: { lake: { kind: 'files', root: dir, limits } },
+    datasets: { events: { source: 'lake', path: 'events.csv', key: ['id'], eventTime: 'at' } },
+    models,
+  };
+}
+const fresh = (more: object = {}) => ({ dataset: 'events', fields: ['label', 'value'], rows: 'new', ...more });
+
+async function differences(explanation: Explanation): Promise<string[]> {
+  const store = createDecisionStore(balance.database.db);
+  const stages = await store.decisionStages(balance.pool, explanation.decision.id);
+  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
+  return replayed.filter(({ same }) => !same).map(({ stage }) => stage);
+}
+
+describe('early warning', () => {
+  test('a shortage is told before it comes, with its cause, and cleared when it is over', async () => {
+    const models = { watcher: { kind: 'serving', needs: [fresh({ id: 'fresh' })] } };
+    // 14 bytes a row: 60 rows fit into a cycle of 3 kB, the 600 of every twelfth hour do not.
+    balance = await startBalance((dir) => pool(dir, models, { bytesPerSecond: '300B' }));
+    balance.write(
+      'events.csv',
+      arrivals({ from: -300, to: 14 }, (hour) => ((hour + 600) % 12 === 6 ? 600 : 60)),
+    );
+    const seen: { hour: number; states: string[]; message: string }[] = [];
+    const wrong: string[] = [];
+    for (let hour = 0; hour < 9; hour++) {
+      const cycle = await balance.cycle();
+      wrong.push(...(await differences(cycle)));
+      const warnings = cycle.warnings.filter(({ kind }) => kind === 'shortage');
+      seen.push({ hour, states: warnings.map(({ state }) => state), message: warnings[0]?.message ?? '' });
+      if (hour === 5) {
+        const [open] = await listWarnings(balance.database.db, balance.pool, 10);
+        expect(open).toMatchObject({ kind: 'shortage', subject: 'bytes:lake', clearedMs: null });
+        expect(cycle.stages.find(({ stage }) => stage === 'predict')!.reasons.join()).toContain('will be short');
+      }
+    }
+    expect(wrong).toEqual([]);
+    // Rows of the hour from 6 to 7 are asked at 7: foreseen from 4 on, three steps ahead; over once it is decided.
+    const toPeak = new Date(START + 7 * HOUR).toISOString();
+    expect(seen[4].states).toEqual(['raised']);
+    expect(seen[4].message).toContain(`bytes:lake will be short in the step to ${toPeak} with probability`);
+    expect(seen[4].message).toContain('asked by watcher 100 %');
+    expect(seen.slice(5, 7).map(({ states }) => states)).toEqual([['still'], ['still']]);
+    expect(seen[7].states).toEqual(['cleared']);
+    expect(seen[8].states).toEqual([]);
+    const rows = await listWarnings(balance.database.db, balance.pool, 10);
+    expect(rows).toMatchObject([{ subject: 'bytes:lake', raisedMs: START + 4 * HOUR, clearedMs: START + 7 * HOUR }]);
+  }, 300_000);
+});
+
+describe('demand that is not as it was', () => {
+  test('a surge counts with the base weight beyond what was to be expected, and is named', async () => {
+    const models = {
+      loud: { kind: 'serving', weight: 4, needs: [fresh({ id: 'own', where: "label = 'loud'" })] },
+      quiet: { kind: 'serving', weight: 1, needs: [fresh({ id: 'own', where: "label = 'quiet'" })] },
+    };
+    balance = await startBalance((dir) => pool(dir, models, { bytesPerSecond: '700B' }));
+    const usual = { from: -300, to: -1 };
+    const lastHour = { from: -1, to: 8 };
+    const write = (loud: number): void =>
+      balance.write('events.csv', [
+        ...arrivals(usual, (hour) => (loud > 1_000 ? 100 : loud) + ((hour + 600) % 3), 'loud'),
+        ...arrivals(lastHour, (hour) => (hour === -1 ? loud : 100), 'loud'),
+        ...arrivals({ from: -300, to: 8 }, (hour) => 900 + ((hour + 600) % 3), 'quiet'),
+      ]);
+    // It has always asked for so much: its weight counts in full.
+    write(990);
+    const before = await balance.cycle();
+    const share = (explanation: Explanation): number => {
+      const [loud, quiet] = ['loud/own', 'quiet/own'].map(
+        (needId) => explanation.requests.find((one) => one.needId === needId)!.delivery!.rows,
+      );
+      return loud / quiet;
+    };
+    // It never asked for more than 102, and asks for 2,000 now.
+    await balance.stop();
+    balance = await startBalance((dir) => pool(dir, models, { bytesPerSecond: '700B' }));
+    write(2_000);
+    const surge = await balance.cycle();
+    expect(share(before)).toBeGreaterThan(1.5);
+    expect(share(surge)).toBeLessThan(share(before) / 1.3);
+    const reasons = surge.stages.find(({ stage }) => stage === 'predict')!.reasons.join('\n');
+    expect(reasons).toMatch(/loud\/events: 2000 rows are asked, at most \d+ were to be expected/);
+    expect(await differences(surge)).toEqual([]);
+    // What scarcity left of it is asked again, until it is worked off: every cycle of that replays.
+    const wrong = await Promise.all([await balance.cycle(), await balance.cycle()].map(differences));
+    expect(wrong.flat()).toEqual([]);
+  }, 300_000);
+});
