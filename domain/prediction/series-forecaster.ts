@@ -11,7 +11,7 @@ import { detectSeasons } from './series-seasons.js';
 import { SEASON_STEPS_MAX, SeriesMemory } from './series-memory.js';
 import { HorizonMixture } from './series-mixture.js';
 
-/** Horizons that are learned, in steps; later ones use the last knot. */
+/** Horizons that are learned, in steps, where no season is in the way; later ones use the last knot. */
 const KNOTS = [1, 4, 12, 48] as const;
 /** Longest horizon of one forecast, in steps. */
 export const HORIZON_STEPS_MAX = 2016;
@@ -92,6 +92,7 @@ export interface SeriesForecaster {
 class MixtureForecaster implements SeriesForecaster {
   private memory = new SeriesMemory(0, 0);
   private knots: readonly HorizonMixture[] = [];
+  private blends: readonly KnotBlend[] = [];
   private history = 0;
   private errorFast = 0;
   private errorSlow = 0;
@@ -111,7 +112,9 @@ class MixtureForecaster implements SeriesForecaster {
     const memory = new SeriesMemory(usable.at(0) ?? 0, usable.at(-1) ?? 0);
     this.seasons = seasons;
     this.memory = memory;
-    this.knots = KNOTS.map((steps) => new HorizonMixture(memory, steps));
+    const knots = knotsFor(usable);
+    this.knots = knots.map((steps) => new HorizonMixture(memory, steps));
+    this.blends = blendsOf(knots);
   }
 
   /** Begins with what others of the same seasons have learned. */
@@ -186,7 +189,7 @@ class MixtureForecaster implements SeriesForecaster {
       const margin = RANGE_MARGIN + EARLY_MARGIN / memory.count;
       const errors = this.errorBounds(horizon, levels);
       for (let step = 1; step <= horizon; step++) {
-        const { before, after, share } = knotsAround(step);
+        const { before, after, share } = this.blendAt(step);
         const knot = knots[before];
         const { point, above, below } =
           knot.steps === step
@@ -209,13 +212,17 @@ class MixtureForecaster implements SeriesForecaster {
 
   /** Errors at each level's lower and upper quantile, in scales, for the knots that a horizon needs. */
   private errorBounds(horizon: number, levels: readonly number[]): { lower: number[]; upper: number[] }[] {
-    const used = this.knots.slice(0, knotsAround(horizon).after + 1);
+    const used = this.knots.slice(0, this.blendAt(horizon).after + 1);
     const at = (probability: number): number[] => used.map((knot) => knot.errors.quantile(probability));
     return levels.map((level) => ({ lower: at((1 - level) / 2), upper: at((1 + level) / 2) }));
   }
 
+  private blendAt(step: number): KnotBlend {
+    return this.blends[Math.min(step, this.blends.length) - 1];
+  }
+
   private method(horizon: number): string {
-    const knot = this.knots[knotsAround(Math.ceil(horizon / 2)).before];
+    const knot = this.knots[this.blendAt(Math.ceil(horizon / 2)).before];
     if (knot.scored < RELIABLE_VALUES_MIN) return 'too-little-history';
     let lead = 0;
     for (let i = 1; i < EXPERT_COUNT; i++) if (knot.weights[i] > knot.weights[lead]) lead = i;
@@ -223,7 +230,7 @@ class MixtureForecaster implements SeriesForecaster {
   }
 
   private reliable(horizon: number): boolean {
-    const knot = this.knots[knotsAround(horizon).before];
+    const knot = this.knots[this.blendAt(horizon).before];
     if (this.history < RELIABLE_VALUES_MIN || knot.scored < RELIABLE_VALUES_MIN) return false;
     let loss = 0;
     for (let i = 0; i < EXPERT_COUNT; i++) loss += knot.weights[i] * knot.losses[i];
@@ -278,6 +285,15 @@ function bytesOf(values: Float32Array | Int16Array): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/**
+ * The knots of a series with these seasons. Whole seasons ahead the last value is as good as the season's own, and what
+ * a knot learns there would mislead the horizons around it: such a knot moves one step nearer, where there is room.
+ */
+function knotsFor(seasons: readonly number[]): number[] {
+  const whole = (steps: number) => seasons.some((season) => steps % season === 0);
+  return KNOTS.map((steps, i) => (whole(steps) && i > 0 && !whole(steps - 1) ? steps - 1 : steps));
+}
+
 /** The knots on either side of a horizon and the weight of the later one, 0 to 1. */
 interface KnotBlend {
   readonly before: number;
@@ -285,15 +301,20 @@ interface KnotBlend {
   readonly share: number;
 }
 
-const KNOT_BLENDS: readonly KnotBlend[] = Array.from({ length: KNOTS[KNOTS.length - 1] }, (_, i) => {
-  const before = KNOTS.findLastIndex((steps) => steps <= i + 1);
-  const after = Math.min(before + 1, KNOTS.length - 1);
-  const share = after === before ? 0 : Math.log((i + 1) / KNOTS[before]) / Math.log(KNOTS[after] / KNOTS[before]);
-  return { before, after, share };
-});
-
-function knotsAround(step: number): KnotBlend {
-  return KNOT_BLENDS[Math.min(step, KNOT_BLENDS.length) - 1];
+/** Blends for each horizon up to the last knot; the few that occur are kept, as all series share them. */
+const blends = new Map<string, readonly KnotBlend[]>();
+function blendsOf(knots: readonly number[]): readonly KnotBlend[] {
+  const key = knots.join();
+  const known = blends.get(key);
+  if (known !== undefined) return known;
+  const made = Array.from({ length: knots[knots.length - 1] }, (_, i): KnotBlend => {
+    const before = knots.findLastIndex((steps) => steps <= i + 1);
+    const after = Math.min(before + 1, knots.length - 1);
+    const share = after === before ? 0 : Math.log((i + 1) / knots[before]) / Math.log(knots[after] / knots[before]);
+    return { before, after, share };
+  });
+  blends.set(key, made);
+  return made;
 }
 
 /** Refuses a horizon or levels that no forecast can have. */

@@ -38,7 +38,7 @@ const SHARE_MIN = -0.2;
 const SHARE_MAX = 1.2;
 /** Weight of an error against the next younger one: intervals follow about the last 500 steps. */
 const ERROR_FADE = 0.998;
-/** A far horizon learns from every n-th origin, n its steps over this: neighbours have nearly the same error. */
+/** A far horizon learns from every n-th origin, n its steps over this, rounded: neighbours have nearly the same error. */
 const STEPS_PER_STRIDE = 12;
 /** Quarters of a scale: finer bins cost state and gain nothing (measured by pinball loss). */
 const ERROR_BINS_PER_UNIT = 4;
@@ -128,7 +128,7 @@ export class HorizonMixture {
     private readonly memory: SeriesMemory,
     readonly steps: number,
   ) {
-    this.stride = Math.max(1, Math.floor(steps / STEPS_PER_STRIDE));
+    this.stride = Math.max(1, Math.round(steps / STEPS_PER_STRIDE));
     const pending = Math.ceil(steps / this.stride);
     this.issued = new Float32Array(pending);
     this.scaleAbove = new Float32Array(pending);
