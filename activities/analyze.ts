@@ -14,6 +14,7 @@ import {
   type Refusal,
   type WorkItem,
 } from '../domain/decision/work.js';
+import { needQuestion } from '../domain/decision/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
@@ -62,6 +63,8 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
   const used = [...new Set(items.map(({ dataset }) => dataset))]
     .sort()
     .filter((id) => definition.datasets[id] !== undefined);
+  const needIds = items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
+  const references = await deps.history.references(context, needIds);
   const parts = await Promise.all(used.map((id) => inspect(deps, context, id)));
   return {
     nowMs,
@@ -71,6 +74,14 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
     datasets: parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
     classCounts: {},
     failures: parts.flatMap(({ failure }) => (failure === null ? [] : [failure])),
+    referenceClassCounts: Object.fromEntries(
+      items.flatMap((item) => {
+        const reference = item.needId === null ? undefined : references[item.needId];
+        return reference?.population == null || reference.question !== needQuestion(item)
+          ? []
+          : [[item.needId!, reference.population]];
+      }),
+    ),
     facts: parts.flatMap(({ items: measured }) => measured).sort((a, b) => (a.itemId < b.itemId ? -1 : 1)),
     rejected: parts.flatMap(({ rejected }) => rejected),
     restricted: Object.fromEntries(

@@ -1,9 +1,10 @@
 /** Stage 5: decide what is handed out, and close the decision with all its effects in one transaction. */
 import { snapshotOf, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch.js';
+import { describeCorrection } from '../domain/decision/correct.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate.js';
 import type { Grant } from '../domain/decision/grants.js';
-import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-check.js';
+import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-inputs.js';
 import { needStates } from '../domain/decision/need-states.js';
 import { predictRead } from '../domain/decision/read-cost.js';
 import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
@@ -13,7 +14,8 @@ import { chargesOf, shapeOf, type BatchStageInputs } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import type { SliceResult } from './ports.js';
 import { digestOf } from './digest.js';
-import type { QualityStageInputs, StoredResult } from './quality-check.js';
+import type { QualityStageInputs, StoredResult } from './quality-stage.js';
+import { lessonsOf } from './lessons.js';
 import { loadStage, recordOf } from './stage.js';
 import type {
   AskedRequest,
@@ -96,19 +98,21 @@ async function closingOf(
 ): Promise<Closing> {
   const plan = earlier.planned.outcome as BatchOutcome;
   const planInputs = earlier.planned.inputs as BatchStageInputs;
-  const { results } = earlier.checked.inputs as QualityStageInputs;
+  const checked = earlier.checked.inputs as QualityStageInputs;
+  const { results } = checked;
   const facts = earlier.analyzed.inputs as AnalyzeInputs;
   const { definition, asOfMs, items } = context;
   const deliveries = await deliveriesOf(
     deps,
     context,
     plan,
-    results,
+    checked,
     (earlier.checked.outcome as QualityOutcome).verdicts,
     outcome,
   );
   const itemOf = new Map(items.map((item) => [item.id, item]));
   const demand = demandOf(context, facts, outcome);
+  const lessons = lessonsOf(context, earlier, outcome);
   const delivered: Record<string, number> = {};
   for (const { model, chargedBytes } of deliveries) delivered[model] = (delivered[model] ?? 0) + chargedBytes;
   return {
@@ -131,7 +135,9 @@ async function closingOf(
     }),
     ...(context.trigger === 'backfill' ? {} : { learned: { asOfMs, asked: askedOf(items, deliveries) } }),
     settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
+    ...lessons,
     metrics: [
+      ...lessons.metrics,
       ...Object.entries(demand).map(([subject, value]) => ({
         metric: 'demand',
         subject,
@@ -235,7 +241,7 @@ async function deliveriesOf(
   deps: StageDependencies,
   context: CycleContext,
   plan: BatchOutcome,
-  results: readonly StoredResult[],
+  { results, treated = {} }: QualityStageInputs,
   verdicts: readonly ItemVerdict[],
   outcome: CoordinateOutcome,
 ): Promise<NewDelivery[]> {
@@ -253,13 +259,14 @@ async function deliveriesOf(
     const result = resultOf.get(itemId)!;
     const judged = verdictOf.get(itemId)!;
     const last = use === 'last-good' ? history[item.needId!].lastGood! : null;
+    const fresh = judged.correction?.applied === true ? treated[itemId].file : result.slice!;
     return {
       id: deliveryId(itemId),
       requestId: itemId,
       model: item.model,
       dataset: item.dataset,
       needId: item.needId,
-      slice: last?.slice ?? result.slice!,
+      slice: last?.slice ?? fresh,
       chargedBytes: last === null ? result.chargedBytes : 0,
       contentId: last?.contentId ?? result.contentId,
       asOfMs: last?.asOfMs ?? result.asOfMs,
@@ -286,8 +293,10 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, standIn: bo
     findings: judged.findings,
     corrections: [
       ...(grant.quotas === null ? [] : ['stratified draw towards the class target']),
+      ...(judged.correction === undefined ? [] : [describeCorrection(judged.correction)]),
       ...(standIn ? ['last good delivery in place of the quarantined one'] : []),
     ],
+    ...(judged.correction === undefined ? {} : { correction: judged.correction }),
     asked: grant.asked,
     granted: grant.rows,
     aheadRows: grant.aheadRows,

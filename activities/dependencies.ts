@@ -3,7 +3,7 @@ import type { Analyzer } from '../domain/analyzers/analyzer.js';
 import type { Predictor } from '../domain/prediction/predictor.js';
 import type { Trigger } from '../domain/decision/stages.js';
 import type { PoolRef } from '../domain/types/pool.js';
-import type { CacheFiles, DataPlane } from './ports.js';
+import type { CacheFiles, DataPlane, SliceFiles } from './ports.js';
 import type {
   BatchStore,
   BudgetCharge,
@@ -51,6 +51,7 @@ export interface ActivityDependencies {
   readonly predictors: readonly Predictor[];
   readonly data: DataPlane;
   readonly cacheFiles: CacheFiles;
+  readonly sliceFiles: SliceFiles;
   readonly scanSlots: ScanSlots;
   readonly pace: Pace;
   readonly cycles: CycleStore;

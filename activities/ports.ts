@@ -3,6 +3,8 @@
  * shared cache) and `db` (stores), handed in by `workers/compose`. Units: rows, bytes, milliseconds since 1970.
  */
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
+import type { Correction } from '../domain/quality/correction.js';
+import type { Recount, Sample } from '../domain/quality/sample.js';
 import type { Predicate } from '../domain/types/predicate.js';
 
 /** A dataset with the source that it is read from. */
@@ -132,6 +134,43 @@ export interface DataPlane {
   ): Promise<Readonly<Record<string, readonly number[]>>>;
   /** One read for all slices; the files are complete and named by content before the promise resolves. */
   read(read: MergedRead, signal: AbortSignal): Promise<MergedReadResult>;
+}
+
+/** How a slice's file is looked at. */
+export interface SampleAsk {
+  /** Columns to look at. */
+  readonly fields: readonly string[];
+  /** Rows count by their weight column. */
+  readonly weighted?: boolean;
+  /** Columns that always move on (event time, keys): only what is missing of them is compared. */
+  readonly moving: readonly string[];
+  /** An earlier sample; the slice is counted over its values and bins too. */
+  readonly reference: Sample | null;
+}
+export interface SliceSample {
+  readonly own: Sample;
+  readonly current: Recount | null;
+}
+export interface CorrectAsk extends SampleAsk {
+  readonly correction: Correction;
+  readonly dataset: DatasetRef;
+  readonly classColumn: string | null;
+}
+/** A corrected copy, measured as every slice is. */
+export interface CorrectedSlice {
+  readonly file: SliceResult;
+  readonly sample: SliceSample | null;
+  /** Class counts as the gate should see them: weighted where rows have weights towards the class target. */
+  readonly judgedClassCounts: SliceResult['classCounts'];
+  readonly effectiveRows: number;
+  readonly changedCells: number;
+}
+/** Files of the shared cache, looked at again. Implemented by `interfaces/data/slice-files.ts`. */
+export interface SliceFiles {
+  /** What the rows look like; of large slices their first rows, which are a random draw. */
+  sample(slice: Pick<SliceResult, 'path'>, ask: SampleAsk, signal: AbortSignal): Promise<SliceSample>;
+  /** A corrected copy beside the file; null where the action cannot be done. The same ask gives the same file. */
+  correct(slice: SliceResult, ask: CorrectAsk, signal: AbortSignal): Promise<CorrectedSlice | null>;
 }
 
 /** The shared cache's files. What may be removed is decided by the store, which knows the leases. */

@@ -1,29 +1,15 @@
 /** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
-import {
-  qualityCheck,
-  qualityReasons,
-  type QualityInputs,
-  type QualityOutcome,
-  type Result,
-} from '../domain/decision/quality-check.js';
+import { qualityCheck, qualityReasons } from '../domain/decision/quality-check.js';
+import type { QualityInputs, QualityOutcome } from '../domain/decision/quality-inputs.js';
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchStageInputs } from './batch.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
-import type { SliceResult } from './ports.js';
+import { gatherEvidence } from './quality-evidence.js';
+import { treatSlices } from './quality-treatment.js';
+import type { QualityStageInputs, StoredResult } from './quality-stage.js';
 import { loadStage, recordOf } from './stage.js';
-import type { BatchOutcome as BatchRow, CycleContext, DecisionRef, NeedState } from './store-ports.js';
-
-/** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
-export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results'> {
-  readonly results: readonly StoredResult[];
-}
-export interface StoredResult extends Omit<Result, 'slice'> {
-  readonly slice: SliceResult | null;
-  readonly contentId: string;
-  /** This item's part of what its read took, in bytes. */
-  readonly chargedBytes: number;
-}
+import type { BatchOutcome as BatchRow, CycleContext, DecisionRef, NeedState, StageRecord } from './store-ports.js';
 
 export function createQualityCheck(deps: StageDependencies) {
   return {
@@ -36,8 +22,10 @@ export function createQualityCheck(deps: StageDependencies) {
         loadStage(deps, ref, 'batch'),
       ]);
       if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
-      const inputs = await gather(deps, context, planned.inputs as BatchStageInputs, planned.outcome as BatchOutcome);
-      const outcome = qualityCheck({ ...inputs, items: (analyzed.inputs as AnalyzeInputs).items });
+      const { items } = analyzed.inputs as AnalyzeInputs;
+      const known = await gather(deps, context, analyzed, planned);
+      const inputs = { ...known, treated: await treatSlices(deps, context, { ...known, items }) };
+      const outcome = qualityCheck({ ...inputs, items });
       const degraded = inputs.results.some(({ slice }) => slice === null);
       await deps.stages.save(
         ref,
@@ -62,9 +50,11 @@ function summarise({ verdicts }: QualityOutcome): string {
 async function gather(
   deps: StageDependencies,
   context: CycleContext,
-  planInputs: BatchStageInputs,
-  plan: BatchOutcome,
+  analyzed: StageRecord,
+  planned: StageRecord,
 ): Promise<QualityStageInputs> {
+  const planInputs = planned.inputs as BatchStageInputs;
+  const plan = planned.outcome as BatchOutcome;
   const rows = await deps.batches.all(context);
   const read = new Map(rows.flatMap((row) => resultsOf(row).map((result) => [result.itemId, result] as const)));
   const hits = new Map(planInputs.cacheHits.map((hit) => [hit.itemId, hit]));
@@ -97,6 +87,10 @@ async function gather(
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
   return {
     asOfMs: context.asOfMs,
+    nowMs: context.openedMs,
+    seed: context.decisionId,
+    strategy: await deps.history.strategy(context),
+    asked: await deps.history.asks(context, needIds),
     results,
     // Who wanted every row that matches is told when it got a part.
     granted: Object.fromEntries(
@@ -104,12 +98,13 @@ async function gather(
     ),
     minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
     datasets: Object.fromEntries(
-      Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime }]) => [
+      Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime, key }]) => [
         id,
-        { columns, maxDuplicateFraction, eventTime },
+        { columns, maxDuplicateFraction, eventTime, ...(key === undefined ? {} : { key }) },
       ]),
     ),
     lastGood: await stillThere(deps, history),
+    ...(await gatherEvidence(deps, context, analyzed, plan, results)),
   };
 }
 

@@ -12,7 +12,7 @@ import { defaultPredictors } from '../domain/prediction/predictors.js';
 import { planInputs, type BatchStageInputs } from './batch.js';
 import { coordinateInputs } from './coordinate.js';
 import { digestOf } from './digest.js';
-import type { QualityStageInputs } from './quality-check.js';
+import type { QualityStageInputs } from './quality-stage.js';
 import { stageInputDigest } from './stage.js';
 import type { StageRecord } from './store-ports.js';
 

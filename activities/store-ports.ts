@@ -1,10 +1,15 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
+import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
+import type { CorrectionRecord } from '../domain/decision/quality-inputs.js';
+import type { NeedReference } from '../domain/decision/reference.js';
 import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
 import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
+import type { StrategyState } from '../domain/quality/strategy.js';
+import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
@@ -241,7 +246,19 @@ export interface NeedState {
 export interface HistoryStore {
   /** State of standing needs from their earlier deliveries, by need id. */
   needs(ref: PoolRef, needIds: readonly string[], asOfMs: number): Promise<Readonly<Record<string, NeedState>>>;
-  /** Class shares of each need's earlier deliveries etc. are not kept here: profiles are. */
+  /** What the needs' models were last given in good order, by need id. */
+  references(ref: PoolRef, needIds: readonly string[]): Promise<Readonly<Record<string, NeedReference>>>;
+  /** What is known of corrective actions. */
+  strategy(ref: PoolRef): Promise<StrategyState>;
+  /** The last ask for data of each need, by need id. */
+  asks(ref: PoolRef, needIds: readonly string[]): Promise<Readonly<Record<string, KnownAsk>>>;
+  /** The newest `limit` values of each metric before `beforeMs`, oldest first, in the order asked. */
+  metrics(
+    ref: PoolRef,
+    asks: readonly { readonly metric: string; readonly subject: string }[],
+    beforeMs: number,
+    limit: number,
+  ): Promise<readonly (readonly HistoryValue[])[]>;
   saveProfiles(
     ref: PoolRef,
     profiles: readonly { dataset: string; version: string; asOfMs: number; state: unknown }[],
@@ -274,6 +291,23 @@ export interface CacheEntry {
   /** Time that a read of its own would take. */
   readonly costMs: number;
 }
+/** What was done about one slice at fault. */
+export interface NewCorrection extends Pick<
+  CorrectionRecord,
+  | 'issue'
+  | 'action'
+  | 'applied'
+  | 'verdict'
+  | 'predictedDelta'
+  | 'measuredDelta'
+  | 'standardError'
+  | 'reason'
+  | 'effect'
+> {
+  readonly requestId: string;
+  readonly needId: string | null;
+  readonly dataset: string;
+}
 export interface Closing {
   readonly record: StageRecord;
   readonly outcome: Outcome;
@@ -300,6 +334,13 @@ export interface Closing {
   /** New balances between models, by `model@source`. */
   readonly credits: Readonly<Record<string, number>>;
   readonly metrics: readonly { metric: string; subject: string; atMs: number; value: number }[];
+  /** References that this decision's deliveries make, by need. */
+  readonly references: readonly { readonly needId: string; readonly reference: NeedReference }[];
+  /** What is known of corrective actions now; null: nothing new. */
+  readonly strategy: StrategyState | null;
+  readonly corrections: readonly NewCorrection[];
+  /** Messages to owners of datasets, each with the id of the need's row in this cycle. */
+  readonly asks: readonly (DataAsk & { readonly requestId: string })[];
   readonly leaseUntilMs: number;
 }
 export interface ClosedDecision {

@@ -15,6 +15,7 @@ export {
   BalanceClient,
   type DataRequest,
   type Delivery,
+  type DeliveryReport,
   type RequestState,
   type RequestStatus,
 } from '../interfaces/model/client.js';

@@ -5,6 +5,7 @@ import { HASH_JOINS, insertRows, type Database, type Queryable } from './client.
 import { DEMAND } from './history-store.js';
 import { learn } from './learned-store.js';
 import { cycles, decisions, deliveries, outbox } from './schema.js';
+import { keepLessons } from './quality-store.js';
 import { learnRequests } from './recurrence-store.js';
 import { charge, insertCacheEntries, insertStage } from './stage-store.js';
 
@@ -56,6 +57,7 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
     keepNeeds(tx, ref, closing.needs, now),
     keepCredits(tx, ref, closing.credits, nowMs),
     addMetrics(tx, ref, closing, now),
+    keepLessons(tx, ref, closing, now),
   ]);
   await Promise.all([
     insertResponses(tx, ref, { ...closing, ended: [...ended, ...undecided] }, delivered, cancelled, now),

@@ -322,6 +322,8 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     after: need?.after ?? [],
     window: row.window,
     owedRows: row.owedRows,
+    corrections: need?.corrections ?? definition.datasets[row.dataset]?.corrections ?? ['drop-rows'],
+    onDrift: need?.onDrift ?? (need?.rows === 'new' ? 'pass' : 'degrade'),
   };
 }
 

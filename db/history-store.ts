@@ -3,8 +3,10 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
 import type { StateRef } from '../domain/decision/series-outcome.js';
+import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import { insertRows, type Database, type Queryable } from './client.js';
+import { createQualityStore } from './quality-store.js';
 import { metricHistory, profiles, seriesStates } from './schema.js';
 import { alarmsSince, keepWarnings, openWarnings } from './warning-store.js';
 import { insertStage } from './stage-store.js';
@@ -47,12 +49,35 @@ export function createHistoryStore(db: Database): HistoryStore {
         ]),
       );
     },
+    ...createQualityStore(db),
+    metrics: (ref, asks, beforeMs, limit) => newestMetrics(db, ref, asks, beforeMs, limit),
     saveProfiles: async ({ tenant, pool }, states, nowMs) => {
       if (states.length === 0) return;
       const rows = states.map((state) => ({ tenant, pool, ...state, createdAt: new Date(nowMs) }));
       await db.insert(profiles).values(rows).onConflictDoNothing();
     },
   };
+}
+
+async function newestMetrics(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  asks: readonly { readonly metric: string; readonly subject: string }[],
+  beforeMs: number,
+  limit: number,
+): Promise<readonly (readonly HistoryValue[])[]> {
+  if (asks.length === 0) return [];
+  const numbered = JSON.stringify(asks.map((ask, index) => ({ ...ask, index })));
+  const rows = await db.execute<{ at: string[] | null; values: number[] | null }>(sql`
+    select h.at, h.values
+    from jsonb_to_recordset(${numbered}::jsonb) as a(metric text, subject text, index int)
+    cross join lateral (
+      select array_agg(at_ms order by at_ms) as at, array_agg(value order by at_ms) as values from (
+        select at_ms, value from metric_history
+        where tenant = ${tenant} and pool = ${pool} and metric = a.metric and subject = a.subject and at_ms < ${beforeMs}
+        order by at_ms desc limit ${limit}) newest) h
+    order by a.index`);
+  return rows.map(({ at, values }) => (at ?? []).map((atMs, index) => ({ atMs: Number(atMs), value: values![index] })));
 }
 
 export function createSeriesStore(db: Database): SeriesStore {

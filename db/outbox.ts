@@ -15,7 +15,7 @@ export interface OutboxMessage {
   readonly id: number;
   readonly tenant: string;
   readonly pool: string;
-  readonly kind: 'response' | 'decision';
+  readonly kind: 'response' | 'decision' | 'ask';
   readonly subject: string;
   readonly payload: unknown;
 }
@@ -29,7 +29,7 @@ export async function publishPage(db: Database, publish: Publisher): Promise<num
       id: string;
       tenant: string;
       pool: string;
-      kind: 'response' | 'decision';
+      kind: 'response' | 'decision' | 'ask';
       subject: string;
       payload: unknown;
     }>(sql`

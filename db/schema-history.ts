@@ -1,6 +1,7 @@
 /** Tables that stand alone: the cache's index, budgets, and what cycles leave for later ones. */
 import { sql } from 'drizzle-orm';
 import {
+  bigserial,
   boolean,
   check,
   doublePrecision,
@@ -10,9 +11,12 @@ import {
   pgTable,
   primaryKey,
   text,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { LearnedKind } from '../activities/store-ports.js';
+import type { NeedReference } from '../domain/decision/reference.js';
+import type { StrategyState } from '../domain/quality/strategy.js';
 import { at, big, scope } from './columns.js';
 
 /** Results in the shared cache, found again by what they answer. */
@@ -92,6 +96,37 @@ export const profiles = pgTable(
     createdAt: at().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.dataset, t.version, t.asOfMs] })],
+);
+
+/** What each need's model was last given in good order: later deliveries are compared with it. */
+export const needReferences = pgTable(
+  'need_references',
+  {
+    ...scope(),
+    needId: text().notNull(),
+    reference: jsonb().$type<NeedReference>().notNull(),
+    updatedAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.needId] })],
+);
+
+/** What is known of corrective actions: by issue and action, how often they helped. One state for each pool. */
+export const strategies = pgTable(
+  'strategies',
+  { ...scope(), state: jsonb().$type<StrategyState>().notNull(), updatedAt: at().notNull() },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool] })],
+);
+
+/** The last time that rows were asked for on behalf of a need: the same is not asked again every cycle. */
+export const dataAsks = pgTable(
+  'data_asks',
+  {
+    ...scope(),
+    needId: text().notNull(),
+    askedAt: at().notNull(),
+    rows: jsonb().$type<Readonly<Record<string, number>>>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.needId] })],
 );
 
 /** Measured values over time: demand, deliveries, scores. One value for each metric, subject and time. */
@@ -215,4 +250,26 @@ export const learned = pgTable(
     updatedAt: at().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.kind, t.subject] })],
+);
+
+/** Messages that leave: written with the decision, published afterwards, each exactly once stored. */
+export const outbox = pgTable(
+  'outbox',
+  {
+    id: bigserial({ mode: 'number' }).primaryKey(),
+    ...scope(),
+    kind: text().$type<'response' | 'decision' | 'ask'>().notNull(),
+    /** Request id for a response, decision id for a decision, for an ask the id of the need's row in its cycle. */
+    subject: uuid().notNull(),
+    decisionId: uuid(),
+    payload: jsonb().notNull(),
+    createdAt: at().notNull(),
+    publishedAt: at(),
+  },
+  (t) => [
+    uniqueIndex('outbox_once').on(t.tenant, t.pool, t.kind, t.subject),
+    index('outbox_unpublished')
+      .on(t.id)
+      .where(sql`${t.publishedAt} is null`),
+  ],
 );

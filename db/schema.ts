@@ -5,7 +5,6 @@
  */
 import { sql } from 'drizzle-orm';
 import {
-  bigserial,
   boolean,
   check,
   doublePrecision,
@@ -17,7 +16,6 @@ import {
   primaryKey,
   text,
   unique,
-  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { at, big, scope } from './columns.js';
@@ -342,24 +340,32 @@ export const prefetches = pgTable(
   ],
 );
 
-/** Messages that leave: written with the decision, published afterwards, each exactly once stored. */
-export const outbox = pgTable(
-  'outbox',
+/** What was done about a delivery at fault: what it was expected to bring, what it brought, whether it was kept. */
+export const corrections = pgTable(
+  'corrections',
   {
-    id: bigserial({ mode: 'number' }).primaryKey(),
     ...scope(),
-    kind: text().$type<'response' | 'decision'>().notNull(),
-    /** Request id for a response, decision id for a decision. */
-    subject: uuid().notNull(),
-    decisionId: uuid(),
-    payload: jsonb().notNull(),
+    decisionId: uuid().notNull(),
+    requestId: uuid().notNull(),
+    needId: text(),
+    dataset: text().notNull(),
+    issue: text().notNull(),
+    action: text().notNull(),
+    applied: boolean().notNull(),
+    verdict: text().$type<'keep' | 'undecided' | 'roll-back' | 'failed'>().notNull(),
+    ...{ predictedDelta: doublePrecision().notNull(), measuredDelta: doublePrecision() },
+    standardError: doublePrecision(),
+    reason: text().notNull(),
+    effect: jsonb(),
     createdAt: at().notNull(),
-    publishedAt: at(),
   },
   (t) => [
-    uniqueIndex('outbox_once').on(t.tenant, t.pool, t.kind, t.subject),
-    index('outbox_unpublished')
-      .on(t.id)
-      .where(sql`${t.publishedAt} is null`),
+    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.requestId] }),
+    foreignKey({
+      columns: [t.tenant, t.pool, t.decisionId],
+      foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
+    }).onDelete('cascade'),
+    check('corrections_verdict', sql`${t.verdict} in ('keep', 'undecided', 'roll-back', 'failed')`),
+    check('corrections_applied', sql`not (${t.applied} and ${t.verdict} in ('roll-back', 'failed'))`),
   ],
 );

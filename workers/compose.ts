@@ -17,6 +17,7 @@ import { defaultPredictors } from '../domain/prediction/predictors.js';
 import { createDataPlane } from '../interfaces/data/data-plane.js';
 import { openEngine, type Engine } from '../interfaces/data/engine.js';
 import { fileCache, type FileCache } from '../interfaces/data/file-cache.js';
+import { createSliceFiles } from '../interfaces/data/slice-files.js';
 import { connectTemporal } from '../interfaces/model/temporal-connection.js';
 import { createLoopClient, type LoopClient } from '../interfaces/model/loop-gateway.js';
 
@@ -96,6 +97,7 @@ export async function compose(
         projectRoot: settings.projectRoot,
       }),
       cacheFiles,
+      sliceFiles: createSliceFiles({ engine, cache: cacheFiles, cacheDir: settings.cacheDir }),
       scanSlots,
       pace: createPace(db),
       cycles: createCycleStore(db),

@@ -64,6 +64,8 @@ export interface NeedMeasurement {
   readonly needId: string;
   readonly rowsAvailable: number;
   readonly classCounts: ClassCounts | null;
+  /** Rows by class of everything that matched when the model was last given data in good order; absent: no reference. */
+  readonly referenceClassCounts?: ClassCounts;
   /** Share of present values by field, 0 to 1. */
   readonly completeness: Readonly<Record<string, number>>;
   readonly newestEventMs: number | null;

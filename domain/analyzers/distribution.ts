@@ -38,10 +38,15 @@ function listed(shortfall: Readonly<Record<string, number>>): string {
  * target a class that vanished is still wanted. Null where nothing was counted.
  */
 export function knownClassCounts(snapshot: AnalysisSnapshot, need: NeedView): ClassCounts | null {
-  const counts = snapshot.measurements.find((entry) => entry.needId === need.id)?.classCounts ?? null;
+  const measured = snapshot.measurements.find((entry) => entry.needId === need.id);
+  const counts = measured?.classCounts ?? null;
   if (counts === null || need.classColumn === null) return counts;
   const dataset = snapshot.datasets.find((entry) => entry.id === need.dataset);
-  const named = { ...dataset?.referenceClassCounts?.[need.classColumn], ...dataset?.classCounts[need.classColumn] };
+  const named = {
+    ...measured?.referenceClassCounts,
+    ...dataset?.referenceClassCounts?.[need.classColumn],
+    ...dataset?.classCounts[need.classColumn],
+  };
   return { ...Object.fromEntries(Object.keys(named).map((key) => [key, 0])), ...counts };
 }
 

@@ -1,7 +1,16 @@
 /** Drift analyzer: the columns that a need reads against the data that its model was trained on. */
 import type { PairedCounts } from '../quality/shift-tests.js';
-import { detectDrift, type PairedColumn } from '../quality/shift.js';
-import type { Analyzer, AnalyzerOutcome, DatasetView, Finding, NeedScore } from './analyzer.js';
+import { detectDrift, type ColumnDrift, type PairedColumn } from '../quality/shift.js';
+import type {
+  Analyzer,
+  AnalyzerOutcome,
+  ClassCounts,
+  DatasetView,
+  Finding,
+  NeedMeasurement,
+  NeedScore,
+  NeedView,
+} from './analyzer.js';
 import { countOf, sortedKeys, totalOf } from './balance.js';
 import { about } from './requirement.js';
 
@@ -9,18 +18,27 @@ function pairedColumn(column: string, kind: 'number' | 'category', counts: Paire
   return { column, kind, ...counts, missing: [0, 0], malformed: [0, 0] };
 }
 
+function pairedClasses(column: string, before: ClassCounts, after: ClassCounts): PairedColumn {
+  const values = sortedKeys({ ...before, ...after });
+  const reference = values.map((value) => countOf(before, value));
+  const current = values.map((value) => countOf(after, value));
+  return pairedColumn(column, 'category', { values, reference, current, present: [totalOf(before), totalOf(after)] });
+}
+
+/** A need's own classes against those of its reference: they count the rows that match it, the dataset's count all. */
+function needClasses(need: NeedView, measured: NeedMeasurement | undefined): PairedColumn[] {
+  const { classCounts, referenceClassCounts } = measured ?? {};
+  if (need.classColumn === null || classCounts == null || referenceClassCounts === undefined) return [];
+  return [pairedClasses(need.classColumn, referenceClassCounts, classCounts)];
+}
+
 /** The columns of a dataset that have a reference: class counts as categories, histograms as ordered bins. */
 function referencedColumns(dataset: DatasetView): PairedColumn[] {
-  const classes = sortedKeys(dataset.referenceClassCounts ?? {}).flatMap((column) => {
-    if (!Object.hasOwn(dataset.classCounts, column)) return [];
-    const [before, after] = [dataset.referenceClassCounts![column], dataset.classCounts[column]];
-    const values = sortedKeys({ ...before, ...after });
-    const reference = values.map((value) => countOf(before, value));
-    const current = values.map((value) => countOf(after, value));
-    return [
-      pairedColumn(column, 'category', { values, reference, current, present: [totalOf(before), totalOf(after)] }),
-    ];
-  });
+  const classes = sortedKeys(dataset.referenceClassCounts ?? {}).flatMap((column) =>
+    Object.hasOwn(dataset.classCounts, column)
+      ? [pairedClasses(column, dataset.referenceClassCounts![column], dataset.classCounts[column])]
+      : [],
+  );
   const histograms = sortedKeys(dataset.referenceHistograms ?? {}).flatMap((column) => {
     const [before, after] = [dataset.referenceHistograms![column], dataset.histograms?.[column]];
     // Counts over other edges say nothing about each other.
@@ -49,18 +67,27 @@ function referencedColumns(dataset: DatasetView): PairedColumn[] {
  */
 export const driftAnalyzer: Analyzer = {
   id: 'drift',
-  version: 1,
+  version: 2,
   analyze(snapshot): AnalyzerOutcome {
+    const measurements = new Map(snapshot.measurements.map((entry) => [entry.needId, entry]));
+    // A dataset and a need may have the same name: each kind has its own prefix.
     const judged = detectDrift(
-      Object.fromEntries(snapshot.datasets.map((dataset) => [dataset.id, referencedColumns(dataset)])),
+      Object.fromEntries([
+        ...snapshot.datasets.map((dataset) => [`dataset ${dataset.id}`, referencedColumns(dataset)] as const),
+        ...snapshot.needs.map((need) => [`need ${need.id}`, needClasses(need, measurements.get(need.id))] as const),
+      ]),
     );
+    const columnsOf = (name: string): readonly ColumnDrift[] =>
+      Object.hasOwn(judged, name) ? judged[name].columns : [];
     const findings: Finding[] = [];
     const scores: NeedScore[] = [];
     for (const need of snapshot.needs) {
       const reads = new Set([...need.fields, ...(need.classColumn === null ? [] : [need.classColumn])]);
-      const columns = (Object.hasOwn(judged, need.dataset) ? judged[need.dataset].columns : []).filter(
-        (column) => reads.has(column.column) && column.test !== 'none',
+      const own = columnsOf(`need ${need.id}`);
+      const shared = columnsOf(`dataset ${need.dataset}`).filter(
+        ({ column }) => reads.has(column) && !own.some((entry) => entry.column === column),
       );
+      const columns = [...own, ...shared].filter(({ test }) => test !== 'none');
       if (columns.length === 0) continue;
       for (const column of columns.filter((entry) => entry.drift)) {
         findings.push({

@@ -19,6 +19,8 @@ export interface AnalyzeInputs {
   readonly facts: readonly ItemFacts[];
   /** Items whose predicate the source refused, with its message. */
   readonly rejected: readonly Refusal[];
+  /** Rows by class that matched when each need's model was last given data in good order, by need. */
+  readonly referenceClassCounts?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Restricted columns by dataset, and by model the `dataset.column` that it may read. */
   readonly restricted: Readonly<Record<string, readonly string[]>>;
   readonly mayRead: Readonly<Record<string, readonly string[]>>;
@@ -61,8 +63,11 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
       .map(({ needId }) => needId),
   );
   for (const item of open) {
-    const counts = facts.get(item.id)?.classCounts;
-    if (item.target === null || counts == null || item.needId === null || !mixFound.has(item.needId)) continue;
+    const found = facts.get(item.id)?.classCounts;
+    if (item.target === null || found == null || item.needId === null || !mixFound.has(item.needId)) continue;
+    // A class that was there before and is gone is still wanted.
+    const known = Object.keys(inputs.referenceClassCounts?.[item.needId] ?? {});
+    const counts = { ...Object.fromEntries(known.map((name) => [name, 0])), ...found };
     const shares = targetShares(item.target, counts);
     if (classGap(shares, counts) > item.maxClassGap) resample[item.id] = shares;
   }
@@ -113,6 +118,9 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
               needId: item.needId!,
               rowsAvailable: fact.rows,
               classCounts: fact.classCounts,
+              ...(Object.hasOwn(inputs.referenceClassCounts ?? {}, item.needId!)
+                ? { referenceClassCounts: inputs.referenceClassCounts![item.needId!] }
+                : {}),
               completeness: fact.completeness,
               newestEventMs: fact.newestEventMs,
             },

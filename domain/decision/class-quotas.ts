@@ -37,7 +37,9 @@ export function classQuotas(
     if (admissible(middle)) low = middle;
     else high = middle - 1;
   }
-  const quotas = fill(counts, shares, low === 0 ? most : low);
+  // The share of classes without any row is a gap at every size: what rounding allows a few rows must not make it admissible.
+  const gone = Object.keys(shares).reduce((sum, name) => sum + (counts[name] > 0 ? 0 : shares[name]), 0);
+  const quotas = fill(counts, shares, low === 0 || gone > maxGap ? most : low);
   const total = Object.values(quotas).reduce((sum, quota) => sum + quota, 0);
   const wanted = fill(Object.fromEntries(Object.keys(shares).map((name) => [name, rows])), shares, rows);
   return {

@@ -2,7 +2,7 @@
 import { analyzeImpact, type ModelImpact, type Risk } from '../analyzers/impact.js';
 import type { AnalysisSnapshot } from '../analyzers/analyzer.js';
 import type { Grant } from './grants.js';
-import type { ItemVerdict } from './quality-check.js';
+import type { ItemVerdict } from './quality-inputs.js';
 import type { Outcome } from './stages.js';
 import type { Refusal, WaitReason, WorkItem } from './work.js';
 
@@ -120,13 +120,28 @@ function impactOf(
 ): readonly ModelImpact[] {
   const handed = new Set(deliver.map(({ itemId }) => itemId));
   const needOf = new Map(granted.map((item) => [item.id, item.needId]));
+  // A correction may have dropped rows of what was granted.
+  const dropped = new Map(
+    inputs.verdicts.flatMap(({ itemId, correction }) => {
+      const rows = correction?.applied === true ? correction.effect?.rows : undefined;
+      return rows === undefined ? [] : [[itemId, rows.before - rows.after] as const];
+    }),
+  );
+  const left = (itemId: string, rows: number): number => Math.max(0, rows - (dropped.get(itemId) ?? 0));
   return analyzeImpact(
     inputs.snapshot,
     inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {
       const needId = needOf.get(itemId) ?? null;
       return needId === null
         ? []
-        : [{ needId, rows: handed.has(itemId) ? rows : 0, classRows: handed.has(itemId) ? quotas : null, bytes }];
+        : [
+            {
+              needId,
+              rows: handed.has(itemId) ? left(itemId, rows) : 0,
+              classRows: handed.has(itemId) ? quotas : null,
+              bytes,
+            },
+          ];
     }),
   );
 }

@@ -215,7 +215,8 @@ function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
     rows:
       item.rows === null && grant.quotas === null && (cut !== null || grant.rows >= grant.asked) ? null : grant.rows,
     seed: item.seed,
-    classColumn: grant.quotas === null ? null : item.classColumn,
+    // Also of a plain draw: the gate judges the mix of every delivery that has a target.
+    classColumn: item.classColumn,
     quotas: grant.quotas,
   };
 }

@@ -1,4 +1,5 @@
 /** What the stages of one cycle read and write: plain JSON, stored with the decision so that it can be replayed. */
+import type { FileAction } from '../quality/correction.js';
 import type { Condition, Predicate } from '../types/predicate.js';
 
 /** Event times that one cycle hands out for a need with `rows: new`: after `fromMs`, up to and with `toMs`. */
@@ -19,6 +20,9 @@ export function arrivedUpTo(column: string, ms: number): Condition {
 export function arrivedAfter(column: string, ms: number): Condition {
   return { column, op: '>', value: new Date(ms).toISOString() };
 }
+
+/** Told in the report, degraded, or kept back with the last good delivery in its place. */
+export type OnDrift = 'pass' | 'degrade' | 'hold';
 
 /** One thing asked for in this cycle: a one-off request, or a standing need that is due. */
 export interface WorkItem {
@@ -55,6 +59,10 @@ export interface WorkItem {
   readonly window?: ArrivalWindow | null;
   /** Rows that scarcity kept back in earlier cycles, asked for on top of `rows`; absent: none. */
   readonly owedRows?: number;
+  /** What drift from its reference does to a delivery. Absent in records of older versions: it was not looked for. */
+  readonly onDrift?: OnDrift;
+  /** What may be done with a delivery that is at fault. Absent in records of older versions: nothing. */
+  readonly corrections?: readonly FileAction[];
 }
 
 /** The dataset facts that stages after `analyze` need. */

@@ -119,14 +119,23 @@ export function gate(metrics: GateMetrics, contract: GateContract): GateVerdict 
     ...judgeAge(metrics, contract, dimensions),
     ...judgeClasses(metrics, contract, dimensions),
   ];
-  findings.sort(
-    (a, b) =>
-      SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity] ||
-      compareText(a.kind, b.kind) ||
-      compareText(a.column ?? '', b.column ?? ''),
+  findings.sort(bySeverity);
+  return { verdict: verdictOf(findings), score: weightedScore(dimensions), dimensions, findings };
+}
+
+/** The worst severity decides; notes do not count. */
+export function verdictOf(findings: readonly GateFinding[]): GateVerdict['verdict'] {
+  if (findings.some(({ severity }) => severity === 'quarantine')) return 'quarantine';
+  return findings.some(({ severity }) => severity === 'degrade') ? 'degrade' : 'pass';
+}
+
+/** Worst first; ties by kind and column. */
+export function bySeverity(a: GateFinding, b: GateFinding): number {
+  return (
+    SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity] ||
+    compareText(a.kind, b.kind) ||
+    compareText(a.column ?? '', b.column ?? '')
   );
-  const worst = findings.length === 0 ? 'note' : findings[0].severity;
-  return { verdict: worst === 'note' ? 'pass' : worst, score: weightedScore(dimensions), dimensions, findings };
 }
 
 function weightedScore(dimensions: Readonly<Record<string, number>>): number {

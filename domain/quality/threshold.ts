@@ -32,6 +32,12 @@ export const STEP_SHARE = 0.3;
 /** A MAD times this estimates a normal deviation (Hampel 1974). */
 const MAD_SCALE = 1.4826;
 
+/** Median and scaled median absolute deviation: outliers move neither. Of no value: not a number. */
+export function robustSpread(values: readonly number[]): { readonly middle: number; readonly deviation: number } {
+  const middle = median(values);
+  return { middle, deviation: MAD_SCALE * median(values.map((value) => Math.abs(value - middle))) };
+}
+
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

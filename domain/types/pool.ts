@@ -106,6 +106,11 @@ const columnContract = z.strictObject({
     .default('public')
     .describe('Restricted columns reach only models that list them in `mayRead`.'),
 });
+const corrections = z
+  .array(z.enum(['drop-rows', 'impute', 'reweight']))
+  .describe(
+    'What may be done with a delivery that is at fault: `drop-rows` (rows that break the contract, lack a required value or repeat a key), `impute` (fills cells and flags them in a column NAME_imputed), `reweight` (a column balance_weight). What does harm is rolled back.',
+  );
 const dataset = z.strictObject({
   source: id,
   path: z.string().min(1).optional().describe('File or glob under the root of a files source.'),
@@ -137,6 +142,12 @@ const dataset = z.strictObject({
     .enum(['shared', 'exclusive'])
     .optional()
     .describe('`exclusive`: one read at a time, across all workers. Absent: shared.'),
+  corrections: corrections.optional(),
+  owner: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Who is asked for rows that are missing: a name or address, passed on in the message.'),
 });
 
 const classTarget = z.union([z.literal('uniform'), z.record(z.string(), z.number().min(0))]);
@@ -158,6 +169,13 @@ const need = z.strictObject({
     .describe('Half the L1 distance between the mix and its target that is still tolerated.'),
   maxAge: durationMs.optional().describe('The newest row may be at most this old.'),
   minCompleteness: fraction.optional(),
+  onDrift: z
+    .enum(['pass', 'degrade', 'hold'])
+    .optional()
+    .describe(
+      'What a delivery whose columns drifted from what the model was last given in good order is: `pass` (told), `degrade`, or `hold` (kept back; the last good delivery stands in). Default: `degrade`; `pass` for `rows: new`, where each delivery is another stretch of time.',
+    ),
+  corrections: corrections.optional(),
   minRows: z.int().min(0).default(0).describe('Fewer rows than this and nothing is delivered.'),
   critical: fraction.default(0.5).describe('How much it matters that this need is met, 0 to 1.'),
   resources: z

@@ -93,7 +93,7 @@ function metricsOf(
 }
 
 /** Condition of a non-null cell that breaks its column's contract; null when nothing is promised of its values. */
-function brokenSql(column: SourceColumn, at: DatasetScope, bindings: Bindings): string | null {
+export function brokenSql(column: SourceColumn, at: DatasetScope, bindings: Bindings): string | null {
   const contract = at.dataset.definition.columns[column.name] as
     (typeof at.dataset.definition.columns)[string] | undefined;
   if (contract === undefined) return null;

@@ -4,6 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import type { CorrectionRecord } from '../../domain/decision/quality-inputs.js';
+import type { GateFinding } from '../../domain/quality/gate.js';
 import { parsePredicate, type Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { recordId } from '../../domain/types/record-id.js';
@@ -52,8 +54,29 @@ export interface Delivery {
   readonly version: string;
   readonly asOf: Date;
   readonly leaseUntil: Date;
-  /** Scores, findings, corrections, class weights. */
-  readonly report: unknown;
+  readonly report: DeliveryReport;
+}
+/** What a model is told about its data. */
+export interface DeliveryReport {
+  readonly verdict: 'pass' | 'degrade' | 'quarantine';
+  readonly reason: string;
+  /** Score by dimension, 0 to 1: completeness, validity, uniqueness, timeliness, volume, balance, stability. */
+  readonly dimensions: Readonly<Record<string, number>>;
+  readonly findings: readonly GateFinding[];
+  /** What was done about the data, a sentence each. */
+  readonly corrections: readonly string[];
+  /** The same of the file's correction, in figures: what was expected, what came of it, whether it was kept. */
+  readonly correction?: CorrectionRecord;
+  /** Rows asked for and granted; rows that came ahead of a predicted peak. */
+  readonly asked: number;
+  readonly granted: number;
+  readonly aheadRows: number;
+  readonly grantReason: string;
+  /** Of a draw by class: rows drawn, weight of a row, and rows missing of each class; null otherwise. */
+  readonly classColumn: string | null;
+  readonly classQuotas: Readonly<Record<string, number>> | null;
+  readonly classWeights: Readonly<Record<string, number>> | null;
+  readonly classShortfall: Readonly<Record<string, number>> | null;
 }
 export interface RequestStatus {
   readonly id: string;
@@ -245,7 +268,7 @@ export class BalanceClient {
       version: `${contentId}@${asOfMs}`,
       asOf: new Date(asOfMs),
       leaseUntil: rest.leaseUntil,
-      report: rest.report,
+      report: rest.report as DeliveryReport,
     };
   }
 }

@@ -33,6 +33,14 @@ describe('class quotas', () => {
     ['all of it when every gap is allowed', { a: 100, b: 5 }, { a: 0.5, b: 0.5 }, 40, 1, { a: 35, b: 5 }],
     ['a class that is not wanted gets nothing', { a: 100, b: 100 }, { a: 1, b: 0 }, 40, 0, { a: 40, b: 0 }],
     ['nothing there', { a: 0, b: 0 }, { a: 0.5, b: 0.5 }, 40, 0.1, { a: 0, b: 0 }],
+    [
+      'a wanted class without any row breaks the bound at every size: all rows, not the few that rounding allows',
+      { a: 100, b: 0 },
+      { a: 0.5, b: 0.5 },
+      40,
+      0.45,
+      { a: 40, b: 0 },
+    ],
     ['a single class', { a: 7 }, { a: 1 }, 40, 0.1, { a: 7 }],
   ])('%s', (_, counts, shares, wanted, gap, quotas) => {
     expect(classQuotas(counts, shares, wanted, gap).quotas).toEqual(quotas);

@@ -1,0 +1,97 @@
+/** What a decision's deliveries teach later ones, and whom it asks for more data. */
+import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
+import { dueAsks } from '../domain/decision/ask.js';
+import type { CoordinateOutcome } from '../domain/decision/coordinate.js';
+import { deliveryMetrics, historyKey } from '../domain/decision/delivery-metrics.js';
+import type { QualityOutcome } from '../domain/decision/quality-inputs.js';
+import { needQuestion, nextReference } from '../domain/decision/reference.js';
+import type { QualityStageInputs } from './quality-stage.js';
+import type { Closing, CycleContext, NewCorrection, StageRecord } from './store-ports.js';
+
+export type Lessons = Pick<Closing, 'metrics' | 'references' | 'strategy' | 'corrections' | 'asks'>;
+
+/** A backfill repeats the past: what it corrects is recorded, and it teaches nothing. */
+export function lessonsOf(
+  context: CycleContext,
+  stages: { readonly analyzed: StageRecord; readonly checked: StageRecord },
+  outcome: CoordinateOutcome,
+): Lessons {
+  const { verdicts, strategy = null } = stages.checked.outcome as QualityOutcome;
+  const items = new Map(context.items.map((item) => [item.id, item]));
+  const corrections = verdicts.flatMap(({ itemId, correction }): NewCorrection[] => {
+    if (correction === undefined) return [];
+    const { issue, action, applied, verdict, predictedDelta, measuredDelta, standardError, reason, effect } =
+      correction;
+    const { needId, dataset } = items.get(itemId)!;
+    const measured = { predictedDelta, measuredDelta, standardError };
+    return [{ requestId: itemId, needId, dataset, issue, action, applied, verdict, ...measured, reason, effect }];
+  });
+  if (context.trigger === 'backfill') return { metrics: [], references: [], strategy: null, corrections, asks: [] };
+  return {
+    metrics: metricsOf(context, stages),
+    references: referencesOf(context, stages, outcome),
+    strategy,
+    corrections,
+    asks: asksOf(context, stages),
+  };
+}
+
+type Stages = Parameters<typeof lessonsOf>[1];
+
+/** The figures of what was read, as it was read: a history of corrected figures would hide that the source is ill. */
+function metricsOf(context: CycleContext, { analyzed, checked }: Stages): Closing['metrics'] {
+  const { results } = checked.inputs as QualityStageInputs;
+  const facts = new Map((analyzed.inputs as AnalyzeInputs).facts.map((fact) => [fact.itemId, fact]));
+  const items = new Map(context.items.map((item) => [item.id, item]));
+  return results.flatMap(({ itemId, slice }) => {
+    const item = items.get(itemId)!;
+    if (item.needId === null || slice === null) return [];
+    const { needId } = item;
+    return deliveryMetrics(item, slice, context.asOfMs, facts.get(itemId)?.rows).map((one) => ({
+      ...historyKey(needId, one),
+      atMs: context.asOfMs,
+      value: one.value,
+    }));
+  });
+}
+
+function referencesOf(
+  context: CycleContext,
+  { analyzed, checked }: Stages,
+  outcome: CoordinateOutcome,
+): Closing['references'] {
+  const { references = {}, samples = {}, treated = {} } = checked.inputs as QualityStageInputs;
+  const facts = new Map((analyzed.inputs as AnalyzeInputs).facts.map((fact) => [fact.itemId, fact]));
+  const verdicts = new Map((checked.outcome as QualityOutcome).verdicts.map((one) => [one.itemId, one]));
+  const items = new Map(context.items.map((item) => [item.id, item]));
+  return outcome.deliver.flatMap(({ itemId, use, verdict }) => {
+    const item = items.get(itemId)!;
+    if (item.needId === null || use !== 'slice') return [];
+    const judged = verdicts.get(itemId)!;
+    // What is handed out is what is remembered: of a corrected delivery its corrected rows.
+    const sample = judged.correction?.applied === true ? treated[itemId].sample : samples[itemId];
+    const reference = nextReference(references[item.needId] ?? null, {
+      asOfMs: context.asOfMs,
+      decisionId: context.decisionId,
+      question: needQuestion(item),
+      verdict,
+      findings: judged.findings,
+      sample: sample?.own ?? null,
+      population: facts.get(itemId)?.classCounts ?? null,
+    });
+    return reference === null ? [] : [{ needId: item.needId, reference }];
+  });
+}
+
+function asksOf(context: CycleContext, { analyzed, checked }: Stages): Closing['asks'] {
+  const { analysis } = analyzed.outcome as AnalyzeOutcome;
+  const { asked = {}, nowMs = context.openedMs } = checked.inputs as QualityStageInputs;
+  const owners = Object.fromEntries(
+    Object.entries(context.definition.datasets).map(([id, { owner }]) => [id, owner ?? null]),
+  );
+  const rowOf = new Map(context.items.flatMap(({ id, needId }) => (needId === null ? [] : [[needId, id] as const])));
+  return dueAsks(analysis.findings, owners, asked, nowMs).map((ask) => ({
+    ...ask,
+    requestId: rowOf.get(ask.needId)!,
+  }));
+}

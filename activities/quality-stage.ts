@@ -1,0 +1,22 @@
+/** The quality check's inputs as they are stored: with the whole slices, which the deliveries need later. */
+import type { KnownAsk } from '../domain/decision/ask.js';
+import type { QualityInputs, Result, Treated } from '../domain/decision/quality-inputs.js';
+import type { SliceResult } from './ports.js';
+
+/** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
+export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results' | 'treated'> {
+  readonly results: readonly StoredResult[];
+  readonly treated?: Readonly<Record<string, StoredTreated>>;
+  /** The last ask for data of each need. */
+  readonly asked?: Readonly<Record<string, KnownAsk>>;
+}
+export interface StoredResult extends Omit<Result, 'slice'> {
+  readonly slice: SliceResult | null;
+  readonly contentId: string;
+  /** This item's part of what its read took, in bytes. */
+  readonly chargedBytes: number;
+}
+/** A treated copy with its file. */
+export interface StoredTreated extends Treated {
+  readonly file: SliceResult;
+}

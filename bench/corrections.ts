@@ -1,0 +1,220 @@
+/**
+ * Corrective actions on deliveries with injected faults, by the loop's own judge and executor: how many of those that were
+ * kept bring the delivery nearer to rows that nobody has seen (the held-out metric: mean total variation over the columns,
+ * against a third part of the table), and how many of those that bring it away from them were rolled back.
+ * Bounds in the same run: doing nothing (the untreated delivery), and the sound delivery before the fault.
+ * Run: npx tsx bench/corrections.ts [seeds]
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Papa from 'papaparse';
+import type { DatasetRef, SliceResult } from '../activities/ports.js';
+import { planCorrections } from '../domain/decision/correct.js';
+import { judgeAll, qualityCheck } from '../domain/decision/quality-check.js';
+import type { QualityInputs } from '../domain/decision/quality-inputs.js';
+import type { WorkItem } from '../domain/decision/work.js';
+import { pairSamples, sampleDistance, type Recount, type Sample } from '../domain/quality/sample.js';
+import { EMPTY_STRATEGY, type StrategyState } from '../domain/quality/strategy.js';
+import { createDataPlane } from '../interfaces/data/data-plane.js';
+import { openEngine } from '../interfaces/data/engine.js';
+import { fileCache } from '../interfaces/data/file-cache.js';
+import { createSliceFiles } from '../interfaces/data/slice-files.js';
+import { seededRandom, type FaultColumns, type TextTable } from '../test/simulation/faults.js';
+import { REAL_TABLES } from '../test/simulation/tables.js';
+
+const seeds = Number(process.argv[2] ?? 10);
+const ROWS = 800;
+/** Rows at fault: more than the gate tolerates, less than half. */
+const SHARE = 0.2;
+const HOUR_MS = 3_600_000;
+const FAULTS = ['broken values', 'nulls', 'duplicates', 'broken in one class', 'nulls in one class'] as const;
+
+const folder = mkdtempSync(join(tmpdir(), 'balance-bench-'));
+const signal = new AbortController().signal;
+
+type Rows = readonly (readonly string[])[];
+
+function spoil(
+  kind: (typeof FAULTS)[number],
+  rows: Rows,
+  at: { number: number; label: number },
+  random: () => number,
+): Rows {
+  const counts = new Map<string, number>();
+  for (const row of rows) counts.set(row[at.label], (counts.get(row[at.label]) ?? 0) + 1);
+  // The class whose size is nearest to the share at fault.
+  const [victim] = [...counts].sort(
+    (a, b) => Math.abs(a[1] / rows.length - SHARE) - Math.abs(b[1] / rows.length - SHARE) || (a[0] < b[0] ? -1 : 1),
+  )[0];
+  if (kind === 'duplicates')
+    return rows.map((row, i) => (random() < SHARE ? rows[Math.floor(random() * (i + 1))] : row));
+  const oneClass = kind.endsWith('one class');
+  const value = kind.startsWith('nulls') ? '' : '99999999999';
+  return rows.map((row) =>
+    (oneClass ? row[at.label] === victim : random() < SHARE)
+      ? row.map((text, index) => (index === at.number ? value : text))
+      : row,
+  );
+}
+
+const engine = await openEngine({ tempDir: join(folder, 'spill') });
+const cacheDir = join(folder, 'cache');
+const cache = fileCache(cacheDir);
+const plane = createDataPlane({ engine, cacheDir, env: {}, baseDir: folder, projectRoot: folder });
+const files = createSliceFiles({ engine, cache, cacheDir });
+
+function datasetOf(path: string, number: string): DatasetRef {
+  return {
+    ...{
+      tenant: 't',
+      pool: 'p',
+      id: 'd',
+      sourceId: 's',
+      source: { kind: 'files', root: folder, limits: { scansAtOnce: 2 } },
+    },
+    definition: {
+      ...{ source: 's', path, key: ['rid'], maxDuplicateFraction: 0.05 },
+      columns: { [number]: { required: true, max: 9_999_999_999, sensitivity: 'public' } },
+    },
+  };
+}
+async function sliceOf(
+  name: string,
+  columns: readonly string[],
+  rows: Rows,
+  number: string,
+): Promise<[SliceResult, DatasetRef]> {
+  writeFileSync(join(folder, `${name}.csv`), Papa.unparse([columns, ...rows] as string[][]));
+  const dataset = datasetOf(`${name}.csv`, number);
+  const ask = { id: 'i', fields: columns, where: [], rows: null, seed: 0, classColumn: null, quotas: null };
+  const read = await plane.read({ id: name, dataset, asOfMs: 0, contentId: null, slices: [ask] }, signal);
+  return [read.slices[0], dataset];
+}
+const distanceTo = (truth: Sample, current: Recount): number => {
+  const pairs = pairSamples(truth, current).filter(({ kind }) => kind !== 'identifier' && kind !== 'time');
+  return pairs.reduce((sum, pair) => sum + sampleDistance(pair), 0) / pairs.length;
+};
+
+interface Case {
+  readonly applied: boolean;
+  readonly action: string;
+  readonly plain: number;
+  readonly treated: number;
+  readonly sound: number;
+}
+
+/** One delivery through the judge, the executor and the judge again. */
+async function runCase(
+  table: TextTable,
+  at: FaultColumns,
+  kind: (typeof FAULTS)[number],
+  seed: number,
+  strategy: StrategyState,
+  nowMs: number,
+): Promise<{ readonly strategy: StrategyState; readonly result: Case | null }> {
+  const random = seededRandom(seed);
+  const columns = [...table.columns, 'rid'];
+  const index = { number: columns.indexOf(at.number), label: columns.indexOf(at.label) };
+  const shuffled = table.rows
+    .filter((row) => row[index.number] !== '')
+    .map((row, i) => ({ row: [...row, String(i)], rank: random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ row }) => row);
+  const size = Math.min(ROWS, Math.floor(shuffled.length / 3));
+  const part = (from: number) => shuffled.slice(from * size, (from + 1) * size);
+  const [known] = await sliceOf('known', columns, part(0), at.number);
+  const [unseen] = await sliceOf('unseen', columns, part(1), at.number);
+  const [soundSlice] = await sliceOf('sound', columns, part(2), at.number);
+  const [slice, dataset] = await sliceOf('faulty', columns, spoil(kind, part(2), index, random), at.number);
+  const sample = (of: SliceResult, reference: Sample | null) =>
+    files.sample(of, { fields: columns, moving: ['rid', at.time], reference }, signal);
+  const reference = (await sample(known, null)).own;
+  const truth = (await sample(unseen, null)).own;
+  const item: WorkItem = {
+    ...{
+      id: 'i',
+      kind: 'need',
+      needId: 'm/n',
+      model: 'm',
+      dataset: 'd',
+      fields: columns,
+      where: [],
+      rows: size,
+      seed: 0,
+    },
+    ...{ maxAgeMs: null, deadlineMs: null, priority: 3, datasetVersion: null, createdMs: 0, attempts: 1 },
+    ...{ classColumn: null, target: null, maxClassGap: 1, minCompleteness: null, minRows: 0, critical: 0.5 },
+    ...{ resources: {}, after: [], onDrift: 'pass', corrections: ['drop-rows', 'impute'] },
+  };
+  const result = { itemId: 'i', served: 'read' as const, asOfMs: 0, slice, failure: null };
+  const inputs: QualityInputs = {
+    ...{
+      asOfMs: 0,
+      nowMs,
+      seed: `${seed}`,
+      items: [item],
+      results: [result],
+      granted: { i: size },
+      minRows: {},
+      lastGood: [],
+    },
+    ...{ datasets: { d: dataset.definition }, strategy, samples: { i: await sample(slice, reference) } },
+    references: {
+      'm/n': { asOfMs: 0, decisionId: 'x', question: '', sample: reference, population: null, settling: 0 },
+    },
+  };
+  const [plan] = planCorrections(inputs, judgeAll(inputs));
+  if (plan === undefined) return { strategy, result: null };
+  const ask = { fields: columns, moving: ['rid', at.time], reference, correction: plan, dataset, classColumn: null };
+  const made = (await files.correct(slice, ask, signal))!;
+  const { file, sample: looked, effectiveRows, changedCells } = made;
+  const outcome = qualityCheck({
+    ...inputs,
+    treated: { i: { slice: file, sample: looked, effectiveRows, changedCells } },
+  });
+  const far = async (of: SliceResult) => distanceTo(truth, (await sample(of, truth)).current!);
+  return {
+    strategy: outcome.strategy!,
+    result: {
+      applied: outcome.verdicts[0].correction!.applied,
+      action: plan.action,
+      ...{ plain: await far(slice), treated: await far(file), sound: await far(soundSlice) },
+    },
+  };
+}
+
+let kept = 0;
+let better = 0;
+let harmful = 0;
+let harmfulKept = 0;
+console.log(
+  `${'fault'.padEnd(22)}${'acted'.padStart(7)}${'kept'.padStart(6)}${'better'.padStart(8)}  held-out distance: untreated, delivered, sound`,
+);
+for (const kind of FAULTS) {
+  const cases: Case[] = [];
+  for (const { name, columns, read } of REAL_TABLES) {
+    const table = read();
+    // What is learned is learned of a dataset and an issue; each table has its own past.
+    let strategy = EMPTY_STRATEGY;
+    for (let seed = 1; seed <= seeds; seed++) {
+      const run = await runCase(table, columns, kind, seed + name.length * 1_000, strategy, seed * 24 * HOUR_MS);
+      strategy = run.strategy;
+      if (run.result !== null) cases.push(run.result);
+    }
+  }
+  const mean = (pick: (one: Case) => number) =>
+    (cases.reduce((sum, one) => sum + pick(one), 0) / Math.max(1, cases.length)).toFixed(4);
+  const applied = cases.filter((one) => one.applied);
+  const good = applied.filter((one) => one.treated < one.plain);
+  kept += applied.length;
+  better += good.length;
+  harmful += cases.filter((one) => one.treated > one.plain).length;
+  harmfulKept += applied.length - good.length;
+  console.log(
+    `${kind.padEnd(22)}${String(cases.length).padStart(7)}${String(applied.length).padStart(6)}${String(good.length).padStart(8)}  ${mean((one) => one.plain)}, ${mean((one) => (one.applied ? one.treated : one.plain))}, ${mean((one) => one.sound)}`,
+  );
+}
+console.log(`kept actions that improve the held-out metric: ${better} of ${kept} (goal 90 %)`);
+console.log(`actions that worsen it: ${harmful}, of them rolled back ${harmful - harmfulKept}`);
+engine.close();

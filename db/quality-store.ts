@@ -1,0 +1,71 @@
+/** What deliveries taught: references, the strategy of corrections, asks for data. Read before a cycle judges, written when it closes. */
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Closing, DecisionRef, HistoryStore } from '../activities/store-ports.js';
+import { EMPTY_STRATEGY } from '../domain/quality/strategy.js';
+import { chunked, type Database, type Queryable } from './client.js';
+import { corrections, dataAsks, needReferences, outbox, strategies } from './schema.js';
+
+export function createQualityStore(db: Database): Pick<HistoryStore, 'references' | 'strategy' | 'asks'> {
+  return {
+    references: async ({ tenant, pool }, needIds) => {
+      if (needIds.length === 0) return {};
+      const { needId, reference } = needReferences;
+      const mine = and(eq(needReferences.tenant, tenant), eq(needReferences.pool, pool), inArray(needId, [...needIds]));
+      const rows = await db.select({ needId, reference }).from(needReferences).where(mine).orderBy(needId);
+      return Object.fromEntries(rows.map((row) => [row.needId, row.reference]));
+    },
+    strategy: async ({ tenant, pool }) => {
+      const mine = and(eq(strategies.tenant, tenant), eq(strategies.pool, pool));
+      const [row] = await db.select({ state: strategies.state }).from(strategies).where(mine);
+      return row?.state ?? EMPTY_STRATEGY;
+    },
+    asks: async ({ tenant, pool }, needIds) => {
+      if (needIds.length === 0) return {};
+      const mine = and(eq(dataAsks.tenant, tenant), eq(dataAsks.pool, pool), inArray(dataAsks.needId, [...needIds]));
+      const rows = await db.select().from(dataAsks).where(mine).orderBy(dataAsks.needId);
+      return Object.fromEntries(
+        rows.map(({ needId, askedAt, rows: missing }) => [needId, { askedMs: askedAt.getTime(), rows: missing }]),
+      );
+    },
+  };
+}
+
+/** Keeps what a decision's deliveries teach, and its messages to owners. */
+export async function keepLessons(
+  tx: Queryable,
+  ref: DecisionRef,
+  closing: Pick<Closing, 'references' | 'strategy' | 'corrections' | 'asks'>,
+  now: Date,
+): Promise<void> {
+  const { tenant, pool, decisionId } = ref;
+  const references = closing.references.map((one) => ({ tenant, pool, ...one, updatedAt: now }));
+  for (const chunk of chunked(references)) {
+    await tx
+      .insert(needReferences)
+      .values(chunk)
+      .onConflictDoUpdate({
+        target: [needReferences.tenant, needReferences.pool, needReferences.needId],
+        set: { reference: sql`excluded.reference`, updatedAt: sql`excluded.updated_at` },
+      });
+  }
+  if (closing.strategy !== null) {
+    const state = closing.strategy;
+    await tx
+      .insert(strategies)
+      .values({ tenant, pool, state, updatedAt: now })
+      .onConflictDoUpdate({ target: [strategies.tenant, strategies.pool], set: { state, updatedAt: now } });
+  }
+  const done = closing.corrections.map((one) => ({ tenant, pool, decisionId, ...one, createdAt: now }));
+  for (const chunk of chunked(done)) await tx.insert(corrections).values(chunk).onConflictDoNothing();
+  for (const { requestId, ...ask } of closing.asks) {
+    await tx
+      .insert(outbox)
+      .values({ tenant, pool, kind: 'ask', subject: requestId, decisionId, payload: ask, createdAt: now })
+      .onConflictDoNothing();
+    const asked = { askedAt: now, rows: ask.rows };
+    await tx
+      .insert(dataAsks)
+      .values({ tenant, pool, needId: ask.needId, ...asked })
+      .onConflictDoUpdate({ target: [dataAsks.tenant, dataAsks.pool, dataAsks.needId], set: asked });
+  }
+}

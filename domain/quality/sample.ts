@@ -1,0 +1,72 @@
+/**
+ * What one delivery looked like, small enough to be kept: counts by value or by bin of each column. A later delivery
+ * is counted over the same values and bins, so that the two can be compared though the first one's rows are gone.
+ */
+import type { PairedColumn } from './shift.js';
+
+/** Rows that a sample looks at most: slices lie in the order of a hash, so the first rows are a random draw of all. */
+export const SAMPLE_ROWS_MAX = 20_000;
+/** Bins of a number column, by the sample's own quantiles: a shift of one row in forty still shows (shift-tests, KS_MIN). */
+export const SAMPLE_BINS = 64;
+/** Values of a category column that are counted by name; the others are one pool. */
+export const SAMPLE_VALUES_MAX = 200;
+
+export type SampleColumn =
+  | { readonly kind: 'number'; readonly edges: readonly number[]; readonly counts: readonly number[] }
+  | { readonly kind: 'category'; readonly values: readonly string[]; readonly counts: readonly number[] }
+  /** `time` and `identifier` always move on: only what is missing is compared. */
+  | { readonly kind: 'time' | 'identifier'; readonly counts: readonly [] };
+
+/** A column of a sample. Number bins are `(edges[i-1], edges[i]]`, the last one open: `edges.length + 1` counts. */
+export type ColumnSample = SampleColumn & { readonly present: number };
+
+export interface Sample {
+  readonly rows: number;
+  readonly columns: Readonly<Record<string, ColumnSample>>;
+}
+
+/** A later delivery over the values and bins of a reference; null for a column that it does not have. */
+export interface Recount {
+  readonly rows: number;
+  readonly columns: Readonly<Record<string, { readonly counts: readonly number[]; readonly present: number } | null>>;
+}
+
+/** Both sides of every column of the reference, as the drift tests read them. Columns that only the later one has are no finding. */
+export function pairSamples(reference: Sample, current: Recount): PairedColumn[] {
+  return Object.keys(reference.columns)
+    .sort()
+    .map((column): PairedColumn => {
+      const before = reference.columns[column];
+      const after = current.columns[column] ?? null;
+      if (after === null) {
+        const nothing = { values: [], reference: [], current: [], present: [0, 0] as const };
+        return { column, kind: before.kind, ...nothing, missing: [0, 0], malformed: [0, 0], absentFrom: 'current' };
+      }
+      return {
+        column,
+        kind: before.kind,
+        values: before.kind === 'category' ? before.values : before.counts.map((_, bin) => bin),
+        reference: before.counts,
+        current: after.counts,
+        present: [before.present, after.present],
+        missing: [reference.rows - before.present, current.rows - after.present],
+        malformed: [0, 0],
+      };
+    });
+}
+
+/**
+ * Share of rows that would have to change to turn one side into the other: total variation over the values or bins, with
+ * the pool of unnamed values and the missing ones as cells of their own. In [0, 1]; 0 where one side has no rows.
+ */
+export function sampleDistance(pair: Omit<PairedColumn, 'malformed'>): number {
+  const rows = [0, 1].map((side) => pair.present[side] + pair.missing[side]);
+  if (rows[0] === 0 || rows[1] === 0) return 0;
+  const named = [pair.reference, pair.current].map((counts) => counts.reduce((sum, count) => sum + count, 0));
+  const cells: (readonly [number, number])[] = [
+    ...pair.reference.map((count, index) => [count, pair.current[index]] as const),
+    [pair.present[0] - named[0], pair.present[1] - named[1]],
+    [pair.missing[0], pair.missing[1]],
+  ];
+  return cells.reduce((sum, [x, y]) => sum + Math.abs(x / rows[0] - y / rows[1]), 0) / 2;
+}

@@ -1,0 +1,176 @@
+/** A corrected copy of a delivered file: rows dropped, cells filled and flagged, or a weight for each row. */
+import type { CorrectAsk, CorrectedSlice, SliceAsk, SliceResult } from '../../activities/ports.js';
+import { imputedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/correct.js';
+import { columnNamed, classSql, sourceColumns, type SourceColumn } from './columns.js';
+import type { DatasetScope } from './dataset-scope.js';
+import { quoteIdentifier, quoteText, type Session } from './engine.js';
+import type { FileCache } from './file-cache.js';
+import { Bindings } from './predicate-sql.js';
+import { brokenSql, measureSlices } from './slice-metrics.js';
+import { keyIdentitySql } from './source.js';
+
+/** Spreads row numbers over the values to draw from: Knuth's multiplicative hash (TAOCP 3, 6.4). */
+const SPREAD = 2654435761;
+
+/**
+ * Writes the copy. Rows keep their order, so the first rows of the copy still are a random draw.
+ * @returns null where the action is impossible (nothing sound to fill cells from)
+ */
+export async function correctSlice(
+  slice: SliceResult,
+  path: string,
+  ask: CorrectAsk,
+  session: Session,
+  cache: FileCache,
+): Promise<Omit<CorrectedSlice, 'sample'> | null> {
+  const at = await openFile(path, ask, session);
+  const made = await treat(at, ask, session);
+  if (made === null) return null;
+  const named = at.open.columns.map((column) => `${column.alias} AS ${quoteIdentifier(column.name)}`);
+  const written = await cache.write((file) =>
+    session.run(
+      `COPY (SELECT ${[...named, ...made.extra].join(', ')} FROM slice ORDER BY pos) TO ${quoteText(file)} (FORMAT parquet)`,
+    ),
+  );
+  const metrics = await measure(slice, at, ask, session);
+  const stored = await written.stored;
+  await cache.settle([stored]);
+  const weights = ask.correction.weights;
+  return {
+    file: { ...slice, ...metrics, ...stored },
+    judgedClassCounts:
+      weights !== null && ask.correction.issue === 'class-mix' && metrics.classCounts !== null
+        ? weightedCounts(metrics.classCounts, weights)
+        : metrics.classCounts,
+    effectiveRows: made.effectiveRows,
+    changedCells: made.changedCells,
+  };
+}
+
+/** The file as the table `pool`: its columns by alias, its position `pos`, and `id`: the row's key where the file has it, else its position. */
+async function openFile(path: string, ask: CorrectAsk, session: Session): Promise<DatasetScope> {
+  const from = `read_parquet(${quoteText(path)}, file_row_number = true)`;
+  const described = await session.rows(`DESCRIBE SELECT * FROM read_parquet(${quoteText(path)})`);
+  const columns = sourceColumns(
+    described.map((row) => ({ name: String(row.column_name), type: String(row.column_type) })),
+  );
+  const { key = [], eventTime } = ask.dataset.definition;
+  const has = (name: string): boolean => columns.some((column) => column.name === name);
+  const keyed = key.length > 0 && key.every(has);
+  const id = keyed
+    ? keyIdentitySql(key.map((name) => `CAST(${quoteIdentifier(name)} AS VARCHAR)`))
+    : 'CAST(file_row_number AS UBIGINT)';
+  const cells = columns.map(({ name, alias }) => `${quoteIdentifier(name)} AS ${alias}`);
+  await session.run(
+    `CREATE TEMP TABLE pool AS SELECT ${cells.join(', ')}, ${id} AS id, file_row_number AS pos FROM ${from}`,
+  );
+  const nothing = (): Promise<never> => Promise.reject(new Error('a delivered file is not scanned as a dataset'));
+  return {
+    open: { contentId: '', columns, scan: nothing, finish: nothing, abandon: nothing },
+    dataset: ask.dataset,
+    asOfMs: 0,
+    eventColumn: eventTime !== undefined && has(eventTime) ? columnNamed(columns, eventTime) : null,
+  };
+}
+
+interface Made {
+  readonly rows: number;
+  readonly effectiveRows: number;
+  readonly changedCells: number;
+  /** Columns that the copy has and the file had not. */
+  readonly extra: readonly string[];
+}
+
+/** Makes the table `slice` out of `pool`. */
+async function treat(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
+  const { action } = ask.correction;
+  if (action === 'drop-rows') return dropRows(at, ask, session);
+  return action === 'impute' ? impute(at, ask, session) : reweight(at, ask, session);
+}
+
+/** Condition of a cell that is at fault: never NULL. */
+function faultSql(column: SourceColumn, { correction }: CorrectAsk, at: DatasetScope, bindings: Bindings): string {
+  if (correction.issue === 'missing') return `${column.alias} IS NULL`;
+  return `coalesce(${brokenSql(column, at, bindings) ?? 'FALSE'}, FALSE)`;
+}
+
+async function dropRows(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made> {
+  const { issue, columns } = ask.correction;
+  const bindings = new Bindings();
+  const bad = columns.map((name) => faultSql(columnNamed(at.open.columns, name), ask, at, bindings));
+  const keep = issue === 'duplicates' ? 'QUALIFY row_number() OVER (PARTITION BY id ORDER BY pos) = 1' : '';
+  const where = bad.length === 0 ? '' : `WHERE NOT (${bad.join(' OR ')})`;
+  const rows = await create(`SELECT * FROM pool ${where} ${keep} ORDER BY pos`, session, bindings);
+  return { rows, effectiveRows: rows, changedCells: 0, extra: [] };
+}
+
+/** Each cell at fault takes a sound value of its column from another row (hot deck, Andridge & Little 2010): the distribution stays. */
+async function impute(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
+  const names = ask.correction.columns;
+  const replaced: string[] = [];
+  const flags: string[] = [];
+  const joins: string[] = [];
+  const bindings = new Bindings();
+  for (const [index, name] of names.entries()) {
+    const column = columnNamed(at.open.columns, name);
+    const own = new Bindings();
+    const sound = `${column.alias} IS NOT NULL AND NOT ${faultSql(column, { ...ask, correction: { ...ask.correction, issue: 'invalid' } }, at, own)}`;
+    const [made] = await session.rows(
+      `CREATE TEMP TABLE sound${index} AS SELECT ${column.alias} AS value, row_number() OVER (ORDER BY pos) - 1 AS nr FROM pool WHERE ${sound}`,
+      own.values,
+    );
+    const count = Number(made.Count);
+    if (count === 0) return null;
+    replaced.push(`CASE WHEN f${index} THEN sound${index}.value ELSE p.${column.alias} END AS ${column.alias}`);
+    flags.push(`${faultSql(column, ask, at, bindings)} AS f${index}`);
+    joins.push(`LEFT JOIN sound${index} ON f${index} AND sound${index}.nr = (pos * ${SPREAD + 2 * index}) % ${count}`);
+  }
+  const list = names.map((_, index) => `f${index}`);
+  const rows = await create(
+    `SELECT p.* REPLACE (${replaced.join(', ')}) FROM (SELECT *, ${flags.join(', ')} FROM pool) p ${joins.join(' ')} ORDER BY pos`,
+    session,
+    bindings,
+  );
+  const [{ n }] = await session.rows(
+    `SELECT coalesce(sum(${list.map((flag) => `${flag}::INT`).join(' + ')}), 0) AS n FROM slice`,
+  );
+  const extra = names.map((name, index) => `f${index} AS ${quoteIdentifier(imputedColumn(name))}`);
+  return { rows, effectiveRows: rows, changedCells: Number(n), extra };
+}
+
+async function reweight(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made> {
+  const { columns, weights, issue } = ask.correction;
+  const column = columnNamed(at.open.columns, columns[0]);
+  const bindings = new Bindings();
+  const cases = Object.entries(weights!).map(
+    ([value, weight]) => `WHEN CAST(${bindings.bind(value)} AS VARCHAR) THEN ${weight.toExponential()}`,
+  );
+  // A class that is not wanted counts nothing; a value that the reference does not name counts as it is.
+  const other = issue === 'class-mix' ? 0 : 1;
+  const weight = `CASE ${classSql(column)} ${cases.join(' ')} ELSE ${other} END::DOUBLE`;
+  const rows = await create(`SELECT *, ${weight} AS w FROM pool ORDER BY pos`, session, bindings);
+  const [{ n }] = await session.rows('SELECT sum(w) ^ 2 / sum(w * w) AS n FROM slice');
+  return { rows, effectiveRows: Number(n ?? 0), changedCells: 0, extra: [`w AS ${quoteIdentifier(WEIGHT_COLUMN)}`] };
+}
+
+async function create(query: string, session: Session, bindings: Bindings): Promise<number> {
+  const [made] = await session.rows(`CREATE TEMP TABLE slice AS ${query}`, bindings.values);
+  return Number(made.Count);
+}
+
+/** The same figures as every slice has. What a column outside the file decides (newest event, classes, key) stays as it was. */
+async function measure(slice: SliceResult, at: DatasetScope, ask: CorrectAsk, session: Session) {
+  const names = at.open.columns.map(({ name }) => name);
+  const classColumn = ask.classColumn !== null && names.includes(ask.classColumn) ? ask.classColumn : null;
+  const what: SliceAsk = {
+    ...{ id: slice.id, fields: names, where: [], rows: null, seed: 0, classColumn, quotas: null },
+  };
+  const metrics = (await measureSlices({ table: 'slice', slices: [what] }, at, session)).get(what)!;
+  const keyed = (at.dataset.definition.key ?? []).every((name) => names.includes(name));
+  return {
+    ...metrics,
+    newestEventMs: at.eventColumn === null ? slice.newestEventMs : metrics.newestEventMs,
+    classCounts: classColumn === null ? slice.classCounts : metrics.classCounts,
+    duplicateRows: keyed ? metrics.duplicateRows : Math.min(slice.duplicateRows, metrics.rows),
+  };
+}

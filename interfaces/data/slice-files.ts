@@ -1,0 +1,183 @@
+/** Delivered files looked at again: their samples for later comparison, and corrected copies of them. */
+import { resolve, sep } from 'node:path';
+import type { SampleAsk, SliceFiles, SliceSample } from '../../activities/ports.js';
+import {
+  SAMPLE_BINS,
+  SAMPLE_ROWS_MAX,
+  SAMPLE_VALUES_MAX,
+  type ColumnSample,
+  type Recount,
+  type Sample,
+} from '../../domain/quality/sample.js';
+import { WEIGHT_COLUMN } from '../../domain/decision/correct.js';
+import { sourceColumns, type SourceColumn } from './columns.js';
+import { correctSlice } from './correct-slice.js';
+import type { FileCache } from './file-cache.js';
+import { quoteIdentifier, quoteText, type Engine, type Session } from './engine.js';
+
+export interface SliceFilesOptions {
+  readonly engine: Engine;
+  readonly cache: FileCache;
+  readonly cacheDir: string;
+}
+
+/** From so many values on, distinct whole numbers that fill half of their range are row numbers, not measurements. */
+const IDENTIFIER_ROWS_MIN = 20;
+
+export function createSliceFiles({ engine, cache, cacheDir }: SliceFilesOptions): SliceFiles {
+  const located = (path: string): string => {
+    const absolute = resolve(cacheDir, path);
+    if (!absolute.startsWith(resolve(cacheDir) + sep)) throw new Error(`outside the cache: ${path}`);
+    return absolute;
+  };
+  const sample: SliceFiles['sample'] = ({ path }, ask, signal) =>
+    engine.session(signal, async (session) => sampleSlice(session, await openSlice(session, located(path), ask), ask));
+  return {
+    sample,
+    async correct(slice, ask, signal) {
+      const made = await engine.session(signal, (session) =>
+        correctSlice(slice, located(slice.path), ask, session, cache),
+      );
+      if (made === null) return null;
+      // What is compared later is what the model uses: rows by their weights.
+      const weighted = ask.correction.weights === null ? ask : { ...ask, weighted: true };
+      return { ...made, sample: made.file.rows === 0 ? null : await sample(made.file, weighted, signal) };
+    },
+  };
+}
+
+/** The first rows of a slice as the table `slice`: the asked columns by alias, and `w`, what each row counts. */
+async function openSlice(session: Session, path: string, ask: SampleAsk): Promise<readonly SourceColumn[]> {
+  const from = `read_parquet(${quoteText(path)})`;
+  const described = await session.rows(`DESCRIBE SELECT * FROM ${from}`);
+  const columns = sourceColumns(
+    described.map((row) => ({ name: String(row.column_name), type: String(row.column_type) })),
+  ).filter(({ name }) => ask.fields.includes(name));
+  const cells = columns.map(({ name, alias }) => `${quoteIdentifier(name)} AS ${alias}`);
+  const weight = ask.weighted === true ? quoteIdentifier(WEIGHT_COLUMN) : '1';
+  await session.run(
+    `CREATE TEMP TABLE slice AS SELECT ${[...cells, `${weight} AS w`].join(', ')} FROM ${from} LIMIT ${SAMPLE_ROWS_MAX}`,
+  );
+  return columns;
+}
+
+/** Rows as the tests count them: whole, also where they are sums of weights. */
+const rowsSql = (condition: string): string => `round(coalesce(sum(w) FILTER (${condition}), 0))::DOUBLE`;
+
+/** A finite number, or NULL. */
+function numberSql({ alias }: SourceColumn): string {
+  return `CASE WHEN isfinite(CAST(${alias} AS DOUBLE)) THEN CAST(${alias} AS DOUBLE) END`;
+}
+
+function textSql({ alias }: SourceColumn): string {
+  return `CAST(${alias} AS VARCHAR)`;
+}
+
+async function sampleSlice(session: Session, columns: readonly SourceColumn[], ask: SampleAsk): Promise<SliceSample> {
+  const facts = await factsOf(session, columns, ask.moving);
+  const own: Record<string, ColumnSample> = {};
+  const counted: Record<string, Recount['columns'][string]> = {};
+  for (const column of columns) {
+    const fact = facts.columns.get(column)!;
+    const { name } = column;
+    const before = ask.reference === null ? undefined : ask.reference.columns[name];
+    if (fact.kind === 'category') {
+      const counts = await valueCounts(session, column);
+      // A value that occurs once tells nothing by its name.
+      const named = counts.filter(([, count]) => count > 1).slice(0, SAMPLE_VALUES_MAX);
+      own[name] = {
+        kind: 'category',
+        present: fact.present,
+        values: named.map(([value]) => value),
+        counts: named.map(([, count]) => count),
+      };
+      if (before?.kind === 'category') {
+        const of = new Map(counts);
+        counted[name] = { present: fact.present, counts: before.values.map((value) => of.get(value) ?? 0) };
+      }
+    } else if (fact.kind === 'number') {
+      own[name] = {
+        kind: 'number',
+        present: fact.present,
+        edges: fact.edges,
+        counts: await binCounts(session, column, fact.edges),
+      };
+      if (before?.kind === 'number')
+        counted[name] = { present: fact.present, counts: await binCounts(session, column, before.edges) };
+    } else own[name] = { kind: fact.kind, present: fact.present, counts: [] };
+    // Of another kind than it was: nothing but what is missing can be compared.
+    if (before !== undefined && !Object.hasOwn(counted, name))
+      counted[name] = { present: fact.present, counts: before.counts.map(() => 0) };
+  }
+  const sample: Sample = { rows: facts.rows, columns: own };
+  return { own: sample, current: ask.reference === null ? null : { rows: facts.rows, columns: counted } };
+}
+
+interface ColumnFact {
+  readonly kind: ColumnSample['kind'];
+  readonly present: number;
+  readonly edges: readonly number[];
+}
+
+/** Rows, and for each column what it is, how many values it has and the edges of its bins. */
+async function factsOf(session: Session, columns: readonly SourceColumn[], moving: readonly string[]) {
+  const cuts = Array.from({ length: SAMPLE_BINS - 1 }, (_, index) => (index + 1) / SAMPLE_BINS).join(', ');
+  const parts = columns.flatMap((column) => {
+    const { alias, kind, type } = column;
+    if (kind !== 'number') return [`${rowsSql(`${alias} IS NOT NULL`)} AS ${alias}_n`];
+    const value = numberSql(column);
+    return [
+      `${rowsSql(`${value} IS NOT NULL`)} AS ${alias}_n`,
+      `quantile_disc(${value}, [${cuts}]) AS ${alias}_q`,
+      ...(type.includes('INT')
+        ? [`count(DISTINCT ${alias}) AS ${alias}_d`, `max(${alias}) - min(${alias}) + 1 AS ${alias}_s`]
+        : []),
+    ];
+  });
+  const [row] = await session.rows(`SELECT ${rowsSql('TRUE')} AS n, ${parts.join(', ')} FROM slice`);
+  const facts = new Map<SourceColumn, ColumnFact>();
+  for (const column of columns) {
+    const { name, alias, kind } = column;
+    const present = Number(row[`${alias}_n`]);
+    const distinct = Number(row[`${alias}_d`] ?? NaN);
+    const numbering =
+      present >= IDENTIFIER_ROWS_MIN && distinct === present && Number(row[`${alias}_s`]) <= 2 * present;
+    const quantiles = (row[`${alias}_q`] ?? []) as unknown as readonly number[];
+    facts.set(column, {
+      kind:
+        moving.includes(name) || kind === 'time'
+          ? 'time'
+          : numbering
+            ? 'identifier'
+            : kind === 'number'
+              ? 'number'
+              : 'category',
+      present,
+      edges: [...new Set(quantiles)].sort((a, b) => a - b),
+    });
+  }
+  return { rows: Number(row.n), columns: facts };
+}
+
+/** Values with their counts, the most frequent first, ties by value. */
+async function valueCounts(session: Session, column: SourceColumn): Promise<(readonly [string, number])[]> {
+  const rows = await session.rows(
+    `SELECT ${textSql(column)} AS value, ${rowsSql('TRUE')} AS n FROM slice WHERE ${column.alias} IS NOT NULL GROUP BY 1 ORDER BY n DESC, value`,
+  );
+  return rows.map(({ value, n }) => [String(value), Number(n)]);
+}
+
+/** Counts over the bins `(edges[i-1], edges[i]]` and the open last one. */
+async function binCounts(session: Session, column: SourceColumn, edges: readonly number[]): Promise<number[]> {
+  if (edges.length === 0) return [];
+  const rows = await session.rows(
+    `WITH edges AS (SELECT unnest($1::DOUBLE[]) AS edge, unnest(range(${edges.length})) AS bin),
+     found AS (SELECT ${numberSql(column)} AS value, sum(w) AS n FROM slice GROUP BY 1)
+     SELECT coalesce(bin, ${edges.length}) AS bin, round(sum(n))::DOUBLE AS n
+     FROM found ASOF LEFT JOIN edges ON found.value <= edges.edge WHERE value IS NOT NULL GROUP BY 1`,
+    [`[${edges.join(', ')}]`],
+  );
+  const counts = new Array<number>(edges.length + 1).fill(0);
+  for (const { bin, n } of rows) counts[Number(bin)] = Number(n);
+  return counts;
+}

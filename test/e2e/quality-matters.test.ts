@@ -1,0 +1,222 @@
+/** No quality finding is decoration: each test changes only what one of them finds, and sees other rows reach the model. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { replayDecision } from '../../activities/replay.js';
+import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
+
+const START = Date.parse('2020-01-01T00:00:00Z');
+const HOUR = 3_600_000;
+
+interface Event {
+  readonly id: number;
+  readonly label: string;
+  readonly value: number | null;
+  readonly region: string;
+}
+/** 6,000 events, one a minute: a tenth of them rare, values spread over a hundred, three regions. */
+function events(change: (row: Event) => Partial<Record<keyof Event, CsvRow[string]>> = () => ({})): CsvRow[] {
+  return Array.from({ length: 6_000 }, (_, id) => {
+    const row = { id, label: id % 10 === 0 ? 'rare' : 'common', value: (id * 37) % 100, region: 'abc'[id % 3] };
+    return { at: new Date(START + id * 60_000).toISOString(), ...row, ...change(row) };
+  });
+}
+const need = (more: object) => ({
+  id: 'all',
+  dataset: 'events',
+  fields: ['id', 'label', 'value', 'region'],
+  rows: 600,
+  ...more,
+});
+const models = (more: object = {}) => ({ trainer: { kind: 'training', needs: [need(more)] } });
+
+function pool(dir: string, change: { models?: object; dataset?: object; step?: string } = {}): PoolInput {
+  return {
+    clock: { kind: 'replay', start: new Date(START + 48 * HOUR).toISOString(), step: change.step ?? '1h' },
+    sources: { lake: { kind: 'files', root: dir } },
+    datasets: { events: { source: 'lake', path: 'events.csv', key: ['id'], eventTime: 'at', ...change.dataset } },
+    models: change.models ?? models(),
+  };
+}
+
+let balance: TestBalance;
+afterEach(() => balance.stop());
+
+interface Report {
+  readonly reason: string;
+  readonly findings: readonly { readonly kind: string; readonly column?: string; readonly severity: string }[];
+}
+const delivered = (explanation: Explanation) => explanation.requests[0].delivery!;
+const report = (explanation: Explanation) => delivered(explanation).report as Report;
+/** Every stage gives the stored outcome again from its stored inputs. */
+async function replays({ decision: { id } }: Explanation): Promise<boolean> {
+  const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, id);
+  const replayed = replayDecision(stages);
+  return replayed.length === 5 && replayed.every(({ same }) => same);
+}
+
+describe('drift from what the model was last given in good order', () => {
+  const shifted = () => events(({ value }) => ({ value: value! + 30 }));
+
+  test('degrades the delivery, and is the new normal after three of them', async () => {
+    balance = await startBalance((dir) => pool(dir));
+    balance.write('events.csv', events());
+    const first = await balance.cycle();
+    const stable = await balance.cycle();
+    expect([delivered(first).verdict, delivered(stable).verdict]).toEqual(['pass', 'pass']);
+
+    balance.write('events.csv', shifted());
+    const drifted = await balance.cycle();
+    expect(delivered(drifted).verdict).toBe('degrade');
+    expect(report(drifted).findings.map(({ kind, column }) => [kind, column])).toEqual([['drift', 'value']]);
+    expect(report(drifted).reason).toContain('value is not what trainer was last given in good order');
+    expect(await replays(drifted)).toBe(true);
+
+    const verdicts = [await balance.cycle(), await balance.cycle(), await balance.cycle()].map(
+      (one) => delivered(one).verdict,
+    );
+    expect(verdicts).toEqual(['degrade', 'degrade', 'pass']);
+  });
+
+  test('is held back where the need says so: the last good delivery stands in', async () => {
+    balance = await startBalance((dir) => pool(dir, { models: models({ onDrift: 'hold' }) }));
+    balance.write('events.csv', events());
+    const good = await balance.cycle();
+    balance.write('events.csv', shifted());
+    const held = await balance.cycle();
+    expect(delivered(held)).toMatchObject({ served: 'last-good', path: delivered(good).path });
+  });
+
+  test('is told and no more where the need says so', async () => {
+    balance = await startBalance((dir) => pool(dir, { models: models({ onDrift: 'pass' }) }));
+    balance.write('events.csv', events());
+    await balance.cycle();
+    balance.write('events.csv', shifted());
+    const told = await balance.cycle();
+    expect(delivered(told)).toMatchObject({ served: 'read', verdict: 'pass' });
+    expect(report(told).findings).toMatchObject([{ kind: 'drift', column: 'value', severity: 'note' }]);
+  });
+
+  test('a class that vanished is still wanted: its rows are missing, the delivery is degraded', async () => {
+    const uniform = models({ classColumn: 'label', target: 'uniform', maxClassGap: 0.45 });
+    balance = await startBalance((dir) => pool(dir, { models: uniform }));
+    balance.write('events.csv', events());
+    const both = await balance.cycle();
+    expect(delivered(both).verdict).toBe('pass');
+    balance.write(
+      'events.csv',
+      events(() => ({ label: 'common' })),
+    );
+    const gone = await balance.cycle();
+    expect(delivered(gone).verdict).toBe('degrade');
+    expect(report(gone)).toMatchObject({ classShortfall: { rare: 300 } });
+    expect(report(gone).findings).toContainEqual(expect.objectContaining({ kind: 'class-missing', column: 'rare' }));
+    expect(gone.stages[0].reasons.join()).toContain('misses 300 of rare');
+    expect(await replays(gone)).toBe(true);
+  });
+});
+
+describe('what is usual of a metric', () => {
+  test('fewer values than ever before degrade a delivery though nothing was declared', async () => {
+    balance = await startBalance((dir) => pool(dir, { step: '10m', models: models({ onDrift: 'pass' }) }));
+    const sparse = (every: number) => events((row) => ({ value: row.id % every === 0 ? null : row.value }));
+    balance.write('events.csv', sparse(50));
+    // Twenty earlier deliveries, by their history alone.
+    const { tenant, pool: name } = balance.pool;
+    await balance.database.sql`
+      insert into metric_history (tenant, pool, metric, subject, at_ms, value)
+      select ${tenant}, ${name}, 'quality:completeness', 'trainer/all/value', ${START}::bigint + i * 60000, 0.98 + 0.001 * (i % 3)
+      from generate_series(1, 20) i`;
+    const usual = await balance.cycle();
+    expect(delivered(usual).verdict).toBe('pass');
+    balance.write('events.csv', sparse(5));
+    const unusual = await balance.cycle();
+    expect(delivered(unusual).verdict).toBe('degrade');
+    expect(report(unusual).findings).toContainEqual(
+      expect.objectContaining({ kind: 'unusual-missing', column: 'value', severity: 'degrade' }),
+    );
+    expect(report(unusual).reason).toMatch(/value lacks values: \S+ % where \S+ % is usual/);
+    expect(await replays(unusual)).toBe(true);
+  });
+});
+
+describe('corrections', () => {
+  const columns = { value: { min: 0, max: 200 } };
+  /** Every fifth value is out of its range, whatever the row. */
+  const broken = () => events(({ id, value }) => ({ value: Math.floor(id / 7) % 5 === 3 ? 9_999 : value }));
+  const values = async (explanation: Explanation) =>
+    (await balance.rowsOf(explanation, 'trainer/all')).map(({ value }) => value as number);
+
+  test('rows that break the contract are dropped from the file; nothing is where the need says so', async () => {
+    const needs = [need({}), need({ id: 'as-is', corrections: [] })];
+    balance = await startBalance((dir) =>
+      pool(dir, { models: { trainer: { kind: 'training', needs } }, dataset: { columns } }),
+    );
+    balance.write('events.csv', events());
+    await balance.cycle();
+    balance.write('events.csv', broken());
+    const treated = await balance.cycle();
+    const of = (needId: string) => treated.requests.find((one) => one.needId === needId)!.delivery!;
+    const kept = await values(treated);
+    expect(kept.length).toBe(of('trainer/all').rows);
+    expect(kept.length).toBeGreaterThan(400);
+    expect(kept.length).toBeLessThan(560);
+    expect(Math.max(...kept)).toBeLessThan(200);
+    expect(of('trainer/all').report).toMatchObject({
+      corrections: [expect.stringMatching(/^dropped \d+ rows \(invalid of value\)$/)],
+      correction: { action: 'drop-rows', applied: true, verdict: 'keep', effect: { fault: { after: 0 } } },
+    });
+    const asIs = await balance.rowsOf(treated, 'trainer/as-is');
+    expect(asIs.filter(({ value }) => value === 9_999).length).toBe(600 - kept.length);
+    expect(await replays(treated)).toBe(true);
+    const recorded = await balance.database
+      .sql`select issue, action, applied, measured_delta, predicted_delta from corrections`;
+    expect(recorded).toMatchObject([{ issue: 'invalid', action: 'drop-rows', applied: true }]);
+    expect(recorded[0].measured_delta).toBeGreaterThan(0.1);
+  });
+
+  test('one that does harm is rolled back and rests: here it would drop a whole class', async () => {
+    balance = await startBalance((dir) => pool(dir, { dataset: { columns } }));
+    balance.write('events.csv', events());
+    await balance.cycle();
+    balance.write(
+      'events.csv',
+      events(({ label, value }) => ({ value: label === 'rare' ? 9_999 : value })),
+    );
+    const kept = await balance.cycle();
+    expect(delivered(kept)).toMatchObject({ rows: 600, verdict: 'degrade' });
+    expect(delivered(kept).report).toMatchObject({ correction: { applied: false, verdict: 'roll-back' } });
+    expect((await values(kept)).filter((value) => value === 9_999).length).toBeGreaterThan(30);
+    const rested = await balance.cycle();
+    expect(delivered(rested).report).not.toHaveProperty('correction');
+  });
+
+  test('a mix that cannot be drawn is weighted in a column of the file, and its missing rows are asked for once', async () => {
+    const needs = [
+      need({ id: 'stream', rows: 'new', classColumn: 'label', target: 'uniform', corrections: ['reweight'] }),
+      need({ id: 'drawn', rows: 2_000, classColumn: 'label', target: 'uniform', maxClassGap: 0.1 }),
+    ];
+    balance = await startBalance((dir) =>
+      pool(dir, {
+        models: { trainer: { kind: 'training', needs } },
+        dataset: { owner: 'data@example.org' },
+        step: '6h',
+      }),
+    );
+    balance.write('events.csv', events());
+    const first = await balance.cycle();
+    const rows = await balance.rowsOf(first, 'trainer/stream');
+    const weightOf = (label: string) =>
+      rows.filter((row) => row.label === label).reduce((sum, row) => sum + (row.balance_weight as number), 0);
+    expect(weightOf('rare')).toBeCloseTo(weightOf('common'), 6);
+    expect(weightOf('rare') + weightOf('common')).toBeCloseTo(rows.length, 6);
+    expect(first.requests.find(({ needId }) => needId === 'trainer/stream')!.delivery!.verdict).toBe('pass');
+    await balance.cycle();
+    const asks = await balance.database.sql<
+      { payload: object }[]
+    >`select payload from outbox where kind = 'ask' order by payload->>'needId'`;
+    expect(asks.map(({ payload }) => payload)).toMatchObject([
+      { needId: 'trainer/drawn', owner: 'data@example.org', column: 'label', rows: { rare: 711 } },
+      { needId: 'trainer/stream', owner: 'data@example.org', column: 'label', rows: { rare: 144 } },
+    ]);
+  });
+});

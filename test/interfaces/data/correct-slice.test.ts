@@ -1,0 +1,102 @@
+/** Corrected copies of real files: what is in them, and what was measured of them. */
+import { describe, expect, test } from 'vitest';
+import type { CorrectAsk } from '../../../activities/ports.js';
+import type { Correction } from '../../../domain/quality/correction.js';
+import { fileCache } from '../../../interfaces/data/file-cache.js';
+import { createSliceFiles } from '../../../interfaces/data/slice-files.js';
+import { fileDataset, fileRows, noAbort, read, slice, testPlane } from './plane-kit.js';
+
+const { plane, engine, cacheDir } = await testPlane();
+const files = createSliceFiles({ engine, cacheDir, cache: fileCache(cacheDir) });
+const weather = fileDataset('weather.csv', {
+  key: ['location', 'date'],
+  eventTime: 'date',
+  columns: {
+    wind: { required: true, max: 4, sensitivity: 'public' },
+    weather: { required: false, sensitivity: 'public' },
+  },
+});
+const fields = ['location', 'date', 'wind', 'weather'];
+const plain = (await read(plane, weather, [slice('s', { fields, classColumn: 'weather', rows: 1_000 })])).slices[0];
+const rowsOf = (path: string) => fileRows(engine, cacheDir, path);
+const correct = async (
+  correction: Partial<Correction> & Pick<Correction, 'action' | 'issue'>,
+  more: Partial<CorrectAsk> = {},
+) =>
+  files.correct(
+    plain,
+    {
+      ...{ fields, moving: ['date'], reference: null, dataset: weather, classColumn: 'weather' },
+      correction: { columns: [], weights: null, ...correction },
+      ...more,
+    },
+    noAbort,
+  );
+const before = await rowsOf(plain.path);
+const windy = before.filter(({ wind }) => Number(wind) > 4).length;
+
+describe('a corrected copy', () => {
+  test('has no row with a value that breaks the contract, all others in their order', async () => {
+    const made = (await correct({ action: 'drop-rows', issue: 'invalid', columns: ['wind'] }))!;
+    expect(await rowsOf(made.file.path)).toEqual(before.filter(({ wind }) => Number(wind) <= 4));
+    expect(made.file).toMatchObject({ rows: 1_000 - windy, invalid: { wind: 0 }, duplicateRows: 0 });
+    expect(made.effectiveRows).toBe(1_000 - windy);
+    expect(made.sample!.own.rows).toBe(1_000 - windy);
+  });
+
+  test('has sound values of other rows in the place of broken ones, and says where', async () => {
+    const made = (await correct({ action: 'impute', issue: 'invalid', columns: ['wind'] }))!;
+    const after = await rowsOf(made.file.path);
+    expect(made.changedCells).toBe(windy);
+    expect(after.length).toBe(1_000);
+    const sound = new Set(before.flatMap(({ wind }) => (Number(wind) <= 4 ? [wind] : [])));
+    for (const [index, row] of after.entries()) {
+      const bad = Number(before[index].wind) > 4;
+      expect(row.wind_imputed).toBe(String(bad));
+      expect(sound.has(row.wind)).toBe(true);
+      if (!bad) expect(row.wind).toBe(before[index].wind);
+    }
+    expect((await correct({ action: 'impute', issue: 'invalid', columns: ['wind'] }))!.file.digest).toBe(
+      made.file.digest,
+    );
+  });
+
+  test('has a weight for each row, and counts by it', async () => {
+    const made = (await correct({
+      action: 'reweight',
+      issue: 'class-mix',
+      columns: ['weather'],
+      weights: { sun: 0.5, rain: 2 },
+    }))!;
+    const after = await rowsOf(made.file.path);
+    for (const row of after) {
+      const expected = row.weather === 'sun' ? 0.5 : row.weather === 'rain' ? 2 : 0;
+      expect(Number(row.balance_weight)).toBe(expected);
+    }
+    const { sun, rain } = made.file.classCounts!;
+    expect(made.judgedClassCounts).toMatchObject({ sun: sun / 2, rain: 2 * rain, snow: 0 });
+    const weights = after.map((row) => Number(row.balance_weight));
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    const squares = weights.reduce((total, weight) => total + weight ** 2, 0);
+    expect(made.effectiveRows).toBeCloseTo(sum ** 2 / squares, 6);
+  });
+
+  test('is not made where there is nothing sound to fill cells from', async () => {
+    const { definition } = weather;
+    const strict = { ...definition, columns: { wind: { required: true, max: -1, sensitivity: 'public' as const } } };
+    const dataset = { ...weather, definition: strict };
+    expect(await correct({ action: 'impute', issue: 'invalid', columns: ['wind'] }, { dataset })).toBeNull();
+  });
+});
+
+test('each key is there once, the first of its rows, when repeated rows are dropped', async () => {
+  const byLocation = { ...weather, definition: { ...weather.definition, key: ['location', 'wind'] } };
+  const made = (await correct({ action: 'drop-rows', issue: 'duplicates' }, { dataset: byLocation }))!;
+  const seen = new Set<string>();
+  const first = before.filter(({ location, wind }) => {
+    const key = JSON.stringify([location, wind]);
+    return !seen.has(key) && seen.add(key);
+  });
+  expect(await rowsOf(made.file.path)).toEqual(first);
+  expect(made.file).toMatchObject({ rows: first.length, duplicateRows: 0 });
+});

@@ -1,0 +1,61 @@
+/** Samples of delivered files, counted by the engine and again by hand. */
+import { describe, expect, test } from 'vitest';
+import { pairSamples, sampleDistance, SAMPLE_BINS, type Sample } from '../../../domain/quality/sample.js';
+import { detectDrift } from '../../../domain/quality/shift.js';
+import { fileCache } from '../../../interfaces/data/file-cache.js';
+import { createSliceFiles } from '../../../interfaces/data/slice-files.js';
+import { fileDataset, fileRows, noAbort, read, slice, testPlane } from './plane-kit.js';
+
+const { plane, engine, cacheDir } = await testPlane();
+const files = createSliceFiles({ engine, cacheDir, cache: fileCache(cacheDir) });
+const birds = fileDataset('birdstrikes.csv');
+const fields = ['Airport Name', 'Wildlife Size', 'Speed IAS in knots', 'Cost Total $', 'Flight Date'];
+const cut = async (seed: number, where: Parameters<typeof slice>[1]['where'] = []) =>
+  (await read(plane, birds, [slice('s', { fields, rows: 3_000, seed, where })])).slices[0];
+const sample = (path: string, reference: Sample | null) =>
+  files.sample({ path }, { fields, moving: ['Flight Date'], reference }, noAbort);
+
+describe('a sample of a slice', () => {
+  test('counts what a person would count', async () => {
+    const { path } = await cut(1);
+    const rows = await fileRows(engine, cacheDir, path);
+    const { own, current } = await sample(path, null);
+    expect(current).toBeNull();
+    expect(own.rows).toBe(3_000);
+    const speed = own.columns['Speed IAS in knots'];
+    const speeds = rows.flatMap((row) =>
+      row['Speed IAS in knots'] === null ? [] : [Number(row['Speed IAS in knots'])],
+    );
+    if (speed.kind !== 'number') throw new Error(speed.kind);
+    expect(speed.present).toBe(speeds.length);
+    expect(speed.edges.length).toBeLessThan(SAMPLE_BINS);
+    const bins = new Array<number>(speed.edges.length + 1).fill(0);
+    for (const value of speeds) bins[speed.edges.filter((edge) => edge < value).length]++;
+    expect(speed.counts).toEqual(bins);
+    const size = own.columns['Wildlife Size'];
+    if (size.kind !== 'category') throw new Error(size.kind);
+    for (const [index, value] of size.values.entries())
+      expect(size.counts[index]).toBe(rows.filter((row) => row['Wildlife Size'] === value).length);
+    expect(own.columns['Flight Date'].kind).toBe('time');
+  });
+
+  test('counted over its own values and bins it is itself', async () => {
+    const { path } = await cut(1);
+    const { own } = await sample(path, null);
+    const { current } = await sample(path, own);
+    for (const [name, column] of Object.entries(own.columns))
+      expect(current!.columns[name]!.counts).toEqual(column.counts);
+    expect(pairSamples(own, current!).map(sampleDistance)).toEqual(fields.map(() => 0));
+  });
+
+  test('another draw does not drift from it, other rows do', async () => {
+    const { own } = await sample((await cut(1)).path, null);
+    const drift = async (path: string) =>
+      detectDrift({ s: pairSamples(own, (await sample(path, own)).current!) }).s.columns.filter(
+        (column) => column.drift,
+      );
+    expect(await drift((await cut(2)).path)).toEqual([]);
+    const large = await cut(2, [{ column: 'Wildlife Size', op: '!=', value: 'Small' }]);
+    expect((await drift(large.path)).map(({ column }) => column)).toContain('Wildlife Size');
+  });
+});
