@@ -49,8 +49,9 @@ const delivered = (explanation: Explanation) => explanation.requests[0].delivery
 const report = (explanation: Explanation) => delivered(explanation).report as Report;
 /** Every stage gives the stored outcome again from its stored inputs. */
 async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, id);
-  const replayed = replayDecision(stages);
+  const store = createDecisionStore(balance.database.db);
+  const stages = await store.decisionStages(balance.pool, id);
+  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
   return replayed.length === 5 && replayed.every(({ same }) => same);
 }
 
