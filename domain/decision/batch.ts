@@ -6,7 +6,15 @@
  */
 import type { AllocationResult } from '../scheduler/allocation-instance.js';
 import type { PriorityWeights } from '../scheduler/priority.js';
-import { costItems, countsBytes, mergeDemand, shareFactors, type MergedDemand, type ShareFactors } from './costs.js';
+import {
+  costItems,
+  countsBytes,
+  isQuota,
+  mergeDemand,
+  shareFactors,
+  type MergedDemand,
+  type ShareFactors,
+} from './costs.js';
 import { creditsAfterRound, fillWhatIsLeft, shareAmongFlows, type SharedRound } from './flows.js';
 import type { Grant } from './grants.js';
 import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
@@ -54,7 +62,10 @@ export function planBatch(given: BatchInputs): BatchOutcome {
   const { costed, allocation, grants: shared, waiting } = round;
   const { reads, closed } = planReads(demand.reads, shared, inputs);
   const grants = shared.filter(({ itemId }) => !closed.has(itemId));
-  const late = [...shut, ...closed].map(([id, opensMs]) => windowReason(id, opensMs, closed.has(id), inputs));
+  const sourceOf = sourcesOf(inputs);
+  const late = [...shut, ...closed].map(([id, opensMs]) =>
+    windowReason(id, sourceOf.get(id)!, opensMs, closed.has(id), inputs.nowMs),
+  );
   const charges: Record<string, number> = {};
   for (const { cost } of grants)
     for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
@@ -86,12 +97,12 @@ function shutSources(inputs: BatchInputs): ReadonlyMap<string, number> {
 
 /** Items whose source is closed now, with the milliseconds until it opens. What the cache answers needs no source. */
 function shutItems(inputs: BatchInputs): Map<string, number> {
-  const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
+  const source = sourcesOf(inputs);
   const opens = shutSources(inputs);
   const out = new Set([...inputs.hits, ...inputs.refused]);
   return new Map(
-    inputs.items.flatMap(({ id, dataset }) => {
-      const opensMs = opens.get(source.get(dataset) ?? '') ?? 0;
+    inputs.items.flatMap(({ id }) => {
+      const opensMs = opens.get(source.get(id) ?? '') ?? 0;
       return opensMs > 0 && !out.has(id) ? [[id, opensMs] as const] : [];
     }),
   );
@@ -99,22 +110,28 @@ function shutItems(inputs: BatchInputs): Map<string, number> {
 
 /** The inputs without questions to sources that are closed, or have a quota (it is for who asks): nothing is read ahead of them. */
 function openNow(inputs: BatchInputs): BatchInputs {
-  const quotas = inputs.limits.flatMap(({ resource, source }) => (resource.startsWith('quota:') ? [source!] : []));
+  const quotas = inputs.limits.flatMap(({ resource, source }) => (isQuota(resource) ? [source!] : []));
   const shut = new Set([...shutSources(inputs).keys(), ...quotas]);
   const open = new Set(inputs.datasets.filter(({ source }) => !shut.has(source)).map(({ id }) => id));
   return shut.size === 0 ? inputs : { ...inputs, expected: inputs.expected.filter(({ dataset }) => open.has(dataset)) };
 }
 
-function windowReason(itemId: string, opensMs: number, tooLong: boolean, inputs: BatchInputs): WaitReason {
-  const { dataset } = inputs.items.find(({ id }) => id === itemId)!;
-  const { source } = inputs.datasets.find(({ id }) => id === dataset)!;
+/** The source of each item whose dataset is known. */
+function sourcesOf({ items, datasets }: BatchInputs): ReadonlyMap<string, string> {
+  const source = new Map(datasets.map((dataset) => [dataset.id, dataset.source]));
+  return new Map(
+    items.flatMap(({ id, dataset }) => (source.has(dataset) ? [[id, source.get(dataset)!] as const] : [])),
+  );
+}
+
+function windowReason(itemId: string, source: string, opensMs: number, tooLong: boolean, nowMs: number): WaitReason {
   return {
     itemId,
     tier: 'waiting',
     resource: `window:${source}`,
     blockers: [],
     shortfall: opensMs,
-    earliestMs: inputs.nowMs + opensMs,
+    earliestMs: nowMs + opensMs,
     reason: tooLong
       ? `its read would not end before ${source} closes`
       : `${source} is closed: it may be read only in its windows`,
@@ -136,16 +153,19 @@ function shareInRounds(inputs: BatchInputs, demand: MergedDemand): SharedRound {
     if (!scarce) return result;
     const next = factorsOf(grants, inputs, demand);
     // Whole requests make the rounds jump: of those that really fit, the one that hands out most is kept.
-    if (fits(result, next, inputs) && (best === null || bytesOf(grants) > bytesOf(best.grants))) best = result;
+    if (exceeded(result, next, inputs).length === 0 && (best === null || bytesOf(grants) > bytesOf(best.grants)))
+      best = result;
     const change = Math.max(
       0,
       ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes),
     );
     if (change < SETTLED || round === ROUNDS_MAX) {
       const kept = best ?? result;
-      return fillWhatIsLeft(kept, inputs, (grants) =>
-        fits({ ...kept, grants }, factorsOf(grants, inputs, demand), inputs),
-      );
+      const beyond = (grants: readonly Grant[]): readonly string[] =>
+        exceeded({ ...kept, grants }, factorsOf(grants, inputs, demand), inputs);
+      // What went into debt by decision stays so.
+      const owed = new Set(beyond(kept.grants));
+      return fillWhatIsLeft(kept, inputs, (grants) => beyond(grants).every((resource) => owed.has(resource)));
     }
     factors = next;
   }
@@ -157,19 +177,21 @@ function factorsOf(grants: readonly Grant[], inputs: BatchInputs, demand: Merged
   return shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
 }
 
-/** Whether what is granted, charged for what it really shares, stays within every limit (to a part in a thousand). */
-function fits({ costed, grants }: SharedRound, factors: ShareFactors, inputs: BatchInputs): boolean {
+/** Limits that what is granted exceeds (by more than a part in a thousand), charged for what it really shares. */
+function exceeded({ costed, grants }: SharedRound, factors: ShareFactors, inputs: BatchInputs): string[] {
   const itemOf = new Map(costed.map((one) => [one.item.id, one.item]));
   const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
-  return inputs.limits.every(({ resource, source: limited, available }) => {
-    if (limited === null) return true;
+  const beyond = inputs.limits.filter(({ resource, source: limited, available }) => {
+    if (limited === null) return false;
     const taken = sum(grants, ({ itemId, rows, bytes, served }) => {
       if (served === 'cache' || source.get(itemOf.get(itemId)!.dataset) !== limited) return 0;
       const factor = factors.get(itemId)!;
       return countsBytes(resource) ? bytes * factor.bytes : rows * factor.rows;
     });
-    return taken <= available * 1.001;
+    // Of a bucket in debt nothing can be taken: that keeps no other source from its own.
+    return taken > Math.max(0, available) * 1.001;
   });
+  return beyond.map(({ resource }) => resource);
 }
 
 function bytesOf(grants: readonly Grant[]): number {

@@ -2,7 +2,8 @@
 import { planMergedReads, type MergedRead, type ReadRequest } from '../batch/merge.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
-import type { Refusal, WorkItem } from './work.js';
+import { formatBytes } from '../types/units.js';
+import type { DatasetFacts, Refusal, WorkItem } from './work.js';
 
 export interface CostedItem {
   readonly item: WorkItem;
@@ -45,11 +46,19 @@ export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDem
     (item) => !refusedBefore.has(item.id) && datasets.has(item.dataset) && facts.has(item.id),
   );
   const wanted = new Map(open.map((item) => [item.id, wantedRows(item, inputs, aheadFactor, facts.get(item.id)!)]));
+  const beyond = open.flatMap((item) =>
+    hits.has(item.id) ? [] : beyondQuota(item, wanted.get(item.id)!.rows, datasets.get(item.dataset)!, inputs),
+  );
+  const tooLarge = new Set(beyond.map(({ itemId }) => itemId));
   const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const plans = [true, false].map((limited) =>
     planMergedReads(
       open
-        .filter((item) => !hits.has(item.id) && metered.has(datasets.get(item.dataset)!.source) === limited)
+
+        .filter(
+          (item) =>
+            !hits.has(item.id) && !tooLarge.has(item.id) && metered.has(datasets.get(item.dataset)!.source) === limited,
+        )
         .map((item): ReadRequest => ({
           ...item,
           datasetVersion: item.datasetVersion === null ? CURRENT : datasets.get(item.dataset)!.contentId,
@@ -61,9 +70,10 @@ export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDem
       },
     ),
   );
-  const refusals = plans.flatMap(({ refused }) =>
+  const unmerged = plans.flatMap(({ refused }) =>
     refused.map(({ requestId, type, reason }): Refusal => ({ itemId: requestId, type, reason })),
   );
+  const refusals = [...beyond, ...unmerged];
   const refused = new Set(refusals.map(({ itemId }) => itemId));
   return {
     items: open.filter(({ id }) => !refused.has(id)),
@@ -71,6 +81,16 @@ export function mergeDemand(inputs: BatchInputs, aheadFactor: number): MergedDem
     reads: plans.flatMap(({ reads }) => reads),
     refusals,
   };
+}
+
+/** A request is served whole or not at all: one that is larger than all that may leave its source in a period would wait for ever. */
+function beyondQuota(item: WorkItem, rows: number, dataset: DatasetFacts, { limits }: BatchInputs): Refusal[] {
+  const quota = limits.find(({ resource, source }) => isQuota(resource) && source === dataset.source);
+  const bytes = rows * widthOf(item.fields, dataset.bytesPerValue);
+  if (item.kind !== 'request' || quota === undefined || bytes <= quota.burst) return [];
+  const reason = `${rows} rows are about ${formatBytes(bytes)}; the quota of ${dataset.source} is ${formatBytes(quota.burst)}`;
+  const hint = 'Ask for fewer rows or fields, or raise limits.quota of the source.';
+  return [{ itemId: item.id, type: 'ExceedsQuota', reason, hint }];
 }
 
 /** Cost of every item when its read is charged by `factors`. */
@@ -104,6 +124,11 @@ export function costItems(inputs: BatchInputs, { items, wanted }: MergedDemand, 
 /** Limits of a source are bytes (a second: `bytes:`, in a period: `quota:`) or rows. */
 export function countsBytes(resource: string): boolean {
   return !resource.startsWith('rows:');
+}
+
+/** A quota is never exceeded; the other limits of a source are buckets, which may go into debt. */
+export function isQuota(resource: string): boolean {
+  return resource.startsWith('quota:');
 }
 
 export type ShareFactors = ReadonlyMap<string, { readonly bytes: number; readonly rows: number }>;

@@ -74,7 +74,7 @@ function withHolders(
 /**
  * Whole requests leave shares unused that others could use: what is left goes to those that wait, the most urgent first,
  * as far as each fits whole. Afterwards no request that was tried could have been granted besides.
- * @param fits whether these grants, charged for what they really share, stay within every limit
+ * @param fits whether these grants, charged for what they really share, exceed no limit that the round keeps
  */
 export function fillWhatIsLeft(
   round: SharedRound,
@@ -94,7 +94,7 @@ export function fillWhatIsLeft(
   for (const { itemId } of candidates) {
     const costed = costedOf.get(itemId)!;
     const left = Object.fromEntries(
-      inputs.limits.map(({ resource, available }) => [resource, available - (taken[resource] ?? 0)]),
+      inputs.limits.map(({ resource, available }) => [resource, Math.max(0, available - (taken[resource] ?? 0))]),
     );
     const flow = { ...flows.get(itemId)!, items: [costed] };
     if (Object.entries(costed.cost).some(([name, amount]) => amount > 0 && (left[name] ?? 0) < amount)) continue;

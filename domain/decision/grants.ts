@@ -2,7 +2,7 @@
 import { allocate } from '../scheduler/resource-allocator.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
-import type { CostedItem } from './costs.js';
+import { isQuota, type CostedItem } from './costs.js';
 import { itemPriority, type ItemPriority } from './item-priority.js';
 import { owedAfter } from './need-states.js';
 import type { ArrivalCut, WaitReason, WorkItem } from './work.js';
@@ -42,8 +42,8 @@ const BLOCKERS_MAX = 32;
 /**
  * Hands out a flow's share: one-off requests first, by score, whole or not at all; what is left goes to the standing
  * needs by weighted max-min over their criticality (they are due again in the next cycle, so that a part is useful).
- * A request waits at most until the shares of the cycles that it waited add up to its cost: then it is granted, and
- * the bucket goes into debt.
+ * What waited until the shares of the cycles that it waited add up to its cost is granted though less is left, and the
+ * bucket goes into debt: one at a time, as the shares of those cycles were the others' too, and never on a quota.
  */
 export function grantWithinShare(
   flow: { readonly id: string; readonly items: readonly CostedItem[]; readonly debt: number },
@@ -54,9 +54,13 @@ export function grantWithinShare(
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const grants: Grant[] = [];
   const waiting: WaitReason[] = [];
-  const take = ({ costed, score, terms }: Ranked, part: number, resource: string | null): void => {
+  const take = (
+    { costed, score, terms }: Ranked,
+    { part, binding: resource }: Part,
+    room: Readonly<Record<string, number>>,
+  ): void => {
     const { item } = costed;
-    const { rows, upToMs } = handOut(costed, part, resource, facts.get(item.id)!.cuts ?? [], inputs);
+    const { rows, upToMs } = handOut(costed, part, resource, room, facts.get(item.id)!.cuts ?? [], inputs);
     if (part === 0 || (rows < costed.rows && rows < leastRows(item, inputs)) || (rows === 0 && costed.rows > 0)) {
       waiting.push({ ...waitReason(costed, left, grants, allotted, inputs), terms });
       return;
@@ -76,15 +80,30 @@ export function grantWithinShare(
     .sort((a, b) => b.score - a.score || (a.costed.item.id < b.costed.item.id ? -1 : 1));
   for (const one of ranked.filter(({ costed }) => costed.item.kind === 'request')) {
     const { resource, fraction } = tightest(one.costed.cost, left);
-    take(one, fraction >= 1 || waitedForItsShare(one.costed, allotted, inputs) ? 1 : 0, resource);
+    const whole = fraction >= 1 || waitedForItsShare(one.costed, left, allotted, inputs);
+    take(one, { part: whole ? 1 : 0, binding: resource }, left);
   }
   const needs = ranked.filter(({ costed }) => costed.item.kind === 'need');
   const parts = shareAmongNeeds(needs, left);
+  // What the parts of the needs that come later take: no need goes into debt at their cost.
+  const reserved: Record<string, number> = {};
+  const reserve = ({ costed: { item, cost } }: Ranked, sign: 1 | -1): void => {
+    for (const [name, amount] of Object.entries(cost))
+      reserved[name] = (reserved[name] ?? 0) + sign * amount * parts.get(item.id)!.part;
+  };
+  for (const one of needs) reserve(one, 1);
   for (const one of needs) {
-    const { part, binding } = parts.get(one.costed.item.id)!;
-    take(one, part, binding);
+    reserve(one, -1);
+    const room = Object.fromEntries(Object.entries(left).map(([name, amount]) => [name, amount - reserved[name]]));
+    take(one, parts.get(one.costed.item.id)!, room);
   }
   return { grants, waiting };
+}
+
+/** What part of an item is served, 0 to 1, and what stops it. */
+interface Part {
+  readonly part: number;
+  readonly binding: string | null;
 }
 
 interface Ranked extends ItemPriority {
@@ -94,11 +113,8 @@ interface Ranked extends ItemPriority {
 /** A need that nobody calls critical still counts a little. */
 const CRITICAL_MIN = 0.05;
 
-/** Part of each need that is served, 0 to 1, and what stops it. */
-function shareAmongNeeds(
-  needs: readonly Ranked[],
-  left: Readonly<Record<string, number>>,
-): ReadonlyMap<string, { part: number; binding: string | null }> {
+/** Part of each need that is served. */
+function shareAmongNeeds(needs: readonly Ranked[], left: Readonly<Record<string, number>>): ReadonlyMap<string, Part> {
   const { allocations } = allocate({
     resources: left,
     models: needs.map(({ costed: { item, cost } }) => ({
@@ -126,9 +142,10 @@ function shareAmongNeeds(
  * a need is granted that least once the parts of the cycles that it waited add up to it (the bucket goes into debt).
  */
 function handOut(
-  { item, rows }: CostedItem,
+  { item, rows, cost }: CostedItem,
   part: number,
   resource: string | null,
+  room: Readonly<Record<string, number>>,
   cuts: readonly ArrivalCut[],
   inputs: BatchInputs,
 ): { readonly rows: number; readonly upToMs: number | null } {
@@ -136,7 +153,10 @@ function handOut(
   if (fits >= rows || item.kind === 'request') return { rows: fits, upToMs: null };
   const least = Math.max(1, leastRows(item, inputs));
   const refills = (inputs.limits.find((limit) => limit.resource === resource)?.perSecond ?? 0) > 0;
-  const waitedFor = (wanted: number): boolean => refills && part * item.attempts * rows >= wanted;
+  const waitedFor = (wanted: number): boolean =>
+    refills &&
+    part * item.attempts * rows >= wanted &&
+    Object.entries(cost).every(([name, amount]) => mayTake(name, (amount * wanted) / rows, room[name] ?? 0));
   if (item.window == null)
     return { rows: fits < least && least <= rows && waitedFor(least) ? least : fits, upToMs: null };
   const within = cuts.filter((cut) => cut.rows <= fits).at(-1);
@@ -225,14 +245,22 @@ function tightest(
 
 function waitedForItsShare(
   { item, cost }: CostedItem,
+  left: Readonly<Record<string, number>>,
   allotted: Readonly<Record<string, number>>,
   inputs: BatchInputs,
 ): boolean {
   const attempts = inputs.attempts[item.id] ?? 1;
   return (
     attempts > 1 &&
-    Object.entries(cost).every(([name, amount]) => amount <= 0 || (allotted[name] ?? 0) * attempts >= amount)
+    Object.entries(cost).every(
+      ([name, amount]) => mayTake(name, amount, left[name] ?? 0) && (allotted[name] ?? 0) * attempts >= amount,
+    )
   );
+}
+
+/** Whether so much may be taken where there is room for less: a bucket that is not in debt yet, never a quota. */
+function mayTake(resource: string, amount: number, room: number): boolean {
+  return amount <= room || (room > 0 && !isQuota(resource));
 }
 
 /**
