@@ -130,7 +130,8 @@ async function factsOf(session: Session, columns: readonly SourceColumn[], movin
       `${rowsSql(`${value} IS NOT NULL`)} AS ${alias}_n`,
       `quantile_disc(${value}, [${cuts}]) AS ${alias}_q`,
       ...(type.includes('INT')
-        ? [`count(DISTINCT ${alias}) AS ${alias}_d`, `max(${alias}) - min(${alias}) + 1 AS ${alias}_s`]
+        ? // The span of a type's values may be wider than the type holds.
+          [`count(DISTINCT ${alias}) AS ${alias}_d`, `max(${alias})::DOUBLE - min(${alias})::DOUBLE + 1 AS ${alias}_s`]
         : []),
     ];
   });

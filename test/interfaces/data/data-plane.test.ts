@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCsv } from '../../../interfaces/data/csv.js';
 import type { DatasetRef } from '../../../activities/ports.js';
-import { ask, endOfTime, fileDataset, noAbort, testPlane, vegaData } from './plane-kit.js';
+import type { Predicate } from '../../../domain/types/predicate.js';
+import { ask, endOfTime, fileDataset, noAbort, read, slice, testPlane, vegaData } from './plane-kit.js';
 
-const { plane, folder } = await testPlane();
+const { plane, engine, folder } = await testPlane();
 const flights = fileDataset('flights-3m.parquet', { eventTime: 'date' });
 
 function scratch(files: Readonly<Record<string, string>>): string {
@@ -245,6 +246,31 @@ describe('measuring', () => {
     expect(answers.map(({ rows }) => rows)).toEqual(
       asks.map((_, index) => delays.filter((delay) => delay < index).length),
     );
+  });
+});
+
+describe('a window over event times', () => {
+  it.each(['TIMESTAMP', 'VARCHAR'])('parts rows by time, whether they are kept as %s', async (type) => {
+    const root = scratch({});
+    const texts = ['2001-01-02 00:30:00', '2001-01-02 10:00:00', '2001-01-02T10:00:00Z', '2001-01-02T12:00:00+01:00'];
+    if (type === 'TIMESTAMP') texts[3] = '2001-01-02 11:00:00';
+    await engine.session(noAbort, (session) =>
+      session.run(
+        `COPY (SELECT unnest([${texts.map((text) => `'${text}'`).join(', ')}])::${type} AS at) TO '${root}/t.parquet' (FORMAT parquet)`,
+      ),
+    );
+    const dataset = fileDataset('t.parquet', { eventTime: 'at' }, root);
+    const within = (from: string, to: string): Predicate => [
+      { column: 'at', op: '>', value: `2001-01-02T${from}.000Z` },
+      { column: 'at', op: '<=', value: `2001-01-02T${to}.000Z` },
+    ];
+    const windows = [within('00:00:00', '01:00:00'), within('01:00:00', '10:00:00'), within('10:00:00', '11:00:00')];
+    const asks = windows.map((where, index) => ask(`w${index}`, { where }));
+    const answers = await plane.measure(dataset, endOfTime, asks, noAbort);
+    expect(answers.map(({ rows }) => rows)).toEqual([1, 2, 1]);
+    const slices = windows.map((where, index) => slice(`w${index}`, { fields: ['at'], where }));
+    const delivered = await read(plane, dataset, slices);
+    expect(delivered.slices.map(({ rows }) => rows)).toEqual([1, 2, 1]);
   });
 });
 

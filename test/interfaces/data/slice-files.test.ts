@@ -1,4 +1,7 @@
 /** Samples of delivered files, counted by the engine and again by hand. */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { pairSamples, sampleDistance, SAMPLE_BINS, type Sample } from '../../../domain/quality/sample.js';
 import { detectDrift } from '../../../domain/quality/shift.js';
@@ -57,5 +60,23 @@ describe('a sample of a slice', () => {
     expect(await drift((await cut(2)).path)).toEqual([]);
     const large = await cut(2, [{ column: 'Wildlife Size', op: '!=', value: 'Small' }]);
     expect((await drift(large.path)).map(({ column }) => column)).toContain('Wildlife Size');
+  });
+});
+
+describe('a sample of whole numbers', () => {
+  test('counts those whose span is wider than their type holds', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'balance-span-'));
+    await engine.session(noAbort, (session) =>
+      session.run(
+        `COPY (SELECT (range * 10 - 120)::TINYINT AS small, (range::HUGEINT * 768614336404564650 - 9223372036854775807)::BIGINT AS hash FROM range(24))
+         TO '${root}/wide.parquet' (FORMAT parquet)`,
+      ),
+    );
+    const wide = fileDataset('wide.parquet', {}, root);
+    const { path } = (await read(plane, wide, [slice('w', { fields: ['small', 'hash'] })])).slices[0];
+    const { own } = await files.sample({ path }, { fields: ['small', 'hash'], moving: [], reference: null }, noAbort);
+    expect(own.rows).toBe(24);
+    expect(own.columns.hash).toMatchObject({ kind: 'number', present: 24 });
+    expect(own.columns.small).toMatchObject({ kind: 'number', present: 24 });
   });
 });
