@@ -4,6 +4,7 @@ import type { Predicate } from '../../domain/types/predicate.js';
 import { usageError } from '../../domain/types/errors.js';
 import { columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
 import type { Cell } from './engine.js';
+import { isTextTime, predicateSql, type Bindings } from './predicate-sql.js';
 import type { OpenDataset, ScanNeed } from './source.js';
 
 /** Classes that an answer names at most, the largest first. */
@@ -61,13 +62,26 @@ export function scanNeed(
   identity: boolean,
 ): ScanNeed {
   const needed = new Set(columns);
+  const event = at.eventColumn;
   if (at.eventColumn !== null) needed.add(at.eventColumn);
   return {
     columns: at.open.columns.filter((column) => needed.has(column)),
-    anyOf,
+    // Text times are compared by the engine, which knows one rule for all sources.
+    anyOf: event === null ? anyOf : anyOf.map((where) => where.filter((condition) => !isTextTime(condition, event))),
     upTo: at.eventColumn === null ? null : { column: at.eventColumn, ms: at.asOfMs },
     identity,
   };
+}
+
+/** SQL of a predicate over the scan's columns. */
+export function whereSql(where: Predicate, { open, eventColumn }: DatasetScope, bindings: Bindings): string {
+  return predicateSql(where, {
+    dialect: 'duckdb',
+    columns: open.columns,
+    bindings,
+    spell: ({ alias }) => alias,
+    eventColumn,
+  });
 }
 
 /** Columns that a predicate reads. */

@@ -10,10 +10,11 @@ import {
   predicateColumns,
   scanNeed,
   wholeMs,
+  whereSql,
   type DatasetScope,
 } from './dataset-scope.js';
 import type { Session } from './engine.js';
-import { Bindings, predicateSql } from './predicate-sql.js';
+import { Bindings } from './predicate-sql.js';
 
 /** Asks in one statement: planning grows faster than linearly with the number of aggregates. */
 const ASKS_AT_ONCE = 200;
@@ -79,10 +80,7 @@ async function matching(at: DatasetScope, asks: readonly MeasureAsk[], extra: re
   for (const ask of asks) wheres.set(JSON.stringify(ask.where), ask.where);
   const keys = [...wheres.keys()];
   const predicates = [...wheres.values()];
-  const matches = predicates.map(
-    (where, index) =>
-      `(${predicateSql(where, { dialect: 'duckdb', columns, bindings, spell: (column) => column.alias })}) AS m${index}`,
-  );
+  const matches = predicates.map((where, index) => `(${whereSql(where, at, bindings)}) AS m${index}`);
   const needed = [...extra, ...predicates.flatMap((where) => predicateColumns(columns, where))];
   const scan = await at.open.scan(scanNeed(at, needed, predicates, false));
   return {

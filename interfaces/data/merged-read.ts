@@ -9,10 +9,10 @@ import type { MergedRead, MergedReadResult, SliceAsk } from '../../activities/po
 import type { Condition, Literal, Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { cellBytesSql, columnNamed, type SourceColumn } from './columns.js';
-import { arrivedSql, predicateColumns, scanNeed, type DatasetScope } from './dataset-scope.js';
+import { arrivedSql, predicateColumns, scanNeed, whereSql, type DatasetScope } from './dataset-scope.js';
 import type { Session } from './engine.js';
 import type { FileCache, StoredFile } from './file-cache.js';
-import { Bindings, predicateSql } from './predicate-sql.js';
+import { Bindings } from './predicate-sql.js';
 import { RankedPool } from './ranked-pool.js';
 import { keptColumns, sliceSql, wantedRows, writeSlice } from './slice.js';
 import { measureSlices, type SliceMetrics } from './slice-metrics.js';
@@ -167,7 +167,7 @@ async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
   }
   const bindings = new Bindings();
   const useful = anyOf.map((where) => {
-    return `(${predicateSql(where, { dialect: 'duckdb', columns, bindings, spell: (column) => column.alias })})`;
+    return `(${whereSql(where, at, bindings)})`;
   });
   const order = crowded ? pivot(wheres) : undefined;
   const [made] = await session.rows(

@@ -4,7 +4,7 @@
  */
 import type { Literal, Predicate } from '../../domain/types/predicate.js';
 import { usageError } from '../../domain/types/errors.js';
-import { columnNamed, type SourceColumn } from './columns.js';
+import { columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
 
 export type Dialect = 'duckdb' | 'postgres';
 export type BoundValue = string | boolean;
@@ -32,6 +32,8 @@ export interface PredicateScope {
   readonly bindings: Bindings;
   /** How the statement spells a column. */
   readonly spell: (column: SourceColumn) => string;
+  /** The declared event time: where it is kept as text, its order is that of the times and not of the letters. */
+  readonly eventColumn?: SourceColumn | null;
 }
 
 /**
@@ -45,8 +47,9 @@ export function predicateSql(predicate: Predicate, scope: PredicateScope): strin
 
 function conditionSql(condition: Predicate[number], scope: PredicateScope): string {
   const column = columnNamed(scope.columns, condition.column);
-  const left = scope.spell(column);
-  const value = (literal: Literal): string => valueSql(literal, column, scope);
+  const byTime = column === scope.eventColumn && isTextTime(condition, column);
+  const left = byTime ? eventTimeSql(column) : scope.spell(column);
+  const value = (literal: Literal): string => valueSql(literal, byTime ? { ...column, kind: 'time' } : column, scope);
   switch (condition.op) {
     case 'is-null':
       return `${left} IS NULL`;
@@ -61,6 +64,14 @@ function conditionSql(condition: Predicate[number], scope: PredicateScope): stri
     default:
       return `${left} ${condition.op} ${value(condition.value)}`;
   }
+}
+
+/** Whether a condition orders texts of event times by a time: both databases would order them by their letters. */
+export function isTextTime(condition: Predicate[number], { kind, name }: SourceColumn): boolean {
+  if (kind !== 'string' || condition.column !== name) return false;
+  const isTime = (literal: Literal): boolean => typeof literal === 'string' && utcTimestamp(literal) !== null;
+  if (condition.op === 'between') return isTime(condition.low) && isTime(condition.high);
+  return ['<', '<=', '>', '>='].includes(condition.op) && 'value' in condition && isTime(condition.value);
 }
 
 function mismatch(column: SourceColumn, literal: Literal, expected: string): Error {

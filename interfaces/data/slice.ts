@@ -1,10 +1,10 @@
 /** One slice of a merged read: the SQL of its rows, and its file when the engine writes it. */
 import type { SliceAsk } from '../../activities/ports.js';
 import { classSql, columnNamed, type SourceColumn } from './columns.js';
-import { wholeMs, type DatasetScope } from './dataset-scope.js';
+import { wholeMs, whereSql, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache, Written } from './file-cache.js';
-import { predicateSql, type Bindings } from './predicate-sql.js';
+import type { Bindings } from './predicate-sql.js';
 import type { RankedRows } from './ranked-pool.js';
 
 export function fieldsOf(slice: SliceAsk, at: DatasetScope): SourceColumn[] {
@@ -28,7 +28,7 @@ export function wantedRows({ rows, quotas }: SliceAsk): number {
 /** A query of the slice's rows in its order: what it keeps, `id` and `pos`. */
 export function sliceSql(slice: SliceAsk, at: DatasetScope, { from, ordered }: RankedRows, bindings: Bindings): string {
   const { columns } = at.open;
-  const where = predicateSql(slice.where, { dialect: 'duckdb', columns, bindings, spell: (column) => column.alias });
+  const where = whereSql(slice.where, at, bindings);
   const kept = keptColumns(slice, at);
   // Rows of one declared key have one identity: their order, and so which of them fit, ends in the slice's own values.
   const order = `ORDER BY ${['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : kept)].join(', ')}`;
