@@ -213,10 +213,13 @@ async function insertResponses(
     .onConflictDoNothing();
 }
 
-/** What was served never goes back: a repeat of the past leaves it where it is. */
+/**
+ * What was served never goes back, and moves on without a gap: a backfill of the past leaves it where it is, and so
+ * does one that begins after it: the rows between were not handed out.
+ */
 async function keepNeeds(tx: Queryable, ref: DecisionRef, needs: Closing['needs'], now: Date): Promise<void> {
   if (needs.length === 0) return;
-  const ahead = sql`excluded.served_up_to_ms > coalesce(s.served_up_to_ms, excluded.served_up_to_ms - 1)`;
+  const ahead = sql`(s.served_up_to_ms is null or excluded.served_up_to_ms > s.served_up_to_ms and excluded.last_from_ms <= s.served_up_to_ms)`;
   await tx.execute(sql`
     insert into need_states as s (tenant, pool, need_id, served_up_to_ms, last_from_ms, last_rows, owed_rows, short_cycles, updated_at)
     select ${ref.tenant}, ${ref.pool}, n."needId", n."servedUpToMs", n."lastFromMs", n."lastRows",
@@ -225,7 +228,7 @@ async function keepNeeds(tx: Queryable, ref: DecisionRef, needs: Closing['needs'
       as n("needId" text, "servedUpToMs" bigint, "lastFromMs" bigint, "lastRows" int, "owedRows" int, "shortCycles" int)
     left join need_states o on o.tenant = ${ref.tenant} and o.pool = ${ref.pool} and o.need_id = n."needId"
     on conflict (tenant, pool, need_id) do update set
-      served_up_to_ms = greatest(s.served_up_to_ms, excluded.served_up_to_ms),
+      served_up_to_ms = case when ${ahead} then excluded.served_up_to_ms else s.served_up_to_ms end,
       last_from_ms = case when ${ahead} then excluded.last_from_ms else s.last_from_ms end,
       last_rows = case when ${ahead} then excluded.last_rows else s.last_rows end,
       owed_rows = excluded.owed_rows, short_cycles = excluded.short_cycles, updated_at = excluded.updated_at`);
