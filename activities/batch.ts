@@ -49,7 +49,7 @@ export function createBatch(deps: StageDependencies) {
         reasons: reasonsOf(outcome),
         degraded: false,
       });
-      await deps.plans.savePlan(
+      const first = await deps.plans.savePlan(
         ref,
         record,
         plannedBatches(context, outcome),
@@ -57,7 +57,8 @@ export function createBatch(deps: StageDependencies) {
         deps.now(),
         promisesOf(context, expected, outcome),
       );
-      return answer(context, outcome);
+      // Another attempt of this activity may have planned meanwhile, from other budgets: its plan is the one that is charged.
+      return answer(context, first ? outcome : ((await loadStage(deps, ref, 'batch')).outcome as BatchOutcome));
     },
   };
 }

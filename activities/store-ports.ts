@@ -117,7 +117,7 @@ export interface PlanStore {
   learned(ref: PoolRef, kind: LearnedKind): Promise<Readonly<Record<string, unknown>>>;
   /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */
   tokens(ref: DecisionRef, limits: readonly BudgetLimit[], nowMs: number): Promise<Readonly<Record<string, number>>>;
-  /** Stage record, batches, promises and budget charges in one transaction; nothing when the stage is already stored. */
+  /** Stage record, batches, promises and budget charges in one transaction; nothing, and false, when the stage is already stored. */
   savePlan(
     ref: DecisionRef,
     record: StageRecord,
@@ -125,7 +125,7 @@ export interface PlanStore {
     charges: readonly BudgetCharge[],
     nowMs: number,
     promises?: readonly RequestPromise[],
-  ): Promise<void>;
+  ): Promise<boolean>;
 }
 /** A request that a decision expects; `read`: a result is read ahead for it. */
 export interface RequestPromise extends Pick<

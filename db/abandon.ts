@@ -1,7 +1,9 @@
 /** Ends a decision that did not reach its end, as if its cycle had not been: requests go back, and so does the budget. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { BudgetCharge, ClosedDecision, CycleAsked, DecisionRef } from '../activities/store-ports.js';
+import type { BatchOutcome } from '../domain/decision/batch.js';
 import type { ResourceLimit } from '../domain/decision/batch-inputs.js';
+import { isQuota } from '../domain/decision/costs.js';
 import { insertRows, type Queryable } from './client.js';
 import { cancelRequested, lockClaimed, OUTBOX_CHANNEL } from './close-store.js';
 import { batches, cycles, decisions, decisionStages, outbox, pools } from './schema.js';
@@ -142,14 +144,14 @@ async function unusedCharges(tx: Queryable, { tenant, pool, decisionId }: Decisi
     taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + rowsRead;
   }
   const { limits } = stage.inputs as { limits: readonly ResourceLimit[] };
-  const { charges } = stage.outcome as { charges: Readonly<Record<string, number>> };
+  // What would have been read ahead is begun only once a decision is closed.
+  const { charges, prefetch } = stage.outcome as Partial<Pick<BatchOutcome, 'charges' | 'prefetch'>>;
+  const charged = (resource: string): number => (charges?.[resource] ?? 0) + (prefetch?.charges[resource] ?? 0);
   return limits
-    .filter(
-      ({ source, resource }) => source !== null && !resource.startsWith('quota:') && Object.hasOwn(charges, resource),
-    )
+    .filter(({ source, resource }) => source !== null && !isQuota(resource) && charged(resource) !== 0)
     .map(({ resource, perSecond, burst }) => ({
       ...{ resource, perSecond, burst },
-      amount: (taken[resource] ?? 0) - charges[resource],
+      amount: (taken[resource] ?? 0) - charged(resource),
     }))
     .filter(({ amount }) => amount !== 0);
 }

@@ -64,6 +64,11 @@ export async function evictCache(
   });
 }
 
+/** The longest period of a quota in pool `p`: what was read in it is counted from its decisions (`bytesSince`). */
+const QUOTA_PERIOD = sql`coalesce((
+  select max((source.value->'limits'->'quota'->>'per')::bigint) from jsonb_each(p.definition->'sources') source
+), 0) * interval '1 millisecond'`;
+
 /**
  * Deletes decisions, requests, metrics and profiles older than each pool keeps them; requests that are still open stay.
  * @returns how many decisions went, and the cache files that nothing refers to any more
@@ -79,7 +84,8 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
       where r.id = d.request_id and r.closed_at < ${aged('decisions')} and d.lease_until < ${now}::timestamptz`);
     const gone = await tx.execute(sql`
       delete from cycles c using pools p
-      where p.tenant = c.tenant and p.pool = c.pool and c.closed_at < ${aged('decisions')} returning c.id`);
+      where p.tenant = c.tenant and p.pool = c.pool and c.closed_at < ${aged('decisions')}
+        and c.opened_at < ${now}::timestamptz - ${QUOTA_PERIOD} returning c.id`);
     await tx.execute(sql`
       delete from requests r using pools p
       where p.tenant = r.tenant and p.pool = r.pool and r.closed_at < ${aged('decisions')}

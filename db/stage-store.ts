@@ -70,7 +70,7 @@ export function createPlanStore(db: Database): PlanStore {
     tokens: (ref, limits, nowMs) => tokens(db, ref, limits, nowMs),
     savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
       db.transaction(async (tx) => {
-        if (!(await insertStage(tx, ref, record))) return;
+        if (!(await insertStage(tx, ref, record))) return false;
         const rows = planned.map((batch) => toBatchRow(ref, batch));
         await Promise.all([
           insertRows(tx, batches, rows),
@@ -78,6 +78,7 @@ export function createPlanStore(db: Database): PlanStore {
           charge(tx, ref, charges, nowMs),
           keepPromises(tx, ref, promises),
         ]);
+        return true;
       }),
   };
 }

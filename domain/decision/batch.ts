@@ -227,7 +227,8 @@ function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, reliableO
   if (own !== undefined) return next(own);
   return sum(inputs.predictions, (prediction) => {
     const { series, reliable } = prediction;
-    const dataset = byId.get(series.slice(series.indexOf('/') + 1));
+    // The series of a source, and of all of them, have no slash: no dataset is meant, whatever it is called.
+    const dataset = series.includes('/') ? byId.get(series.slice(series.indexOf('/') + 1)) : undefined;
     if ((reliableOnly && !reliable) || dataset?.source !== source) return 0;
     return next(prediction) * meanRowBytes(inputs, series, dataset);
   });

@@ -192,7 +192,8 @@ describe('a cycle that fails', () => {
     const decision = await open();
     const limit = (resource: string, perSecond: number) => ({ resource, perSecond, burst: perSecond * 10 });
     const limits = [limit('bytes:lake', 100), limit('rows:lake', 10)];
-    const charges = { 'bytes:lake': 900, 'rows:lake': 60, gpu: 1 };
+    const charges = { 'bytes:lake': 800, 'rows:lake': 60, gpu: 1 };
+    const ahead = { charges: { 'bytes:lake': 100 } };
     const plans = createPlanStore(database.db);
     const batch = (ordinal: number) => ({
       ...{ batchId: `b${ordinal}`, ordinal, source: 'lake', dataset: 'events', contentId: null, asOfMs: nowMs },
@@ -204,13 +205,11 @@ describe('a cycle that fails', () => {
         { resource: 'gpu', source: null, perSecond: 0, burst: 1 },
       ],
     };
-    await plans.savePlan(
-      decision,
-      record('batch', inputs, { charges }),
-      [batch(0), batch(1)],
-      limits.map((one) => ({ ...one, amount: charges[one.resource as 'bytes:lake'] })),
-      nowMs,
-    );
+    const charged = limits.map((one, index) => ({ ...one, amount: [900, 60][index] }));
+    const plan = record('batch', inputs, { charges, prefetch: ahead });
+    expect(await plans.savePlan(decision, plan, [batch(0), batch(1)], charged, nowMs)).toBe(true);
+    // A second attempt that planned at the same time: what the first one stored holds, and it is told so.
+    expect(await plans.savePlan(decision, plan, [batch(0)], charged, nowMs)).toBe(false);
     expect(await plans.tokens(decision, limits, nowMs)).toEqual({ 'bytes:lake': 100, 'rows:lake': 40 });
     const result = { id: 'b0', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
     await createBatchStore(database.db).done(decision, 'b0', result, 5, nowMs);

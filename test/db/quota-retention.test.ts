@@ -1,0 +1,72 @@
+/** What a quota counts is kept as long as it counts. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
+import { createCycleStore } from '../../db/cycle-store.js';
+import { prune } from '../../db/maintenance.js';
+import { createPoolStore } from '../../db/pool-store.js';
+import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
+import { poolSchema } from '../../domain/types/pool.js';
+import { startTestPostgres } from '../support/servers.js';
+import { FORESEEN } from './foreseen.js';
+
+let server: Awaited<ReturnType<typeof startTestPostgres>>;
+let database: DatabaseHandle;
+beforeAll(async () => {
+  server = await startTestPostgres();
+  await migrateDatabase(server.url);
+  database = openDatabase(server.url);
+});
+afterAll(async () => {
+  await database.close();
+  await server.stop();
+});
+
+const ref = { tenant: 't', pool: 'p' };
+const DAY = 86_400_000;
+const nowMs = Date.parse('2026-01-01T12:00:00Z');
+
+test('what a quota still counts stays, however short decisions are kept', async () => {
+  const apply = (per: string) =>
+    createPoolStore(database.db).apply(
+      ref,
+      poolSchema.parse({
+        sources: { lake: { kind: 'files', root: '.', limits: { quota: { bytes: '1MB', per } } } },
+        datasets: { events: { source: 'lake', path: 'events.csv' } },
+        models: { asker: { kind: 'serving' } },
+        retention: { decisions: '1d' },
+      }),
+      per,
+      '/',
+    );
+  const plans = createPlanStore(database.db);
+  const taken = () => plans.bytesSince(ref, 'lake', nowMs - 5 * DAY);
+  await apply('5d');
+  const decision = { ...ref, decisionId: randomUUID() };
+  const asked = { trigger: 'work' as const, asOfMs: null, workflowId: 'w', runId: 'r' };
+  await createCycleStore(database.db).open({ ...decision, ...asked }, nowMs, {});
+  const digests = { inputDigest: 'i', outcomeDigest: 'o' };
+  await plans.savePlan(
+    decision,
+    {
+      ...{ stage: 'batch', state: 'ok', inputs: { limits: [] }, outcome: {}, reasons: [] },
+      ...{ ...digests, startedMs: nowMs, endedMs: nowMs },
+    },
+    [
+      {
+        ...{ batchId: 'b', ordinal: 0, source: 'lake', dataset: 'events', contentId: null, asOfMs: nowMs },
+        ...{ slices: [], predictedBytes: 450, askedBytes: 450, ...FORESEEN },
+      },
+    ],
+    [],
+    nowMs,
+  );
+  const result = { id: 'b', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
+  await createBatchStore(database.db).done(decision, 'b', result, 5, nowMs);
+  await createCycleStore(database.db).abandon(decision, 'failed', 'the source is away', nowMs);
+  await prune(database.db, nowMs + 4 * DAY);
+  expect(await taken()).toBe(300);
+  await apply('2d');
+  await prune(database.db, nowMs + 4 * DAY);
+  expect(await taken()).toBe(0);
+});
