@@ -18,8 +18,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { at, big, scope } from './columns.js';
-import type { PoolDefinition } from '../domain/types/pool.js';
+import { at, big, definition, scope } from './columns.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import type { ArrivalWindow } from '../domain/decision/work.js';
 
@@ -31,7 +30,7 @@ export const pools = pgTable(
   {
     ...scope(),
     version: integer().notNull(),
-    definition: jsonb().$type<PoolDefinition>().notNull(),
+    definition: definition().notNull(),
     digest: text().notNull(),
     /** Folder of the balance.yaml it came from: relative source roots start here. */
     baseDir: text().notNull(),
@@ -48,7 +47,7 @@ export const poolVersions = pgTable(
   {
     ...scope(),
     version: integer().notNull(),
-    definition: jsonb().$type<PoolDefinition>().notNull(),
+    definition: definition().notNull(),
     digest: text().notNull(),
     appliedAt: at().notNull().defaultNow(),
   },
