@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import { connect, type BalanceClient, type Endpoints } from '../client/index.js';
 import { openDatabase, type DatabaseHandle } from '../db/client.js';
 import { createPoolStore } from '../db/pool-store.js';
-import { BalanceError } from '../domain/types/errors.js';
+import { BalanceError, usageError } from '../domain/types/errors.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { ConnectionOptions } from './connection-options.js';
 import { connectTemporal } from '../interfaces/model/temporal-connection.js';
@@ -59,21 +59,37 @@ export async function withDatabase<T>(
   const { databaseUrl } = resolveEndpoints(options);
   const database = openDatabase(databaseUrl, { connectionsMax: 2 });
   try {
-    await database.sql`select 1`.catch((cause: unknown) => {
-      throw new BalanceError(
-        'unreachable',
-        {
-          type: 'DatabaseUnreachable',
-          message: `PostgreSQL does not answer: ${(cause as Error).message}`,
-          hint: 'Is `balance up` running? `balance doctor` names what is wrong.',
-        },
-        { cause },
-      );
-    });
+    const answer = await database.sql<{ ours: boolean }[]>`
+      select to_regclass('pools') is not null and to_regclass('decisions') is not null as ours`.catch(
+      (cause: unknown) => {
+        throw new BalanceError(
+          'unreachable',
+          {
+            type: 'DatabaseUnreachable',
+            message: `PostgreSQL does not answer: ${(cause as Error).message}`,
+            hint: 'Is `balance up` running? `balance doctor` names what is wrong.',
+          },
+          { cause },
+        );
+      },
+    );
+    if (!answer[0].ours) throw notOurs(databaseUrl);
     return await job(database);
   } finally {
     await database.close();
   }
+}
+
+/** The server answers, but the database is another one, or nothing set it up yet. */
+function notOurs(databaseUrl: string): BalanceError {
+  const { host, pathname } = new URL(databaseUrl);
+  return usageError({
+    type: 'NotBalanceDatabase',
+    message: 'this database holds no Balance',
+    expected: 'a database that `balance up` or `balance worker` has set up',
+    got: `${decodeURIComponent(pathname.slice(1))} on ${host}`,
+    hint: 'Correct --database-url or DATABASE_URL; `balance worker` sets an empty database up.',
+  });
 }
 
 export async function withTemporal<T>(options: ConnectionOptions, job: (client: Client) => Promise<T>): Promise<T> {

@@ -157,10 +157,14 @@ describe('while `up` runs', () => {
     expect({ code, out }).toEqual({ code: 5, out: '' });
   });
 
-  test('a database that is not one of Balance: code 1, with the hint to report it', async () => {
+  test('a database that is not one of Balance: code 2, and what to do', async () => {
     const { databaseUrl } = JSON.parse(readFileSync(join(state, 'endpoints.json'), 'utf8')) as { databaseUrl: string };
-    const error = await failure(1, 'status', '--database-url', databaseUrl.replace(/\/balance$/, '/postgres'));
-    expect(error.type).toBe('InternalError');
+    const error = await failure(2, 'status', '--database-url', databaseUrl.replace(/\/balance$/, '/postgres'));
+    expect(error).toMatchObject({
+      type: 'NotBalanceDatabase',
+      got: expect.stringMatching(/^postgres on 127\.0\.0\.1:\d+$/) as string,
+      hint: expect.stringContaining('--database-url') as string,
+    });
   });
 
   test('a schedule is created, listed, paused, triggered, backfilled and deleted', async () => {
