@@ -1,5 +1,6 @@
 /** Executes one planned read: heartbeats, source slots, one bad slice does not fail its neighbours. */
 import { Context } from '@temporalio/activity';
+import { openIntervals } from '../domain/decision/source-windows.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './analyze.js';
 import { chargesOf, sourceLimits } from './batch.js';
@@ -88,6 +89,7 @@ async function scan(
       dataset.source.limits.scansAtOnce,
       async () => {
         const startedMs = deps.now();
+        assertOpen(dataset, startedMs);
         const result = await readBisecting(deps, read, signal);
         return { result, startedMs, endedMs: deps.now() };
       },
@@ -95,6 +97,13 @@ async function scan(
     );
   if (dataset.definition.access !== 'exclusive') return scanned();
   return deps.scanSlots.hold(`${source}/${dataset.id}`, 1, scanned, signal);
+}
+
+/** A read that was held up until its source closed is not begun: what it was for waits for the next opening. */
+function assertOpen({ sourceId, source: { windows } }: DatasetRef, nowMs: number): void {
+  if (windows === undefined || openIntervals(windows, nowMs)[0][0] <= 0) return;
+  const message = `${sourceId} has closed: it may be read only in its windows`;
+  throw new BalanceError('refused', { type: 'SourceClosed', message });
 }
 
 /** A read for nobody yet enters the cache by itself, and gives back what it was charged and did not take. */

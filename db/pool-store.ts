@@ -25,7 +25,7 @@ export function createPoolStore(db: Database) {
         .from(pools)
         .where(tenant === undefined ? sql`true` : eq(pools.tenant, tenant))
         .orderBy(pools.tenant, pools.pool),
-    /** Stores a definition as a new version; the same definition again changes nothing. A replay clock keeps where it stands. */
+    /** Stores a definition as a new version; the same definition again changes nothing. A replay clock keeps where it stands; what waits is looked at again. */
     apply: (ref: PoolRef, definition: PoolDefinition, digest: string, baseDir: string): Promise<AppliedPool> =>
       db.transaction(async (tx) => {
         const { tenant, pool } = ref;
@@ -44,6 +44,10 @@ export function createPoolStore(db: Database) {
             set: { version, definition, digest, baseDir, updatedAt: sql`now()` },
           });
         await tx.insert(poolVersions).values({ tenant, pool, version, definition, digest });
+        // What waits for a limit or a window may wait no longer under the new ones. What a failure spaces out stays so.
+        await tx.execute(sql`
+          update requests set not_before = least(not_before, now())
+          where tenant = ${tenant} and pool = ${pool} and state = 'pending' and failures = 0`);
         return { version, changed: true };
       }),
   };

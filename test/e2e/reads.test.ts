@@ -113,8 +113,39 @@ test('a source outside its window is not read, and what waits for it says when i
   await balance.apply(
     smallPool(balance.dir, { more: { sources: { lake: { ...lake, windows: [`${at(-1)}-${at(1)}`] } } } }),
   );
-  await balance.database.sql`update requests set not_before = now() where id = ${id}`;
+  // The new definition is looked at now, not when the old one would have opened.
   expect((await balance.client.waitForDelivery(id, { timeoutMs: 60_000 })).rows).toBe(1);
+});
+
+test('a read that is held up until its source closes is not begun; its request waits on', async () => {
+  const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16);
+  let lateMs = 0;
+  ({ balance } = await startSmall(
+    {},
+    {
+      replace: (deps) => ({
+        ...deps,
+        now: () => deps.now() + lateMs,
+        pace: {
+          ...deps.pace,
+          take: async (...asked) => {
+            const takenMs = await deps.pace.take(...asked);
+            lateMs = 3 * 3_600_000;
+            return takenMs;
+          },
+        },
+      }),
+    },
+  ));
+  const lake = { kind: 'files' as const, root: balance.dir, windows: [`${at(-1)}-${at(1)}`] };
+  const { smallPool } = await import('./small-pool.js');
+  await balance.apply(smallPool(balance.dir, { more: { sources: { lake } } }));
+  const { id } = await balance.client.request(ask(1, 'late'));
+  await until('the request waits', async () => (await balance.client.status(id)).reason !== null);
+  const { state, reason } = await balance.client.status(id);
+  expect(state).toBe('pending');
+  expect(reason!.reason).toContain('lake has closed');
+  expect(await balance.database.sql`select 1 from batches where state = 'done'`).toEqual([]);
 });
 
 test('a quota is what may be read in a period: what does not fit waits, and says for which', async () => {
