@@ -23,6 +23,7 @@ import type {
   Closing,
   CycleContext,
   DecisionRef,
+  FileReport,
   NewDelivery,
   StageRecord,
 } from './store-ports.js';
@@ -274,7 +275,7 @@ async function deliveriesOf(
       verdict,
       score: last?.score ?? score,
       served: last === null ? result.served : 'last-good',
-      report: reportOf(item, grant, judged, last !== null),
+      report: reportOf(item, grant, judged, last === null ? fileReport(grant, judged) : standIn(last.told)),
     };
   });
 }
@@ -285,25 +286,36 @@ function deliveryId(requestId: string): string {
 }
 
 /** What the model is told about its data: verdict, scores, findings, the mix and its weights, what is missing. */
-function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, standIn: boolean): object {
+function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, file: FileReport): object {
   return {
     verdict: judged.verdict,
     reason: judged.reason,
     dimensions: judged.dimensions,
     findings: judged.findings,
-    corrections: [
-      ...(grant.quotas === null ? [] : ['stratified draw towards the class target']),
-      ...(judged.correction === undefined ? [] : [describeCorrection(judged.correction)]),
-      ...(standIn ? ['last good delivery in place of the quarantined one'] : []),
-    ],
-    ...(judged.correction === undefined ? {} : { correction: judged.correction }),
     asked: grant.asked,
     granted: grant.rows,
     aheadRows: grant.aheadRows,
     classColumn: item.classColumn,
-    classQuotas: grant.quotas,
-    classWeights: grant.weights,
     classShortfall: grant.shortfall,
     grantReason: grant.reason,
+    ...file,
   };
+}
+
+/** Of a fresh file. */
+function fileReport({ quotas, weights }: Grant, { correction }: ItemVerdict): FileReport {
+  return {
+    corrections: [
+      ...(quotas === null ? [] : ['stratified draw towards the class target']),
+      ...(correction === undefined ? [] : [describeCorrection(correction)]),
+    ],
+    ...(correction === undefined ? {} : { correction }),
+    classQuotas: quotas,
+    classWeights: weights,
+  };
+}
+
+/** Of a file that stands in: what was said of it when it was fresh. */
+function standIn(told: FileReport): FileReport {
+  return { ...told, corrections: ['last good delivery in place of the quarantined one', ...told.corrections] };
 }

@@ -4,6 +4,7 @@ import type { QualityInputs, QualityOutcome } from '../domain/decision/quality-i
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchStageInputs } from './batch.js';
+import type { WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import { gatherEvidence } from './quality-evidence.js';
 import { treatSlices } from './quality-treatment.js';
@@ -103,19 +104,27 @@ async function gather(
         { columns, maxDuplicateFraction, eventTime, ...(key === undefined ? {} : { key }) },
       ]),
     ),
-    lastGood: await stillThere(deps, history),
+    lastGood: await stillThere(deps, context, history),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
   };
 }
 
-/** The newest good delivery of each need whose file still exists: one that was evicted cannot stand in. */
+/**
+ * The newest good delivery of each need whose file still exists: one that was evicted cannot stand in, nor can one of
+ * another question: it may have columns that the model may not read any more.
+ */
 async function stillThere(
   deps: StageDependencies,
+  { items }: CycleContext,
   history: Readonly<Record<string, NeedState>>,
 ): Promise<QualityInputs['lastGood']> {
   const found: { needId: string; asOfMs: number; digest: string }[] = [];
+  const questionOf = ({ dataset, fields, where }: Pick<WorkItem, 'dataset' | 'fields' | 'where'>): string =>
+    JSON.stringify([dataset, fields, where]);
+  const itemOf = new Map(items.map((item) => [item.needId, item]));
   for (const [needId, { lastGood }] of Object.entries(history)) {
-    if (lastGood === null || !(await deps.cacheFiles.has(lastGood.slice.path, lastGood.slice.fileBytes))) continue;
+    if (lastGood === null || questionOf(lastGood.asked) !== questionOf(itemOf.get(needId)!)) continue;
+    if (!(await deps.cacheFiles.has(lastGood.slice.path, lastGood.slice.fileBytes))) continue;
     found.push({ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest });
   }
   return found;

@@ -230,6 +230,13 @@ export interface SeriesStore {
   savePrediction(ref: DecisionRef, record: StageRecord, prediction: NewPrediction, nowMs: number): Promise<void>;
 }
 
+/** The part of a delivery's report that speaks of its file, and not of the cycle that handed it out. */
+export interface FileReport {
+  readonly corrections: readonly string[];
+  readonly correction?: CorrectionRecord;
+  readonly classQuotas: Readonly<Record<string, number>> | null;
+  readonly classWeights: Readonly<Record<string, number>> | null;
+}
 export interface NeedState {
   /** Event time up to which the need has been served. */
   readonly lastAsOfMs: number | null;
@@ -239,6 +246,10 @@ export interface NeedState {
     readonly contentId: string;
     readonly verdict: 'pass' | 'degrade';
     readonly score: number;
+    /** What was asked for then: a need may ask otherwise since. */
+    readonly asked: Pick<WorkItem, 'dataset' | 'fields' | 'where'>;
+    /** What its report says of its file: what was done about the data, and its draw by class. */
+    readonly told: FileReport;
   } | null;
   /** Rows delivered ahead of need, still to be set off. */
   readonly aheadRows: number;

@@ -1,6 +1,6 @@
 /** What earlier cycles left behind: state of needs, demand series, forecaster snapshots, profiles. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
+import type { FileReport, HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
 import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
@@ -24,14 +24,17 @@ export function createHistoryStore(db: Database): HistoryStore {
         content_id: string;
         verdict: 'pass' | 'degrade';
         score: number;
-        report: { slice: SliceResult; aheadRows?: number };
+        report: { slice: SliceResult; aheadRows?: number } & Partial<FileReport>;
+        asked: NonNullable<NeedState['lastGood']>['asked'];
       }>(sql`
-        select d.need_id, d.as_of_ms, d.content_id, d.verdict, d.score, d.report
+        select d.need_id, d.as_of_ms, d.content_id, d.verdict, d.score, d.report,
+          jsonb_build_object('dataset', r.dataset, 'fields', r.fields, 'where', r.predicate) as asked
         from jsonb_array_elements_text(${JSON.stringify(needIds)}::jsonb) as n(id)
         cross join lateral (
           select * from deliveries
           where tenant = ${ref.tenant} and pool = ${ref.pool} and need_id = n.id and as_of_ms <= ${asOfMs} and served <> 'last-good'
-          order by as_of_ms desc, created_at desc, id limit 1) d`);
+          order by as_of_ms desc, created_at desc, id limit 1) d
+        join requests r on r.tenant = d.tenant and r.pool = d.pool and r.id = d.request_id`);
       return Object.fromEntries(
         rows.map((row): [string, NeedState] => [
           row.need_id,
@@ -43,6 +46,8 @@ export function createHistoryStore(db: Database): HistoryStore {
               contentId: row.content_id,
               verdict: row.verdict,
               score: row.score,
+              asked: row.asked,
+              told: toldOf(row.report),
             },
             aheadRows: row.report.aheadRows ?? 0,
           },
@@ -57,6 +62,15 @@ export function createHistoryStore(db: Database): HistoryStore {
       await db.insert(profiles).values(rows).onConflictDoNothing();
     },
   };
+}
+
+function toldOf({
+  corrections = [],
+  correction,
+  classQuotas = null,
+  classWeights = null,
+}: Partial<FileReport>): FileReport {
+  return { corrections, ...(correction === undefined ? {} : { correction }), classQuotas, classWeights };
 }
 
 async function newestMetrics(

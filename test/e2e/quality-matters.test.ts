@@ -87,6 +87,19 @@ describe('drift from what the model was last given in good order', () => {
     expect(delivered(held)).toMatchObject({ served: 'last-good', path: delivered(good).path });
   });
 
+  test('no delivery of another question stands in: its columns may be forbidden by now', async () => {
+    balance = await startBalance((dir) => pool(dir, { models: models({ onDrift: 'hold' }) }));
+    balance.write('events.csv', events());
+    await balance.cycle();
+    await balance.apply(pool(balance.dir, { models: models({ onDrift: 'hold', fields: ['id'] }) }));
+    balance.write(
+      'events.csv',
+      events().map((row) => ({ ...row, at: '2030-01-01T00:00:00Z' })),
+    );
+    const [{ delivery, state }] = (await balance.cycle()).requests;
+    expect({ delivery, state }).toEqual({ delivery: null, state: 'quarantined' });
+  });
+
   test('is told and no more where the need says so', async () => {
     balance = await startBalance((dir) => pool(dir, { models: models({ onDrift: 'pass' }) }));
     balance.write('events.csv', events());
