@@ -5,7 +5,7 @@ export interface NeedState {
   readonly needId: string;
   /** `rows: new`: event time up to which every row was handed out. */
   readonly servedUpToMs: number | null;
-  /** The window that was handed out last, and how many rows came of it. */
+  /** The window that was handed out last, and how many rows it had: those that a draw by class left out, too. */
   readonly lastFromMs: number | null;
   readonly lastRows: number | null;
   /** Rows that scarcity kept back: asked for on top of the next cycle's; null: as many as before. */
@@ -35,7 +35,12 @@ export function needStates(
     readonly items: readonly WorkItem[];
     readonly facts: readonly ItemFacts[];
     /** What was granted, with the rows that scarcity kept back and where a window was parted. */
-    readonly grants: readonly { readonly itemId: string; readonly short?: number; readonly upToMs?: number | null }[];
+    readonly grants: readonly {
+      readonly itemId: string;
+      readonly short?: number;
+      readonly upToMs?: number | null;
+      readonly quotas?: Readonly<Record<string, number>> | null;
+    }[];
     readonly waiting: readonly WaitReason[];
   },
   deliver: readonly { readonly itemId: string; readonly use: 'slice' | 'last-good' }[],
@@ -56,12 +61,13 @@ export function needStates(
     if (grant === undefined || !handed.has(item.id)) return [];
     const served = { needId: item.needId, owedRows: owedAfter(item, grant.short ?? 0), shortCycles: 0 };
     if (item.window == null) return [{ ...unserved, ...served }];
+    const matched = facts.get(item.id)?.rows ?? 0;
     return [
       {
         ...served,
         servedUpToMs: grant.upToMs ?? item.window.toMs,
         lastFromMs: item.window.fromMs,
-        lastRows: rowsRead.get(item.id) ?? 0,
+        lastRows: (grant.quotas ?? null) === null ? (rowsRead.get(item.id) ?? 0) : matched - (grant.short ?? 0),
       },
     ];
   });

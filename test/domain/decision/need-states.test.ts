@@ -70,6 +70,18 @@ describe('rows: new', () => {
     );
   });
 
+  test('a draw by class leaves rows out: they did not come late', () => {
+    const item = { ...news(1), classColumn: 'label', target: 'uniform' as const };
+    const inputs = batchInputs([item], 1e6);
+    const drawn = { itemId: 'n', short: 10, quotas: { rare: 5, common: 5 } };
+    const state = needStates(
+      { ...inputs, grants: [drawn], waiting: [] },
+      [{ itemId: 'n', use: 'slice' }],
+      new Map([['n', 10]]),
+    );
+    expect(state[0].lastRows).toBe(inputs.facts[0].rows - 10);
+  });
+
   test('a cycle that hands nothing out moves nothing', () => {
     const inputs = batchInputs([news(3)], 0);
     const plan = planBatch(inputs);
