@@ -72,8 +72,11 @@ describe('early warning', () => {
     expect(seen.slice(5, 7).map(({ states }) => states)).toEqual([['still'], ['still']]);
     expect(seen[7].states).toEqual(['cleared']);
     expect(seen[8].states).toEqual([]);
+    // Rows that scarcity left are asked again in the next cycle: that may count as an anomaly of demand, which is not looked at here.
     const rows = await listWarnings(balance.database.db, balance.pool, 10);
-    expect(rows).toMatchObject([{ subject: 'bytes:lake', raisedMs: START + 4 * HOUR, clearedMs: START + 7 * HOUR }]);
+    expect(rows.filter(({ kind }) => kind === 'shortage')).toMatchObject([
+      { subject: 'bytes:lake', raisedMs: START + 4 * HOUR, clearedMs: START + 7 * HOUR },
+    ]);
   }, 300_000);
 });
 
