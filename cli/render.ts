@@ -95,17 +95,18 @@ export function renderDetails({ stages, forecasts, decision, requests, batches }
       reasons.length === 0 ? [] : [`  ${stage}\n`, ...reasons.slice(0, 30).map((reason) => `    ${reason}\n`)],
     ),
   ];
-  if (forecasts.length > 0) {
+  const known = forecasts.filter(({ reliable }) => reliable);
+  if (known.length > 0) {
     lines.push(
       'Forecasts\n',
       table([
         ['SERIES', 'FOR', 'MEAN', 'RANGE', 'METHOD', 'CAME'],
-        ...forecasts.map((one) => [
+        ...known.map((one) => [
           one.series,
           iso(one.targetMs),
           one.mean.toFixed(0),
           `${one.lower.toFixed(0)} to ${one.upper.toFixed(0)}`,
-          one.reliable ? one.method : 'too little history',
+          one.method,
           one.actual?.toFixed(0) ?? '-',
         ]),
       ]),

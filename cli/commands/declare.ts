@@ -201,7 +201,7 @@ async function list(options: ConnectionOptions): Promise<number> {
       const rows = views.map((view) => [
         view.id,
         view.paused ? 'paused' : 'active',
-        view.next ?? '-',
+        view.paused ? '-' : (view.next ?? '-'),
         String(view.recent.length),
         String(view.missedCatchup),
         String(view.skippedOverlap),

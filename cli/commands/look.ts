@@ -36,8 +36,9 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
       else {
         const { reasonOf } = await import('../render.js');
         const { delivery } = found;
+        const why = reasonOf(found.reason);
         process.stdout.write(
-          `${found.state}${found.reason === null ? '' : `: ${reasonOf(found.reason)}`}\n${delivery === null ? '' : `${delivery.rows} rows, ${delivery.verdict}, ${delivery.path}\n`}`,
+          `${found.state}${why === '' ? '' : `: ${why}`}\n${delivery === null ? '' : `${delivery.rows} rows, ${delivery.verdict}, ${delivery.path}\n`}`,
         );
       }
       return 0;
@@ -61,10 +62,7 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
         process.stdout.write(`pool ${pool.pool}: ${doing}; ${loop.cycles} cycles, ${loop.queued.length} queued\n`);
         if (loop.last !== null)
           process.stdout.write(`last decision ${loop.last.decisionId}: ${loop.last.outcome}. ${loop.last.summary}\n`);
-        if (warnings.length > 0)
-          process.stdout.write(
-            table([['WARNING', 'SINCE', 'STATE', 'SEVERITY', 'WHAT', 'WHAT TO DO'], ...warnings.map(warningRow)]),
-          );
+        if (warnings.length > 0) process.stdout.write(`warnings\n${warnings.map(warningLines).join('')}`);
         if (requests.length > 0)
           process.stdout.write(
             table([
@@ -78,10 +76,12 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
   );
 }
 
-function warningRow({ kind, subject, raisedMs, clearedMs, severity, message, action }: WarningRow): string[] {
+/** Sentences are too long for columns. */
+function warningLines({ kind, subject, raisedMs, clearedMs, severity, message, action }: WarningRow): string {
   const at = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');
   const state = clearedMs === null ? 'open' : `cleared ${at(clearedMs)}`;
-  return [`${kind} ${subject}`, at(raisedMs), state, severity, message, action];
+  const todo = action === 'none' ? '' : `    to do: ${action}\n`;
+  return `  ${kind} ${subject}, ${severity}, since ${at(raisedMs)}, ${state}\n    ${message}\n${todo}`;
 }
 
 async function decisions(id: string | undefined, options: ConnectionOptions): Promise<number> {
@@ -123,7 +123,9 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
     const store = createDecisionStore(database.db);
     const ref = await resolvePool(database, options);
     const found = await store.explain(ref, id);
-    const replayed = options.verify && 'decision' in found ? await verify(store, ref, id) : null;
+    // A request is verified by the decision that ended it, or that it waits in.
+    const decisionId = 'decision' in found ? found.decision.id : found.decisionId;
+    const replayed = options.verify && decisionId !== null ? await verify(store, ref, decisionId) : null;
     if (options.json) printJson(replayed === null ? found : { ...found, replayed });
     else if ('decision' in found) {
       const ui = endpoints.temporalUiUrl === undefined ? {} : { uiUrl: endpoints.temporalUiUrl };
@@ -131,9 +133,12 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
         renderDecision(found, { cacheDir: endpoints.cacheDir, namespace: endpoints.temporalNamespace, ...ui }) +
           renderDetails(found),
       );
+    } else process.stdout.write(renderRequest(found, endpoints.cacheDir));
+    if (options.json !== true && options.verify === true) {
+      process.stdout.write(replayed === null ? 'Replay\n  no cycle has decided on it yet\n' : 'Replay\n');
       for (const { stage, same } of replayed ?? [])
         process.stdout.write(`  ${stage}: ${same ? 'replayed, same digest' : 'replayed, ANOTHER digest'}\n`);
-    } else process.stdout.write(renderRequest(found, endpoints.cacheDir));
+    }
     return replayed?.some(({ same }) => !same) ? 3 : 0;
   });
 }

@@ -1,7 +1,7 @@
 /** `balance run`, `request`, `cancel`, `pause`, `resume`: asking for work. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { EXIT_CODES } from '../../domain/types/errors.js';
-import { parseDurationMs } from '../../domain/types/units.js';
+import { formatDuration, parseDurationMs } from '../../domain/types/units.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
 import { withConnection, type ConnectionOptions } from '../connection-options.js';
 
@@ -18,6 +18,14 @@ const durationMs = (text: string): number => {
     throw new InvalidArgumentError((error as Error).message + ': expected 250ms, 30s, 15m, 6h, 2d');
   }
 };
+const timeout = (ms: number): Option =>
+  new Option('--timeout <duration>', 'how long to wait').argParser(durationMs).default(ms, formatDuration(ms));
+/** `a, "b, c"` names the columns `a` and `b, c`, quoted as in a predicate. */
+export const fieldsOf = (text: string): string[] =>
+  (text.match(/(?:"(?:[^"]|"")*"|[^,])+/g) ?? []).map((part) => {
+    const name = part.trim();
+    return /^"(?:[^"]|"")+"$/.test(name) ? name.slice(1, -1).replaceAll('""', '"') : name;
+  });
 /** An instant, or a duration from now. */
 const instant = (text: string): Date => {
   const ms = /^\d+(\.\d+)?(ms|s|m|h|d|w)/.test(text) ? Date.now() + durationMs(text) : Date.parse(text);
@@ -48,12 +56,12 @@ interface RequestOptions extends ConnectionOptions {
 export const registerWork: RegisterCommand = (program) => {
   withConnection(program.command('run').description('ask for a cycle now'))
     .option('--wait', 'wait until its decision is closed')
-    .option('--timeout <duration>', 'how long to wait', durationMs, 300_000)
+    .addOption(timeout(300_000))
     .option('--as-of <time>', "event time to decide for, instead of the pool's clock", instant)
     .addHelpText('after', '\nExample:\n  balance run --wait')
     .action(action(run));
   withConnection(program.command('request <model> <dataset>').description('ask for data once'))
-    .requiredOption('--fields <a,b>', 'columns, separated by commas')
+    .requiredOption('--fields <a,b>', 'columns, separated by commas; one with a comma in its name is "quoted"')
     .option(
       '--where <expr>',
       'AND of = != < <= > >= IN BETWEEN IS [NOT] NULL, for example "origin = \'SEA\' AND delay > 15"',
@@ -66,7 +74,7 @@ export const registerWork: RegisterCommand = (program) => {
     .option('--dataset-version <version>', 'pin a dataset version')
     .option('--key <key>', 'the same key is the same request, however often it is sent')
     .option('--wait', 'wait for the delivery')
-    .option('--timeout <duration>', 'how long to wait', durationMs, 60_000)
+    .addOption(timeout(60_000))
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 2 usage, 3 refused or quarantined, 4 wait timed out, 5 unreachable, 130 interrupted.\n\nExample:\n  balance request route-planner flights --fields origin,destination,distance --where "origin = \'SEA\'" --rows 1000 --wait',
@@ -132,7 +140,7 @@ async function request(model: string, dataset: string, options: RequestOptions):
     const { id, created } = await client.request({
       model,
       dataset,
-      fields: options.fields.split(',').map((field) => field.trim()),
+      fields: fieldsOf(options.fields),
       ...(options.where === undefined ? {} : { where: options.where }),
       ...(options.rows === undefined ? {} : { rows: options.rows }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
@@ -158,12 +166,17 @@ async function request(model: string, dataset: string, options: RequestOptions):
   });
 }
 
+const CANCELLED: Readonly<Record<string, string>> = {
+  cancelled: 'cancelled\n',
+  claimed: 'the running cycle will drop it\n',
+};
+
 async function cancel(id: string, options: ConnectionOptions): Promise<number> {
   const { withClient } = await import('../connection.js');
   return withClient(options, async (client) => {
     const state = await client.cancel(id);
     if (options.json) printJson({ id, state });
-    else process.stdout.write(state === 'claimed' ? 'the running cycle will drop it\n' : `${state}\n`);
+    else process.stdout.write(CANCELLED[state] ?? `nothing to cancel: it is ${state} already\n`);
     return state === 'cancelled' || state === 'claimed' ? 0 : EXIT_CODES.refused;
   });
 }

@@ -2,6 +2,7 @@
 import type { AnalysisSnapshot, ClassCounts, NeedMeasurement, NeedView } from './analyzer.js';
 import { classGap, classGapNoise, targetShares, totalOf } from './balance.js';
 import { knownClassCounts } from './distribution.js';
+import { formatDuration } from '../types/units.js';
 
 /** What the decision would hand to one need. */
 export interface Grant {
@@ -156,6 +157,6 @@ function rate(entries: readonly { need: NeedView; impact: NeedImpact }[]): { ris
 function explain(id: string, impact: NeedImpact): string {
   const parts = [`${id}: ${impact.rows.after ?? 0} of ${impact.rowsWanted} rows`];
   if (impact.classGap.after !== null) parts.push(`class gap ${impact.classGap.after.toFixed(3)}`);
-  if (impact.ageMs.after !== null) parts.push(`newest row ${impact.ageMs.after} ms old`);
+  if (impact.ageMs.after !== null) parts.push(`newest row ${formatDuration(impact.ageMs.after)} old`);
   return parts.join(', ');
 }

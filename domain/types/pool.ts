@@ -18,7 +18,7 @@ function parsed<T>(parse: (text: string) => T, description: string) {
         const { expected, message } = error as { expected?: string; message: string };
         context.addIssue({
           code: 'custom',
-          message: expected === undefined ? message : `${message} (expected ${expected})`,
+          message: expected === undefined ? message : `${expected} (${message})`,
         });
         return z.NEVER;
       }

@@ -40,6 +40,8 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
         await client.schedule.create(options);
         return 'created';
       } catch (error) {
+        // Only the server parses a spec; the client makes a TypeError of its refusal.
+        if (error instanceof TypeError) throw invalidSchedule(schedule, error);
         if (!(error instanceof Error) || error.name !== 'ScheduleAlreadyRunning') throw error;
         const { spec, action, policies } = options;
         // What an operator (or pause-on-failure) paused stays paused: only the file's own `paused: true` decides otherwise.
@@ -111,6 +113,18 @@ function toOptions(pool: PoolRef, schedule: ScheduleDefinition, taskQueue: strin
     },
     state: { paused: schedule.paused },
   };
+}
+
+function invalidSchedule({ id, cron }: ScheduleDefinition, error: TypeError): BalanceError {
+  return new BalanceError(
+    'usage',
+    {
+      type: 'InvalidSchedule',
+      message: `Temporal refuses schedule ${id}: ${error.message}`,
+      ...(cron === undefined ? {} : { expected: 'a cron expression of five fields, for example 0 6 * * *', got: cron }),
+    },
+    { cause: error },
+  );
 }
 
 async function known<T>(id: string, call: () => Promise<T>): Promise<T> {

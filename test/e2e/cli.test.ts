@@ -141,6 +141,7 @@ describe('while `up` runs', () => {
     ['an id that is none', 2, ['explain', 'x'], 'InvalidId'],
     ['a pool that is not declared', 2, ['status', '--pool', 'other'], 'UnknownPool'],
     ['a schedule that is not there', 2, ['schedule', 'trigger', 'other'], 'UnknownSchedule'],
+    ['a cron expression that is none', 2, ['schedule', 'create', 'bad', '--cron', 'nonsense'], 'InvalidSchedule'],
     ['Temporal, explicit and unreachable', 5, ['status', '--temporal-address', '127.0.0.1:1'], 'Unreachable'],
     [
       'PostgreSQL, explicit and unreachable',
