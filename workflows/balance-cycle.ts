@@ -110,7 +110,7 @@ async function processBatches(ref: DecisionInput, batches: readonly BatchRef[]):
         await executeChild(processBatch, {
           workflowId: `balance-batch/${ref.tenant}/${ref.pool}/${item.batchId}`,
           args: [{ ...ref, ...item }],
-          staticSummary: `${item.requests} requests on ${item.dataset} as one read`,
+          staticSummary: `${item.requests} ${item.requests === 1 ? 'request' : 'requests'} on ${item.dataset} as one read`,
         });
       };
       const done = run();

@@ -222,6 +222,7 @@ describe('the end of `up`', () => {
     up.child.kill('SIGKILL');
     await up.ended;
     expect(alive(left)).toHaveLength(2);
+    expect((await balance('doctor')).out).toContain('which started them and does the work, is gone');
     up = startCli(folder, ['up']);
     await up.said('\nup: ');
     expect(alive(left)).toEqual([]);

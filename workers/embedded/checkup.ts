@@ -11,7 +11,7 @@ import { checkPlatform } from './platform.js';
 import { isPortFree } from './ports.js';
 import { checkDatabase, POSTGRES_PORT_DEFAULT, withoutPassword } from './postgres.js';
 import { nativeDir } from './postgres-files.js';
-import { stateDir } from './processes.js';
+import { processIdentity, stateDir } from './processes.js';
 import { cacheDir } from './server-files.js';
 import { TEMPORAL_PORT_DEFAULT, TEMPORAL_UI_PORT_DEFAULT } from './temporal.js';
 
@@ -106,6 +106,13 @@ async function running(projectDir: string): Promise<Look> {
   const endpoints = readEndpoints(projectDir);
   if (!endpoints) return { status: 'ok', found: 'nothing runs in this folder' };
   const missing = await unreachable(endpoints);
+  if (missing.length === 0 && processIdentity(endpoints.pid) === undefined) {
+    return {
+      status: 'fail',
+      found: `the servers answer, but process ${endpoints.pid}, which started them and does the work, is gone`,
+      fix: 'run `balance up` (or `npm start`): it clears them and goes on with the same data',
+    };
+  }
   if (missing.length === 0) {
     return { status: 'ok', found: `${endpoints.temporalAddress}, ${withoutPassword(endpoints.databaseUrl)}` };
   }
