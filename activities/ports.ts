@@ -2,6 +2,7 @@
  * What the activities need from the world: small interfaces, implemented by `interfaces/data` (sources and
  * shared cache) and `db` (stores), handed in by `workers/compose`. Units: rows, bytes, milliseconds since 1970.
  */
+import type { SliceMetrics } from '../domain/decision/quality-inputs.js';
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
 import type { Correction } from '../domain/quality/correction.js';
 import type { Recount, Sample } from '../domain/quality/sample.js';
@@ -83,23 +84,13 @@ export interface MergedRead {
 }
 
 /** A slice that now lies in the shared cache, with what the quality gate wants to know of it. */
-export interface SliceResult {
+export interface SliceResult extends SliceMetrics {
   readonly id: string;
-  /** sha256 of the Parquet file, its name in the cache. */
-  readonly digest: string;
   /** Path relative to the cache root. */
   readonly path: string;
-  readonly rows: number;
   /** Logical bytes (sum of value widths), what limits are counted in. */
   readonly bytes: number;
   readonly fileBytes: number;
-  readonly newestEventMs: number | null;
-  readonly completeness: Readonly<Record<string, number>>;
-  /** Share of non-null values that break the dataset's column contract (values, min, max), by column. */
-  readonly invalid: Readonly<Record<string, number>>;
-  /** Rows whose declared key occurred before; 0 without a key. */
-  readonly duplicateRows: number;
-  readonly classCounts: Readonly<Record<string, number>> | null;
 }
 
 export interface MergedReadResult {

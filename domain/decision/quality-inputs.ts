@@ -16,13 +16,16 @@ export interface Result {
   readonly slice: SliceMetrics | null;
   readonly failure: { readonly type: string; readonly reason: string } | null;
 }
+/** What the gate wants to know of a slice's file. */
 export interface SliceMetrics {
+  /** sha256 of the Parquet file, its name in the cache. */
   readonly digest: string;
   readonly rows: number;
   readonly newestEventMs: number | null;
   readonly completeness: Readonly<Record<string, number>>;
-  /** Share of present values that break the contract. */
+  /** Share of non-null values that break the dataset's column contract (values, min, max), by column. */
   readonly invalid: Readonly<Record<string, number>>;
+  /** Rows whose declared key occurred before; 0 without a key. */
   readonly duplicateRows: number;
   readonly classCounts: Readonly<Record<string, number>> | null;
 }
