@@ -29,9 +29,10 @@ class SeasonalNaiveRun implements PredictorRun {
     if (value === null && state.values.length === 0) return;
     if (value !== null) {
       state.history++;
-      if (state.values.length > 0) state.errors = [...state.errors, value - expected].slice(-ERRORS_KEPT);
+      if (state.values.length > 0) state.errors = [...state.errors, value - expected + 0].slice(-ERRORS_KEPT);
     }
-    state.values.push(value ?? expected);
+    // A snapshot is JSON, which has no negative zero: adding zero makes it the plain one.
+    state.values.push((value ?? expected) + 0);
     const longest = state.seasons.at(-1) ?? 1;
     if (state.values.length > longest) state.values.shift();
   }

@@ -27,7 +27,7 @@ describe.each(defaultPredictors.map((predictor) => [predictor.id, predictor] as 
         }
         expect(restored.forecast(5, LEVELS)).toEqual(run.forecast(5, LEVELS));
       }),
-      { numRuns: 50 },
+      { numRuns: 50, examples: [[[-0], []]] },
     );
   });
 
