@@ -7,8 +7,8 @@ import {
   type DatasetFailure,
 } from '../domain/decision/analyze.js';
 import {
-  arrivedAfter,
-  arrivedUpTo,
+  standingWhere,
+  windowConditions,
   type DatasetFacts,
   type ItemFacts,
   type Refusal,
@@ -137,8 +137,8 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
     failure: null,
     items: items.flatMap((item) => {
       if (wrong.has(item.id)) return [];
-      const before = windowBefore(context, item);
-      return [factsOf(item, answers.get(questionOf(item)), before && answers.get(before.id), state)];
+      const [before, untimed] = [windowBefore(item), untimedRows(item)].map((ask) => ask && answers.get(ask.id));
+      return [factsOf(item, answers.get(questionOf(item)), { before, untimed }, state)];
     }),
     rejected,
   };
@@ -191,8 +191,8 @@ async function measure(
         ...{ id, where: item.where, fields: item.fields, classColumn: item.classColumn },
         ...(isParted(item) ? { cuts: true } : {}),
       });
-    const before = windowBefore(context, item);
-    if (before !== null && questions.size < ASKS_MAX) questions.set(before.id, before);
+    for (const extra of [windowBefore(item), untimedRows(item)])
+      if (extra !== null && questions.size < ASKS_MAX) questions.set(extra.id, extra);
   }
   const asks = [...questions.values()];
   if (asks.length === 0) return { answers: new Map(), rejected: [] };
@@ -235,22 +235,23 @@ async function measureHalving(
 }
 
 /** The window before an item's own, once more: what came into it after it was handed out came too late. */
-function windowBefore({ definition }: CycleContext, { needId, model, window }: WorkItem): MeasureAsk | null {
-  if (needId === null || window?.before == null || !Object.hasOwn(definition.models, model)) return null;
-  const need = definition.models[model].needs.find(({ id }) => `${model}/${id}` === needId);
-  if (need === undefined) return null;
-  const where = [
-    ...need.where,
-    arrivedAfter(window.column, window.before.fromMs),
-    arrivedUpTo(window.column, window.fromMs),
-  ];
-  return { id: `before ${needId}`, where, fields: [], classColumn: null };
+function windowBefore(item: WorkItem): MeasureAsk | null {
+  const { needId, window } = item;
+  if (needId === null || window?.before == null) return null;
+  const before = windowConditions({ ...window, fromMs: window.before.fromMs, toMs: window.fromMs });
+  return { id: `before ${needId}`, where: [...standingWhere(item), ...before], fields: [], classColumn: null };
+}
+
+/** The rows that no window of an item will ever hold: those that match it and have no event time. */
+function untimedRows(item: WorkItem): MeasureAsk | null {
+  if (item.needId === null || item.window == null) return null;
+  return { id: `untimed ${item.needId}`, where: standingWhere(item), fields: [], classColumn: null, untimed: true };
 }
 
 function factsOf(
   item: WorkItem,
   answer: MeasureAnswer | undefined,
-  before: MeasureAnswer | null | undefined,
+  { before, untimed }: Readonly<Record<'before' | 'untimed', MeasureAnswer | null | undefined>>,
   state: DatasetState,
 ): ItemFacts {
   if (answer !== undefined) {
@@ -260,6 +261,7 @@ function factsOf(
       ...{ itemId: item.id, rows, exact: true, classCounts, completeness, newestEventMs },
       ...(cuts === undefined ? {} : { cuts }),
       ...(lateRows === 0 ? {} : { lateRows }),
+      ...(untimed == null || untimed.rows === 0 ? {} : { untimedRows: untimed.rows }),
     };
   }
   const rows = Math.min(item.rows ?? state.rows, state.rows);

@@ -48,6 +48,8 @@ export interface MeasureAsk {
   readonly classColumn: string | null;
   /** Also say at which event times its rows can be parted. Needs an event time. */
   readonly cuts?: boolean;
+  /** Count only rows without an event time that can be read: NULL, or a text that is no time. Needs an event time. */
+  readonly untimed?: boolean;
 }
 export interface MeasureAnswer {
   readonly id: string;

@@ -6,7 +6,7 @@ import { SECONDS_PER_LEVEL } from '../domain/decision/item-priority.js';
 import type { NeedDefinition, PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import { stepMsOf } from '../domain/decision/steps.js';
-import { arrivedAfter, arrivedUpTo, type ArrivalWindow, type WorkItem } from '../domain/decision/work.js';
+import { standingQuestion, windowConditions, type ArrivalWindow, type WorkItem } from '../domain/decision/work.js';
 import { abandon } from './abandon.js';
 import { chunked, HASH_JOINS, insertRows, type Database, type Queryable } from './client.js';
 import { nameUuid } from './ids.js';
@@ -147,7 +147,7 @@ async function insertNeeds(
       model,
       dataset: need.dataset,
       fields: need.fields,
-      predicate: window === null ? need.where : [...need.where, ...conditionsOf(window)],
+      predicate: window === null ? need.where : [...need.where, ...windowConditions(window)],
       window,
       owedRows: input.trigger === 'backfill' || need.rows === 'new' ? 0 : Math.min(state?.owedRows ?? 0, need.rows),
       rows: need.rows === 'new' ? null : need.rows,
@@ -238,17 +238,17 @@ function windowOf(
   const completeMs = nowMs - (dataset.lateness ?? 0);
   const { clock } = definition;
   const fromMs = servedMs ?? completeMs - (clock.kind === 'replay' ? clock.step : stepMsOf(definition));
-  const known = state?.lastFromMs != null && state.lastRows !== null && state.servedUpToMs === fromMs;
+  const known =
+    state?.lastFromMs != null &&
+    state.lastRows !== null &&
+    state.servedUpToMs === fromMs &&
+    state.lastQuestion === standingQuestion(need.dataset, need.where);
   return {
     column: dataset.eventTime,
     fromMs,
     toMs: Math.max(fromMs, completeMs),
     before: known ? { fromMs: state.lastFromMs!, rows: state.lastRows! } : null,
   };
-}
-
-function conditionsOf({ column, fromMs, toMs }: ArrivalWindow): Predicate {
-  return [arrivedAfter(column, fromMs), arrivedUpTo(column, toMs)];
 }
 
 async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {

@@ -72,6 +72,7 @@ export const needStates = pgTable(
     /** The last window that was handed out, to see what came into it afterwards. */
     lastFromMs: big(),
     lastRows: integer(),
+    lastQuestion: text(),
     /** Rows that scarcity kept back, still claimed from later cycles. */
     owedRows: integer().notNull().default(0),
     /** Cycles in a row that could not give it what it asked for. */

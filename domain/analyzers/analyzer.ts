@@ -69,6 +69,8 @@ export interface NeedMeasurement {
   /** Share of present values by field, 0 to 1. */
   readonly completeness: Readonly<Record<string, number>>;
   readonly newestEventMs: number | null;
+  /** Rows that match but have no event time that can be read, of a need that takes rows by their time; absent: none. */
+  readonly untimedRows?: number;
   /** Rows by segment, for needs that must cover them; 0 for a segment that is known and empty. */
   readonly segments?: readonly SegmentCounts[];
 }
@@ -94,6 +96,7 @@ export type FindingKind =
   | 'volume'
   | 'future-volume'
   | 'freshness'
+  | 'untimed'
   | 'completeness'
   | 'class-mix'
   | 'class-shortfall'

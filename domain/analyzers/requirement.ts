@@ -82,6 +82,26 @@ function judgeFreshness(need: NeedView, measured: NeedMeasurement, asOfMs: numbe
   return { finding, score: { needId: need.id, dimension: 'freshness', score } };
 }
 
+/** Severity = untimed rows / rows of the dataset. Nothing but a repair at the source brings these rows to the model. */
+function judgeUntimed(
+  need: NeedView,
+  { untimedRows = 0 }: NeedMeasurement,
+  snapshot: AnalysisSnapshot,
+): Finding | null {
+  if (untimedRows === 0) return null;
+  const rows = snapshot.datasets.find(({ id }) => id === need.dataset)?.rows ?? untimedRows;
+  return {
+    ...about(need),
+    kind: 'untimed',
+    severity: clamp01(untimedRows / Math.max(rows, untimedRows)),
+    blocking: false,
+    message: `${untimedRows} rows for ${need.id} have no event time that can be read: they are in no window and are not handed out`,
+    expected: 'an event time in every row',
+    got: `${untimedRows} of ${rows} rows without one`,
+    shortfall: { '*': untimedRows },
+  };
+}
+
 /** The worst field decides. Severity = missing share above the tolerance / share that must be present. */
 function judgeCompleteness(need: NeedView, measured: NeedMeasurement): Judged | null {
   if (need.minCompleteness === null || need.fields.length === 0 || measured.rowsAvailable === 0) return null;
@@ -122,7 +142,7 @@ function judgeNeed(need: NeedView, measured: NeedMeasurement, snapshot: Analysis
  */
 export const requirementAnalyzer: Analyzer = {
   id: 'requirement',
-  version: 1,
+  version: 2,
   analyze(snapshot): AnalyzerOutcome {
     const findings: Finding[] = [];
     const scores: NeedScore[] = [];
@@ -145,8 +165,8 @@ export const requirementAnalyzer: Analyzer = {
         if (finding !== null) findings.push(finding);
         scores.push(score);
       }
-      const future = judgeFuture(need, measured.rowsAvailable, snapshot);
-      if (future !== null) findings.push(future);
+      const others = [judgeFuture(need, measured.rowsAvailable, snapshot), judgeUntimed(need, measured, snapshot)];
+      findings.push(...others.filter((finding) => finding !== null));
     }
     return { ok: true, findings, scores };
   },

@@ -123,6 +123,7 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
                 : {}),
               completeness: fact.completeness,
               newestEventMs: fact.newestEventMs,
+              ...(fact.untimedRows === undefined ? {} : { untimedRows: fact.untimedRows }),
             },
           ];
     }),

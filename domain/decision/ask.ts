@@ -1,5 +1,6 @@
 /** Asking for data: what no draw can repair is asked of the dataset's owner, with rows by class, and not again every cycle. */
 import type { Finding } from '../analyzers/analyzer.js';
+import { countOf } from '../analyzers/balance.js';
 
 /** One message to the owner of a dataset. */
 export interface DataAsk {
@@ -22,8 +23,8 @@ export const ASK_AGAIN_MS = 86_400_000;
 /** What is missing by a tenth more is worth another message before that. */
 const WORSE_SHARE = 1.1;
 
-/** What of the analyzers' findings new rows would mend; the classes say more than the volume. */
-const ASKED = ['class-shortfall', 'volume'];
+/** What of the analyzers' findings the owner would mend, with new rows or times for old ones; the classes say more than the volume. */
+const ASKED = ['class-shortfall', 'volume', 'untimed'];
 
 /** The asks that are due, by need. A need without a shortfall asks nothing. */
 export function dueAsks(
@@ -47,5 +48,5 @@ export function dueAsks(
 }
 
 function worse(now: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): boolean {
-  return Object.entries(now).some(([name, missing]) => missing > WORSE_SHARE * (before[name] ?? 0));
+  return Object.entries(now).some(([name, missing]) => missing > WORSE_SHARE * countOf(before, name));
 }

@@ -1,6 +1,6 @@
 /** How many rows of each class to hand out, so that the mix stays near its target. */
 
-import { apportion, classGap } from '../analyzers/balance.js';
+import { apportion, classGap, countOf } from '../analyzers/balance.js';
 
 export interface ClassQuotas {
   readonly quotas: Readonly<Record<string, number>>;
@@ -25,7 +25,7 @@ export function classQuotas(
   rows: number,
   maxGap: number,
 ): ClassQuotas {
-  const available = Object.keys(shares).reduce((sum, name) => sum + (shares[name] > 0 ? (counts[name] ?? 0) : 0), 0);
+  const available = Object.keys(shares).reduce((sum, name) => sum + (shares[name] > 0 ? countOf(counts, name) : 0), 0);
   const most = Math.min(rows, available);
   // Rounding to whole rows moves the mix by at most classes/(2 rows): allowed on top.
   const admissible = (n: number) =>
@@ -38,7 +38,7 @@ export function classQuotas(
     else high = middle - 1;
   }
   // The share of classes without any row is a gap at every size: what rounding allows a few rows must not make it admissible.
-  const gone = Object.keys(shares).reduce((sum, name) => sum + (counts[name] > 0 ? 0 : shares[name]), 0);
+  const gone = Object.keys(shares).reduce((sum, name) => sum + (countOf(counts, name) > 0 ? 0 : shares[name]), 0);
   const quotas = fill(counts, shares, low === 0 || gone > maxGap ? most : low);
   const total = Object.values(quotas).reduce((sum, quota) => sum + quota, 0);
   const wanted = fill(Object.fromEntries(Object.keys(shares).map((name) => [name, rows])), shares, rows);
@@ -46,7 +46,7 @@ export function classQuotas(
     quotas,
     rows: total,
     shortfall: Object.fromEntries(
-      Object.keys(shares).map((name) => [name, Math.max(0, wanted[name] - (counts[name] ?? 0))]),
+      Object.keys(shares).map((name) => [name, Math.max(0, wanted[name] - countOf(counts, name))]),
     ),
     gap: classGap(shares, quotas),
     weights: Object.fromEntries(
@@ -66,12 +66,12 @@ function fill(
   let left = n;
   while (left > 0 && open.length > 0) {
     const weight = open.reduce((sum, name) => sum + shares[name], 0);
-    const short = open.filter((name) => (left * shares[name]) / weight >= (counts[name] ?? 0));
+    const short = open.filter((name) => (left * shares[name]) / weight >= countOf(counts, name));
     if (short.length === 0) {
       return { ...quotas, ...apportion(left, Object.fromEntries(open.map((name) => [name, shares[name] / weight]))) };
     }
     for (const name of short) {
-      quotas[name] = counts[name] ?? 0;
+      quotas[name] = countOf(counts, name);
       left -= quotas[name];
     }
     open = open.filter((name) => !short.includes(name));

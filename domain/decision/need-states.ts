@@ -1,5 +1,5 @@
 /** Where each standing need stands after a cycle: what it was served up to, and what scarcity still owes it. */
-import type { ItemFacts, WaitReason, WorkItem } from './work.js';
+import { standingQuestion, standingWhere, type ItemFacts, type WaitReason, type WorkItem } from './work.js';
 
 export interface NeedState {
   readonly needId: string;
@@ -8,6 +8,8 @@ export interface NeedState {
   /** The window that was handed out last, and how many rows it had: those that a draw by class left out, too. */
   readonly lastFromMs: number | null;
   readonly lastRows: number | null;
+  /** What was asked then (`standingQuestion`). */
+  readonly lastQuestion: string | null;
   /** Rows that scarcity kept back: asked for on top of the next cycle's; null: as many as before. */
   readonly owedRows: number | null;
   /** Cycles in a row that could not give even the least that is worth handing out; null: as many as before. */
@@ -53,7 +55,7 @@ export function needStates(
   return inputs.items.flatMap((item): NeedState[] => {
     if (item.needId === null) return [];
     const grant = grants.get(item.id);
-    const unserved = { needId: item.needId, servedUpToMs: null, lastFromMs: null, lastRows: null };
+    const unserved = { needId: item.needId, servedUpToMs: null, lastFromMs: null, lastRows: null, lastQuestion: null };
     if (scarce.has(item.id)) {
       const wanted = Math.min((item.rows ?? 0) + (item.owedRows ?? 0), facts.get(item.id)?.rows ?? 0);
       return [{ ...unserved, owedRows: owedAfter(item, wanted), shortCycles: item.attempts }];
@@ -68,6 +70,7 @@ export function needStates(
         servedUpToMs: grant.upToMs ?? item.window.toMs,
         lastFromMs: item.window.fromMs,
         lastRows: (grant.quotas ?? null) === null ? (rowsRead.get(item.id) ?? 0) : matched - (grant.short ?? 0),
+        lastQuestion: standingQuestion(item.dataset, standingWhere(item)),
       },
     ];
   });

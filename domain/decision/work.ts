@@ -21,6 +21,20 @@ export function arrivedAfter(column: string, ms: number): Condition {
   return { column, op: '>', value: new Date(ms).toISOString() };
 }
 
+/** The conditions that a window adds to those of its need: the last of an item's `where`. */
+export function windowConditions({ column, fromMs, toMs }: ArrivalWindow): Predicate {
+  return [arrivedAfter(column, fromMs), arrivedUpTo(column, toMs)];
+}
+/** What a need with a window asks in every one of them. */
+export function standingWhere({ where, window }: Pick<WorkItem, 'where' | 'window'>): Predicate {
+  return window == null ? where : where.slice(0, -windowConditions(window).length);
+}
+/** What a need asks in every window, as one text: counts of different questions say nothing about each other. */
+export function standingQuestion(dataset: string, where: Predicate): string {
+  const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
+  return JSON.stringify([dataset, where.map((condition) => Object.entries(condition).sort(byKey))]);
+}
+
 /** Told in the report, degraded, or kept back with the last good delivery in its place. */
 export type OnDrift = 'pass' | 'degrade' | 'hold';
 
@@ -90,6 +104,8 @@ export interface ItemFacts {
   readonly cuts?: readonly ArrivalCut[];
   /** `rows: new`: rows that came into the window before after it had been handed out. */
   readonly lateRows?: number;
+  /** `rows: new`: rows that match but have no event time that can be read, and so are in no window. */
+  readonly untimedRows?: number;
 }
 /** Rows of a window with an event time up to and with `upToMs`. */
 export interface ArrivalCut {

@@ -12,6 +12,7 @@ import { impliedType } from './column-summary.js';
 import { isBlank, isMissingSpelling, encodeColumn, type CellColumn, type CellTable } from './cell-table.js';
 import type { ColumnRule, QualityContract } from './contract.js';
 import { mineDependencies, type Dependency } from './dependency.js';
+import { firstRepeated } from './repeated-rows.js';
 import { dependencySignals, type DependencyVerdict } from './detector/dependency-votes.js';
 import { exchangedSignals } from './detector/exchanged.js';
 import { extremeSignals } from './detector/extreme.js';
@@ -52,7 +53,7 @@ export function collectSignals(table: CellTable, contract: QualityContract): Cel
     from: from.map((name) => names.indexOf(name)).sort((a, b) => a - b),
     to: names.indexOf(to),
   }));
-  const declared = contractSignals(table, contract);
+  const declared = [...contractSignals(table, contract), ...uniqueSignals(table, contract)];
   const afterContract = applySuggestions(table, declared);
   const misplaced = [...misplacedSignals(afterContract), ...exchangedSignals(afterContract)];
   const mended = applySuggestions(afterContract, misplaced);
@@ -139,6 +140,23 @@ function contractSignals(table: CellTable, contract: QualityContract): Signal[] 
       if (fault !== undefined) signals.push({ row, column: index, score: CONTRACT_SCORE, ...fault });
     });
     return signals;
+  });
+}
+
+/**
+ * Repeats of a declared key: the first row keeps it, as where repeated rows are counted and dropped. Which column of a
+ * key of several is wrong nobody knows; a breach of what was declared is reported all the same.
+ */
+function uniqueSignals(table: CellTable, contract: QualityContract): Signal[] {
+  const names = table.columns.map((column) => column.name);
+  return contract.unique.flatMap((key) => {
+    const columns = key.map((name) => names.indexOf(name));
+    const score = Math.max(REPORT_SCORE, CONTRACT_SCORE / columns.length);
+    return firstRepeated(table, columns, 'differs').flatMap((first, row): Signal[] => {
+      if (first < 0) return [];
+      const evidence = `${key.join(', ')} is declared unique, and row ${first} has the same`;
+      return columns.map((column) => ({ row, column, kind: 'repeated-key', score, evidence }));
+    });
   });
 }
 

@@ -5,6 +5,7 @@
  * what the model was last given in good order. It did good when the columns at fault came nearer to the reference than
  * they were; it did harm when any other column went away from it by more than losing rows at random explains.
  */
+import { countOf } from '../analyzers/balance.js';
 import type { GateFinding } from './gate.js';
 import type { PairedColumn } from './shift.js';
 import { sampleDistance } from './sample.js';
@@ -153,7 +154,7 @@ export function shareWeights(
     .filter((name) => counts[name] > 0)
     .sort();
   const total = names.reduce((sum, name) => sum + counts[name], 0);
-  const wanted = names.reduce((sum, name) => sum + (shares[name] ?? 0), 0);
+  const wanted = names.reduce((sum, name) => sum + countOf(shares, name), 0);
   if (total === 0 || wanted <= 0) return null;
-  return Object.fromEntries(names.map((name) => [name, ((shares[name] ?? 0) / wanted) * (total / counts[name])]));
+  return Object.fromEntries(names.map((name) => [name, (countOf(shares, name) / wanted) * (total / counts[name])]));
 }

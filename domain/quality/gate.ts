@@ -253,7 +253,8 @@ function judgeAge(metrics: GateMetrics, contract: GateContract, dimensions: Reco
   const maxAgeMs = contract.maxAgeMs ?? null;
   if (maxAgeMs === null) return [];
   const { ageMs } = metrics;
-  dimensions.timeliness = ageMs === null ? 0 : Math.min(1, Math.max(0, 1 - ageMs / maxAgeMs));
+  // At a limit of zero only what is not older at all is timely.
+  dimensions.timeliness = ageMs === null ? 0 : ageMs <= 0 ? 1 : Math.max(0, 1 - ageMs / maxAgeMs);
   if (ageMs !== null && ageMs <= maxAgeMs) return [];
   // Unknown degrades and no more: a source that carries no dates is not proven stale.
   const severity = ageMs !== null && ageMs > STALE_QUARANTINE_RATIO * maxAgeMs ? 'quarantine' : 'degrade';
@@ -344,12 +345,12 @@ function checkContract(contract: GateContract): void {
   const bad =
     fractions.find(([, value]) => value !== undefined && !(value >= 0 && value <= 1)) ??
     counts.find(([, value]) => value !== undefined && !(Number.isFinite(value) && value >= 0)) ??
-    (maxAgeMs === null || maxAgeMs > 0 ? undefined : ['maxAgeMs', maxAgeMs]);
+    (maxAgeMs === null || maxAgeMs >= 0 ? undefined : ['maxAgeMs', maxAgeMs]);
   if (bad === undefined) return;
   throw usageError({
     type: 'InvalidGateContract',
     message: `the limit ${bad[0]} is not usable`,
-    expected: 'fractions within [0, 1], finite non-negative counts and shares, a positive maxAgeMs',
+    expected: 'fractions within [0, 1], finite non-negative counts, shares and maxAgeMs',
     got: String(bad[1]),
   });
 }

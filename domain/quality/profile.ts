@@ -1,9 +1,10 @@
 /** The profile of one table: columns, scores, findings down to cells. Pure; the command and the loop both call it. */
 import { collectSignals, joinSignals, REPORT_SCORE, type CellFinding } from './cell-findings.js';
 import { learnFromLabels, type CorrectedRow } from './cell-labels.js';
-import { encodeTable, isBlank, isMissingSpelling, type CellTable } from './cell-table.js';
+import { encodeTable, type CellTable } from './cell-table.js';
 import { summarizeColumn, type ColumnSummary } from './column-summary.js';
 import { bindContract, EMPTY_CONTRACT, type QualityContract } from './contract.js';
+import { firstRepeated } from './repeated-rows.js';
 import { overallScore, QUALITY_WEIGHTS, scoreDimensions, type DimensionScores } from './score.js';
 
 export interface ProfileInput {
@@ -78,21 +79,14 @@ export function profileTable(input: ProfileInput): Profile {
 /** Rows that repeat an earlier row in full, or an earlier row's declared key (rows with a missing key are not asked). */
 function countRepeatedRows(table: CellTable, keys: readonly (readonly string[])[]): number {
   const names = table.columns.map((column) => column.name);
-  const repeated = new Uint8Array(table.rows);
-  const sets = [names.map((_, index) => index), ...keys.map((key) => key.map((name) => names.indexOf(name)))];
-  sets.forEach((indices, at) => {
-    const seen = new Set<string>();
-    for (let row = 0; row < table.rows; row++) {
-      const codes = indices.map((index) => table.columns[index].codes[row]);
-      const lacksKey = indices.some((index, position) => {
-        const value = table.columns[index].values[codes[position]];
-        return isBlank(value) || isMissingSpelling(value);
-      });
-      if (at > 0 && lacksKey) continue;
-      const key = codes.join();
-      if (seen.has(key)) repeated[row] = 1;
-      else seen.add(key);
-    }
-  });
-  return repeated.reduce((sum, flag) => sum + flag, 0);
+  const whole = names.map((_, index) => index);
+  const repeats = [
+    firstRepeated(table, whole, 'counts'),
+    ...keys.map((key) => firstRepeated(table, indicesOf(names, key), 'differs')),
+  ];
+  return whole.length === 0 ? 0 : repeats[0].filter((_, row) => repeats.some((first) => first[row] >= 0)).length;
+}
+
+function indicesOf(names: readonly string[], key: readonly string[]): number[] {
+  return key.map((name) => names.indexOf(name));
 }

@@ -76,18 +76,30 @@ export async function measure(
 async function matching(at: DatasetScope, asks: readonly MeasureAsk[], extra: readonly SourceColumn[]) {
   const bindings = new Bindings();
   const { columns } = at.open;
-  const wheres = new Map<string, MeasureAsk['where']>();
-  for (const ask of asks) wheres.set(JSON.stringify(ask.where), ask.where);
+  const wheres = new Map<string, Pick<MeasureAsk, 'where' | 'untimed'>>();
+  const keyOf = ({ where, untimed = false }: MeasureAsk): string => JSON.stringify([where, untimed]);
+  for (const ask of asks) wheres.set(keyOf(ask), ask);
   const keys = [...wheres.keys()];
-  const predicates = [...wheres.values()];
-  const matches = predicates.map((where, index) => `(${whereSql(where, at, bindings)}) AS m${index}`);
+  const predicates = [...wheres.values()].map(({ where, untimed }) =>
+    untimed === true ? untimedWhere(at, where) : where,
+  );
+  const matches = [...wheres.values()].map(({ where, untimed }, index) => {
+    const timeless = untimed === true ? ` AND ${eventTimeSql(eventColumnOf(at))} IS NULL` : '';
+    return `(${whereSql(where, at, bindings)}${timeless}) AS m${index}`;
+  });
   const needed = [...extra, ...predicates.flatMap((where) => predicateColumns(columns, where))];
   const scan = await at.open.scan(scanNeed(at, needed, predicates, false));
   return {
     from: `(SELECT *, ${matches.join(', ')} FROM ${scan} WHERE ${arrivedSql(at)})`,
     values: bindings.values,
-    matchOf: (ask: MeasureAsk) => `m${keys.indexOf(JSON.stringify(ask.where))}`,
+    matchOf: (ask: MeasureAsk) => `m${keys.indexOf(keyOf(ask))}`,
   };
+}
+
+/** What a source may filter by for rows without an event time: where times are texts, only the engine can tell. */
+function untimedWhere(at: DatasetScope, where: MeasureAsk['where']): MeasureAsk['where'] {
+  const { name, kind } = eventColumnOf(at);
+  return kind === 'time' ? [...where, { column: name, op: 'is-null' }] : where;
 }
 
 async function measureSome(at: DatasetScope, asks: readonly MeasureAsk[], session: Session): Promise<MeasureAnswer[]> {
@@ -178,16 +190,8 @@ export async function arrivals(
   { stepMs, steps }: { readonly stepMs: number; readonly steps: number },
   session: Session,
 ): Promise<Readonly<Record<string, readonly number[]>>> {
-  const { eventColumn, dataset, asOfMs } = at;
-  if (eventColumn === null) {
-    throw usageError({
-      type: 'NoEventTime',
-      message: `dataset ${dataset.id} has no event time`,
-      expected: 'eventTime',
-      got: 'none',
-      hint: 'Arrivals are counted by event time: declare it.',
-    });
-  }
+  const eventColumn = eventColumnOf(at);
+  const { asOfMs } = at;
   if (asks.length === 0 || steps === 0) return Object.fromEntries(asks.map((ask) => [ask.id, []]));
   const query = await matching(at, asks, []);
   const matches = [...new Set(asks.map(query.matchOf))];
@@ -206,6 +210,17 @@ export async function arrivals(
       return [ask.id, series];
     }),
   );
+}
+
+function eventColumnOf({ eventColumn, dataset }: DatasetScope): SourceColumn {
+  if (eventColumn !== null) return eventColumn;
+  throw usageError({
+    type: 'NoEventTime',
+    message: `dataset ${dataset.id} has no event time`,
+    expected: 'eventTime',
+    got: 'none',
+    hint: 'Arrivals are counted by event time: declare it.',
+  });
 }
 
 function microseconds(ms: number): string {

@@ -94,10 +94,9 @@ function metricsOf(
 
 /** Condition of a non-null cell that breaks its column's contract; null when nothing is promised of its values. */
 export function brokenSql(column: SourceColumn, at: DatasetScope, bindings: Bindings): string | null {
-  const contract = at.dataset.definition.columns[column.name] as
-    (typeof at.dataset.definition.columns)[string] | undefined;
-  if (contract === undefined) return null;
-  const { values, min, max } = contract;
+  const { columns } = at.dataset.definition;
+  if (!Object.hasOwn(columns, column.name)) return null;
+  const { values, min, max } = columns[column.name];
   const numeric = column.kind === 'number' ? column.alias : `TRY_CAST(${column.alias} AS DOUBLE)`;
   const bound = (value: number): string => `CAST(${bindings.bind(String(value))} AS DOUBLE)`;
   const kept: string[] = [];

@@ -368,7 +368,8 @@ describe('what a cycle looks at', () => {
       { column, op: '>', value: new Date(fromMs).toISOString() },
       { column, op: '<=', value: new Date(toMs).toISOString() },
     ]);
-    const state = { needId: needId!, servedUpToMs: toMs, lastFromMs: fromMs, lastRows: 1, owedRows: 0, shortCycles: 0 };
+    const last = { lastFromMs: fromMs, lastRows: 1, lastQuestion: '[]' };
+    const state = { needId: needId!, servedUpToMs: toMs, ...last, owedRows: 0, shortCycles: 0 };
     const one = delivery(id, { needId, asOfMs, upToMs: toMs });
     await createCloseStore(database.db).close(decision, closing({ deliveries: [one], needs: [state] }), atMs);
     return [fromMs - startMs, toMs - startMs];

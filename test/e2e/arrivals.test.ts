@@ -122,6 +122,36 @@ describe('rows: new', () => {
     });
   });
 
+  test('a change of what the need asks makes no row late: the counts of two questions say nothing about each other', async () => {
+    await start({ models: board(need({ rows: 'new', where: "label = 'rare'" })) });
+    await balance.cycle();
+    await balance.cycle();
+    await balance.apply(smallPool(balance.dir, { models: board(need({ rows: 'new' })) }));
+    const changed = await balance.cycle();
+    expect(await idsOf(changed)).toEqual(hours(1, 2));
+    const reasonsOf = ({ stages }: Explanation) => stages.find(({ stage }) => stage === 'analyze')!.reasons.join();
+    expect(reasonsOf(changed)).not.toContain('lateness');
+    balance.write('events.csv', [...EVENTS, { ...EVENTS[last + 90], id: 99_999 }] as unknown as readonly CsvRow[]);
+    expect(reasonsOf(await balance.cycle())).toContain('board/all: 1 rows with an event time up to');
+  });
+
+  test('rows without a readable event time are in no window: they are counted, told and asked for', async () => {
+    await start({ models: board(need({ rows: 'new', where: "label = 'common'" })) });
+    const broken = EVENTS.map((row) =>
+      row.id % 50 === 1 && row.id < 500 ? { ...row, at: 'soon' } : row.id === 22 ? { ...row, at: null } : row,
+    );
+    balance.write('events.csv', broken as unknown as readonly CsvRow[]);
+    const told = await balance.cycle();
+    const { reasons } = told.stages.find(({ stage }) => stage === 'analyze')!;
+    expect(reasons.join()).toContain('11 rows for board/all have no event time that can be read');
+    expect(await balance.database.sql`select payload from outbox where kind = 'ask'`).toMatchObject([
+      { payload: { needId: 'board/all', rows: { '*': 11 } } },
+    ]);
+    balance.write('events.csv', EVENTS as unknown as readonly CsvRow[]);
+    const mended = await balance.cycle();
+    expect(mended.stages.flatMap((stage) => stage.reasons).join()).not.toContain('event time that can be read');
+  });
+
   test('a repeat of the past is a window of its own, and takes nothing from the cycles to come', async () => {
     await start({ models: board(need({ rows: 'new' })) });
     await balance.cycle();

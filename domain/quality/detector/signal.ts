@@ -10,6 +10,7 @@ export type SignalKind =
   | 'pattern'
   | 'domain'
   | 'range'
+  | 'repeated-key'
   | 'unusual-pattern'
   | 'typo'
   | 'variant'

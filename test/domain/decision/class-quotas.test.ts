@@ -42,6 +42,14 @@ describe('class quotas', () => {
       { a: 40, b: 0 },
     ],
     ['a single class', { a: 7 }, { a: 1 }, 40, 0.1, { a: 7 }],
+    [
+      'a wanted class without any row that has the name of a property of every object',
+      { a: 100 },
+      { a: 0.5, constructor: 0.5 },
+      40,
+      0.5,
+      { a: 40, constructor: 0 },
+    ],
   ])('%s', (_, counts, shares, wanted, gap, quotas) => {
     expect(classQuotas(counts, shares, wanted, gap).quotas).toEqual(quotas);
   });

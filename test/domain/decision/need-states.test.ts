@@ -87,7 +87,12 @@ describe('rows: new', () => {
     const plan = planBatch(inputs);
     expect(plan.grants).toEqual([]);
     expect(needStates({ ...inputs, ...plan }, [], new Map())).toEqual([
-      { needId: 'a/n', servedUpToMs: null, lastFromMs: null, lastRows: null, owedRows: 0, shortCycles: 3 },
+      {
+        needId: 'a/n',
+        servedUpToMs: null,
+        ...{ lastFromMs: null, lastRows: null, lastQuestion: null },
+        ...{ owedRows: 0, shortCycles: 3 },
+      },
     ]);
   });
 });

@@ -73,6 +73,15 @@ describe('gate', () => {
     expect(gate(delivery({ classCounts: { cat: 7, dog: 3 } }), contract).verdict).toBe('pass');
   });
 
+  it('takes an age limit of zero at its word: only what is not older at all is in time', () => {
+    const strict = { ...contract, maxAgeMs: 0 };
+    expect(gate(delivery({ ageMs: 0 }), strict)).toMatchObject({ verdict: 'pass', dimensions: { timeliness: 1 } });
+    expect(gate(delivery({ ageMs: 1 }), strict)).toMatchObject({
+      verdict: 'quarantine',
+      dimensions: { timeliness: 0 },
+    });
+  });
+
   it('judges without any contract', () => {
     expect(gate({ rows: 1, completeness: {}, ageMs: null }, {})).toEqual({
       verdict: 'pass',
@@ -88,7 +97,7 @@ describe('gate', () => {
     ['completeness above 1', { completeness: { id: 1.5 } }, {}, 'InvalidGateMetrics'],
     ['a NaN age', { ageMs: NaN }, {}, 'InvalidGateMetrics'],
     ['a limit above 1', {}, { maxClassGap: 2 }, 'InvalidGateContract'],
-    ['a zero age limit', {}, { maxAgeMs: 0 }, 'InvalidGateContract'],
+    ['a negative age limit', {}, { maxAgeMs: -1 }, 'InvalidGateContract'],
     ['a negative class share', {}, { classTarget: { cat: -1 } }, 'InvalidGateContract'],
   ];
   it.each(misuse)('refuses %s', (_name, over, limits, type) => {

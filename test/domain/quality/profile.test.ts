@@ -92,6 +92,22 @@ describe('profileTable finds', () => {
     ]);
   });
 
+  it('repeats of a declared key, after the first row that has it; rows without a key repeat none', () => {
+    const contract = parseContract({ unique: ['order'] });
+    const input = { ...spoiled([7, 0, '3'], [9, 0, ''], [11, 0, '']), contract };
+    expect(reported(input)).toEqual([[7, 'order', 'repeated-key', undefined]]);
+    const pair = parseContract({ unique: [['city', 'price']] });
+    const cells = reported({ ...shopTable(), contract: pair }) as [number, string, string][];
+    const { rows } = shopTable();
+    const repeats = rows.flatMap((row, at) =>
+      rows.slice(0, at).some((other) => other[3] === row[3] && other[4] === row[4]) ? [at] : [],
+    );
+    expect(repeats.length).toBeGreaterThan(0);
+    expect(cells).toEqual(
+      repeats.flatMap((row) => ['city', 'price'].map((column) => [row, column, 'repeated-key', undefined])),
+    );
+  });
+
   it('a value that two columns together decide', () => {
     const [grades, seasons] = [
       ['a', 'b', 'c', 'd'],

@@ -268,9 +268,36 @@ describe('a window over event times', () => {
     const asks = windows.map((where, index) => ask(`w${index}`, { where }));
     const answers = await plane.measure(dataset, endOfTime, asks, noAbort);
     expect(answers.map(({ rows }) => rows)).toEqual([1, 2, 1]);
+    const [timeless] = await plane.measure(dataset, endOfTime, [ask('u', { untimed: true })], noAbort);
+    expect(timeless.rows).toBe(0);
     const slices = windows.map((where, index) => slice(`w${index}`, { fields: ['at'], where }));
     const delivered = await read(plane, dataset, slices);
     expect(delivered.slices.map(({ rows }) => rows)).toEqual([1, 2, 1]);
+  });
+});
+
+describe('rows without an event time', () => {
+  it.each([
+    ['texts', 'VARCHAR', 3],
+    ['times', 'TIMESTAMP', 2],
+  ])('are counted by themselves, by predicate: %s', async (_, type, ofX) => {
+    const root = mkdtempSync(join(folder, 'untimed-'));
+    const rows = [
+      ['2001-01-02', 'x'],
+      [null, 'x'],
+      [null, 'x'],
+      [type === 'VARCHAR' ? 'soon' : '2001-01-03', 'x'],
+      [null, 'y'],
+    ].map(([at, kind]) => `(${at === null ? 'NULL' : `'${at}'`}::${type}, '${kind}')`);
+    await engine.session(noAbort, (session) =>
+      session.run(
+        `COPY (SELECT * FROM (VALUES ${rows.join(', ')}) t ("at", kind)) TO '${root}/t.parquet' (FORMAT parquet)`,
+      ),
+    );
+    const where: Predicate = [{ column: 'kind', op: '=', value: 'x' }];
+    const asks = [ask('all', { where }), ask('timeless', { where, untimed: true })];
+    const answers = await plane.measure(fileDataset('t.parquet', { eventTime: 'at' }, root), endOfTime, asks, noAbort);
+    expect(answers.map(({ rows: n }) => n)).toEqual([4, ofX]);
   });
 });
 

@@ -278,6 +278,15 @@ describe('a merged read', () => {
     });
   });
 
+  it('reads a column that is named like a property of every object', async () => {
+    const root = mkdtempSync(join(folder, 'named-'));
+    writeFileSync(join(root, 't.csv'), 'constructor,toString\n1,a\n2,b\n');
+    const { slices } = await read(plane, fileDataset('t.csv', {}, root), [
+      slice('a', { fields: ['constructor', 'toString'], classColumn: 'constructor' }),
+    ]);
+    expect(slices[0]).toMatchObject({ rows: 2, invalid: { constructor: 0, toString: 0 }, classCounts: { 1: 1, 2: 1 } });
+  });
+
   it('serves rows of one declared key in the same order whatever else is read', async () => {
     const root = mkdtempSync(join(folder, 'ties-'));
     writeFileSync(

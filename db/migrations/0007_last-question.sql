@@ -1,0 +1,1 @@
+ALTER TABLE "need_states" ADD COLUMN "last_question" text;
