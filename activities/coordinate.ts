@@ -5,6 +5,7 @@ import { describeCorrection } from '../domain/decision/correct.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate.js';
 import type { Grant } from '../domain/decision/grants.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality-inputs.js';
+import { newlyAskedRows } from '../domain/decision/demand.js';
 import { needStates } from '../domain/decision/need-states.js';
 import { predictRead } from '../domain/decision/read-cost.js';
 import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
@@ -112,7 +113,7 @@ async function closingOf(
     outcome,
   );
   const itemOf = new Map(items.map((item) => [item.id, item]));
-  const demand = demandOf(context, facts, outcome);
+  const demand = demandOf(context, facts);
   const lessons = lessonsOf(context, earlier, outcome);
   const delivered: Record<string, number> = {};
   for (const { model, chargedBytes } of deliveries) delivered[model] = (delivered[model] ?? 0) + chargedBytes;
@@ -161,21 +162,16 @@ function rebuildMs({ dataset, fields }: WorkItem, { rows }: SliceResult, { readC
   return predictRead(readCosts[dataset], [{ rows, fields }])?.ms ?? 0;
 }
 
-/** What was asked: rows of each model and dataset, bytes of each source and of all. */
-function demandOf(
-  { items, trigger }: CycleContext,
-  facts: AnalyzeInputs,
-  outcome: CoordinateOutcome,
-): Readonly<Record<string, number>> {
+/** What was newly asked: rows of each model and dataset, bytes of each source and of all. */
+function demandOf({ items, trigger }: CycleContext, facts: AnalyzeInputs): Readonly<Record<string, number>> {
   const rowsOf = new Map(facts.facts.map((fact) => [fact.itemId, fact.rows]));
   const demand: Record<string, number> = {};
   const ask = (series: string, amount: number): void => void (demand[series] = (demand[series] ?? 0) + amount);
   const datasetOf = new Map(facts.datasets.map((dataset) => [dataset.id, dataset]));
-  const waits = new Set(outcome.waiting.map(({ itemId }) => itemId));
   for (const item of items) {
-    // A waiting request is counted once, when it ends; a slice of the past was counted in its own time.
-    if (trigger === 'backfill' || (item.kind === 'request' && waits.has(item.id))) continue;
-    const rows = item.rows ?? rowsOf.get(item.id) ?? 0;
+    // A slice of the past was counted in its own time.
+    if (trigger === 'backfill') continue;
+    const rows = newlyAskedRows(item, rowsOf.get(item.id));
     ask(`${item.model}/${item.dataset}`, rows);
     const dataset = datasetOf.get(item.dataset);
     if (dataset === undefined) continue;
@@ -214,7 +210,8 @@ function needsOf(
 ): Closing['needs'] {
   const rowsRead = new Map(results.map(({ itemId, slice }) => [itemId, slice?.rows ?? 0]));
   const states = needStates({ items, facts, grants, waiting }, deliver, rowsRead);
-  return trigger === 'backfill' ? states.map((state) => ({ ...state, owedRows: null, shortCycles: null })) : states;
+  const asBefore = { owedRows: null, shortCycles: null, askedRows: null };
+  return trigger === 'backfill' ? states.map((state) => ({ ...state, ...asBefore })) : states;
 }
 
 /** What was charged at planning and then not taken: given back to the sources' budgets. Negative where more was taken. */

@@ -1,7 +1,9 @@
 /** What the predict stage learns from: recorded demand and load since each series' stored state, page by page. */
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import type { PredictInputs } from '../domain/decision/predict.js';
-import type { SeriesInput, StateRef } from '../domain/decision/series-outcome.js';
+import { backlogRows, newlyAskedRows } from '../domain/decision/demand.js';
+import type { Surge } from '../domain/decision/demand-anomalies.js';
+import type { Backlog, SeriesInput, StateRef } from '../domain/decision/series-outcome.js';
 import { isRestorable, stateKey } from '../domain/decision/predict.js';
 import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
@@ -52,7 +54,7 @@ export async function seriesGatherer(
   const heads = new Map((await deps.series.heads(context, names, upToMs, stepMs)).map((head) => [head.series, head]));
   const seen = past ? {} : await deps.series.seen(context, names);
   const anyAt = new Set(await deps.series.recordedSteps(context, fromMs, upToMs));
-  const asked = askedNow(context, analyzed);
+  const claims = claimsNow(context, analyzed, past ? [] : await deps.series.surgesBefore(context));
   const alarmsPerWeek = definition.predict.alarmsPerWeek;
   const shared: SeriesGatherer['shared'] = {
     ...{ asOfMs, stepMs, seasons: seasonsOf(stepMs), alarmsPerWeek, openWarnings },
@@ -93,7 +95,8 @@ export async function seriesGatherer(
         ...{ series: name, state, upToMs, seenUpToMs: seen[name] ?? null },
         similar: state === null ? (similarOf.get(name) ?? []).filter((ref) => states.has(stateKey(ref))) : [],
         values: begins === -1 ? [] : values.slice(begins),
-        asked: (valueAt.get(`${name}|${current}`) ?? 0) + (asked[name] ?? 0),
+        asked: (valueAt.get(`${name}|${current}`) ?? 0) + (claims.asked[name] ?? 0),
+        ...(Object.hasOwn(claims.backlog, name) ? { backlog: claims.backlog[name] } : {}),
       };
     });
     return { inputs, states };
@@ -134,15 +137,25 @@ function alike(name: string, heads: ReadonlyMap<string, StateRef>): StateRef[] {
   return chosen.sort((a, b) => b.upToMs - a.upToMs || (a.series < b.series ? -1 : 1)).slice(0, SIMILAR_MAX);
 }
 
-/** Rows that each demand series is asked for in this cycle. */
-function askedNow({ items }: CycleContext, { facts }: AnalyzeInputs): Readonly<Record<string, number>> {
+interface Claims {
+  readonly asked: Readonly<Record<string, number>>;
+  readonly backlog: Readonly<Record<string, Backlog>>;
+}
+
+/** Rows that each demand series is newly asked for in this cycle, and those that are left over from earlier ones. */
+function claimsNow({ items }: CycleContext, { facts }: AnalyzeInputs, surges: readonly Surge[]): Claims {
   const rowsOf = new Map(facts.map(({ itemId, rows }) => [itemId, rows]));
+  const beyondOf = new Map(surges.map(({ series, asked, upper }) => [series, asked - upper]));
   const asked: Record<string, number> = {};
-  for (const { id, model, dataset, rows } of items) {
-    const series = `${model}/${dataset}`;
-    asked[series] = (asked[series] ?? 0) + (rows ?? rowsOf.get(id) ?? 0);
+  const backlog: Record<string, Backlog> = {};
+  for (const item of items) {
+    const series = `${item.model}/${item.dataset}`;
+    const matched = rowsOf.get(item.id);
+    asked[series] = (asked[series] ?? 0) + newlyAskedRows(item, matched);
+    const rows = (backlog[series]?.rows ?? 0) + backlogRows(item, matched);
+    if (rows > 0) backlog[series] = { rows, beyond: Math.min(rows, beyondOf.get(series) ?? 0) };
   }
-  return asked;
+  return { asked, backlog };
 }
 
 /** Bytes a row: of what is asked now, else of the declared needs. A dataset that nobody looked at is left out. */

@@ -3,6 +3,7 @@ import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
 import type { CorrectionRecord } from '../domain/decision/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/reference.js';
 import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
+import type { Surge } from '../domain/decision/demand-anomalies.js';
 import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
@@ -216,6 +217,8 @@ export interface SeriesStore {
   seen(ref: PoolRef, series: readonly string[]): Promise<Readonly<Record<string, number>>>;
   /** Steps in which anything was recorded, within (fromMs, toMs]. */
   recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
+  /** The newest surge of each series in the last full cycle before this one and the cycles since. */
+  surgesBefore(ref: DecisionRef): Promise<readonly Surge[]>;
   openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
   /** Anomalies that became warnings after this event time. */
   alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;

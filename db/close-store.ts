@@ -221,18 +221,20 @@ async function keepNeeds(tx: Queryable, ref: DecisionRef, needs: Closing['needs'
   if (needs.length === 0) return;
   const ahead = sql`(s.served_up_to_ms is null or excluded.served_up_to_ms > s.served_up_to_ms and excluded.last_from_ms <= s.served_up_to_ms)`;
   await tx.execute(sql`
-    insert into need_states as s (tenant, pool, need_id, served_up_to_ms, last_from_ms, last_rows, last_question, owed_rows, short_cycles, updated_at)
+    insert into need_states as s (tenant, pool, need_id, served_up_to_ms, last_from_ms, last_rows, last_question, owed_rows, short_cycles, asked_rows, updated_at)
     select ${ref.tenant}, ${ref.pool}, n."needId", n."servedUpToMs", n."lastFromMs", n."lastRows", n."lastQuestion",
-      coalesce(n."owedRows", o.owed_rows, 0), coalesce(n."shortCycles", o.short_cycles, 0), ${now.toISOString()}::timestamptz
-    from jsonb_to_recordset(${JSON.stringify(needs)}::jsonb)
-      as n("needId" text, "servedUpToMs" bigint, "lastFromMs" bigint, "lastRows" int, "lastQuestion" text, "owedRows" int, "shortCycles" int)
+      coalesce(n."owedRows", o.owed_rows, 0), coalesce(n."shortCycles", o.short_cycles, 0),
+      coalesce(n."askedRows", o.asked_rows, 0), ${now.toISOString()}::timestamptz
+    from jsonb_to_recordset(${JSON.stringify(needs)}::jsonb) as n("needId" text, "servedUpToMs" bigint,
+      "lastFromMs" bigint, "lastRows" int, "lastQuestion" text, "owedRows" int, "shortCycles" int, "askedRows" int)
     left join need_states o on o.tenant = ${ref.tenant} and o.pool = ${ref.pool} and o.need_id = n."needId"
     on conflict (tenant, pool, need_id) do update set
       served_up_to_ms = case when ${ahead} then excluded.served_up_to_ms else s.served_up_to_ms end,
       last_from_ms = case when ${ahead} then excluded.last_from_ms else s.last_from_ms end,
       last_rows = case when ${ahead} then excluded.last_rows else s.last_rows end,
       last_question = case when ${ahead} then excluded.last_question else s.last_question end,
-      owed_rows = excluded.owed_rows, short_cycles = excluded.short_cycles, updated_at = excluded.updated_at`);
+      owed_rows = excluded.owed_rows, short_cycles = excluded.short_cycles, asked_rows = excluded.asked_rows,
+      updated_at = excluded.updated_at`);
 }
 
 /** Demand adds up within a step (several cycles may fall into one); every other metric is the newest value. */

@@ -248,6 +248,9 @@ function windowOf(
     fromMs,
     toMs: Math.max(fromMs, completeMs),
     before: known ? { fromMs: state.lastFromMs!, rows: state.lastRows! } : null,
+    ...(state !== undefined && state.askedRows > 0 && state.servedUpToMs === fromMs
+      ? { askedRows: state.askedRows }
+      : {}),
   };
 }
 

@@ -1,7 +1,15 @@
 /** What earlier cycles left behind: state of needs, demand series, forecaster snapshots, profiles. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { FileReport, HistoryStore, NeedState, SeriesState, SeriesStore } from '../activities/store-ports.js';
+import type {
+  DecisionRef,
+  FileReport,
+  HistoryStore,
+  NeedState,
+  SeriesState,
+  SeriesStore,
+} from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
+import type { Surge } from '../domain/decision/demand-anomalies.js';
 import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolRef } from '../domain/types/pool.js';
@@ -119,6 +127,7 @@ export function createSeriesStore(db: Database): SeriesStore {
         order by at_ms`);
       return rows.map((row) => Number(row.at_ms));
     },
+    surgesBefore: (ref) => surgesBefore(db, ref),
     openWarnings: (ref) => openWarnings(db, ref),
     alarmsSince: (ref, afterMs) => alarmsSince(db, ref, afterMs),
     demand: async ({ tenant, pool }, series, fromMs, toMs) => {
@@ -150,6 +159,24 @@ export function createSeriesStore(db: Database): SeriesStore {
           on conflict (tenant, pool, series) do update set up_to_ms = excluded.up_to_ms where p.up_to_ms < excluded.up_to_ms`);
       }),
   };
+}
+
+/** Cycles looked back on for surges: more work cycles in a row leave the oldest ones out. */
+const SURGE_CYCLES_MAX = 32;
+
+async function surgesBefore(db: Database, { tenant, pool, decisionId }: DecisionRef): Promise<Surge[]> {
+  const rows = await db.execute<{ surges: readonly Surge[] | null }>(sql`
+    with earlier as (
+      select id, number, trigger from cycles
+      where tenant = ${tenant} and pool = ${pool} and trigger <> 'backfill'
+        and number < (select number from cycles where tenant = ${tenant} and pool = ${pool} and id = ${decisionId})
+      order by number desc limit ${SURGE_CYCLES_MAX})
+    select s.outcome->'surges' as surges from earlier e
+    join decision_stages s on s.tenant = ${tenant} and s.pool = ${pool} and s.decision_id = e.id and s.stage = 'predict'
+    where e.number >= coalesce((select max(number) from earlier where trigger <> 'work'), 0)
+    order by e.number`);
+  // Oldest first: the newest of a series stays.
+  return [...new Map(rows.flatMap(({ surges }) => (surges ?? []).map((one) => [one.series, one]))).values()];
 }
 
 /** The stored states named, where they still are. */

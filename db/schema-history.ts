@@ -77,11 +77,13 @@ export const needStates = pgTable(
     owedRows: integer().notNull().default(0),
     /** Cycles in a row that could not give it what it asked for. */
     shortCycles: integer().notNull().default(0),
+    /** `rows: new`: rows after `servedUpToMs` that cycles asked for and did not hand out: no new demand. */
+    askedRows: integer().notNull().default(0),
     updatedAt: at().notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.needId] }),
-    check('need_states_counts', sql`${t.owedRows} >= 0 and ${t.shortCycles} >= 0`),
+    check('need_states_counts', sql`${t.owedRows} >= 0 and ${t.shortCycles} >= 0 and ${t.askedRows} >= 0`),
   ],
 );
 

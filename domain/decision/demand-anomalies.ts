@@ -5,21 +5,25 @@ import type { OpenWarning, Warning } from './shortage.js';
 /** Demand in the running step that is beyond the forecast's 99 % quantile and well beyond its band. */
 export interface Surge {
   readonly series: string;
+  /** Rows claimed now: newly asked, and left over from before. */
   readonly asked: number;
-  /** The most that was to be expected: this much counts with the model's weight. */
+  /** The most that was to be expected of them: this much counts with the model's weight. */
   readonly upper: number;
 }
 
 /** Beyond the upper end by this share of it: less is within the noise of a quantile. */
 const SURGE_MARGIN = 0.25;
 
-/** Series whose running step asks for clearly more than the highest quantile of a forecast that can be relied on. */
+/**
+ * Series whose running step asks for clearly more than the highest quantile of a forecast that can be relied on. What
+ * scarcity left of a surge goes on being one; what it left of usual demand was to be expected.
+ */
 export function demandSurges(inputs: readonly SeriesInput[], outcomes: readonly SeriesOutcome[]): Surge[] {
   return outcomes.flatMap(({ prediction: { series, reliable }, distribution }, index): Surge[] => {
-    const { asked } = inputs[index];
-    const upper = distribution.at(-1)!.values[0];
-    const surges = reliable && series.includes('/') && upper > 0 && asked > (1 + SURGE_MARGIN) * upper;
-    return surges ? [{ series, asked, upper }] : [];
+    const { asked, backlog = { rows: 0, beyond: 0 } } = inputs[index];
+    const usual = distribution.at(-1)!.values[0];
+    const surges = reliable && series.includes('/') && usual > 0 && asked + backlog.beyond > (1 + SURGE_MARGIN) * usual;
+    return surges ? [{ series, asked: asked + backlog.rows, upper: usual + backlog.rows - backlog.beyond }] : [];
   });
 }
 

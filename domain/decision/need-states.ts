@@ -14,6 +14,8 @@ export interface NeedState {
   readonly owedRows: number | null;
   /** Cycles in a row that could not give even the least that is worth handing out; null: as many as before. */
   readonly shortCycles: number | null;
+  /** `rows: new`: rows after `servedUpToMs` that this cycle, or one before it, asked for; null: as many as before. */
+  readonly askedRows: number | null;
 }
 
 /**
@@ -39,6 +41,7 @@ export function needStates(
     /** What was granted, with the rows that scarcity kept back and where a window was parted. */
     readonly grants: readonly {
       readonly itemId: string;
+      readonly rows?: number;
       readonly short?: number;
       readonly upToMs?: number | null;
       readonly quotas?: Readonly<Record<string, number>> | null;
@@ -55,22 +58,27 @@ export function needStates(
   return inputs.items.flatMap((item): NeedState[] => {
     if (item.needId === null) return [];
     const grant = grants.get(item.id);
+    const matched = facts.get(item.id)?.rows;
     const unserved = { needId: item.needId, servedUpToMs: null, lastFromMs: null, lastRows: null, lastQuestion: null };
+    const asked = { askedRows: item.window == null ? null : (matched ?? null) };
     if (scarce.has(item.id)) {
-      const wanted = Math.min((item.rows ?? 0) + (item.owedRows ?? 0), facts.get(item.id)?.rows ?? 0);
-      return [{ ...unserved, owedRows: owedAfter(item, wanted), shortCycles: item.attempts }];
+      const wanted = Math.min((item.rows ?? 0) + (item.owedRows ?? 0), matched ?? 0);
+      return [{ ...unserved, ...asked, owedRows: owedAfter(item, wanted), shortCycles: item.attempts }];
     }
-    if (grant === undefined || !handed.has(item.id)) return [];
+    if (grant === undefined || !handed.has(item.id)) {
+      return asked.askedRows === null ? [] : [{ ...unserved, ...asked, owedRows: null, shortCycles: null }];
+    }
     const served = { needId: item.needId, owedRows: owedAfter(item, grant.short ?? 0), shortCycles: 0 };
-    if (item.window == null) return [{ ...unserved, ...served }];
-    const matched = facts.get(item.id)?.rows ?? 0;
+    if (item.window == null) return [{ ...unserved, ...asked, ...served }];
+    const upToMs = grant.upToMs ?? item.window.toMs;
     return [
       {
         ...served,
-        servedUpToMs: grant.upToMs ?? item.window.toMs,
+        servedUpToMs: upToMs,
         lastFromMs: item.window.fromMs,
-        lastRows: (grant.quotas ?? null) === null ? (rowsRead.get(item.id) ?? 0) : matched - (grant.short ?? 0),
+        lastRows: (grant.quotas ?? null) === null ? (rowsRead.get(item.id) ?? 0) : (matched ?? 0) - (grant.short ?? 0),
         lastQuestion: standingQuestion(item.dataset, standingWhere(item)),
+        askedRows: upToMs < item.window.toMs ? Math.max(0, (matched ?? 0) - (grant.rows ?? 0)) : 0,
       },
     ];
   });

@@ -19,8 +19,15 @@ export interface SeriesInput {
   readonly upToMs: number;
   /** What was learned before this cycle: only later steps can be news. */
   readonly seenUpToMs: number | null;
-  /** What is asked in the step that runs now, this cycle included. */
+  /** What is newly asked in the step that runs now, this cycle included. */
   readonly asked: number;
+  /** Asked before and not handed out yet: claimed now on top of `asked`; absent: nothing. */
+  readonly backlog?: Backlog;
+}
+export interface Backlog {
+  readonly rows: number;
+  /** That part of it that was beyond expectation when it was asked. */
+  readonly beyond: number;
 }
 /** Bytes a row of demand series, and the source that they are read from. */
 export type SeriesCosts = Readonly<Record<string, { readonly source: string; readonly bytesPerRow: number }>>;

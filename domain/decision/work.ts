@@ -10,6 +10,8 @@ export interface ArrivalWindow {
   readonly toMs: number;
   /** The window before it, as it was handed out: what has come into it since then came too late. */
   readonly before: { readonly fromMs: number; readonly rows: number } | null;
+  /** Rows of it that earlier cycles asked for and did not hand out; absent: none. */
+  readonly askedRows?: number;
 }
 
 /** Rows with an event time up to and with this instant. */

@@ -369,7 +369,7 @@ describe('what a cycle looks at', () => {
       { column, op: '<=', value: new Date(toMs).toISOString() },
     ]);
     const last = { lastFromMs: fromMs, lastRows: 1, lastQuestion: '[]' };
-    const state = { needId: needId!, servedUpToMs: toMs, ...last, owedRows: 0, shortCycles: 0 };
+    const state = { needId: needId!, servedUpToMs: toMs, ...last, owedRows: 0, shortCycles: 0, askedRows: 0 };
     const one = delivery(id, { needId, asOfMs, upToMs: toMs });
     await createCloseStore(database.db).close(decision, closing({ deliveries: [one], needs: [state] }), atMs);
     return [fromMs - startMs, toMs - startMs];

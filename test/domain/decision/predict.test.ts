@@ -130,4 +130,14 @@ describe('demand that is not as it was', () => {
     expect(asking(1_000)).toMatchObject([{ series: 'watcher/events', asked: 1_000 }]);
     expect(asking(1_000, usual.slice(0, 10))).toEqual([]);
   });
+
+  test('what scarcity left of usual demand is no surge; what it left of a surge goes on being one', () => {
+    const left = (beyond: number) =>
+      decide(inputs([demand(usual, 200 * HOUR, { asked: 100, backlog: { rows: 900, beyond } })])).surges;
+    expect(left(0)).toEqual([]);
+    const [surge] = left(800);
+    expect(surge.asked).toBe(1_000);
+    expect(surge.upper).toBeGreaterThan(200);
+    expect(surge.upper).toBeLessThan(220);
+  });
 });
