@@ -91,6 +91,12 @@ export async function migrateDatabase(url: string): Promise<void> {
  */
 export const HASH_JOINS = sql`select set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`;
 
+/**
+ * For transactions that write many rows. A connection keeps the plans of its statements and of its foreign keys' checks:
+ * one made while a table was nearly empty reads all of it, and would do so for each row that is written.
+ */
+export const PLAN_ANEW = sql`discard plans`;
+
 /** Rows in one statement: bounds its parameter, at one to two kilobytes a row. */
 const ROWS_AT_ONCE = 2_000;
 

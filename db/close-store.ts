@@ -1,7 +1,7 @@
 /** The one transaction that ends a decision: what was decided, what was delivered, who is told. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
-import { HASH_JOINS, insertRows, type Database, type Queryable } from './client.js';
+import { HASH_JOINS, insertRows, PLAN_ANEW, type Database, type Queryable } from './client.js';
 import { DEMAND } from './history-store.js';
 import { learn } from './learned-store.js';
 import { cycles, decisions, deliveries, outbox } from './schema.js';
@@ -11,6 +11,9 @@ import { charge, insertCacheEntries, insertStage } from './stage-store.js';
 
 /** Channel on which waiting clients and the outbox relay are woken. */
 export const OUTBOX_CHANNEL = 'balance_outbox';
+
+/** Deliveries that are worth planning each statement anew, which takes some milliseconds. */
+const MANY = 500;
 
 /** Why a request ends that its decision neither served nor refused nor queued. */
 const UNDECIDED = {
@@ -39,6 +42,7 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   const [[decision]] = await Promise.all([
     tx.select().from(decisions).where(decisionOf(ref)).for('update'),
     tx.execute(HASH_JOINS),
+    closing.deliveries.length > MANY ? tx.execute(PLAN_ANEW) : null,
   ]);
   if (decision === undefined) throw new Error(`decision ${decisionId} was never opened`);
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };

@@ -3,7 +3,7 @@ import { bigint, customType, text, timestamp } from 'drizzle-orm/pg-core';
 import type { PoolDefinition } from '../domain/types/pool.js';
 import { completeDefinition } from '../domain/types/stored-definition.js';
 
-/** Tenant and pool: they lead every key. */
+/** Tenant and pool: they lead every primary key. */
 export const scope = () => ({ tenant: text().notNull(), pool: text().notNull() });
 export const at = () => timestamp({ withTimezone: true, mode: 'date' });
 export const big = () => bigint({ mode: 'number' });

@@ -1,6 +1,6 @@
 /**
- * The tables. Tenant and pool lead every key; check constraints make wrong states impossible to store
- * (a closed decision has an outcome, a delivered request has a decision, a delivery belongs to one request).
+ * The tables. Tenant and pool are in every key, and lead the primary ones; check constraints make wrong states
+ * impossible to store (a closed decision has an outcome, a delivered request has a decision, a delivery belongs to one request).
  * Times are `timestamptz`, event times and durations are milliseconds as `bigint`, JSON is plain.
  */
 import { sql } from 'drizzle-orm';
@@ -193,11 +193,13 @@ export const requests = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
-    unique('requests_idempotency').on(t.tenant, t.pool, t.idempotencyKey),
+    // No other index over all rows begins with tenant and pool: before statistics are gathered, it would look as good as
+    // the primary key to a planner that knows tenant, pool and id, and a delivery's foreign key would read a whole pool.
+    unique('requests_idempotency').on(t.idempotencyKey, t.tenant, t.pool),
     index('requests_pending')
       .on(t.tenant, t.pool, t.notBefore)
       .where(sql`${t.state} = 'pending'`),
-    index('requests_decision').on(t.tenant, t.pool, t.decisionId),
+    index('requests_decision').on(t.decisionId, t.tenant, t.pool),
     check(
       'requests_state',
       sql`${t.state} in ('pending', 'claimed', 'delivered', 'refused', 'quarantined', 'expired', 'cancelled')`,
@@ -287,9 +289,9 @@ export const deliveries = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
     unique('deliveries_request').on(t.tenant, t.pool, t.requestId),
-    index('deliveries_decision').on(t.tenant, t.pool, t.decisionId),
+    index('deliveries_decision').on(t.decisionId, t.tenant, t.pool),
     // Read backwards: the newest delivery of a need.
-    index('deliveries_need').on(t.tenant, t.pool, t.needId, t.asOfMs),
+    index('deliveries_need').on(t.needId, t.tenant, t.pool, t.asOfMs),
     index('deliveries_path').on(t.path, t.leaseUntil),
     foreignKey({
       columns: [t.tenant, t.pool, t.requestId],
