@@ -9,6 +9,7 @@ import { prefetchReasons } from '../domain/decision/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import type { PoolDefinition } from '../domain/types/pool.js';
+import { rulesWithin } from '../domain/types/rule.js';
 import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
 import { loadStage, recordOf } from './stage.js';
@@ -224,6 +225,9 @@ async function findHits(
     const { shape, minAsOfMs, contentId } = asks[index];
     const hit = found.get(contentId === null ? shape : `${shape} ${contentId}`);
     if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
+    // Rules may be newer than the result: one that was not judged by them is read again.
+    const rules = rulesWithin(context.definition.datasets[item.dataset].rules, item.fields);
+    if (rules.some(({ text }) => hit.slice.ruleBreaches?.[text] === undefined)) continue;
     if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
   }
   return hits;

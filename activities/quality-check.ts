@@ -99,10 +99,14 @@ async function gather(
     ),
     minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
     datasets: Object.fromEntries(
-      Object.entries(context.definition.datasets).map(([id, { columns, maxDuplicateFraction, eventTime, key }]) => [
-        id,
-        { columns, maxDuplicateFraction, eventTime, ...(key === undefined ? {} : { key }) },
-      ]),
+      Object.entries(context.definition.datasets).map(([id, promised]) => {
+        const { columns, maxDuplicateFraction, maxInconsistentFraction, eventTime, key } = promised;
+        const declared = {
+          ...(key === undefined ? {} : { key }),
+          ...(maxInconsistentFraction === undefined ? {} : { maxInconsistentFraction }),
+        };
+        return [id, { columns, maxDuplicateFraction, eventTime, ...declared }];
+      }),
     ),
     lastGood: await stillThere(deps, context, history),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),

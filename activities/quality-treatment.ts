@@ -21,11 +21,11 @@ export async function treatSlices(
   const slices = new Map(inputs.results.map(({ itemId, slice }) => [itemId, slice!]));
   const signal = cancellation();
   const treated: Record<string, StoredTreated> = {};
-  for (const { itemId, action, issue, columns, weights } of planned) {
+  for (const { itemId, action, issue, columns, rules, weights } of planned) {
     const item = items.get(itemId)!;
     const ask = {
       ...sampleAsk(context, item, inputs.references?.[item.needId ?? '']),
-      ...{ correction: { action, issue, columns, weights }, classColumn: item.classColumn },
+      ...{ correction: { action, issue, columns, rules, weights }, classColumn: item.classColumn },
       dataset: datasetRef(context, item.dataset),
     };
     try {

@@ -34,9 +34,10 @@ Input:  a table; cells of CSV are judged by their exact text.
             state:  {type: string, pattern: "[A-Z]{2}"}
           dependencies: ["zip -> city, state"]
           unique: [[id]]
+          rules: ["arrives >= departs", "status = 'closed' -> closed_at IS NOT NULL"]
         --labels: CSV with a column row (0-based) and the file's columns: at most 20 rows as they should read.
 Output: --json: {file, rows, judgedRows, scores: {completeness, validity, uniqueness, consistency, accuracy, timeliness, overall},
-        weights, columns, absentColumns, dependencies, repeatedRows, suspectedCells, findings, balance?, drift?}
+        weights, columns, absentColumns, dependencies, rules, repeatedRows, suspectedCells, findings, balance?, drift?}
         --findings: row,column,kind,score,hasSuggestion,suggested; row 0-based, one line per suspected cell.
 
 Of a table above 4M cells (CSV: 64 MB) the first 20,000 rows are judged (judgedRows) and scored; counts, ranges,
@@ -189,7 +190,14 @@ function printForPeople(file: string, profile: Profile): void {
     (name) => `${name} ${scores[name]?.toFixed(3) ?? '-'}`,
   );
   const absent = profile.absentColumns.length === 0 ? [] : [`not in the file: ${profile.absentColumns.join(', ')}`];
-  const lines = [`${file}: ${profile.rows} rows, ${profile.cells.length} suspected cells`, text.join('  '), ...absent];
+  const broken = profile.rules
+    .filter(({ breaches }) => breaches > 0)
+    .map(
+      ({ rule, rows, breaches, examples }) =>
+        `${breaches} of ${rows} rows break ${rule} (rows ${examples.join(', ')}, …)`,
+    );
+  const head = `${file}: ${profile.rows} rows, ${profile.cells.length} suspected cells`;
+  const lines = [head, text.join('  '), ...absent, ...broken];
   process.stdout.write(lines.join('\n') + '\n');
 }
 

@@ -65,7 +65,10 @@ function planOne(
     tried.add(issue);
     const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
     const options = actionsFor(issue, item.corrections ?? []).flatMap((action) => {
-      const correction = fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
+      const correction =
+        issue === 'rule'
+          ? fitRules(faults, slice)
+          : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
       return correction === null ? [] : [correction];
     });
     if (options.length === 0) continue;
@@ -125,6 +128,13 @@ function fit(
   return fitDrift(columns, item, inputs);
 }
 
+/** Rows that break a rule are dropped whole: nothing tells which of their values is wrong. */
+function fitRules(faults: readonly GateFinding[], slice: SliceMetrics): Correction | null {
+  const rules = faults.flatMap(({ rule }) => rule ?? []);
+  const correction: Correction = { action: 'drop-rows', issue: 'rule', columns: [], rules, weights: null };
+  return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+}
+
 /** One drifted category column gets the reference's shares back; more than one cannot be had by one weight. */
 function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | null {
   const [column] = columns;
@@ -137,7 +147,11 @@ function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInp
 }
 
 /** Share of rows or cells at fault: of the worst column, since the same rows may be bad in several. */
-export function faultShare({ issue, columns }: Pick<Correction, 'issue' | 'columns'>, slice: SliceMetrics): number {
+export function faultShare(
+  { issue, columns, rules = [] }: Pick<Correction, 'issue' | 'columns' | 'rules'>,
+  slice: SliceMetrics,
+): number {
+  if (issue === 'rule') return Math.max(0, ...rules.map((rule) => slice.ruleBreaches?.[rule] ?? 0));
   if (issue === 'duplicates') return slice.duplicateRows / Math.max(1, slice.rows);
   if (issue === 'class-mix' || issue === 'drift') return 0;
   const shares = columns.map((column) =>
@@ -183,8 +197,8 @@ export function settleCorrections(
   let strategy = inputs.strategy!;
   for (const plan of planned) {
     const treated = inputs.treated?.[plan.itemId];
-    const { action, issue, columns, predictedDelta, reason: chosen } = plan;
-    const told = { action, issue, columns, predictedDelta, chosen };
+    const { action, issue, columns, rules, predictedDelta, reason: chosen } = plan;
+    const told = { action, issue, columns, ...(rules === undefined ? {} : { rules }), predictedDelta, chosen };
     if (treated === undefined) {
       const reason = 'it could not be done';
       records.set(plan.itemId, {
@@ -280,8 +294,8 @@ export function weightedCounts(
 
 /** A sentence for the delivery's report. */
 export function describeCorrection(record: CorrectionRecord): string {
-  const { action, columns, applied, effect, reason } = record;
-  const where = columns.length === 0 ? '' : ` of ${columns.join(', ')}`;
+  const { action, columns, rules, applied, effect, reason } = record;
+  const where = columns.length > 0 ? ` of ${columns.join(', ')}` : rules === undefined ? '' : ` ${rules.join('; ')}`;
   if (!applied) return `${action}${where} was ${record.verdict === 'failed' ? 'not done' : 'rolled back'}: ${reason}`;
   if (action === 'drop-rows')
     return `dropped ${effect!.rows.before - effect!.rows.after} rows (${record.issue}${where})`;

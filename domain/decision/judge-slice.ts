@@ -36,6 +36,7 @@ export function judgeSlice(
         ]),
       ),
       duplicateRows: slice.duplicateRows,
+      ...(slice.ruleBreaches === undefined ? {} : { ruleBreaches: rowsOf(slice.ruleBreaches, slice.rows) }),
       ageMs: slice.newestEventMs === null ? null : Math.max(0, inputs.asOfMs - slice.newestEventMs),
       ...(slice.classCounts === null ? {} : { classCounts: slice.classCounts }),
     },
@@ -67,6 +68,11 @@ export function judgeSlice(
   };
 }
 
+/** Shares of rows as numbers of rows. */
+function rowsOf(shares: Readonly<Record<string, number>>, rows: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(shares).map(([name, share]) => [name, Math.round(share * rows)]));
+}
+
 /** The dataset's promises over the delivered fields, joined with what the need asks. */
 function contractOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs): GateContract {
   const dataset = inputs.datasets[item.dataset];
@@ -90,6 +96,9 @@ function contractOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs):
     rowsRequired: inputs.granted[item.id] ?? 0,
     columns,
     maxDuplicateFraction: dataset.maxDuplicateFraction,
+    ...(dataset.maxInconsistentFraction === undefined
+      ? {}
+      : { maxInconsistentFraction: dataset.maxInconsistentFraction }),
     // A need bounds the age of its newest row, a request the age of a cached result. Without an event time there is no age to judge.
     maxAgeMs:
       item.kind === 'request' || dataset.eventTime === undefined || slice.newestEventMs === null ? null : item.maxAgeMs,

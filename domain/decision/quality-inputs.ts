@@ -28,6 +28,8 @@ export interface SliceMetrics {
   /** Rows whose declared key occurred before; 0 without a key. */
   readonly duplicateRows: number;
   readonly classCounts: Readonly<Record<string, number>> | null;
+  /** Share of rows that break each rule of the dataset whose columns the slice has, by the rule's text. */
+  readonly ruleBreaches?: Readonly<Record<string, number>>;
 }
 export interface LastGood {
   readonly needId: string;
@@ -43,7 +45,7 @@ export interface QualityInputs {
   /** Rows below which it is kept back, by item. */
   readonly minRows: Readonly<Record<string, number>>;
   readonly datasets: Readonly<
-    Record<string, Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'eventTime' | 'key'>>
+    Record<string, Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'maxInconsistentFraction' | 'eventTime' | 'key'>>
   >;
   readonly lastGood: readonly LastGood[];
   /** Wanted class shares, by item drawn by class: they name the classes that have no row left, too. */
@@ -109,7 +111,7 @@ export interface Treated {
   readonly changedCells: number;
 }
 /** What was done with a slice, as the record and the model see it. */
-export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 'columns'> {
+export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 'columns' | 'rules'> {
   /** False: rolled back (or it could not be done), the plain slice is handed out. */
   readonly applied: boolean;
   readonly verdict: 'keep' | 'undecided' | 'roll-back' | 'failed';

@@ -294,6 +294,21 @@ export function momentReader(format: string | undefined): (text: string) => numb
   return (text) => momentRank(text, formats) / 86_400_000;
 }
 
+/**
+ * Reads the moments of a column for comparison: in the declared format, else the one that fits most of its rows, else
+ * any well-known one. Milliseconds since 1970, of times since midnight; NaN where none fits.
+ */
+export function momentRanker(
+  type: 'date' | 'time' | 'datetime',
+  format: string | undefined,
+  values: readonly string[],
+  counts: ArrayLike<number>,
+): (text: string) => number {
+  const own = format === undefined ? commonestFormat(type, values, counts) : compileFormat(format);
+  const formats = [...(own === undefined ? [] : [own]), ...KNOWN_DATES, ...KNOWN_TIMES, ...KNOWN_DATETIMES];
+  return (text) => momentRank(text, formats);
+}
+
 /** Milliseconds of a moment read in the first format that fits; absent parts as on 1 January 1970, 00:00. */
 function momentRank(text: string, formats: readonly MomentFormat[]): number {
   for (const format of formats) {

@@ -17,6 +17,7 @@ import { dependencySignals, type DependencyVerdict } from './detector/dependency
 import { exchangedSignals } from './detector/exchanged.js';
 import { extremeSignals } from './detector/extreme.js';
 import { misplacedSignals } from './detector/misplaced.js';
+import { judgeRules, ruleSignals, type RuleVerdict } from './detector/rule.js';
 import { shapeSignals } from './detector/shape.js';
 import type { Signal, SignalKind } from './detector/signal.js';
 import { typoSignals } from './detector/typo.js';
@@ -44,6 +45,7 @@ const CONTRACT_SCORE = 0.95;
 export interface CellSignals {
   readonly signals: readonly Signal[];
   readonly dependencies: readonly Dependency[];
+  readonly rules: readonly RuleVerdict[];
 }
 
 /** Runs every detector. The contract's names must be the table's (see `bindContract`). */
@@ -66,7 +68,9 @@ export function collectSignals(table: CellTable, contract: QualityContract): Cel
   const dependencies = mineDependencies(settled, told);
   const votes = dependencySignals(settled, dependencies);
   const signals = [...declared, ...misplaced, ...certain, ...votes.signals, ...lookSignals(settled, contract, votes)];
-  return { signals, dependencies };
+  // Rules are judged on what the cells mean: `12 oz` compares as 12.
+  const rules = judgeRules(afterContract, contract);
+  return { signals: [...signals, ...ruleSignals(table, rules, signals)], dependencies, rules };
 }
 
 /** Spelling and shape: what a value looks like, where neither its owner nor rows that agree on it vouch for it. */

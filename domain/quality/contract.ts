@@ -2,10 +2,13 @@
  * What a data owner declares about a table, read from plain data (parsed YAML or JSON) in either of two spellings:
  * the Open Data Contract Standard 3.1 or the short form
  * `columns: {NAME: {type, required, min, max, pattern, format, values, unit}}`,
- * `dependencies: ["a, b -> c"]`, `unique: [[a, b]]`. Everything is optional.
+ * `dependencies: ["a, b -> c"]`, `unique: [[a, b]]`, `rules: ["a >= b"]`, `references: ["a -> other.id"]`. Everything
+ * is optional.
  */
 import { z } from 'zod';
-import { usageError } from '../types/errors.js';
+import { BalanceError, usageError } from '../types/errors.js';
+import { namedForeignKey, parseForeignKey, type ForeignKey } from '../types/foreign-key.js';
+import { namedRule, parseRule, ruleColumns, type RowRule, type RuleCondition } from '../types/rule.js';
 import { compileFormat } from './format.js';
 
 export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
@@ -37,6 +40,10 @@ export interface QualityContract {
   readonly dependencies: readonly DeclaredDependency[];
   /** Sets of columns whose combined values occur once. */
   readonly unique: readonly (readonly string[])[];
+  /** What holds between the columns of each row; absent: nothing was said. */
+  readonly rules?: readonly RowRule[];
+  /** Columns whose values occur in another table; absent: nothing was said. */
+  readonly references?: readonly ForeignKey[];
 }
 
 export const EMPTY_CONTRACT: QualityContract = { columns: {}, dependencies: [], unique: [] };
@@ -59,6 +66,8 @@ const shortForm = z.strictObject({
   columns: z.record(z.string(), shortColumn.nullable()).optional(),
   dependencies: z.array(z.string()).optional(),
   unique: z.array(z.union([z.string(), z.array(z.string())])).optional(),
+  rules: z.array(z.string()).optional(),
+  references: z.array(z.string()).optional(),
 });
 
 const odcsQuality = z.looseObject({
@@ -67,7 +76,19 @@ const odcsQuality = z.looseObject({
   arguments: z.looseObject({ validValues: z.array(scalar).optional(), pattern: z.string().optional() }).optional(),
   validValues: z.array(scalar).optional(),
   mustBe: z.unknown().optional(),
+  type: z.string().optional(),
+  engine: z.string().optional(),
+  implementation: z.unknown().optional(),
 });
+
+/** ODCS 3.1 writes a reference as a relationship: of one column at the property, of several at the schema object. */
+const odcsRelationships = z.array(
+  z.looseObject({
+    type: z.string().optional(),
+    from: z.union([z.string(), z.array(z.string())]).optional(),
+    to: z.union([z.string(), z.array(z.string())]),
+  }),
+);
 
 const odcsCustom = z.array(z.looseObject({ property: z.string(), value: z.unknown() }));
 
@@ -86,6 +107,7 @@ const odcsProperty = z.looseObject({
     })
     .optional(),
   quality: z.array(odcsQuality).optional(),
+  relationships: odcsRelationships.optional(),
   customProperties: odcsCustom.optional(),
 });
 
@@ -94,6 +116,8 @@ const odcsForm = z.looseObject({
     z.looseObject({
       name: z.string().optional(),
       properties: z.array(odcsProperty).optional(),
+      quality: z.array(odcsQuality).optional(),
+      relationships: odcsRelationships.optional(),
       customProperties: odcsCustom.optional(),
     }),
   ),
@@ -134,7 +158,8 @@ function parseWith<T>(schema: z.ZodType<T>, input: unknown): T {
   throw usageError({
     type: 'InvalidContract',
     message: `the contract does not fit at ${issue.path.join('.') || 'its top level'}: ${issue.message}`,
-    expected: 'an ODCS 3.1 contract (schema[].properties[]) or the short form {columns, dependencies, unique}',
+    expected:
+      'an ODCS 3.1 contract (schema[].properties[]) or the short form {columns, dependencies, unique, rules, references}',
     got: JSON.stringify(input).slice(0, 200),
   });
 }
@@ -185,6 +210,27 @@ function fromShortForm(form: z.infer<typeof shortForm>): QualityContract {
     columns: Object.fromEntries(Object.entries(form.columns ?? {}).map(([name, rule]) => [name, rule ?? {}])),
     dependencies: (form.dependencies ?? []).flatMap(parseDependency),
     unique: (form.unique ?? []).map((entry) => (typeof entry === 'string' ? splitNames(entry) : entry)),
+    ...clauses((form.rules ?? []).map(inContract(parseRule)), (form.references ?? []).map(inContract(parseForeignKey))),
+  };
+}
+
+/** Rules and references, left out where there are none. */
+function clauses(
+  rules: readonly RowRule[],
+  references: readonly ForeignKey[],
+): Pick<QualityContract, 'rules' | 'references'> {
+  return { ...(rules.length === 0 ? {} : { rules }), ...(references.length === 0 ? {} : { references }) };
+}
+
+/** A parser whose errors are those of the contract. */
+function inContract<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof BalanceError)) throw error;
+      throw usageError({ ...error.facts(), type: 'InvalidContract' });
+    }
   };
 }
 
@@ -193,15 +239,45 @@ function fromOdcs(form: z.infer<typeof odcsForm>): QualityContract {
   const [object] = form.schema;
   const properties = object.properties ?? [];
   const key = properties.filter((property) => property.primaryKey === true).map((property) => property.name);
-  const declared = (object.customProperties ?? []).find((entry) => entry.property === 'dependencies')?.value;
+  const custom = (name: string): readonly string[] => {
+    const value = (object.customProperties ?? []).find((entry) => entry.property === name)?.value;
+    return (Array.isArray(value) ? value : []).map(String);
+  };
   return {
     columns: Object.fromEntries(properties.map((property) => [property.name, odcsRule(property)])),
-    dependencies: (Array.isArray(declared) ? declared : []).map(String).flatMap(parseDependency),
+    dependencies: custom('dependencies').flatMap(parseDependency),
     unique: [
       ...(key.length === 0 ? [] : [key]),
       ...properties.filter((property) => property.unique === true).map((property) => [property.name]),
     ],
+    ...clauses([...odcsRules(object), ...custom('rules')].map(inContract(parseRule)), [
+      ...odcsReferences(object),
+      ...custom('references').map(inContract(parseForeignKey)),
+    ]),
   };
+}
+
+type OdcsObject = z.infer<typeof odcsForm>['schema'][number];
+
+/** Texts of the rules: ODCS has custom checks of an engine, `{type: custom, engine: balance, implementation: RULE}`. */
+function odcsRules({ quality = [], properties = [] }: OdcsObject): string[] {
+  return [...quality, ...properties.flatMap((property) => property.quality ?? [])]
+    .filter(({ type, engine }) => type === 'custom' && engine === 'balance')
+    .map(({ implementation }) => String(implementation));
+}
+
+function odcsReferences({ relationships = [], properties = [] }: OdcsObject): ForeignKey[] {
+  const own = properties.flatMap(({ name, relationships: of = [] }) => of.map((one) => ({ from: name, ...one })));
+  return [...relationships, ...own]
+    .filter(({ type = 'foreignKey' }) => type === 'foreignKey')
+    .map(({ from = [], to }) => {
+      // `table.column`, from the own table with or without its name.
+      const columns = [from].flat().map((name) => name.split('.').at(-1)!);
+      const target = [to].flat();
+      const dataset = target[0]?.split('.').slice(0, -1).join('.') ?? '';
+      const keys = target.map((name) => name.split('.').at(-1)!).join(', ');
+      return inContract(parseForeignKey)(`${columns.join(', ')} -> ${dataset}(${keys})`);
+    });
 }
 
 function odcsRule(property: OdcsProperty): ColumnRule {
@@ -265,10 +341,16 @@ export function bindContract(
     ...Object.keys(contract.columns),
     ...contract.dependencies.flatMap(({ from, to }) => [...from, to]),
     ...contract.unique.flat(),
+    ...(contract.rules ?? []).flatMap(ruleColumns),
+    ...(contract.references ?? []).flatMap(({ columns }) => columns),
   ];
   const absent = [...new Set(declared.filter((name) => find(name) === undefined))];
   const known = (name: string): boolean => find(name) !== undefined;
   const own = (name: string): string => find(name) ?? name;
+  const ownCondition = (condition: RuleCondition): RuleCondition =>
+    'other' in condition
+      ? { ...condition, column: own(condition.column), other: own(condition.other) }
+      : { ...condition, column: own(condition.column) };
   return {
     absent,
     contract: {
@@ -281,6 +363,14 @@ export function bindContract(
         .filter(({ from, to }) => [...from, to].every(known))
         .map(({ from, to }) => ({ from: from.map(own), to: own(to) })),
       unique: contract.unique.filter((set) => set.every(known)).map((set) => set.map(own)),
+      ...clauses(
+        (contract.rules ?? [])
+          .filter((rule) => ruleColumns(rule).every(known))
+          .map(({ when, then }) => namedRule(when.map(ownCondition), then.map(ownCondition))),
+        (contract.references ?? [])
+          .filter(({ columns }) => columns.every(known))
+          .map((reference) => namedForeignKey({ ...reference, columns: reference.columns.map(own) })),
+      ),
     },
   };
 }

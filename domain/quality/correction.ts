@@ -17,7 +17,7 @@ export const FILE_ACTIONS = ['drop-rows', 'impute', 'reweight'] as const;
 export type FileAction = (typeof FILE_ACTIONS)[number];
 
 /** What is wrong, as far as an action cares: the kinds of the gate and those learned from history. */
-export type Issue = 'invalid' | 'missing' | 'duplicates' | 'class-mix' | 'drift';
+export type Issue = 'invalid' | 'missing' | 'duplicates' | 'rule' | 'class-mix' | 'drift';
 const ISSUES: Readonly<Record<string, Issue | undefined>> = {
   'invalid-values': 'invalid',
   'unusual-invalid': 'invalid',
@@ -25,6 +25,7 @@ const ISSUES: Readonly<Record<string, Issue | undefined>> = {
   'unusual-missing': 'missing',
   'duplicate-rows': 'duplicates',
   'unusual-duplicates': 'duplicates',
+  'rule-breach': 'rule',
   'class-gap': 'class-mix',
   drift: 'drift',
 };
@@ -33,6 +34,7 @@ const ACTIONS: Readonly<Record<Issue, readonly FileAction[]>> = {
   invalid: ['drop-rows', 'impute'],
   missing: ['drop-rows', 'impute'],
   duplicates: ['drop-rows'],
+  rule: ['drop-rows'],
   'class-mix': ['reweight'],
   drift: ['reweight'],
 };
@@ -46,6 +48,8 @@ export interface Correction {
   readonly issue: Issue;
   /** Columns at fault; empty where whole rows are. */
   readonly columns: readonly string[];
+  /** Texts of the rules that rows at fault break; absent where the issue is another. */
+  readonly rules?: readonly string[];
   /** `reweight`: weight of a row by its value in the only column. */
   readonly weights: Readonly<Record<string, number>> | null;
 }

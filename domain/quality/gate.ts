@@ -20,6 +20,8 @@ export interface GateMetrics {
   readonly duplicateRows?: number;
   /** Age of the newest row; `null` when it is not known. */
   readonly ageMs: number | null;
+  /** Number of rows that break each declared rule, by the rule's text. */
+  readonly ruleBreaches?: Readonly<Record<string, number>>;
   /** Rows per class of the label. */
   readonly classCounts?: Readonly<Record<string, number>>;
 }
@@ -32,6 +34,8 @@ export interface GateContract {
   readonly rowsRequired?: number;
   readonly columns?: Readonly<Record<string, GateColumn>>;
   readonly maxDuplicateFraction?: number;
+  /** Largest fraction of rows that may break one rule. */
+  readonly maxInconsistentFraction?: number;
   /** `null` or absent: age is not judged. */
   readonly maxAgeMs?: number | null;
   /** Wanted share per class; shares are normalised to sum to 1. */
@@ -53,6 +57,8 @@ export type GateSeverity = 'note' | 'degrade' | 'quarantine';
 export interface GateFinding {
   readonly kind: string;
   readonly column?: string;
+  /** The text of the broken rule, where one is. */
+  readonly rule?: string;
   readonly severity: GateSeverity;
   readonly message: string;
   readonly expected: string;
@@ -75,6 +81,7 @@ export const GATE_WEIGHTS: Readonly<Record<string, number>> = {
   completeness: 0.25,
   validity: 0.25,
   uniqueness: 0.15,
+  consistency: 0.15,
   timeliness: 0.15,
   volume: 0.1,
   balance: 0.1,
@@ -86,6 +93,8 @@ export const DEFAULT_MIN_COMPLETENESS = 0.95;
 export const DEFAULT_MAX_INVALID_FRACTION = 0.05;
 /** Largest fraction of repeated rows when none is declared: the same 5 % tolerance. */
 export const DEFAULT_MAX_DUPLICATE_FRACTION = 0.05;
+/** Largest fraction of rows that break a rule when none is declared: the same 5 % tolerance. */
+export const DEFAULT_MAX_INCONSISTENT_FRACTION = 0.05;
 /** Largest class gap when none is declared: one row in ten would have to change class. */
 export const DEFAULT_MAX_CLASS_GAP = 0.1;
 /** Older than this many times the limit: at least one whole refresh was missed, so quarantine. */
@@ -116,6 +125,7 @@ export function gate(metrics: GateMetrics, contract: GateContract): GateVerdict 
     ...judgeCompleteness(metrics, contract, dimensions),
     ...judgeValidity(metrics, contract, dimensions),
     ...judgeDuplicates(metrics, contract, dimensions),
+    ...judgeRules(metrics, contract, dimensions),
     ...judgeAge(metrics, contract, dimensions),
     ...judgeClasses(metrics, contract, dimensions),
   ];
@@ -134,7 +144,8 @@ export function bySeverity(a: GateFinding, b: GateFinding): number {
   return (
     SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity] ||
     compareText(a.kind, b.kind) ||
-    compareText(a.column ?? '', b.column ?? '')
+    compareText(a.column ?? '', b.column ?? '') ||
+    compareText(a.rule ?? '', b.rule ?? '')
   );
 }
 
@@ -248,6 +259,30 @@ function judgeDuplicates(
   ];
 }
 
+/** The dimension is that of the rule which most rows break: the same rows may break several. */
+function judgeRules(metrics: GateMetrics, contract: GateContract, dimensions: Record<string, number>): GateFinding[] {
+  const rules = Object.keys(metrics.ruleBreaches ?? {}).sort(compareText);
+  const limit = contract.maxInconsistentFraction ?? DEFAULT_MAX_INCONSISTENT_FRACTION;
+  if (rules.length > 0) dimensions.consistency = 1;
+  return rules.flatMap((rule): GateFinding[] => {
+    const rows = metrics.ruleBreaches?.[rule] ?? 0;
+    const fraction = rows === 0 ? 0 : Math.min(1, rows / metrics.rows);
+    dimensions.consistency = Math.min(dimensions.consistency, 1 - fraction);
+    const severity = severityOf(fraction, limit);
+    if (severity === undefined) return [];
+    return [
+      {
+        kind: 'rule-breach',
+        rule,
+        severity,
+        message: `${rows} rows break the rule ${rule}`,
+        expected: `at most ${percent(limit)} of the rows`,
+        got: `${percent(fraction)} of the rows`,
+      },
+    ];
+  });
+}
+
 /** Timeliness is max(0, 1 - age / maxAge) (Ballou et al. 1998, exponent 1); an age in the future counts as 0. */
 function judgeAge(metrics: GateMetrics, contract: GateContract, dimensions: Record<string, number>): GateFinding[] {
   const maxAgeMs = contract.maxAgeMs ?? null;
@@ -314,6 +349,7 @@ function checkMetrics(metrics: GateMetrics): void {
     ['duplicateRows', metrics.duplicateRows ?? 0],
     ['ageMs', Math.max(0, metrics.ageMs ?? 0)],
     ...Object.entries(metrics.invalid ?? {}),
+    ...Object.entries(metrics.ruleBreaches ?? {}),
     ...Object.entries(metrics.classCounts ?? {}),
   ];
   const bad =
@@ -332,6 +368,7 @@ function checkContract(contract: GateContract): void {
   const columns = Object.entries(contract.columns ?? {});
   const fractions: [string, number | undefined][] = [
     ['maxDuplicateFraction', contract.maxDuplicateFraction],
+    ['maxInconsistentFraction', contract.maxInconsistentFraction],
     ['maxClassGap', contract.maxClassGap],
     ...columns.map(([name, column]): [string, number | undefined] => [name, column.minCompleteness]),
     ...columns.map(([name, column]): [string, number | undefined] => [name, column.maxInvalidFraction]),

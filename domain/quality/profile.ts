@@ -22,6 +22,18 @@ export interface MinedRule {
   readonly declared: boolean;
 }
 
+/** What the rows say about one declared rule. */
+export interface RuleSummary {
+  readonly rule: string;
+  /** Rows that the rule speaks about and that can be judged. */
+  readonly rows: number;
+  readonly breaches: number;
+  /** Breaches / rows; 0 where no row can be judged. */
+  readonly share: number;
+  /** The first rows that break it, 0-based. */
+  readonly examples: readonly number[];
+}
+
 export interface Profile {
   readonly rows: number;
   readonly scores: DimensionScores & { readonly overall: number | null };
@@ -30,10 +42,15 @@ export interface Profile {
   /** Names that the contract declares and the table lacks. */
   readonly absentColumns: readonly string[];
   readonly dependencies: readonly MinedRule[];
+  /** The contract's rules about rows, in its order. */
+  readonly rules: readonly RuleSummary[];
   readonly repeatedRows: number;
   /** Reported cells, by row and column. */
   readonly cells: readonly CellFinding[];
 }
+
+/** Rows named as examples of a breach. */
+const EXAMPLES_MAX = 5;
 
 /**
  * Profiles a table of exact cell text.
@@ -44,7 +61,7 @@ export interface Profile {
 export function profileTable(input: ProfileInput): Profile {
   const table = encodeTable(input.columns, input.rows);
   const { contract, absent } = bindContract(input.contract ?? EMPTY_CONTRACT, input.columns);
-  const { signals, dependencies } = collectSignals(table, contract);
+  const { signals, dependencies, rules } = collectSignals(table, contract);
   const cells = joinSignals(table, learnFromLabels(table, signals, input.corrected ?? [])).filter(
     (finding) => finding.score >= REPORT_SCORE,
   );
@@ -70,6 +87,13 @@ export function profileTable(input: ProfileInput): Profile {
       confidence,
       rows: covered,
       declared,
+    })),
+    rules: rules.map(({ rule, judged, broken }) => ({
+      rule: rule.text,
+      rows: judged,
+      breaches: broken.length,
+      share: judged === 0 ? 0 : broken.length / judged,
+      examples: broken.slice(0, EXAMPLES_MAX),
     })),
     repeatedRows,
     cells,

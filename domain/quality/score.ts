@@ -44,6 +44,8 @@ const VALIDITY_KINDS: ReadonlySet<SignalKind> = new Set([
 ]);
 const CONSISTENCY_KINDS: ReadonlySet<SignalKind> = new Set([
   'dependency',
+  'rule',
+  'orphan',
   'misplaced',
   'unusual-pattern',
   'encoding',

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { parsePredicate } from './predicate.js';
+import { parseRule } from './rule.js';
 import { parseDayWindow, parseDurationMs, parseSizeBytes } from './units.js';
 
 /** Runs a parser inside zod, so that its message becomes the issue's message. */
@@ -44,6 +45,11 @@ const fraction = z.number().min(0).max(1);
 const predicate = parsed(
   parsePredicate,
   "AND of = != < <= > >= IN BETWEEN IS [NOT] NULL, for example: origin = 'SEA' AND delay > 15",
+);
+
+const rule = parsed(
+  parseRule,
+  "What holds in every row: conditions joined by AND, or CONDITIONS -> CONDITIONS; a condition may compare two columns, for example: arrival >= departure, or status = 'closed' -> closed_at IS NOT NULL",
 );
 
 /** Limits of a source, held across all workers. An absent limit is no limit. */
@@ -138,6 +144,13 @@ const dataset = z.strictObject({
     .describe('How long after its event time a row may still become visible; `rows: new` waits that long for it.'),
   columns: z.record(z.string(), columnContract).default({}),
   maxDuplicateFraction: fraction.default(1).describe('More duplicates (by key) than this degrade a delivery.'),
+  rules: z
+    .array(rule)
+    .optional()
+    .describe('What holds between the columns of a row. A delivery is judged by the rules whose columns it has.'),
+  maxInconsistentFraction: fraction
+    .optional()
+    .describe('More rows than this that break a rule degrade a delivery. Absent: 0.05.'),
   access: z
     .enum(['shared', 'exclusive'])
     .optional()

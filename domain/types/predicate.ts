@@ -11,10 +11,18 @@ export type Literal = string | number | boolean;
 
 /** One condition. As in SQL, every comparison is false (unknown) for a NULL cell; only `is-null` matches it. */
 export type Condition =
-  | { readonly column: string; readonly op: '=' | '!=' | '<' | '<=' | '>' | '>='; readonly value: Literal }
+  | { readonly column: string; readonly op: Comparison; readonly value: Literal }
   | { readonly column: string; readonly op: 'in'; readonly values: readonly Literal[] }
   | { readonly column: string; readonly op: 'between'; readonly low: Literal; readonly high: Literal }
   | { readonly column: string; readonly op: 'is-null' | 'is-not-null' };
+
+/** Compares two columns of one row. Rules have it (`rule.ts`), requests do not: their algebra could not reason about it. */
+export interface ColumnComparison {
+  readonly column: string;
+  readonly op: Comparison;
+  readonly other: string;
+}
+type Comparison = '=' | '!=' | '<' | '<=' | '>' | '>=';
 
 /** A conjunction: a row matches when it matches every condition. `[]` is every row. */
 export type Predicate = readonly Condition[];
@@ -26,7 +34,7 @@ const SUPPORTED =
   'conditions joined by AND: column = != <> < <= > >= literal, column IN (literals), ' +
   'column BETWEEN low AND high, column IS [NOT] NULL';
 
-const COMPARISONS = new Map<string, '=' | '!=' | '<' | '<=' | '>' | '>='>([
+const COMPARISONS = new Map<string, Comparison>([
   ['=', '='],
   ['!=', '!='],
   ['<>', '!='],
@@ -53,7 +61,7 @@ interface Token {
 
 // One alternative per token kind, in the order of the groups below; the number takes its sign, as no arithmetic exists.
 const TOKEN =
-  /([\p{L}_][\p{L}\p{N}_]*)|"([^"]*(?:""[^"]*)*)"|'([^']*(?:''[^']*)*)'|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\p{L}\p{N}_.]))|(<=|>=|<>|!=|[=<>(),])/uy;
+  /([\p{L}_][\p{L}\p{N}_]*)|"([^"]*(?:""[^"]*)*)"|'([^']*(?:''[^']*)*)'|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\p{L}\p{N}_.]))|(->|<=|>=|<>|!=|[=<>(),])/uy;
 
 /** The whole match, then one group per token kind, of which exactly one is present. */
 type TokenGroups = [raw: string, word: string, ...others: (string | undefined)[]];
@@ -68,7 +76,8 @@ function predicateError(position: number, expected: string, got: string): Balanc
   });
 }
 
-function tokenize(text: string): Token[] {
+/** The tokens of a text in this grammar. @throws usage error `InvalidPredicate` at the first letter that begins none. */
+export function tokenize(text: string): readonly Token[] {
   const tokens: Token[] = [];
   let at = 0;
   while (at < text.length) {
@@ -104,9 +113,13 @@ function numberOf(token: Token): number {
 }
 
 /** Recursive descent over the tokens; one method per rule of the grammar. */
-class Parser {
+export class Parser {
   private index = 0;
-  constructor(private readonly tokens: readonly Token[]) {}
+  constructor(
+    private readonly tokens: readonly Token[],
+    /** Whether a column may stand on the right of a comparison. */
+    private readonly comparesColumns = false,
+  ) {}
 
   /** A method, not a getter: each call may see another token, so the compiler must not narrow it. */
   private token(): Token {
@@ -117,7 +130,8 @@ class Parser {
     return predicateError(this.token().at, expected, this.token().raw);
   }
 
-  private accept(kind: TokenKind, value: string): boolean {
+  /** Takes the next token if it is this one. */
+  accept(kind: TokenKind, value: string): boolean {
     if (this.token().kind !== kind || this.token().value !== value) return false;
     this.index++;
     return true;
@@ -128,22 +142,36 @@ class Parser {
   }
 
   predicate(): Predicate {
-    const conditions: Condition[] = [];
-    if (this.token().kind === 'end') return conditions;
-    do conditions.push(this.condition());
-    while (this.accept('word', 'AND'));
-    if (this.token().kind !== 'end') throw this.fail('AND or the end of the text');
+    if (this.token().kind === 'end') return [];
+    const conditions = this.conditions();
+    this.end('AND or the end of the text');
+    return conditions as readonly Condition[]; // no columns are compared here
+  }
+
+  /** At least one condition, joined by AND. */
+  conditions(): readonly (Condition | ColumnComparison)[] {
+    const conditions = [this.condition()];
+    while (this.accept('word', 'AND')) conditions.push(this.condition());
     return conditions;
   }
 
-  private condition(): Condition {
+  /** @throws where anything is left. */
+  end(expected: string): void {
+    if (this.token().kind !== 'end') throw this.fail(expected);
+  }
+
+  private condition(): Condition | ColumnComparison {
     if (this.token().kind !== 'column') throw this.fail('a column name');
     const column = this.token().value;
     this.index++;
     const comparison = this.operator();
     if (comparison !== undefined) {
       this.index++;
-      return { column, op: comparison, value: this.literal() };
+      if (!this.comparesColumns || this.token().kind !== 'column')
+        return { column, op: comparison, value: this.literal() };
+      const other = this.token().value;
+      this.index++;
+      return { column, op: comparison, other };
     }
     if (this.accept('word', 'IN')) return { column, op: 'in', values: this.list() };
     if (this.accept('word', 'BETWEEN')) {
@@ -201,7 +229,8 @@ export function parsePredicate(text: string): Predicate {
   return new Parser(tokenize(text)).predicate();
 }
 
-function formatColumn(column: string): string {
+/** A column's name as this grammar reads it: in double quotes where its letters are unusual. */
+export function formatColumn(column: string): string {
   if (column === '') throw predicateError(0, 'a column name', 'an empty name');
   const bare = /^[\p{L}_][\p{L}\p{N}_]*$/u.test(column) && !RESERVED.has(column.toUpperCase());
   return bare ? column : `"${column.replaceAll('"', '""')}"`;
@@ -215,7 +244,8 @@ function formatLiteral(value: Literal): string {
   return Number.isInteger(value) && Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value);
 }
 
-function formatCondition(condition: Condition): string {
+/** The canonical text of one condition. */
+export function formatCondition(condition: Condition): string {
   const column = formatColumn(condition.column);
   switch (condition.op) {
     case 'in':

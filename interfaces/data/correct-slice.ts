@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache } from './file-cache.js';
 import { Bindings } from './predicate-sql.js';
 import { brokenSql, measureSlices } from './slice-metrics.js';
+import { breaksSql } from './rule-sql.js';
 import { keyIdentitySql } from './source.js';
 
 /** Spreads row numbers over the values to draw from: Knuth's multiplicative hash (TAOCP 3, 6.4). */
@@ -95,9 +96,13 @@ function faultSql(column: SourceColumn, { correction }: CorrectAsk, at: DatasetS
 }
 
 async function dropRows(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made> {
-  const { issue, columns } = ask.correction;
+  const { issue, columns, rules = [] } = ask.correction;
   const bindings = new Bindings();
-  const bad = columns.map((name) => faultSql(columnNamed(at.open.columns, name), ask, at, bindings));
+  const broken = (at.dataset.definition.rules ?? []).filter(({ text }) => rules.includes(text));
+  const bad = [
+    ...columns.map((name) => faultSql(columnNamed(at.open.columns, name), ask, at, bindings)),
+    ...broken.map((rule) => breaksSql(rule, at.open.columns, bindings)),
+  ];
   const keep = issue === 'duplicates' ? 'QUALIFY row_number() OVER (PARTITION BY id ORDER BY pos) = 1' : '';
   const where = bad.length === 0 ? '' : `WHERE NOT (${bad.join(' OR ')})`;
   const rows = await create(`SELECT * FROM pool ${where} ${keep} ORDER BY pos`, session, bindings);

@@ -1,10 +1,11 @@
 /** A dataset opened as of a time, and the SQL that every question to it shares. */
 import type { DatasetRef } from '../../activities/ports.js';
 import type { Predicate } from '../../domain/types/predicate.js';
-import { usageError } from '../../domain/types/errors.js';
+import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
 import type { Cell } from './engine.js';
-import { isTextTime, predicateSql, type Bindings } from './predicate-sql.js';
+import { Bindings, isTextTime, predicateSql } from './predicate-sql.js';
+import { breaksSql } from './rule-sql.js';
 import type { OpenDataset, ScanNeed } from './source.js';
 
 /** Classes that an answer names at most, the largest first. */
@@ -18,7 +19,7 @@ export interface DatasetScope {
   readonly eventColumn: SourceColumn | null;
 }
 
-/** Checks the declared event time against the real columns. */
+/** Checks the declared event time and rules against the real columns. */
 export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: number): DatasetScope {
   const { eventTime } = dataset.definition;
   const eventColumn = eventTime === undefined ? null : columnNamed(open.columns, eventTime);
@@ -30,7 +31,20 @@ export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: num
       got: eventColumn.type,
     });
   }
+  checkRules(open, dataset);
   return { open, dataset, asOfMs, eventColumn };
+}
+
+/** A rule that names what is not there would never be judged: it is refused. */
+function checkRules({ columns }: OpenDataset, { id, definition }: DatasetRef): void {
+  for (const rule of definition.rules ?? []) {
+    try {
+      breaksSql(rule, columns, new Bindings());
+    } catch (error) {
+      if (!(error instanceof BalanceError)) throw error;
+      throw usageError({ ...error.facts(), message: `dataset ${id}: rule ${rule.text}: ${error.message}` });
+    }
+  }
 }
 
 /** `WHERE` condition of the rows that have arrived. A row without an event time cannot be in the future: it has. */

@@ -1,9 +1,11 @@
 /** What the quality gate wants to know of slices: one statement counts everything but the classes. */
 import type { SliceAsk, SliceResult } from '../../activities/ports.js';
+import { rulesWithin, type RowRule } from '../../domain/types/rule.js';
 import { cellBytes, cellBytesSql, classSql, columnNamed, type SourceColumn } from './columns.js';
 import { largestClasses, newestSql, numberOrNull, type DatasetScope } from './dataset-scope.js';
 import type { ResultRow, Session } from './engine.js';
 import { Bindings } from './predicate-sql.js';
+import { breaksSql } from './rule-sql.js';
 import { fieldsOf } from './slice.js';
 
 export type SliceMetrics = Omit<SliceResult, 'id' | 'digest' | 'path' | 'fileBytes'>;
@@ -31,6 +33,14 @@ export async function measureSlices(
       ...(broken === null ? [] : [`count(*) FILTER (${broken}) AS ${column.alias}_x`]),
     ];
   });
+  // All rules are counted together; a slice without one of a rule's columns does not look at that rule's count.
+  const rules = rulesWithin(
+    at.dataset.definition.rules,
+    [...columns].map(({ name }) => name),
+  );
+  aggregates.push(
+    ...rules.map((rule, i) => `count(*) FILTER (${breaksSql(rule, at.open.columns, bindings)}) AS rule${i}`),
+  );
   const found = await session.rows(
     `SELECT ${one ? '0' : 'nth'} AS nth, count(*) AS n, ${newestSql(at.eventColumn)} AS newest,
       ${at.dataset.definition.key === undefined ? '0' : 'count(*) - count(DISTINCT id)'} AS duplicates,
@@ -40,7 +50,15 @@ export async function measureSlices(
   const rowOf = new Map(found.map((row) => [Number(row.nth), row]));
   const classes = await classCounts({ table, slices }, at, session);
   return new Map(
-    slices.map((slice, nth) => [slice, metricsOf(fieldsOf(slice, at), rowOf.get(nth), classes.get(slice) ?? null)]),
+    slices.map((slice, nth) => {
+      const row = rowOf.get(nth);
+      const metrics = metricsOf(fieldsOf(slice, at), row, classes.get(slice) ?? null);
+      const within = rulesWithin(rules, slice.fields);
+      if (within.length === 0) return [slice, metrics];
+      const share = (rule: RowRule): number =>
+        metrics.rows === 0 ? 0 : Number(row?.[`rule${rules.indexOf(rule)}`] ?? 0) / metrics.rows;
+      return [slice, { ...metrics, ruleBreaches: Object.fromEntries(within.map((rule) => [rule.text, share(rule)])) }];
+    }),
   );
 }
 

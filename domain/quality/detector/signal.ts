@@ -11,6 +11,8 @@ export type SignalKind =
   | 'domain'
   | 'range'
   | 'repeated-key'
+  | 'rule'
+  | 'orphan'
   | 'unusual-pattern'
   | 'typo'
   | 'variant'

@@ -1,0 +1,88 @@
+/** What is declared between columns and between datasets decides which rows reach the model; without it they come through. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { replayDecision } from '../../activities/replay.js';
+import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
+
+const START = Date.parse('2020-01-01T00:00:00Z');
+const HOUR = 3_600_000;
+
+/** 2,000 trips, one a minute; each arrives later than it departs. */
+function trips(change: (id: number) => Readonly<Record<string, CsvRow[string] | undefined>> = () => ({})): CsvRow[] {
+  return Array.from({ length: 2_000 }, (_, id) => {
+    const departs = (id * 37) % 1_000;
+    const row = { id, departs, arrives: departs + 30 + ((id * 11) % 60), customer: id % 50 };
+    return { at: new Date(START + id * 60_000).toISOString(), ...row, ...change(id) } as CsvRow;
+  });
+}
+
+function pool(dir: string, dataset: object = {}, more: object = {}): PoolInput {
+  const fields = ['id', 'departs', 'arrives', 'customer'];
+  const need = { id: 'all', dataset: 'trips', fields, rows: 400, onDrift: 'pass' };
+  return {
+    clock: { kind: 'replay', start: new Date(START + 48 * HOUR).toISOString(), step: '1h' },
+    sources: { lake: { kind: 'files', root: dir } },
+    datasets: { trips: { source: 'lake', path: 'trips.csv', key: ['id'], eventTime: 'at', ...dataset }, ...more },
+    models: { planner: { kind: 'training', needs: [need] } },
+  };
+}
+
+let balance: TestBalance;
+afterEach(() => balance.stop());
+
+const delivered = (explanation: Explanation) => explanation.requests[0].delivery!;
+async function replays({ decision: { id } }: Explanation): Promise<boolean> {
+  const store = createDecisionStore(balance.database.db);
+  const stages = await store.decisionStages(balance.pool, id);
+  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
+  return replayed.length === 5 && replayed.every(({ same }) => same);
+}
+
+describe('rules between columns', () => {
+  const rules = ['arrives >= departs'];
+  /** One trip in seven arrives before it departs: every value by itself is a usual one. */
+  const swapped = () => trips((id) => (id % 7 === 3 ? { departs: 700, arrives: 100 + (id % 60) } : {}));
+  const impossible = async (explanation: Explanation) =>
+    (await balance.rowsOf(explanation, 'planner/all')).filter(
+      ({ departs, arrives }) => (arrives as number) < (departs as number),
+    ).length;
+
+  test('rows that break one are dropped; where none is declared they reach the model', async () => {
+    balance = await startBalance((dir) => pool(dir, { rules }));
+    balance.write('trips.csv', swapped());
+    const treated = await balance.cycle();
+    expect(await impossible(treated)).toBe(0);
+    expect(delivered(treated).rows).toBeGreaterThan(300);
+    expect(delivered(treated).report).toMatchObject({
+      corrections: [expect.stringMatching(/^dropped \d+ rows \(rule arrives >= departs\)$/)],
+      correction: { action: 'drop-rows', issue: 'rule', rules, applied: true, effect: { fault: { after: 0 } } },
+    });
+    expect(await replays(treated)).toBe(true);
+
+    await balance.apply(pool(balance.dir));
+    const plain = await balance.cycle();
+    expect(delivered(plain)).toMatchObject({ rows: 400, verdict: 'pass' });
+    expect(await impossible(plain)).toBeGreaterThan(40);
+  });
+
+  test('degrade a delivery that may not be corrected, with the share; the limit is the dataset’s', async () => {
+    balance = await startBalance((dir) => pool(dir, { rules, corrections: [] }));
+    balance.write('trips.csv', swapped());
+    const degraded = await balance.cycle();
+    expect(delivered(degraded).verdict).toBe('degrade');
+    expect(delivered(degraded).report).toMatchObject({
+      findings: [{ kind: 'rule-breach', rule: rules[0], severity: 'degrade', expected: 'at most 5 % of the rows' }],
+      reason: expect.stringMatching(/^\d+ rows break the rule arrives >= departs$/),
+    });
+    await balance.apply(pool(balance.dir, { rules, corrections: [], maxInconsistentFraction: 0.2 }));
+    expect(delivered(await balance.cycle()).verdict).toBe('pass');
+  });
+
+  test('a rule on a column that is not there is told, and nothing is handed out unjudged', async () => {
+    balance = await startBalance((dir) => pool(dir, { rules: ['arrives >= departed'] }));
+    balance.write('trips.csv', trips());
+    const refused = await balance.cycle();
+    expect(refused.requests[0]).toMatchObject({ delivery: null });
+    expect(JSON.stringify(refused.requests[0])).toContain('rule arrives >= departed: no column');
+  });
+});
