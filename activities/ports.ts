@@ -106,6 +106,24 @@ export interface MergedReadResult {
   readonly slices: readonly SliceResult[];
 }
 
+/** Rows of one delivered file that refer to a dataset. */
+export interface OrphanAsk {
+  readonly id: string;
+  /** Path relative to the cache root. */
+  readonly path: string;
+  /** Columns of the file, and the dataset's columns that they name. */
+  readonly columns: readonly string[];
+  readonly keys: readonly string[];
+}
+export interface OrphanAnswer {
+  readonly id: string;
+  /** Rows that refer to something, and those of them whose target is not there. */
+  readonly rows: number;
+  readonly orphans: number;
+  /** The most frequent values without a target, at most three. */
+  readonly examples: readonly string[];
+}
+
 /** The data plane. Implemented by `interfaces/data/data-plane.ts` over DuckDB and postgres.js. */
 export interface DataPlane {
   describe(dataset: DatasetRef, asOfMs: number, signal: AbortSignal): Promise<DatasetState>;
@@ -125,6 +143,13 @@ export interface DataPlane {
     steps: number,
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, readonly number[]>>>;
+  /** Which rows of delivered files refer to what the dataset did not have at `asOfMs`; all against one version of it. */
+  orphans(
+    dataset: DatasetRef,
+    asOfMs: number,
+    asks: readonly OrphanAsk[],
+    signal: AbortSignal,
+  ): Promise<{ readonly contentId: string; readonly answers: readonly OrphanAnswer[] }>;
   /** One read for all slices; the files are complete and named by content before the promise resolves. */
   read(read: MergedRead, signal: AbortSignal): Promise<MergedReadResult>;
 }

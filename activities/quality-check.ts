@@ -6,6 +6,7 @@ import type { BatchOutcome } from '../domain/decision/batch.js';
 import type { BatchStageInputs } from './batch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
+import { countOrphans } from './orphan-counts.js';
 import { gatherEvidence } from './quality-evidence.js';
 import { treatSlices } from './quality-treatment.js';
 import type { QualityStageInputs, StoredResult } from './quality-stage.js';
@@ -85,6 +86,7 @@ async function gather(
   });
   const wantsAll = new Set(context.items.filter((item) => item.rows === null).map(({ id }) => id));
   const needIds = context.items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
+  const orphans = await countOrphans(deps, context, results);
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
   return {
     asOfMs: context.asOfMs,
@@ -110,6 +112,7 @@ async function gather(
     ),
     lastGood: await stillThere(deps, context, history),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
+    ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
   };
 }
 

@@ -4,10 +4,13 @@ import { extname } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { CorrectedRow } from '../../domain/quality/cell-labels.js';
-import { nameFinder } from '../../domain/quality/contract.js';
+import { encodeTable } from '../../domain/quality/cell-table.js';
+import { bindContract, EMPTY_CONTRACT, nameFinder, type QualityContract } from '../../domain/quality/contract.js';
+import { referringKeys, type OrphanVerdict } from '../../domain/quality/detector/orphan.js';
 import { usageError } from '../../domain/types/errors.js';
 import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
 import { quoteIdentifier } from '../../interfaces/data/engine.js';
+import { orphanKeys } from '../../interfaces/data/orphans.js';
 import { isTableFile, withEngine } from '../../interfaces/data/table-file.js';
 import { measureColumns, tableSource, type ColumnFacts } from '../../interfaces/data/table-profile.js';
 
@@ -118,6 +121,57 @@ function readYaml(path: string): unknown {
       got: path,
     });
   }
+}
+
+/** Reads `--with NAME=FILE`, once for each table that others refer to. */
+export function readTables(given: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    given.map((text): [string, string] => {
+      const at = text.indexOf('=');
+      if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)];
+      throw usageError({
+        type: 'InvalidTable',
+        message: `--with ${text} names no table`,
+        expected: 'NAME=FILE, with a name that the references of the contract have: customers=customers.csv',
+        got: text,
+      });
+    }),
+  );
+}
+
+/**
+ * Holds the references of a contract against the tables that were given; those whose table was not are not judged.
+ *
+ * @throws BalanceError `UnknownTable` for a table that no reference names, and what `orphanKeys` throws
+ */
+export async function findOrphans(
+  table: CsvTable,
+  declared: QualityContract | undefined,
+  tables: ReadonlyMap<string, string>,
+): Promise<OrphanVerdict[]> {
+  const references = bindContract(declared ?? EMPTY_CONTRACT, table.columns).contract.references ?? [];
+  const named = [...new Set(references.map(({ dataset }) => dataset))];
+  const stranger = [...tables.keys()].find((name) => !named.includes(name));
+  if (stranger !== undefined) {
+    throw usageError({
+      type: 'UnknownTable',
+      message: `no reference of the contract names the table ${stranger}`,
+      expected: named.length === 0 ? 'a contract with references' : named.join(', '),
+      got: stranger,
+    });
+  }
+  if (references.length === 0) return [];
+  const encoded = encodeTable(table.columns, table.rows);
+  return withEngine(async (session) => {
+    const verdicts: OrphanVerdict[] = [];
+    for (const reference of references) {
+      const referring = referringKeys(encoded, reference);
+      const path = tables.get(reference.dataset);
+      const orphans = path === undefined ? null : await orphanKeys(session, referring.keys, path, reference.keys);
+      verdicts.push({ ...referring, orphans });
+    }
+    return verdicts;
+  });
 }
 
 /** Rows by class; blank labels are no class. */

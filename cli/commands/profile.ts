@@ -21,7 +21,7 @@ import { pairFilesByColumn } from '../../interfaces/data/paired-counts.js';
 import { withEngine } from '../../interfaces/data/table-file.js';
 import type { ColumnFacts } from '../../interfaces/data/table-profile.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
-import { countClasses, readLabels, readTarget, openTable } from './profile-inputs.js';
+import { countClasses, findOrphans, readLabels, readTables, readTarget, openTable } from './profile-inputs.js';
 
 const FINDING_COLUMNS = ['row', 'column', 'kind', 'score', 'hasSuggestion', 'suggested'] as const;
 
@@ -35,9 +35,10 @@ Input:  a table; cells of CSV are judged by their exact text.
           dependencies: ["zip -> city, state"]
           unique: [[id]]
           rules: ["arrives >= departs", "status = 'closed' -> closed_at IS NOT NULL"]
+          references: ["customer_id -> customers.id"]        # checked with --with customers=FILE
         --labels: CSV with a column row (0-based) and the file's columns: at most 20 rows as they should read.
 Output: --json: {file, rows, judgedRows, scores: {completeness, validity, uniqueness, consistency, accuracy, timeliness, overall},
-        weights, columns, absentColumns, dependencies, rules, repeatedRows, suspectedCells, findings, balance?, drift?}
+        weights, columns, absentColumns, dependencies, rules, references, repeatedRows, suspectedCells, findings, balance?, drift?}
         --findings: row,column,kind,score,hasSuggestion,suggested; row 0-based, one line per suspected cell.
 
 Of a table above 4M cells (CSV: 64 MB) the first 20,000 rows are judged (judgedRows) and scored; counts, ranges,
@@ -50,6 +51,7 @@ interface Options {
   readonly labelColumn?: string;
   readonly target?: string;
   readonly contract?: string;
+  readonly with?: readonly string[];
   readonly findings?: string;
   readonly labels?: string;
   readonly suggest?: string;
@@ -159,7 +161,8 @@ async function runProfile(file: string, options: Options): Promise<undefined> {
   const table = await openTable(file);
   const contract = options.contract === undefined ? undefined : readContractFile(options.contract);
   const corrected = options.labels === undefined ? [] : readLabels(options.labels, table.columns, table.rows.length);
-  const profile = profileTable({ ...table, contract, corrected });
+  const references = await findOrphans(table, contract, readTables(options.with ?? []));
+  const profile = profileTable({ ...table, contract, corrected, references });
   const balance = await measureBalance(table, options);
   const drift = await measureDrift(file, options.reference);
   if (options.suggest !== undefined)
@@ -190,15 +193,26 @@ function printForPeople(file: string, profile: Profile): void {
     (name) => `${name} ${scores[name]?.toFixed(3) ?? '-'}`,
   );
   const absent = profile.absentColumns.length === 0 ? [] : [`not in the file: ${profile.absentColumns.join(', ')}`];
-  const broken = profile.rules
-    .filter(({ breaches }) => breaches > 0)
-    .map(
-      ({ rule, rows, breaches, examples }) =>
-        `${breaches} of ${rows} rows break ${rule} (rows ${examples.join(', ')}, …)`,
-    );
   const head = `${file}: ${profile.rows} rows, ${profile.cells.length} suspected cells`;
-  const lines = [head, text.join('  '), ...absent, ...broken];
+  const lines = [head, text.join('  '), ...absent, ...brokenLines(profile)];
   process.stdout.write(lines.join('\n') + '\n');
+}
+
+/** Rules and references that rows break, and references that could not be judged. */
+function brokenLines({ rules, references }: Profile): string[] {
+  return [
+    ...rules
+      .filter(({ breaches }) => breaches > 0)
+      .map(
+        ({ rule, rows, breaches, examples }) =>
+          `${breaches} of ${rows} rows break ${rule}, for example row ${examples.join(', ')}`,
+      ),
+    ...references.flatMap(({ reference, rows, orphans, examples }) => {
+      if (orphans === null) return [`not judged, since the other table was not given (--with): ${reference}`];
+      const values = examples.map(({ value }) => value).join('; ');
+      return orphans === 0 ? [] : [`${orphans} of ${rows} rows refer to nothing (${reference}), for example ${values}`];
+    }),
+  ];
 }
 
 export const registerProfile: RegisterCommand = (program: Command) => {
@@ -210,6 +224,11 @@ export const registerProfile: RegisterCommand = (program: Command) => {
     .option('--reference <file>', 'data that models know: adds the drift of each column')
     .option('--label-column <name>', 'adds the class mix of this column')
     .option('--target <mix>', 'uniform (default), or a file: weights by class, or a table with the label column')
+    .option(
+      '--with <name=file>',
+      'a table that references of the contract name, for example customers=customers.csv; may be repeated',
+      (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
+    )
     .option('--findings <file>', 'write one line per suspected cell (CSV); - is standard output')
     .option('--labels <file>', 'corrected rows (CSV: row and the columns of the file) that sharpen the detection')
     .option('--suggest <file>', 'write a first contract (YAML) of what the rows are evidence for')

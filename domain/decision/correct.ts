@@ -130,7 +130,7 @@ function fit(
 
 /** Rows that break a rule are dropped whole: nothing tells which of their values is wrong. */
 function fitRules(faults: readonly GateFinding[], slice: SliceMetrics): Correction | null {
-  const rules = faults.flatMap(({ rule }) => rule ?? []);
+  const rules = faults.flatMap((fault) => (issueOf(fault) === 'rule' ? (fault.rule ?? []) : []));
   const correction: Correction = { action: 'drop-rows', issue: 'rule', columns: [], rules, weights: null };
   return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
 }

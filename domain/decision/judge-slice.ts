@@ -3,6 +3,7 @@ import { targetShares } from '../analyzers/balance.js';
 import { bySeverity, gate, verdictOf, type GateContract, type GateFinding } from '../quality/gate.js';
 import type { DatasetDrift } from '../quality/shift.js';
 import { driftFindings } from './delivery-metrics.js';
+import { orphanFindings } from './orphans.js';
 import type { ItemVerdict, QualityInputs, Result, SliceMetrics } from './quality-inputs.js';
 import type { WorkItem } from './work.js';
 
@@ -46,6 +47,7 @@ export function judgeSlice(
   const findings = [
     ...judged.findings,
     ...unusual,
+    ...orphanFindings(inputs.orphans?.[itemId], slice.rows, inputs.datasets[item.dataset].maxInconsistentFraction),
     ...driftFindings(item, drift, inputs.references?.[item.needId ?? '']),
   ].sort(bySeverity);
   const compared = drift?.columns.filter(({ test }) => test !== 'none') ?? [];

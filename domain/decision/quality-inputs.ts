@@ -5,6 +5,7 @@ import type { Recount, Sample } from '../quality/sample.js';
 import type { StrategyState } from '../quality/strategy.js';
 import type { MetricName, Usual } from '../quality/usual.js';
 import type { DatasetDefinition } from '../types/pool.js';
+import type { OrphanCount } from './orphans.js';
 import type { NeedReference } from './reference.js';
 import type { WorkItem } from './work.js';
 
@@ -45,7 +46,10 @@ export interface QualityInputs {
   /** Rows below which it is kept back, by item. */
   readonly minRows: Readonly<Record<string, number>>;
   readonly datasets: Readonly<
-    Record<string, Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'maxInconsistentFraction' | 'eventTime' | 'key'>>
+    Record<
+      string,
+      Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'maxInconsistentFraction' | 'eventTime' | 'key'>
+    >
   >;
   readonly lastGood: readonly LastGood[];
   /** Wanted class shares, by item drawn by class: they name the classes that have no row left, too. */
@@ -58,6 +62,8 @@ export interface QualityInputs {
   readonly samples?: Readonly<Record<string, ItemSample>>;
   /** What is usual of the figures of needs' slices, by item. */
   readonly usual?: Readonly<Record<string, readonly UsualMetric[]>>;
+  /** Rows that refer to what another dataset does not have, by item; absent: no reference is declared of its columns. */
+  readonly orphans?: Readonly<Record<string, readonly OrphanCount[]>>;
   /** Wall time, and the seed of this decision's draws of an action. */
   readonly nowMs?: number;
   readonly seed?: string;

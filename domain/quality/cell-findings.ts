@@ -17,6 +17,7 @@ import { dependencySignals, type DependencyVerdict } from './detector/dependency
 import { exchangedSignals } from './detector/exchanged.js';
 import { extremeSignals } from './detector/extreme.js';
 import { misplacedSignals } from './detector/misplaced.js';
+import { orphanSignals, type OrphanVerdict } from './detector/orphan.js';
 import { judgeRules, ruleSignals, type RuleVerdict } from './detector/rule.js';
 import { shapeSignals } from './detector/shape.js';
 import type { Signal, SignalKind } from './detector/signal.js';
@@ -48,14 +49,26 @@ export interface CellSignals {
   readonly rules: readonly RuleVerdict[];
 }
 
-/** Runs every detector. The contract's names must be the table's (see `bindContract`). */
-export function collectSignals(table: CellTable, contract: QualityContract): CellSignals {
+/**
+ * Runs every detector. The contract's names must be the table's (see `bindContract`).
+ *
+ * @param references what became of the contract's references, found elsewhere
+ */
+export function collectSignals(
+  table: CellTable,
+  contract: QualityContract,
+  references: readonly OrphanVerdict[] = [],
+): CellSignals {
   const names = table.columns.map((column) => column.name);
   const told = contract.dependencies.map(({ from, to }) => ({
     from: from.map((name) => names.indexOf(name)).sort((a, b) => a - b),
     to: names.indexOf(to),
   }));
-  const declared = [...contractSignals(table, contract), ...uniqueSignals(table, contract)];
+  const declared = [
+    ...contractSignals(table, contract),
+    ...uniqueSignals(table, contract),
+    ...orphanSignals(table, references),
+  ];
   const afterContract = applySuggestions(table, declared);
   const misplaced = [...misplacedSignals(afterContract), ...exchangedSignals(afterContract)];
   const mended = applySuggestions(afterContract, misplaced);

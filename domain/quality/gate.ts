@@ -2,12 +2,11 @@
  * The gate: pass, degrade or quarantine one delivery, from a handful of counts and what its reader declared.
  *
  * The verdict is the worst severity among the findings; the score only ranks deliveries and never decides.
- * One rule sets the severity of every fraction that has a limit: over the limit degrades, over halfway between
- * the limit and total loss quarantines (then most of what the limit protects is gone, and no repair that
- * leans on the majority of the rows can be trusted).
+ * `severityOf` sets that of every fraction that has a limit.
  */
 import { classGap, classGapNoise, countOf, sortedKeys, targetShares, totalOf } from '../analyzers/balance.js';
 import { usageError } from '../types/errors.js';
+import { percent, severityOf, type GateSeverity } from './gate-severity.js';
 
 /** What was measured on one delivery. Counts are rows; fractions lie in [0, 1]; ages are milliseconds. */
 export interface GateMetrics {
@@ -51,13 +50,11 @@ export interface GateColumn {
   readonly maxInvalidFraction?: number;
 }
 
-export type GateSeverity = 'note' | 'degrade' | 'quarantine';
-
 /** One reason for the verdict, with the limit (`expected`) and the measurement (`got`). */
 export interface GateFinding {
   readonly kind: string;
   readonly column?: string;
-  /** The text of the broken rule, where one is. */
+  /** The text of the broken rule or reference, where one is. */
   readonly rule?: string;
   readonly severity: GateSeverity;
   readonly message: string;
@@ -336,13 +333,6 @@ function judgeClasses(metrics: GateMetrics, contract: GateContract, dimensions: 
   return findings;
 }
 
-/** Severity of a bad fraction against its limit: see the head of this file. */
-function severityOf(fraction: number, limit: number): 'degrade' | 'quarantine' | undefined {
-  // One part in 10^12 of slack: 1 - 0.95 is not exactly 0.05 in binary.
-  if (fraction <= limit + 1e-12) return undefined;
-  return fraction > (1 + limit) / 2 ? 'quarantine' : 'degrade';
-}
-
 function checkMetrics(metrics: GateMetrics): void {
   const counts: [string, number][] = [
     ['rows', metrics.rows],
@@ -390,10 +380,6 @@ function checkContract(contract: GateContract): void {
     expected: 'fractions within [0, 1], finite non-negative counts, shares and maxAgeMs',
     got: String(bad[1]),
   });
-}
-
-function percent(fraction: number): string {
-  return `${Number((fraction * 100).toFixed(2))} %`;
 }
 
 function compareText(a: string, b: string): number {

@@ -4,6 +4,7 @@ import { learnFromLabels, type CorrectedRow } from './cell-labels.js';
 import { encodeTable, type CellTable } from './cell-table.js';
 import { summarizeColumn, type ColumnSummary } from './column-summary.js';
 import { bindContract, EMPTY_CONTRACT, type QualityContract } from './contract.js';
+import { summarizeReference, type OrphanVerdict, type ReferenceSummary } from './detector/orphan.js';
 import { firstRepeated } from './repeated-rows.js';
 import { overallScore, QUALITY_WEIGHTS, scoreDimensions, type DimensionScores } from './score.js';
 
@@ -13,6 +14,8 @@ export interface ProfileInput {
   readonly contract?: QualityContract;
   /** A few rows as they should read; they sharpen the detection of all others. */
   readonly corrected?: readonly CorrectedRow[];
+  /** What became of the contract's references: other tables are not read here. */
+  readonly references?: readonly OrphanVerdict[];
 }
 
 export interface MinedRule {
@@ -44,6 +47,8 @@ export interface Profile {
   readonly dependencies: readonly MinedRule[];
   /** The contract's rules about rows, in its order. */
   readonly rules: readonly RuleSummary[];
+  /** The contract's references to other tables, in its order. */
+  readonly references: readonly ReferenceSummary[];
   readonly repeatedRows: number;
   /** Reported cells, by row and column. */
   readonly cells: readonly CellFinding[];
@@ -61,7 +66,7 @@ const EXAMPLES_MAX = 5;
 export function profileTable(input: ProfileInput): Profile {
   const table = encodeTable(input.columns, input.rows);
   const { contract, absent } = bindContract(input.contract ?? EMPTY_CONTRACT, input.columns);
-  const { signals, dependencies, rules } = collectSignals(table, contract);
+  const { signals, dependencies, rules } = collectSignals(table, contract, input.references);
   const cells = joinSignals(table, learnFromLabels(table, signals, input.corrected ?? [])).filter(
     (finding) => finding.score >= REPORT_SCORE,
   );
@@ -95,6 +100,7 @@ export function profileTable(input: ProfileInput): Profile {
       share: judged === 0 ? 0 : broken.length / judged,
       examples: broken.slice(0, EXAMPLES_MAX),
     })),
+    references: (input.references ?? []).map(summarizeReference),
     repeatedRows,
     cells,
   };

@@ -38,7 +38,8 @@ export function parseForeignKey(text: string): ForeignKey {
 
 /** The reference under its canonical text. */
 export function namedForeignKey({ columns, dataset, keys }: Omit<ForeignKey, 'text'>): ForeignKey {
-  const target = keys.length === 1 && !keys[0].includes('.') ? `${dataset}.${keys[0]}` : `${dataset}(${keys.join(', ')})`;
+  const target =
+    keys.length === 1 && !keys[0].includes('.') ? `${dataset}.${keys[0]}` : `${dataset}(${keys.join(', ')})`;
   return { text: `${columns.join(', ')} -> ${target}`, columns, dataset, keys };
 }
 

@@ -4,6 +4,7 @@
  * editors and the line-numbered messages of `interfaces/config` are made from it.
  */
 import { z } from 'zod';
+import { parseForeignKey } from './foreign-key.js';
 import { parsePredicate } from './predicate.js';
 import { parseRule } from './rule.js';
 import { parseDayWindow, parseDurationMs, parseSizeBytes } from './units.js';
@@ -148,9 +149,22 @@ const dataset = z.strictObject({
     .array(rule)
     .optional()
     .describe('What holds between the columns of a row. A delivery is judged by the rules whose columns it has.'),
+  references: z
+    .array(
+      parsed(
+        parseForeignKey,
+        'Columns that name a row of another dataset: COLUMN -> DATASET.COLUMN, or COLUMN, COLUMN -> DATASET(COLUMN, COLUMN).',
+      ),
+    )
+    .optional()
+    .describe(
+      'Rows of other datasets that the rows of this one refer to. A delivery is judged where it has the columns.',
+    ),
   maxInconsistentFraction: fraction
     .optional()
-    .describe('More rows than this that break a rule degrade a delivery. Absent: 0.05.'),
+    .describe(
+      'More rows than this that break a rule, or refer to what is not there, degrade a delivery. Absent: 0.05.',
+    ),
   access: z
     .enum(['shared', 'exclusive'])
     .optional()

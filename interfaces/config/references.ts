@@ -64,6 +64,10 @@ function checkDataset(id: string, dataset: DatasetDefinition, pool: PoolDefiniti
     refuse('path', 'postgres');
     refuse('format', 'postgres');
   }
+  for (const [index, { dataset: referred }] of (dataset.references ?? []).entries()) {
+    if (pool.datasets[referred] === undefined)
+      issues.push(unknown([...path, 'references', String(index)], referred, Object.keys(pool.datasets), 'dataset'));
+  }
   return issues;
 }
 

@@ -5,10 +5,11 @@
 import type { DataPlane, DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from '../../activities/ports.js';
 import { datasetScope } from './dataset-scope.js';
 import type { Engine, Session } from './engine.js';
-import { fileCache } from './file-cache.js';
+import { fileCache, insideCache } from './file-cache.js';
 import { filesSource } from './files-source.js';
 import { arrivals, describe, measure } from './measure.js';
 import { readMerged } from './merged-read.js';
+import { countOrphans } from './orphans.js';
 import { postgresSource } from './postgres-source.js';
 import type { DataSource, OpenDataset } from './source.js';
 
@@ -85,6 +86,12 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       opened(dataset, signal, (open, session) =>
         arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),
       ),
+    orphans: (dataset, asOfMs, asks, signal) =>
+      opened(dataset, signal, async (open, session) => {
+        const located = (path: string): string => insideCache(options.cacheDir, path);
+        const answers = await countOrphans(datasetScope(open, dataset, asOfMs), asks, located, session);
+        return { contentId: open.contentId, answers };
+      }),
     read: (read, signal) =>
       opened(read.dataset, signal, async (open, session) => {
         const before = await memoryHeld(session);

@@ -45,20 +45,23 @@ export async function fileDigest(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** The absolute path of a file of the cache in `root`. @throws `OutsideCache` for one that would lie elsewhere */
+export function insideCache(root: string, path: string): string {
+  const absolute = resolve(root, path);
+  if (absolute.startsWith(resolve(root) + sep)) return absolute;
+  throw usageError({
+    type: 'OutsideCache',
+    message: 'a cache path must stay inside the cache',
+    expected: 'ab/abcdef….parquet',
+    got: path,
+  });
+}
+
 /** The cache in `root`. The first write makes the folder when it is absent and clears what dead writers left. */
 export function fileCache(root: string): FileCache {
   const temporary = join(root, 'tmp');
   let prepared: Promise<void> | undefined;
-  const located = (path: string): string => {
-    const absolute = resolve(root, path);
-    if (absolute.startsWith(resolve(root) + sep)) return absolute;
-    throw usageError({
-      type: 'OutsideCache',
-      message: 'a cache path must stay inside the cache',
-      expected: 'ab/abcdef….parquet',
-      got: path,
-    });
-  };
+  const located = (path: string): string => insideCache(root, path);
   const newPath = async (): Promise<string> => {
     await (prepared ??= prepare(temporary));
     return join(temporary, `${randomUUID()}.parquet`);

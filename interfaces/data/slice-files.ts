@@ -1,5 +1,4 @@
 /** Delivered files looked at again: their samples for later comparison, and corrected copies of them. */
-import { resolve, sep } from 'node:path';
 import type { SampleAsk, SliceFiles, SliceSample } from '../../activities/ports.js';
 import {
   SAMPLE_BINS,
@@ -12,7 +11,7 @@ import {
 import { WEIGHT_COLUMN } from '../../domain/decision/correct.js';
 import { sourceColumns, type SourceColumn } from './columns.js';
 import { correctSlice } from './correct-slice.js';
-import type { FileCache } from './file-cache.js';
+import { insideCache, type FileCache } from './file-cache.js';
 import { quoteIdentifier, quoteText, type Engine, type Session } from './engine.js';
 
 export interface SliceFilesOptions {
@@ -25,11 +24,7 @@ export interface SliceFilesOptions {
 const IDENTIFIER_ROWS_MIN = 20;
 
 export function createSliceFiles({ engine, cache, cacheDir }: SliceFilesOptions): SliceFiles {
-  const located = (path: string): string => {
-    const absolute = resolve(cacheDir, path);
-    if (!absolute.startsWith(resolve(cacheDir) + sep)) throw new Error(`outside the cache: ${path}`);
-    return absolute;
-  };
+  const located = (path: string): string => insideCache(cacheDir, path);
   const sample: SliceFiles['sample'] = ({ path }, ask, signal) =>
     engine.session(signal, async (session) => sampleSlice(session, await openSlice(session, located(path), ask), ask));
   return {

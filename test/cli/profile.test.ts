@@ -73,6 +73,50 @@ describe('balance profile', () => {
     ]);
   });
 
+  describe('with references', () => {
+    const ORDERS =
+      'id,customer,shop,day\n1,7,a,2020-01-01\n2,8,a,2020-01-02\n3,9,b,2020-01-01\n4,9,b,\n5,,a,2020-01-01\n';
+    const references = ['customer -> customers.id', 'shop, day -> openings(shop, day)'];
+    const orders = () => [write('orders.csv', ORDERS), '--contract', write('o.yaml', JSON.stringify({ references }))];
+
+    it('counts the rows without a target in the tables that it is given, and says what it could not judge', async () => {
+      const { code, out } = await run(
+        ...orders(),
+        '--with',
+        `customers=${write('c.csv', 'id,name\n7.0,x\n 8,y\n')}`,
+        '--json',
+      );
+      expect(code).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({
+        references: [
+          { reference: references[0], rows: 4, orphans: 2, share: 0.5, examples: [{ value: '9', rows: 2 }] },
+          { reference: references[1], rows: 4, orphans: null, share: null, examples: [] },
+        ],
+        findings: [{ kind: 'orphan', column: 'customer', cells: 2 }],
+      });
+    });
+
+    it('holds several columns against a table together', async () => {
+      const openings = write('w.csv', 'shop,day\na,2020-01-01\nb,2020-01-02\na,2020-01-02\n');
+      const { out } = await run(...orders(), '--with', `openings=${openings}`);
+      expect(out).toContain(
+        '1 of 4 rows refer to nothing (shop, day -> openings(shop, day)), for example b, 2020-01-01',
+      );
+      expect(out).toContain('not judged, since the other table was not given (--with): customer -> customers.id');
+    });
+
+    it.each([
+      ['shops=c.csv', 'no reference of the contract names the table shops', 'customers, openings'],
+      ['customers', '--with customers names no table', 'NAME=FILE'],
+      ['customers=nowhere.csv', 'cannot read nowhere.csv', 'a readable file'],
+    ])('refuses --with %s', async (given, message, expected) => {
+      const { code, errors } = await run(...orders(), '--with', given);
+      expect(code).toBe(2);
+      expect(errors).toContain(message);
+      expect(errors).toContain(expected);
+    });
+  });
+
   it('compares the class mix with a target', async () => {
     const target = write('target.csv', 'class,share\nipa,3\nstout,1\n');
     const { out } = await run(write('beers.csv', BEERS), '--label-column', 'style', '--target', target, '--json');

@@ -12,7 +12,7 @@ function trips(change: (id: number) => Readonly<Record<string, CsvRow[string] | 
   return Array.from({ length: 2_000 }, (_, id) => {
     const departs = (id * 37) % 1_000;
     const row = { id, departs, arrives: departs + 30 + ((id * 11) % 60), customer: id % 50 };
-    return { at: new Date(START + id * 60_000).toISOString(), ...row, ...change(id) } as CsvRow;
+    return { at: new Date(START + id * 60_000).toISOString(), ...row, ...change(id) };
   });
 }
 
@@ -84,5 +84,59 @@ describe('rules between columns', () => {
     const refused = await balance.cycle();
     expect(refused.requests[0]).toMatchObject({ delivery: null });
     expect(JSON.stringify(refused.requests[0])).toContain('rule arrives >= departed: no column');
+  });
+});
+
+describe('references between datasets', () => {
+  const references = ['customer -> customers.no'];
+  const customers = (count: number) =>
+    Array.from({ length: count }, (_, no) => ({ no, since: new Date(START - HOUR).toISOString() }));
+  const dataset = { source: 'lake', path: 'customers.csv', eventTime: 'since' };
+
+  test('rows that refer to nothing degrade a delivery, most of them keep it back; undeclared they pass', async () => {
+    balance = await startBalance((dir) => pool(dir, { references }, { customers: dataset }));
+    balance.write('trips.csv', trips());
+    balance.write('customers.csv', customers(50));
+    expect(delivered(await balance.cycle()).verdict).toBe('pass');
+
+    balance.write('customers.csv', customers(40));
+    const degraded = await balance.cycle();
+    expect(delivered(degraded)).toMatchObject({
+      verdict: 'degrade',
+      report: {
+        findings: [{ kind: 'orphan-rows', rule: references[0], severity: 'degrade' }],
+        reason: expect.stringMatching(
+          /^\d+ rows refer to what customers does not have \(customer -> customers.no\), for example 4\d; 4\d; 4\d$/,
+        ),
+      },
+    });
+    expect(await replays(degraded)).toBe(true);
+
+    balance.write('customers.csv', customers(10));
+    const held = await balance.cycle();
+    expect(delivered(held)).toMatchObject({ served: 'last-good' });
+
+    await balance.apply(pool(balance.dir));
+    expect(delivered(await balance.cycle())).toMatchObject({ served: 'read', verdict: 'pass' });
+  });
+
+  test('what had not arrived yet is not there, and a dataset that cannot be read is told', async () => {
+    balance = await startBalance((dir) => pool(dir, { references }, { customers: dataset }));
+    balance.write('trips.csv', trips());
+    const late = customers(50).map((row) => (row.no < 40 ? row : { ...row, since: '2030-01-01T00:00:00Z' }));
+    balance.write('customers.csv', late);
+    expect(delivered(await balance.cycle()).report).toMatchObject({ findings: [{ kind: 'orphan-rows' }] });
+    balance.write(
+      'customers.csv',
+      customers(50).map(({ no, since }) => ({ number: no, since })),
+    );
+    const unknown = await balance.cycle();
+    expect(delivered(unknown)).toMatchObject({
+      verdict: 'degrade',
+      report: {
+        findings: [{ kind: 'orphans-unknown', severity: 'degrade', got: 'unknown' }],
+        reason: 'whether customer -> customers.no holds is not known: no column "no"',
+      },
+    });
   });
 });

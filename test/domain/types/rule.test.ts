@@ -59,7 +59,7 @@ describe('parseRule', () => {
       fc.record({ column: name, op: fc.constantFrom('is-null', 'is-not-null') }),
       fc.record({ column: name, op: fc.constant('in'), values: fc.array(literal, { minLength: 1, maxLength: 3 }) }),
       fc.record({ column: name, op: fc.constant('between'), low: literal, high: literal }),
-    ) as fc.Arbitrary<RuleCondition>;
+    );
     const side = (minLength: number) => fc.array(condition, { minLength, maxLength: 3 });
     fc.assert(
       fc.property(side(0), side(1), (when, then) => {

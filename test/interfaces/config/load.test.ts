@@ -54,6 +54,22 @@ describe('mistakes in balance.yaml', () => {
     ['a duration that is none', 'maxAge: 1h', 'maxAge: soon', 18, 'a number with a unit', '"soon"'],
     ['a word that is not one of the choices', 'kind: training', 'kind: trainer', 11, '"training"', '"trainer"'],
     ['a predicate beyond the grammar', 'value > 3', "value LIKE 'a'", 16, 'BETWEEN', '"value LIKE \'a\'"'],
+    [
+      'a rule beyond the grammar',
+      'eventTime: at }',
+      'eventTime: at, rules: [value > 3 OR at = 1] }',
+      8,
+      'AND, -> or the end of the text',
+      '"value > 3 OR at = 1"',
+    ],
+    [
+      'a reference to a dataset that is not declared',
+      'eventTime: at }',
+      'eventTime: at, references: [id -> people.id] }',
+      8,
+      'a declared dataset: events',
+      '"people"',
+    ],
     ['a missing key', '            fields: [id, value]\n', '', 13, 'array', 'nothing'],
     [
       'a dataset that is not declared',

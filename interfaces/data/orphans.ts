@@ -1,0 +1,107 @@
+/** Referential integrity by anti joins: rows that refer to what another table lacks. */
+import type { OrphanAnswer, OrphanAsk } from '../../activities/ports.js';
+import { columnNamed } from './columns.js';
+import { arrivedSql, scanNeed, type DatasetScope } from './dataset-scope.js';
+import { quoteIdentifier, quoteText, type Session } from './engine.js';
+import { loadFile, requireTableColumn } from './table-file.js';
+
+/** SQL of a key's text form: 7, 7.0 and " 7", or a day and its midnight, are one key in whatever types they are kept. */
+function keyTextSql(sql: string): string {
+  return `regexp_replace(trim(CAST(${sql} AS VARCHAR)), '^([+-]?\\d+)\\.0+$|^(\\d{4}-\\d\\d-\\d\\d) 00:00:00$', '\\1\\2')`;
+}
+
+/**
+ * Indices of the keys that no row of a file has.
+ *
+ * @param keys distinct values, each as long as `columns`
+ * @throws BalanceError `UnreadableFile`, `UnknownFormat`, `EmptyFile`, `MissingColumn`
+ */
+export async function orphanKeys(
+  session: Session,
+  keys: readonly (readonly string[])[],
+  path: string,
+  columns: readonly string[],
+): Promise<ReadonlySet<number>> {
+  const known = await loadFile(session, 'referred', path);
+  for (const name of columns) requireTableColumn(known, name, path);
+  const theirs = columns.map((name, index) => `${keyTextSql(quoteIdentifier(name))} AS k${index}`);
+  const own = columns.map((_, index) => `${keyTextSql(`cells[${index + 1}]`)} AS k${index}`);
+  const found = await session.rows(
+    `SELECT nr FROM (
+       SELECT nr, ${own.join(', ')}
+       FROM (SELECT unnest(from_json($1, '["VARCHAR[]"]')) AS cells, unnest(range(${keys.length})) AS nr))
+     ANTI JOIN (SELECT ${theirs.join(', ')} FROM referred) USING (${columns.map((_, index) => `k${index}`).join(', ')})`,
+    [JSON.stringify(keys)],
+  );
+  return new Set(found.map(({ nr }) => Number(nr)));
+}
+
+/** Files looked at by one statement: planning grows faster than linearly with its branches. */
+const FILES_AT_ONCE = 50;
+/** Values named as examples of one answer. */
+const EXAMPLES_MAX = 3;
+
+/**
+ * Counts, in delivered files, the rows that refer to a row which the dataset did not have as of the scope's time. A row
+ * with a missing part of its key refers to nothing.
+ *
+ * @param located the absolute path of a delivered file
+ * @throws `UnknownColumn` where the dataset lacks a column of the keys
+ */
+export async function countOrphans(
+  at: DatasetScope,
+  asks: readonly OrphanAsk[],
+  located: (path: string) => string,
+  session: Session,
+): Promise<OrphanAnswer[]> {
+  const answers: OrphanAnswer[] = [];
+  // Questions about the same columns of the dataset share its scan.
+  const byKeys = new Map<string, OrphanAsk[]>();
+  for (const ask of asks) {
+    const key = JSON.stringify(ask.keys);
+    byKeys.set(key, [...(byKeys.get(key) ?? []), ask]);
+  }
+  for (const sharing of byKeys.values()) {
+    for (let start = 0; start < sharing.length; start += FILES_AT_ONCE) {
+      answers.push(...(await countSome(at, sharing.slice(start, start + FILES_AT_ONCE), located, session)));
+    }
+  }
+  return answers;
+}
+
+async function countSome(
+  at: DatasetScope,
+  asks: readonly OrphanAsk[],
+  located: (path: string) => string,
+  session: Session,
+): Promise<OrphanAnswer[]> {
+  const columns = asks[0].keys.map((name) => columnNamed(at.open.columns, name));
+  const names = columns.map((_, index) => `k${index}`);
+  const referring = asks.map(({ path, columns: from }, nr) => {
+    const texts = from.map((name, index) => `${keyTextSql(quoteIdentifier(name))} AS ${names[index]}`);
+    return `SELECT ${nr} AS nr, ${texts.join(', ')} FROM read_parquet(${quoteText(located(path))})`;
+  });
+  const scan = await at.open.scan(scanNeed(at, columns, [], false));
+  const referred = columns.map(({ alias }, index) => `${keyTextSql(alias)} AS ${names[index]}`);
+  const complete = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
+  const rows = await session.rows(
+    `WITH referring AS (
+       SELECT *, count(*) AS n FROM (${referring.join(' UNION ALL ')}) WHERE ${complete} GROUP BY ALL),
+     lost AS (
+       SELECT nr, concat_ws(', ', ${names.join(', ')}) AS value, n FROM referring
+       ANTI JOIN (SELECT ${referred.join(', ')} FROM ${scan} WHERE ${arrivedSql(at)}) USING (${names.join(', ')}))
+     SELECT nr, sum(n) AS rows, (SELECT sum(n) FROM lost WHERE lost.nr = referring.nr) AS orphans,
+       (SELECT list(value ORDER BY n DESC, value)[1:${EXAMPLES_MAX}] FROM lost WHERE lost.nr = referring.nr) AS examples
+     FROM referring GROUP BY nr`,
+  );
+  const found = new Map(rows.map((row) => [Number(row.nr), row]));
+  return asks.map(({ id }, nr) => {
+    const row = found.get(nr);
+    return {
+      id,
+      rows: Number(row?.rows ?? 0),
+      orphans: Number(row?.orphans ?? 0),
+      examples: ((row?.examples ?? []) as unknown as readonly string[]).map(String),
+    };
+  });
+}
