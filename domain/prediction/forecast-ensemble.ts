@@ -24,9 +24,10 @@ export interface Seasons {
 }
 
 /**
- * Regressions of different bias, in units of a day `d` and a week `w` (whatever the seasons are): three on the recent past
- * around the means of the week, one on days and the week around the means of the day, one on the change since yesterday.
- * Without seasons only the last values remain.
+ * Regressions of different bias, in units of a day `d` and a week `w` (whatever the seasons are): four with many lags (the
+ * last two days or the last values around the means of the week; days and the week around the means of the day; the change
+ * since yesterday) and three with at most three lags, which are weaker alone and err elsewhere. Without seasons only the
+ * last values remain.
  */
 function lagShapes({ short: d, long: w }: Seasons): LagShape[] {
   const recent = [1, 2, 3, 4, 5, 6];
@@ -41,12 +42,15 @@ function lagShapes({ short: d, long: w }: Seasons): LagShape[] {
   const days = [2, 3, 4, 5, 6].map((day) => day * d);
   const week = w > d ? around(w, 2) : [];
   const full = [...recent, ...around(d, 2), ...around(2 * d, 1), ...days, ...around(6 * d, 1), ...week];
+  const cycles = [1, d, w];
   return [
-    { lags: dense(1), difference: 0, cycle: w, halfLife: 2 * w },
     { lags: dense(2), difference: 0, cycle: w, halfLife: 0 },
     { lags: recent, difference: 0, cycle: w, halfLife: 0 },
     { lags: [...dense(1), ...around(d, 2), ...(w > d ? around(w, 1) : [])], difference: 0, cycle: d, halfLife: 0 },
     { lags: full, difference: d, cycle: 0, halfLife: 0 },
+    { lags: [1], difference: 0, cycle: w, halfLife: 0 },
+    { lags: cycles, difference: 0, cycle: d, halfLife: 2 * w },
+    { lags: cycles, difference: d, cycle: 0, halfLife: 0 },
   ];
 }
 
