@@ -25,9 +25,9 @@ export interface Seasons {
 
 /**
  * Regressions of different bias, in units of a day `d` and a week `w` (whatever the seasons are): four with many lags (the
- * last two days or the last values around the means of the week; days and the week around the means of the day; the change
- * since yesterday) and three with at most three lags, which are weaker alone and err elsewhere. Without seasons only the
- * last values remain.
+ * last two days or the last values around the means of the week; two days and the week around the means of the day; the
+ * change since yesterday), three with at most three lags, which are weaker alone and err elsewhere, and one without any
+ * season for series that keep to none. Without seasons only the last values remain.
  */
 function lagShapes({ short: d, long: w }: Seasons): LagShape[] {
   const recent = [1, 2, 3, 4, 5, 6];
@@ -46,11 +46,12 @@ function lagShapes({ short: d, long: w }: Seasons): LagShape[] {
   return [
     { lags: dense(2), difference: 0, cycle: w, halfLife: 0 },
     { lags: recent, difference: 0, cycle: w, halfLife: 0 },
-    { lags: [...dense(1), ...around(d, 2), ...(w > d ? around(w, 1) : [])], difference: 0, cycle: d, halfLife: 0 },
+    { lags: [...dense(2), ...around(d, 2), ...(w > d ? around(w, 1) : [])], difference: 0, cycle: d, halfLife: 0 },
     { lags: full, difference: d, cycle: 0, halfLife: 0 },
     { lags: [1], difference: 0, cycle: w, halfLife: 0 },
     { lags: cycles, difference: 0, cycle: d, halfLife: 2 * w },
     { lags: cycles, difference: d, cycle: 0, halfLife: 0 },
+    { lags: recent, difference: 0, cycle: 0, halfLife: 0 },
   ];
 }
 
