@@ -23,6 +23,7 @@ import { shapeSignals } from './detector/shape.js';
 import type { Signal, SignalKind } from './detector/signal.js';
 import { typoSignals } from './detector/typo.js';
 import { variantSignals } from './detector/variant.js';
+import { emptyTextSignals } from './text.js';
 
 /** One suspected cell. `score` is the probability that it is wrong. */
 export interface CellFinding {
@@ -109,6 +110,7 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
       ...shapeSignals(column, index),
       ...nullSpellingSignals(column, index, isTyped),
       ...impliedSignals(column, index, implied),
+      ...emptyTextSignals(column, index),
       ...extremes,
     ];
   });

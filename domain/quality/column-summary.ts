@@ -2,6 +2,7 @@
 import { isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
 import type { ColumnType } from './contract.js';
 import { shapeOf } from './pattern.js';
+import { summarizeText, type TextSummary } from './text.js';
 
 export interface ColumnSummary {
   readonly name: string;
@@ -24,6 +25,8 @@ export interface ColumnSummary {
   readonly median: number | null;
   readonly topValues: readonly { readonly value: string; readonly rows: number }[];
   readonly shapes: readonly { readonly shape: string; readonly rows: number }[];
+  /** Of a column of free text; absent for any other. */
+  readonly text?: TextSummary;
 }
 
 /** The share of present rows that must fit a type: the rest are the errors that profiling is to find. */
@@ -58,6 +61,7 @@ export function summarizeColumn(column: CellColumn): ColumnSummary {
     TYPE_TESTS.find(
       ([, pattern]) => presentRows > 0 && fittingRows(present, pattern) >= TYPE_SHARE * presentRows,
     )?.[0] ?? 'string';
+  const text = inferredType === 'string' ? summarizeText(column) : null;
   const lengths = present.map(({ value }) => value.length);
   return {
     name: column.name,
@@ -73,6 +77,7 @@ export function summarizeColumn(column: CellColumn): ColumnSummary {
     ...numericSummary(inferredType === 'integer' || inferredType === 'number' ? present : []),
     topValues: mostRows(present.map(({ value, rows }) => [value, rows])).map(([value, rows]) => ({ value, rows })),
     shapes: mostRows(countShapes(present)).map(([shape, rows]) => ({ shape, rows })),
+    ...(text === null ? {} : { text }),
   };
 }
 

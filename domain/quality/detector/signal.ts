@@ -20,6 +20,7 @@ export type SignalKind =
   | 'misplaced'
   | 'outlier'
   | 'encoding'
+  | 'empty-text'
   | 'learned'
   | 'labelled';
 
