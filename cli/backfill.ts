@@ -32,6 +32,7 @@ export async function backfill(id: string, options: BackfillOptions): Promise<nu
     }
     if (options.from === undefined && options.to === undefined && options.wait === true)
       return follow(schedules, pool, id, options);
+    await schedules.assertKnown(pool, id);
     const slices = await schedules.slices(pool, id, ...range(options, nowMs));
     const listed = slices.map((ms) => new Date(ms).toISOString());
     if (options.dryRun === true)
@@ -85,9 +86,9 @@ async function follow(schedules: ScheduleClient, pool: PoolRef, id: string, opti
       const failures = state.failures.map(
         ({ nominalMs, reason }) => `  ${new Date(nominalMs).toISOString()}: ${reason}\n`,
       );
-      const end = error === undefined ? '' : `  it stopped early: ${error}\n`;
+      const end = error === undefined ? '' : `  it ended early: ${error}\n`;
       told(options, { id, ...state, ...(error === undefined ? {} : { error }) }, `${line}\n${failures.join('')}${end}`);
-      return failed > 0 || error !== undefined ? EXIT_CODES.internal : 0;
+      return failed > 0 ? EXIT_CODES.internal : error === undefined ? 0 : EXIT_CODES.refused;
     }
     if (interrupted)
       throw new BalanceError('interrupted', {

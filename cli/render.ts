@@ -44,11 +44,14 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
     section(
       'Batched',
       batches.map(({ requests: count, dataset, askedBytes, actualBytes }) => {
-        const saved =
-          askedBytes !== null && actualBytes !== null && askedBytes > actualBytes
-            ? `, ${formatBytes(askedBytes - actualBytes)} saved`
-            : '';
-        return `${count} ${count === 1 ? 'request' : 'requests'} on ${dataset} as one read: ${formatBytes(askedBytes ?? 0)} asked, ${formatBytes(actualBytes ?? 0)} read${saved}`;
+        // What was asked is an estimate: without a saving it says nothing beside what was read.
+        const saving = (askedBytes ?? 0) - (actualBytes ?? 0);
+        const [asked, saved] =
+          actualBytes === null || saving <= 0
+            ? ['', '']
+            : [`${formatBytes(askedBytes!)} asked, `, `, ${formatBytes(saving)} saved`];
+        const read = actualBytes === null ? 'not read' : `${formatBytes(actualBytes)} read`;
+        return `${count === 1 ? '1 request' : `${count} requests`} on ${dataset} as one read: ${asked}${read}${saved}`;
       }),
     ),
     section('Shared', sharing(explanation)),

@@ -1,4 +1,5 @@
 /** Pools: what is declared, what changed, what is there. */
+import { isDeepStrictEqual } from 'node:util';
 import { and, eq, sql } from 'drizzle-orm';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { Database } from './client.js';
@@ -34,7 +35,9 @@ export function createPoolStore(db: Database) {
           .from(pools)
           .where(and(eq(pools.tenant, tenant), eq(pools.pool, pool)))
           .for('update');
-        if (row?.digest === digest && row.baseDir === baseDir) return { version: row.version, changed: false };
+        // By content: one that an older version stored has another digest, although defaults that came later complete it.
+        if (row?.baseDir === baseDir && isDeepStrictEqual(row.definition, JSON.parse(JSON.stringify(definition))))
+          return { version: row.version, changed: false };
         const version = (row?.version ?? 0) + 1;
         await tx
           .insert(pools)

@@ -2,7 +2,7 @@
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { NewRequest } from '../domain/types/request.js';
-import type { Predicate } from '../domain/types/predicate.js';
+import { formatPredicate } from '../domain/types/predicate.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { Database } from './client.js';
 import { isRecordId } from '../domain/types/record-id.js';
@@ -85,6 +85,12 @@ async function insert(
     });
   }
   const { where, deadlineMs, priority, ...rest } = request;
+  if (deadlineMs !== null && deadlineMs <= nowMs) {
+    // Sent again, it is what it was.
+    const known = await findByKey(db, { tenant, pool }, request);
+    if (known !== null) return known;
+    throw deadlinePassed(deadlineMs, nowMs);
+  }
   const now = new Date(nowMs);
   const inserted = await db
     .insert(requests)
@@ -102,54 +108,70 @@ async function insert(
     .onConflictDoNothing()
     .returning({ id: requests.id });
   if (inserted.length === 1) return { id: request.id, created: true };
+  const stored = await findByKey(db, { tenant, pool }, request);
+  if (stored !== null) return stored;
+  throw new BalanceError('usage', {
+    type: 'DuplicateId',
+    message: `request id ${request.id} is taken`,
+    got: request.id,
+  });
+}
+
+function deadlinePassed(deadlineMs: number, nowMs: number): BalanceError {
+  return new BalanceError('usage', {
+    type: 'DeadlinePassed',
+    message: 'the deadline has passed already: nothing could be served in time',
+    expected: `a time after ${new Date(nowMs).toISOString()}`,
+    got: new Date(deadlineMs).toISOString(),
+  });
+}
+
+/** The request that was stored under this one's key; null: none. */
+async function findByKey(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  request: NewRequest,
+): Promise<{ id: string; created: false } | null> {
   const [known] = await db
     .select()
     .from(requests)
     .where(
       and(eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.idempotencyKey, request.idempotencyKey)),
     );
-  if (known === undefined)
-    throw new BalanceError('usage', {
-      type: 'DuplicateId',
-      message: `request id ${request.id} is taken`,
-      got: request.id,
-    });
+  if (known === undefined) return null;
   assertSame(known, request);
   return { id: known.id, created: false };
 }
 
 function assertSame(known: RequestRow, request: NewRequest): void {
-  const before = JSON.stringify([
-    known.model,
-    known.dataset,
-    known.fields,
-    canonical(known.predicate),
-    known.rows,
-    known.seed,
-    known.datasetVersion,
-  ]);
-  const now = JSON.stringify([
-    request.model,
-    request.dataset,
-    request.fields,
-    canonical(request.where),
-    request.rows,
-    request.seed,
-    request.datasetVersion,
-  ]);
-  if (before === now) return;
+  const before = contentOf({ ...known, where: known.predicate });
+  const now = contentOf(request);
+  const differing = Object.keys(now).filter((name) => before[name] !== now[name]);
+  if (differing.length === 0) return;
+  const told = (content: Readonly<Record<string, string>>): string =>
+    differing.map((name) => `${name} ${content[name]}`).join('; ');
   throw new BalanceError('usage', {
     type: 'IdempotencyConflict',
     message: `key ${request.idempotencyKey} was used for another request (${known.id})`,
-    expected: before,
-    got: now,
+    expected: told(before),
+    got: told(now),
     hint: 'Use a new --key for a new request.',
   });
 }
 
-/** jsonb does not keep the order of keys. */
-function canonical(predicate: Predicate): unknown {
-  return predicate.map((condition) => Object.entries(condition).sort(([a], [b]) => (a < b ? -1 : 1)));
+/** What a request asks for, by the names of its options. */
+function contentOf(
+  request: Pick<NewRequest, 'model' | 'dataset' | 'fields' | 'where' | 'rows' | 'seed' | 'datasetVersion'>,
+): Readonly<Record<string, string>> {
+  return {
+    model: request.model,
+    dataset: request.dataset,
+    fields: request.fields.map((field) => (field.includes(',') ? `"${field}"` : field)).join(','),
+    where: formatPredicate(request.where) || 'every row',
+    rows: String(request.rows ?? 'all'),
+    seed: String(request.seed),
+    'dataset-version': request.datasetVersion ?? 'the newest',
+  };
 }
 
 async function cancel(db: Database, { tenant, pool }: PoolRef, id: string, nowMs: number): Promise<RequestState> {

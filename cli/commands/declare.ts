@@ -81,7 +81,7 @@ export const registerDeclare: RegisterCommand = (program) => {
     .option('--stop', 'stop the backfill that runs')
     .addHelpText(
       'after',
-      '\nA slice that ran before, by the schedule or by an earlier backfill, is not run again unless it failed. Slices run one\nafter the other, between the other cycles of the pool. Ctrl-C ends the wait, not the backfill.\nExit code 1 when a slice failed.\n\nExample:\n  balance schedule backfill nightly --from 2026-01-01T00:00:00Z --to 2026-01-03T00:00:00Z --dry-run',
+      '\nA slice that ran before, by the schedule or by an earlier backfill, is not run again unless it failed. Slices run one\nafter the other, between the other cycles of the pool. Ctrl-C ends the wait, not the backfill.\nExit code 1 when a slice failed, 3 when it was stopped or the pool was paused before its end.\n\nExample:\n  balance schedule backfill nightly --from 2026-01-01T00:00:00Z --to 2026-01-03T00:00:00Z --dry-run',
     )
     .action(
       action(async (id: string, options: BackfillOptions) => {

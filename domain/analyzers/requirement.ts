@@ -8,6 +8,7 @@ import type {
   NeedScore,
   NeedView,
 } from './analyzer.js';
+import { formatAge } from '../types/units.js';
 import { countOf } from './balance.js';
 
 type Judged = { readonly finding: Finding | null; readonly score: NeedScore };
@@ -75,8 +76,8 @@ function judgeFreshness(need: NeedView, measured: NeedMeasurement, asOfMs: numbe
         severity: ageMs === null ? 1 : 1 - need.maxAgeMs / ageMs,
         blocking: true,
         message: ageMs === null ? `the age of ${need.id} is not known` : `the newest row of ${need.id} is too old`,
-        expected: `newest row at most ${need.maxAgeMs} ms old`,
-        got: ageMs === null ? 'no event time' : `${ageMs} ms`,
+        expected: `newest row at most ${formatAge(need.maxAgeMs)} old`,
+        got: ageMs === null ? 'no event time' : `${formatAge(ageMs)} old`,
       }
     : null;
   return { finding, score: { needId: need.id, dimension: 'freshness', score } };
@@ -142,7 +143,7 @@ function judgeNeed(need: NeedView, measured: NeedMeasurement, snapshot: Analysis
  */
 export const requirementAnalyzer: Analyzer = {
   id: 'requirement',
-  version: 2,
+  version: 3,
   analyze(snapshot): AnalyzerOutcome {
     const findings: Finding[] = [];
     const scores: NeedScore[] = [];

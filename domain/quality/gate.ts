@@ -6,6 +6,7 @@
  */
 import { classGap, classGapNoise, countOf, sortedKeys, targetShares, totalOf } from '../analyzers/balance.js';
 import { usageError } from '../types/errors.js';
+import { formatAge } from '../types/units.js';
 import { percent, severityOf, type GateSeverity } from './gate-severity.js';
 
 /** What was measured on one delivery. Counts are rows; fractions lie in [0, 1]; ages are milliseconds. */
@@ -295,8 +296,8 @@ function judgeAge(metrics: GateMetrics, contract: GateContract, dimensions: Reco
       kind: ageMs === null ? 'age-unknown' : 'stale',
       severity,
       message: ageMs === null ? 'the age of the data is not known' : 'the newest row is too old',
-      expected: `at most ${maxAgeMs} ms old`,
-      got: ageMs === null ? 'unknown' : `${ageMs} ms old`,
+      expected: `at most ${formatAge(maxAgeMs)} old`,
+      got: ageMs === null ? 'unknown' : `${formatAge(ageMs)} old`,
     },
   ];
 }

@@ -4,6 +4,7 @@
  * editors and the line-numbered messages of `interfaces/config` are made from it.
  */
 import { z } from 'zod';
+import { checkedCron } from './cron.js';
 import { parseForeignKey } from './foreign-key.js';
 import { parsePredicate } from './predicate.js';
 import { parseRule } from './rule.js';
@@ -226,7 +227,7 @@ const schedule = z
   .strictObject({
     id,
     every: durationMs.optional(),
-    cron: z.string().min(1).optional(),
+    cron: parsed(checkedCron, 'Five fields in UTC: minute, hour, day of month, month, day of week.').optional(),
     overlap: z.enum(['skip', 'buffer-one', 'allow-all']).default('skip'),
     catchupWindow: durationMs.default(600_000),
     jitter: durationMs.default(0),

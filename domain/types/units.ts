@@ -80,6 +80,28 @@ export function formatDuration(durationMs: number): string {
   return `${Math.round(durationMs)}ms`;
 }
 
+/**
+ * An age to compare with a bound, in its two largest units: `2h 3m`, `1m 5s`, `1.5s`, `250ms`. Rounded up in the second
+ * one, so that what exceeds a bound by little does not read as less.
+ */
+export function formatAge(ageMs: number): string {
+  if (ageMs < DURATION_MS.s) return `${Math.ceil(ageMs)}ms`;
+  if (ageMs <= DURATION_MS.m - 100) return `${Math.ceil(ageMs / 100) / 10}s`;
+  // Rounded before it is split: 1h 59m 59s is 2h.
+  for (const [large, small] of [
+    ['d', 'h'],
+    ['h', 'm'],
+    ['m', 's'],
+  ] as const) {
+    const [one, rest] = [DURATION_MS[large], DURATION_MS[small]];
+    const roundedMs = Math.ceil(ageMs / rest) * rest;
+    if (roundedMs < one) continue;
+    const more = (roundedMs % one) / rest;
+    return `${Math.floor(roundedMs / one)}${large}${more === 0 ? '' : ` ${more}${small}`}`;
+  }
+  return `${Math.ceil(ageMs / 100) / 10}s`;
+}
+
 /** `13493022` -> `13.5 MB`. Decimal units, one place. */
 export function formatBytes(bytes: number): string {
   for (const unit of ['GB', 'MB', 'kB'] as const) {

@@ -120,10 +120,12 @@ export function createBackfills(client: Client, taskQueue: string): Omit<Backfil
         const state: BackfillState = await one.query(backfillQuery);
         if (status.name === 'RUNNING') return { ...state, ended: false };
         if (status.name === 'COMPLETED') return { ...state, ended: true };
+        if (status.name === 'CANCELLED' || status.name === 'TERMINATED')
+          return { ...state, ended: true, error: 'it was stopped' };
         const error: unknown = await one.result().catch((failure: unknown) => failure);
         let cause = error;
         while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
-        return { ...state, ended: true, error: cause instanceof Error ? cause.message : 'it was ended from outside' };
+        return { ...state, ended: true, error: cause instanceof Error ? cause.message : String(cause) };
       }),
     stopBackfill: (pool, id) =>
       found(id, async () => {

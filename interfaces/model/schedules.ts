@@ -26,6 +26,8 @@ export interface ScheduleClient extends Backfills {
   list(pool: PoolRef): Promise<ScheduleView[]>;
   pause(pool: PoolRef, id: string, paused: boolean): Promise<void>;
   trigger(pool: PoolRef, id: string): Promise<void>;
+  /** @throws BalanceError `UnknownSchedule` */
+  assertKnown(pool: PoolRef, id: string): Promise<void>;
   remove(pool: PoolRef, id: string): Promise<void>;
 }
 
@@ -78,6 +80,9 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
         const { policies } = await handle(pool, id).describe();
         await handle(pool, id).trigger(policies.overlap);
       }),
+    assertKnown: async (pool, id) => {
+      await known(id, () => handle(pool, id).describe());
+    },
     ...createBackfills(client, taskQueue),
     slices: (pool, id, from, to) => known(id, () => slicesOf(client, handle(pool, id), from, to)),
     remove: (pool, id) => known(id, () => handle(pool, id).delete()),

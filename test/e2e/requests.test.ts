@@ -44,15 +44,15 @@ describe('a request and its key', () => {
   });
 
   test.each([
-    ['rows', { rows: 6 }],
-    ['fields', { fields: ['id'] }],
-    ['rows that match', { where: 'id > 3' }],
-    ['seed', { seed: 1 }],
-    ['model', { model: 'auditor' }],
-    ['version', { version: 'another' }],
-  ])('the same key with other %s is refused', async (_, change) => {
+    ['rows', { rows: 6 }, 'rows 5', 'rows 6'],
+    ['fields', { fields: ['id'] }, 'fields id,value', 'fields id'],
+    ['rows that match', { where: 'id > 3' }, 'where every row', 'where id > 3'],
+    ['seed and rows', { seed: 1, rows: 6 }, 'rows 5; seed 0', 'rows 6; seed 1'],
+    ['model', { model: 'auditor' }, 'model trainer', 'model auditor'],
+    ['version', { version: 'another' }, 'dataset-version the newest', 'dataset-version another'],
+  ])('the same key with other %s is refused, and what differs is named', async (_, change, expected, got) => {
     await expect(balance.client.request({ ...ask, rows: 5, key: 'once', ...change })).rejects.toMatchObject({
-      type: 'IdempotencyConflict',
+      ...{ type: 'IdempotencyConflict', expected, got },
     });
   });
 
@@ -167,9 +167,19 @@ describe('what a sender is refused', () => {
     expect(rows.every(({ id, secret }) => secret === `s${String(id)}`)).toBe(true);
   });
 
-  test('a request whose deadline passed expires', async () => {
-    const { id } = await balance.client.request({ ...ask, deadline: new Date(Date.now() - 1_000) });
+  test('a request whose deadline passes while it waits expires', async () => {
+    await balance.client.pause();
+    const { id } = await balance.client.request({ ...ask, deadline: new Date(Date.now() + 60_000) });
+    await balance.database.sql`update requests set deadline_at = now() - interval '1 second' where id = ${id}`;
+    await balance.client.resume();
     expect(await ended(id)).toMatchObject({ state: 'expired', reason: { type: 'DeadlinePassed' }, delivery: null });
+  });
+
+  test('a deadline of the past is refused at once; the same request sent again after its deadline is the same request', async () => {
+    const past = { ...ask, deadline: new Date(Date.now() - 1_000), key: 'late' };
+    await expect(balance.client.request(past)).rejects.toMatchObject({ kind: 'usage', type: 'DeadlinePassed' });
+    const { id } = await balance.client.request({ ...past, deadline: new Date(Date.now() + 60_000) });
+    expect(await balance.client.request(past)).toEqual({ id, created: false });
   });
 
   test('a request that cannot be read does not fail its neighbours', async () => {

@@ -1,5 +1,6 @@
 /** Schedules on a real server: they start a trigger that asks the loop and ends with its cycle. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { checkedCron } from '../../domain/types/cron.js';
 import type { ScheduleDefinition } from '../../domain/types/pool.js';
 import { createScheduleClient, type ScheduleClient } from '../../interfaces/model/schedules.js';
 import type { TestBalance } from '../support/balance.js';
@@ -64,6 +65,37 @@ test('is created once, updated by the same call, listed, paused and removed', as
     kind: 'usage',
     type: 'UnknownSchedule',
   });
+});
+
+test.each([
+  ...[
+    '0 6 * * *',
+    '0,30 8-18/2 1 1-6 mon-fri',
+    '5/10 0 1-31 January,dec 0-7',
+    '0 0 * * * 2030',
+    '30 0 6 * * * 2026-2030',
+  ],
+  ...['@daily', '@every 6h', '@every 14h/3h', 'TZ=Europe/Berlin 0 6 * * *', 'nonsense', '0 6 * *', '60 6 * * *'],
+  ...[
+    '0 0 0 * *',
+    '0 0 * ja *',
+    '0 0 * * 8',
+    '5-1 * * * *',
+    '*/0 * * * *',
+    '1/2/3 * * * *',
+    '0 0 * * * 1999',
+    '@often',
+  ],
+  ...['TZ=Nowhere/Land 0 6 * * *', '0 6 * * MON-', '0 6 ? * *', '0 6 L * *', '+5 * * * *', '05 * * * *'],
+])('a file may say %j exactly when Temporal takes it', async (cron) => {
+  const taken = (check: Promise<unknown>) =>
+    check.then(
+      () => true,
+      () => false,
+    );
+  const { id, overlap, catchupWindow, jitter, pauseOnFailure, paused } = schedule('cron');
+  const put = schedules.put(balance.pool, { id, cron, overlap, catchupWindow, jitter, pauseOnFailure, paused });
+  expect(await taken(Promise.resolve().then(() => checkedCron(cron)))).toBe(await taken(put));
 });
 
 test('a trigger is a full cycle, and what overlaps with it is skipped', async () => {

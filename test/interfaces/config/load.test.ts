@@ -106,6 +106,7 @@ describe('mistakes in balance.yaml', () => {
       '200',
     ],
     ['both every and cron', 'every: 1h', 'every: 1h, cron: "0 * * * *"', 25, 'exactly one of `every` and `cron`', ''],
+    ['a cron expression that is none', 'every: 1h', 'cron: "60 * * * *"', 25, 'cron expression', '"60 * * * *"'],
     ['new rows of a dataset without event time', ', eventTime: at', '', 22, 'no eventTime', '"new"'],
     ['an id with capitals', '  small:', '  Small:', 3, '', ''],
     ['a quote that is not closed', 'kind: training', 'kind: "training', 26, 'valid YAML', ''],
