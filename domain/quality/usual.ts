@@ -7,8 +7,9 @@
  */
 import { benjaminiHochberg } from './shift-probability.js';
 import { DEFAULT_MIN_COMPLETENESS, type GateFinding } from './gate.js';
-import { HISTORY_MIN, robustSpread } from './threshold.js';
 
+/** Fewer values than this teach nothing: the standard error of their deviation is above a quarter of it. */
+export const HISTORY_MIN = 20;
 /** Values of history that are looked at: a week of hourly deliveries. */
 export const HISTORY_MAX = 168;
 /** At most one alarm among so many runs over stable data. */
@@ -20,6 +21,8 @@ const SEASON_GAIN = 0.5;
 const HOUR_MS = 3_600_000;
 /** A normal value lies within so many deviations in 95 % of cases. */
 const NORMAL_95 = 1.96;
+/** A MAD times this estimates a normal deviation (Hampel 1974). */
+const MAD_SCALE = 1.4826;
 /** Cycles do not start on the dot: an age differs by a tenth for no reason. */
 const AGE_JITTER = 0.1;
 
@@ -110,10 +113,16 @@ export function learnUsual(metric: MetricName, history: readonly HistoryValue[],
  * in normal deviations. One bad day in twenty moves neither; a metric that is wild each week is not called calm.
  */
 function spreadOf(values: readonly number[]): { readonly middle: number; readonly deviation: number } {
-  const { middle, deviation } = robustSpread(values);
+  const middle = median(values);
   const distances = values.map((value) => Math.abs(value - middle)).sort((a, b) => a - b);
   const far = distances[Math.ceil(0.95 * distances.length) - 1] / NORMAL_95;
-  return { middle, deviation: Math.max(deviation, far) };
+  return { middle, deviation: Math.max(MAD_SCALE * median(distances), far) };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function hourOf(atMs: number): number {

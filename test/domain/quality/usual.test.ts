@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeUnusual, learnUsual, studentUpper, UNUSUAL_RATE, type Measured } from '../../../domain/quality/usual.js';
-import { HISTORY_MIN } from '../../../domain/quality/threshold.js';
+import {
+  HISTORY_MIN,
+  judgeUnusual,
+  learnUsual,
+  studentUpper,
+  UNUSUAL_RATE,
+  type Measured,
+} from '../../../domain/quality/usual.js';
 import { seededRandom } from '../../simulation/faults.js';
 
 const HOUR = 3_600_000;
