@@ -16,6 +16,9 @@ import {
 } from '../domain/decision/work.js';
 import { needQuestion } from '../domain/decision/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
+import type { KeptProfile } from '../domain/quality/dataset-profile.js';
+import { profileDatasets } from './profile-datasets.js';
+import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
 import { cancellation, recordOf } from './stage.js';
@@ -30,11 +33,14 @@ export function createAnalyze(deps: StageDependencies) {
       const startedMs = deps.now();
       const [stored, context] = await Promise.all([deps.stages.find(ref, 'analyze'), deps.contextOf(ref)]);
       if (stored !== null) return { summary: summarise(stored.outcome as AnalyzeOutcome) };
-      const inputs = await gather(deps, context, startedMs);
+      const { inputs, keep } = await gather(deps, context, startedMs);
       const outcome = analyze(inputs, deps.analyzers);
       await deps.history.saveProfiles(
         ref,
-        inputs.datasets.map(({ id, version, ...state }) => ({ dataset: id, version, asOfMs: context.asOfMs, state })),
+        inputs.datasets.map(({ id, version, ...facts }) => ({
+          ...{ dataset: id, version, asOfMs: context.asOfMs, keep: keep[id] ?? null },
+          state: { ...facts, ...(inputs.profiles?.[id] === undefined ? {} : { profile: inputs.profiles[id] }) },
+        })),
         deps.now(),
       );
       const degraded = outcome.analysis.failed.length > 0 || inputs.failures.length > 0;
@@ -58,7 +64,13 @@ function summarise({ analysis, refusals }: AnalyzeOutcome): string {
   return `**analyze**: ${analysis.findings.length} findings, ${analysis.criticalNeeds.length} critical needs, ${refusals.length} refused${worst === undefined ? '' : `; worst: ${worst.message}`}`;
 }
 
-async function gather(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<AnalyzeInputs> {
+interface Gathered {
+  readonly inputs: AnalyzeInputs;
+  /** What is kept of the datasets' profiles, by dataset. */
+  readonly keep: Readonly<Record<string, KeptProfile>>;
+}
+
+async function gather(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<Gathered> {
   const { definition, items, asOfMs } = context;
   const used = [...new Set(items.map(({ dataset }) => dataset))]
     .sort()
@@ -66,7 +78,12 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
   const needIds = items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
   const references = await deps.history.references(context, needIds);
   const parts = await Promise.all(used.map((id) => inspect(deps, context, id)));
-  return {
+  const { keep, ...profiled } = await profileDatasets(
+    deps,
+    context,
+    parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
+  );
+  const inputs: AnalyzeInputs = {
     nowMs,
     asOfMs,
     items,
@@ -93,7 +110,9 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
       ]),
     ),
     mayRead: Object.fromEntries(Object.entries(definition.models).map(([id, { mayRead }]) => [id, mayRead])),
+    ...profiled,
   };
+  return { inputs, keep };
 }
 
 interface Inspection {
@@ -272,20 +291,5 @@ function factsOf(
     classCounts: null,
     completeness: {},
     newestEventMs: state.newestEventMs,
-  };
-}
-
-export function datasetRef(
-  { tenant, pool, definition }: Pick<CycleContext, 'tenant' | 'pool' | 'definition'>,
-  id: string,
-): DatasetRef {
-  const dataset = definition.datasets[id];
-  return {
-    tenant,
-    pool,
-    id,
-    definition: dataset,
-    sourceId: dataset.source,
-    source: definition.sources[dataset.source],
   };
 }

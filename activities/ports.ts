@@ -5,6 +5,7 @@
 import type { SliceMetrics } from '../domain/decision/quality-inputs.js';
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
 import type { Correction } from '../domain/quality/correction.js';
+import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { Recount, Sample } from '../domain/quality/sample.js';
 import type { Predicate } from '../domain/types/predicate.js';
 
@@ -60,6 +61,20 @@ export interface MeasureAnswer {
   readonly newestEventMs: number | null;
   /** Rows up to and with some of the event times that occur, ascending; each has at most 4 % more rows than the one before, or one event time more. */
   readonly cuts?: readonly { readonly upToMs: number; readonly rows: number }[];
+}
+
+/** A profile to make: of which columns, from what is kept of the dataset. */
+export interface ProfileAsk {
+  /** Each once; they exist. */
+  readonly columns: readonly string[];
+  /** How long after its event time a row may still become visible. */
+  readonly latenessMs: number;
+  readonly kept: KeptProfile | null;
+}
+export interface ProfileAnswer {
+  readonly profile: DatasetProfile;
+  /** What to keep for the next version; null: what is kept stays. */
+  readonly keep: KeptProfile | null;
 }
 
 /** What one requester gets out of a merged read. */
@@ -134,6 +149,8 @@ export interface DataPlane {
     asks: readonly MeasureAsk[],
     signal: AbortSignal,
   ): Promise<readonly MeasureAnswer[]>;
+  /** What its columns hold, as of a time: only what is new is read where the content extends what is kept. */
+  profile(dataset: DatasetRef, asOfMs: number, ask: ProfileAsk, signal: AbortSignal): Promise<ProfileAnswer>;
   /** Rows that arrived in each of the `steps` intervals of `stepMs` before `asOfMs`, oldest first, by ask id. Needs an event time. */
   arrivals(
     dataset: DatasetRef,

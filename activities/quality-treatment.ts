@@ -3,7 +3,7 @@ import { planCorrections } from '../domain/decision/correct.js';
 import { judgeAll } from '../domain/decision/quality-check.js';
 import type { QualityInputs } from '../domain/decision/quality-inputs.js';
 import { BalanceError } from '../domain/types/errors.js';
-import { datasetRef } from './analyze.js';
+import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import { sampleAsk } from './quality-evidence.js';
 import type { QualityStageInputs, StoredTreated } from './quality-stage.js';

@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity';
 import { openIntervals } from '../domain/decision/source-windows.js';
 import { BalanceError } from '../domain/types/errors.js';
-import { datasetRef } from './analyze.js';
+import { datasetRef } from './dataset-ref.js';
 import { chargesOf, sourceLimits } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk } from './ports.js';

@@ -7,7 +7,7 @@ import type { Backlog, SeriesInput, StateRef } from '../domain/decision/series-o
 import { isRestorable, stateKey } from '../domain/decision/predict.js';
 import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
-import { datasetRef } from './analyze.js';
+import { datasetRef } from './dataset-ref.js';
 import { sourceLimits } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import { knownRequests } from './known-requests.js';

@@ -9,6 +9,7 @@ import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
+import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { StrategyState } from '../domain/quality/strategy.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
@@ -273,9 +274,18 @@ export interface HistoryStore {
     beforeMs: number,
     limit: number,
   ): Promise<readonly (readonly HistoryValue[])[]>;
+  /** What is kept of the newest profile of each dataset, by dataset id. */
+  keptProfiles(ref: PoolRef, datasets: readonly string[]): Promise<Readonly<Record<string, KeptProfile>>>;
+  /** The profiles of dataset versions; `keep` takes the place of what was kept of an earlier time. */
   saveProfiles(
     ref: PoolRef,
-    profiles: readonly { dataset: string; version: string; asOfMs: number; state: unknown }[],
+    profiles: readonly {
+      dataset: string;
+      version: string;
+      asOfMs: number;
+      state: unknown;
+      keep: KeptProfile | null;
+    }[],
     nowMs: number,
   ): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** Decisions as text for a terminal. */
 import type { Explanation, RequestExplanation } from '../db/decision-store.js';
 import type { DeliveryReport } from '../interfaces/model/client.js';
+import { presentShare } from '../domain/analyzers/quality.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 
 /** Left-aligned columns, two spaces apart; the last one is not padded. */
@@ -81,7 +82,8 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
 }
 
 /** Everything about one decision that the short form leaves out: stages with digests, forecasts, findings. */
-export function renderDetails({ stages, forecasts, decision, requests, batches }: Explanation): string {
+export function renderDetails(explanation: Explanation): string {
+  const { stages, forecasts, decision, requests, batches, profiles } = explanation;
   const lines = [
     'Stages\n',
     table([
@@ -98,6 +100,7 @@ export function renderDetails({ stages, forecasts, decision, requests, batches }
       reasons.length === 0 ? [] : [`  ${stage}\n`, ...reasons.slice(0, 30).map((reason) => `    ${reason}\n`)],
     ),
   ];
+  if (Object.keys(profiles).length > 0) lines.push('Profiles\n', table(profileRows(profiles)));
   const known = forecasts.filter(({ reliable }) => reliable);
   if (known.length > 0) {
     lines.push(
@@ -138,6 +141,27 @@ export function renderDetails({ stages, forecasts, decision, requests, batches }
 }
 
 /** Each read: when it was to start, what was foreseen and what came of it, and what it saved against reads of their own. */
+/** One row for each profiled column; how much was read for it stands beside the first. */
+function profileRows(profiles: Explanation['profiles']): string[][] {
+  const number = (value: number | null): string => (value === null ? '-' : String(Number(value.toPrecision(4))));
+  const rows = Object.entries(profiles).flatMap(([dataset, { rows: count, run, columns, omitted }]) => {
+    const read = `${run.rowsRead} rows read (${run.kind})`;
+    const named = [
+      ...Object.entries(columns).map(([name, of]) => [
+        ...[name, of.inferredType, percent(presentShare(of))],
+        ...[String(of.distinct), number(of.min), number(of.median), number(of.max)],
+      ]),
+      ...omitted.map((name) => [name, 'too many distinct values to be worth a profile']),
+    ];
+    return named.map((cells, at) => (at === 0 ? [dataset, String(count), read, ...cells] : ['', '', '', ...cells]));
+  });
+  return [['DATASET', 'ROWS', 'PROFILED', 'COLUMN', 'TYPE', 'PRESENT', 'DISTINCT', 'MIN', 'MEDIAN', 'MAX'], ...rows];
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toFixed(2))} %`;
+}
+
 function readRows(batches: Explanation['batches']): string[][] {
   const of = (value: number | null | undefined, format: (known: number) => string): string =>
     value == null ? '-' : format(value);

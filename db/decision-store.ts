@@ -4,6 +4,8 @@ import type { PoolRef } from '../domain/types/pool.js';
 import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import type { DatasetProfile } from '../domain/quality/dataset-profile.js';
 import { stateKey, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
 import type { Warning } from '../domain/decision/shortage.js';
 import type { Database } from './client.js';
@@ -67,6 +69,8 @@ export interface Explanation {
     /** What it saved, and measured over foreseen less 1; null while it has not ended. */
     readonly efficiency: BatchEfficiency | null;
   }[];
+  /** What the datasets hold, by dataset, with how much was read to know it. */
+  readonly profiles: Readonly<Record<string, DatasetProfile>>;
   readonly forecasts: readonly {
     readonly series: string;
     readonly targetMs: number;
@@ -250,6 +254,7 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       actualMemoryBytes: batch.actualMemoryBytes,
       efficiency: efficiencyOf(batch),
     })),
+    profiles: (stages.find(({ stage }) => stage === 'analyze')?.inputs as AnalyzeInputs | undefined)?.profiles ?? {},
     forecasts: await forecastsOf(db, ref, stages),
     warnings: predictedIn(stages)?.warnings ?? [],
     prefetches: prefetchRows.map(({ shape, model, dataset, untilMs, probability, bytes, askedMs, served, ended }) => ({

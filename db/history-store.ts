@@ -14,8 +14,9 @@ import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import { insertRows, type Database, type Queryable } from './client.js';
+import { createProfileStore } from './profile-store.js';
 import { createQualityStore } from './quality-store.js';
-import { metricHistory, profiles, seriesStates } from './schema.js';
+import { metricHistory, seriesStates } from './schema.js';
 import { alarmsSince, keepWarnings, openWarnings } from './warning-store.js';
 import { insertStage } from './stage-store.js';
 
@@ -64,11 +65,7 @@ export function createHistoryStore(db: Database): HistoryStore {
     },
     ...createQualityStore(db),
     metrics: (ref, asks, beforeMs, limit) => newestMetrics(db, ref, asks, beforeMs, limit),
-    saveProfiles: async ({ tenant, pool }, states, nowMs) => {
-      if (states.length === 0) return;
-      const rows = states.map((state) => ({ tenant, pool, ...state, createdAt: new Date(nowMs) }));
-      await db.insert(profiles).values(rows).onConflictDoNothing();
-    },
+    ...createProfileStore(db),
   };
 }
 

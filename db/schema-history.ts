@@ -16,6 +16,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { LearnedKind } from '../activities/store-ports.js';
 import type { NeedReference } from '../domain/decision/reference.js';
+import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { StrategyState } from '../domain/quality/strategy.js';
 import { at, big, scope } from './columns.js';
 
@@ -99,6 +100,19 @@ export const profiles = pgTable(
     createdAt: at().notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.dataset, t.version, t.asOfMs] })],
+);
+
+/** What is kept of the newest profile of a dataset: the merged states of its columns, which the next version goes on from. */
+export const profileStates = pgTable(
+  'profile_states',
+  {
+    ...scope(),
+    dataset: text().notNull(),
+    asOfMs: big().notNull(),
+    kept: jsonb().$type<KeptProfile>().notNull(),
+    updatedAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.dataset] })],
 );
 
 /** What each need's model was last given in good order: later deliveries are compared with it. */

@@ -6,6 +6,8 @@
  * O(batch) and shards can be measured apart; `test/domain/analyzers/conformance.ts` checks its laws.
  */
 
+import type { DatasetProfile } from '../quality/dataset-profile.js';
+
 /** What one model wants of one dataset each cycle. */
 export interface NeedView {
   readonly id: string;
@@ -45,6 +47,8 @@ export interface DatasetView {
   /** Share of present values by column, 0 to 1. */
   readonly completeness: Readonly<Record<string, number>>;
   readonly classCounts: Readonly<Record<string, ClassCounts>>;
+  /** What the columns that needs read hold, over all rows that have arrived; absent: not profiled. */
+  readonly profile?: DatasetProfile;
   /** Class counts by column in the data that the models were trained on. */
   readonly referenceClassCounts?: Readonly<Record<string, ClassCounts>>;
   /** Numeric columns now and in the reference, over the same edges. */
@@ -98,6 +102,7 @@ export type FindingKind =
   | 'freshness'
   | 'untimed'
   | 'completeness'
+  | 'hidden-missing'
   | 'class-mix'
   | 'class-shortfall'
   | 'coverage'

@@ -3,6 +3,7 @@ import type { AnalysisSnapshot, Analyzer, Finding, NeedScore } from './analyzer.
 import { coverageAnalyzer } from './coverage.js';
 import { distributionAnalyzer } from './distribution.js';
 import { driftAnalyzer } from './drift.js';
+import { qualityAnalyzer } from './quality.js';
 import { requirementAnalyzer } from './requirement.js';
 
 /** A new analyzer is one file, one entry here, one test. */
@@ -11,6 +12,7 @@ export const defaultAnalyzers: readonly Analyzer[] = [
   distributionAnalyzer,
   coverageAnalyzer,
   driftAnalyzer,
+  qualityAnalyzer,
 ];
 
 /** A need with the urgency of its gaps; `reasons` are the messages of its findings, the worst first. */

@@ -2,6 +2,7 @@
 import type { Analyzer, AnalysisSnapshot, NeedView } from '../analyzers/analyzer.js';
 import { classGap, targetShares } from '../analyzers/balance.js';
 import { runAnalyzers, type Analysis } from '../analyzers/registry.js';
+import type { DatasetProfile } from '../quality/dataset-profile.js';
 import { predicateColumns } from '../types/predicate.js';
 import { waitForSource } from './coordinate.js';
 import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from './work.js';
@@ -21,6 +22,9 @@ export interface AnalyzeInputs {
   readonly rejected: readonly Refusal[];
   /** Rows by class that matched when each need's model was last given data in good order, by need. */
   readonly referenceClassCounts?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What the datasets of this cycle's needs hold, by dataset; and why one could not be profiled. */
+  readonly profiles?: Readonly<Record<string, DatasetProfile>>;
+  readonly unprofiled?: Readonly<Record<string, string>>;
   /** Restricted columns by dataset, and by model the `dataset.column` that it may read. */
   readonly restricted: Readonly<Record<string, readonly string[]>>;
   readonly mayRead: Readonly<Record<string, readonly string[]>>;
@@ -108,6 +112,7 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
       asOfMs: inputs.asOfMs,
       completeness,
       classCounts: inputs.classCounts[id] ?? {},
+      ...(inputs.profiles?.[id] === undefined ? {} : { profile: inputs.profiles[id] }),
     })),
     measurements: needs.flatMap((item) => {
       const fact = facts.get(item.id);
@@ -227,6 +232,21 @@ function lateArrivals({ items, facts }: AnalyzeInputs): string[] {
   });
 }
 
+/** Which profiles are not what the cycles before would have led to: read in full, or not at all. */
+function profileReasons({ profiles = {}, unprofiled = {} }: AnalyzeInputs): string[] {
+  return [
+    ...Object.keys(unprofiled)
+      .sort()
+      .map((id) => `${id} could not be profiled: ${unprofiled[id]}`),
+    ...Object.keys(profiles)
+      .sort()
+      .flatMap((id) => {
+        const { rows, run } = profiles[id];
+        return run.reason === null ? [] : [`${id} was profiled in full, ${rows} rows: ${run.reason}`];
+      }),
+  ];
+}
+
 /** A sentence for each finding, the worst first. */
 export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, inputs: AnalyzeInputs): string[] {
   return [
@@ -236,6 +256,7 @@ export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, 
     ),
     ...waiting.slice(0, 1).map(({ reason }) => reason),
     ...analysis.findings.map(({ message }) => message),
+    ...profileReasons(inputs),
     ...refusals.slice(0, 20).map(({ itemId, reason }) => `request ${itemId} refused: ${reason}`),
   ];
 }

@@ -63,6 +63,8 @@ export interface ColumnStateSummary {
   /** Within about 1.6 % (one standard error); exact while the values are counted exactly. */
   readonly distinct: number;
   readonly inferredType: ColumnType;
+  /** Present rows that fit `inferredType`. */
+  readonly typedRows: number;
   readonly lengthMin: number | null;
   readonly lengthMax: number | null;
   readonly min: number | null;
@@ -108,7 +110,12 @@ export function measureColumn(cells: readonly unknown[]): ColumnState {
     const text = cellText(cell);
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
-  const state = { ...emptyColumn(), rows: cells.length };
+  return measureCounts(counts);
+}
+
+/** Measures rows by the text of their cell; '' is a missing one. Cost: O(distinct texts). */
+export function measureCounts(counts: ReadonlyMap<string, number>): ColumnState {
+  const state = { ...emptyColumn(), rows: [...counts.values()].reduce((sum, rows) => sum + rows, 0) };
   const typed = TYPE_TESTS.map(() => 0);
   const buckets = new Map<number, number>();
   const shapes = new Map<string, number>();
@@ -221,6 +228,7 @@ export function summarizeState(state: ColumnState): ColumnStateSummary {
     implicitMissing: state.implicitMissing,
     distinct: state.values.level === 0 ? state.values.counts.size : Math.round(estimateDistinct(state.registers)),
     inferredType: type < 0 ? 'string' : TYPE_TESTS[type][0],
+    typedRows: type < 0 ? present : state.typed[type],
     lengthMin: state.lengthMin,
     lengthMax: state.lengthMax,
     min: state.min,

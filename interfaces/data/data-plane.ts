@@ -3,6 +3,7 @@
  * Sources differ only in how they are opened and scanned; every statement here runs over a scan's neutral columns.
  */
 import type { DataPlane, DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from '../../activities/ports.js';
+import { profileDataset } from './dataset-profile.js';
 import { datasetScope } from './dataset-scope.js';
 import type { Engine, Session } from './engine.js';
 import { fileCache, insideCache } from './file-cache.js';
@@ -82,6 +83,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
             }
             return asks.map(({ id }) => ({ ...known.get(id)!, id }));
           }),
+    profile: (dataset, asOfMs, ask, signal) =>
+      opened(dataset, signal, (open, session) => profileDataset(datasetScope(open, dataset, asOfMs), ask, session)),
     arrivals: (dataset, asOfMs, asks, stepMs, steps, signal) =>
       opened(dataset, signal, (open, session) =>
         arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),

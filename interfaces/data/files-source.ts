@@ -53,17 +53,18 @@ export function filesSource(options: FilesSourceOptions): DataSource {
       const root = await rootFolder(dataset, options);
       const files = await datasetFiles(dataset, root, session);
       const format = formatOf(dataset);
-      const parts: string[] = [];
-      for (const file of files) parts.push(`${file.name}\0${await digestOf(file)}`);
+      const parts: Record<string, string> = {};
+      for (const file of files) parts[file.name] = await digestOf(file);
+      const named = files.map(({ name }) => `${name}\0${parts[name]}`);
       const contentId =
-        files.length === 1 ? await digestOf(files[0]) : createHash('sha256').update(parts.join('\n')).digest('hex');
+        files.length === 1 ? parts[files[0].name] : createHash('sha256').update(named.join('\n')).digest('hex');
       const declared = readerSql(format, files, isGlob(dataset.definition.path));
       const reading = await memoised(readings, `${contentId}\0${declared}`, async () => {
         const columns = await describeColumns(declared, session);
         const sniffed = format === 'csv' ? await sniffedReader(files, columns, session) : null;
         return { reader: sniffed ?? declared, columns };
       });
-      return openFiles({ dataset, root, format, files, contentId, ...reading });
+      return openFiles({ dataset, root, format, files, parts, contentId, ...reading });
     },
   };
 }
@@ -233,6 +234,7 @@ interface OpenFiles extends Reading {
   readonly root: string;
   readonly format: Format;
   readonly files: readonly DataFile[];
+  readonly parts: Readonly<Record<string, string>>;
   readonly contentId: string;
 }
 
@@ -240,6 +242,7 @@ function openFiles(open: OpenFiles): OpenDataset {
   return {
     contentId: open.contentId,
     columns: open.columns,
+    parts: open.parts,
     scan: (need) => Promise.resolve(scanSql(open, need)),
     async finish() {
       for (const file of open.files) {
@@ -266,10 +269,12 @@ function scanSql(open: OpenFiles, need: ScanNeed): string {
     const texts = key.map((name) => `CAST(${cell(columnNamed(open.columns, name))} AS VARCHAR)`);
     fields.push(`${keyIdentitySql(texts)} AS id`);
   }
+  // A name that is the same for all rows is written once.
+  const name = open.files.length === 1 ? quoteText(open.files[0].name) : `substr(filename, ${open.root.length + 2})`;
+  if (need.part === true) fields.push(`${name} AS part`);
   if (fields.length === 0) fields.push('1 AS one');
   if (!need.identity || key !== undefined) return `(SELECT ${fields.join(', ')} FROM ${open.reader})`;
-  // 62 bits of the file's name leave room for the row's position. A name that is the same for all rows is hashed once.
-  const name = open.files.length === 1 ? quoteText(open.files[0].name) : `substr(filename, ${open.root.length + 2})`;
+  // 62 bits of the file's name leave room for the row's position.
   const base = `(${md5Sql(name)} & 4611686018427387903)`;
   if (open.format === 'parquet')
     return `(SELECT ${fields.join(', ')}, ${base} + CAST(file_row_number AS UBIGINT) AS id FROM ${open.reader})`;

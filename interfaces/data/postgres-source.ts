@@ -62,6 +62,12 @@ async function openTable(
       return {
         contentId,
         columns,
+        parts: {},
+        fingerprint: {
+          by: 'postgres md5',
+          sum: (of, event, range) =>
+            translated(dataset, session.signal, () => rowsFingerprint(client, relation, of, event, range)),
+        },
         scan: (need) =>
           translated(dataset, session.signal, () => loadRows({ client, relation, columns, key, session, need })),
         finish: () =>
@@ -177,6 +183,25 @@ async function digest(client: postgres.Sql, relation: string): Promise<string> {
     `SELECT count(*)::text AS n, ${half(1)}::text AS a, ${half(17)}::text AS b FROM ${relation} AS t`,
   );
   return `rows-${row.n}-${BigInt(row.a).toString(36)}-${BigInt(row.b).toString(36)}`;
+}
+
+/** As `digest`, over some columns and a stretch of event time: one sum, so that sums of stretches add up. */
+async function rowsFingerprint(
+  client: postgres.Sql,
+  relation: string,
+  columns: readonly SourceColumn[],
+  event: SourceColumn,
+  { afterMs, upToMs }: { readonly afterMs: number | null; readonly upToMs: number },
+): Promise<bigint> {
+  const at = quoteIdentifier(event.name);
+  const bound = (ms: number): string => `'${new Date(ms).toISOString()}'::timestamptz`;
+  const within = `${at} <= ${bound(upToMs)}`;
+  const range = afterMs === null ? `(${within} OR ${at} IS NULL)` : `${within} AND ${at} > ${bound(afterMs)}`;
+  const cells = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+  const [row] = await client.unsafe<{ sum: string }[]>(
+    `SELECT coalesce(sum(('x' || substr(md5(ROW(${cells})::text), 1, 15))::bit(60)::bigint), 0)::text AS sum FROM ${relation} WHERE ${range}`,
+  );
+  return BigInt(row.sum);
 }
 
 interface Load {

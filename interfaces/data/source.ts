@@ -13,12 +13,18 @@ export interface ScanNeed {
   readonly upTo: { readonly column: SourceColumn; readonly ms: number } | null;
   /** Whether the scan must have the column `id`. */
   readonly identity: boolean;
+  /** Whether the scan must have the column `part`: which of the content's parts a row is of. */
+  readonly part?: boolean;
 }
 
 /** A dataset at one version, open for reading inside one session. */
 export interface OpenDataset {
   readonly contentId: string;
   readonly columns: readonly SourceColumn[];
+  /** Digests of the files that the content consists of, by name; empty where it has no parts. */
+  readonly parts: Readonly<Record<string, string>>;
+  /** Where the source itself can sum up a hash of rows, so that they need not be copied to be compared. */
+  readonly fingerprint?: RowsFingerprint;
   /**
    * SQL for a FROM clause (a parenthesised query or a table) with the columns by alias, and `id` (UBIGINT): the
    * row's identity (declared key, else file and row position) as a number that no engine version changes.
@@ -28,6 +34,20 @@ export interface OpenDataset {
   finish(): Promise<void>;
   /** Lets go of the source after a failure. */
   abandon(): Promise<void>;
+}
+
+/**
+ * A sum of a hash of each row with an event time after `afterMs` (null: from the first on, and rows without a time) and up
+ * to `upToMs`: sums of parts add up to that of the whole.
+ */
+export interface RowsFingerprint {
+  /** Part of what sums may be compared by: what hashes the rows. */
+  readonly by: string;
+  sum(
+    columns: readonly SourceColumn[],
+    event: SourceColumn,
+    range: { readonly afterMs: number | null; readonly upToMs: number },
+  ): Promise<bigint>;
 }
 
 export interface DataSource {

@@ -6,6 +6,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatasetRef } from '../../activities/ports.js';
 import type { DatasetDefinition } from '../../domain/types/pool.js';
+import type { KeptProfile } from '../../domain/quality/dataset-profile.js';
 import { loadTable } from '../../interfaces/data/load-table.js';
 import {
   ask,
@@ -252,5 +253,39 @@ describe('a Postgres dataset', () => {
     const running = plane.describe(dataset, endOfTime, controller.signal);
     controller.abort(new Error('no longer wanted'));
     await expect(running).rejects.toThrow('no longer wanted');
+  });
+});
+
+describe('the profile of a table', () => {
+  const columns = ['Title', 'Release Date', 'IMDB Rating'];
+  const movies = (table: string) => tableDataset(table, { eventTime: 'Release Date' });
+  const asOf = (date: string) => Date.parse(`${date}T00:00:00Z`);
+  const profile = (table: string, date: string, kept: KeptProfile | null) =>
+    plane.profile(movies(table), asOf(date), { columns, latenessMs: 0, kept }, noAbort);
+
+  it('reads the rows that were inserted since, and everything after an update of an old one', async () => {
+    await loadMovies();
+    await sql`CREATE TABLE growing AS SELECT * FROM movies WHERE "Release Date" < '2005-01-01' OR "Release Date" IS NULL`;
+    const first = await profile('growing', '2004-12-31', null);
+    await sql`INSERT INTO growing SELECT * FROM movies WHERE "Release Date" >= '2005-01-01'`;
+    const [{ count }] = await sql<
+      { count: number }[]
+    >`SELECT count(*)::int FROM movies WHERE "Release Date" > '2004-12-31' AND "Release Date" <= '2008-06-01'`;
+    const second = await profile('growing', '2008-06-01', first.keep);
+    expect(second.profile.run).toEqual({ kind: 'new-rows', rowsRead: count, reason: null });
+    const rescan = await profile('growing', '2008-06-01', null);
+    expect(second.keep).toEqual(rescan.keep);
+    expect(second.profile.columns).toEqual(rescan.profile.columns);
+    expect(second.profile.rows).toBe((await plane.describe(movies('growing'), asOf('2008-06-01'), noAbort)).rows);
+    // Another column of an old row is no change of what is profiled.
+    await sql`UPDATE growing SET "Distributor" = 'changed' WHERE "Release Date" = (SELECT min("Release Date") FROM growing)`;
+    const beside = await profile('growing', '2008-06-01', second.keep);
+    expect(beside.profile.run).toMatchObject({ kind: 'new-rows', rowsRead: 0 });
+    await sql`UPDATE growing SET "IMDB Rating" = 1 WHERE "Release Date" = (SELECT min("Release Date") FROM growing)`;
+    const changed = await profile('growing', '2008-06-01', second.keep);
+    expect(changed.profile.run).toMatchObject({
+      kind: 'full',
+      reason: 'rows with an event time up to 2008-06-01T00:00:00.000Z changed',
+    });
   });
 });

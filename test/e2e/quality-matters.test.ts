@@ -1,6 +1,7 @@
 /** No quality finding is decoration: each test changes only what one of them finds, and sees other rows reach the model. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
+import { renderDetails } from '../../cli/render.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
@@ -150,6 +151,52 @@ describe('what is usual of a metric', () => {
     );
     expect(report(unusual).reason).toMatch(/value lacks values: \S+ % where \S+ % is usual/);
     expect(await replays(unusual)).toBe(true);
+  });
+});
+
+describe('the profile of a dataset', () => {
+  test('costs each cycle what has arrived since the last, is explained, and a part of the past is read anew', async () => {
+    balance = await startBalance((dir) => pool(dir, { models: models({ onDrift: 'pass' }) }));
+    balance.write('events.csv', events());
+    const cycles = [await balance.cycle(), await balance.cycle()];
+    balance.write(
+      'events.csv',
+      events(({ id, value }) => ({ value: id === 7 ? 99 : value })),
+    );
+    cycles.push(await balance.cycle());
+    expect(cycles.map(({ profiles }) => [profiles.events.rows, profiles.events.run])).toEqual([
+      [2_881, { kind: 'full', rowsRead: 2_881, reason: 'it is the first profile' }],
+      [2_941, { kind: 'new-rows', rowsRead: 60, reason: null }],
+      [
+        3_001,
+        { kind: 'full', rowsRead: 3_001, reason: expect.stringMatching(/^rows with an event time up to .* changed$/) },
+      ],
+    ]);
+    expect(cycles[1].profiles.events.columns.label).toMatchObject({ rows: 2_941, distinct: 2, inferredType: 'string' });
+    expect(await replays(cycles[1])).toBe(true);
+    const told = renderDetails(cycles[1]);
+    expect(told).toMatch(/events +2941 +60 rows read \(new-rows\) +id +integer +100 % +29\d\d/);
+    expect(cycles[2].stages[0].reasons.join()).toContain('events was profiled in full, 3001 rows: rows with an event');
+  });
+
+  test('finds values that are missing in spelling only, and makes their need more critical', async () => {
+    const needs = models({ critical: 1, minCompleteness: 0.95, fields: ['id', 'value'] });
+    const criticality = async (missing: string | null) => {
+      balance.write(
+        'events.csv',
+        events(({ id, value }) => ({ value: id % 4 === 0 ? value : missing })),
+      );
+      const cycle = await balance.cycle();
+      const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, cycle.decision.id);
+      const { criticality: of } = stages[0].outcome as { criticality: Record<string, number> };
+      return { reasons: cycle.stages[0].reasons.join(), critical: Object.values(of)[0] };
+    };
+    balance = await startBalance((dir) => pool(dir, { models: needs }));
+    const sound = await criticality('3');
+    const spelt = await criticality('n/a');
+    expect(sound.reasons).not.toContain('spells a missing value');
+    expect(spelt.reasons).toContain('75 % of value of events is blank or spells a missing value');
+    expect(spelt.critical).toBeGreaterThan(sound.critical + 0.1);
   });
 });
 

@@ -10,7 +10,8 @@ import type {
 import { coverageAnalyzer, SEGMENT_ROWS_MIN } from '../../../domain/analyzers/coverage.js';
 import { driftAnalyzer } from '../../../domain/analyzers/drift.js';
 import { classMeter, completenessMeter, freshnessMeter } from '../../../domain/analyzers/meters.js';
-import { defaultAnalyzers } from '../../../domain/analyzers/registry.js';
+import { qualityAnalyzer } from '../../../domain/analyzers/quality.js';
+import { defaultAnalyzers, runAnalyzers } from '../../../domain/analyzers/registry.js';
 import { describeMeter, expectAnalyzerLaws } from './conformance.js';
 
 describeMeter(completenessMeter, fc.anything({ maxDepth: 0 }));
@@ -117,5 +118,58 @@ describe('meters', () => {
     expect(freshnessMeter.metric(freshnessMeter.update(freshnessMeter.empty(), [3, 9, null]))).toMatchObject({
       value: 9,
     });
+  });
+});
+
+describe('the quality analyzer', () => {
+  const column = (over: object) => ({
+    ...{ rows: 1_000, blank: 0, implicitMissing: 0, distinct: 10, inferredType: 'integer', typed: 1 },
+    ...{ min: 0, median: 1, max: 2, mean: 1, ...over },
+  });
+  const profiled = (x: object, c: object = {}) =>
+    dataset('d', {
+      completeness: { c: 1, x: 1 },
+      profile: {
+        ...{ rows: 1_000, omitted: [], run: { kind: 'full' as const, rowsRead: 1_000, reason: null } },
+        columns: { c: column({ inferredType: 'string', ...c }), x: column(x), other: column({ blank: 1_000 }) },
+      },
+    });
+  const judge = (data: DatasetView, over: Partial<NeedView> = {}) => {
+    const outcome = qualityAnalyzer.analyze(snapshot({ needs: [need('m/n', over)], datasets: [data] }));
+    if (!outcome.ok) throw new Error(outcome.message);
+    return outcome;
+  };
+
+  it('tells nulls that are spelled out among numbers, and blocks where the need asks for more than is left', () => {
+    const { findings, scores } = judge(profiled({ implicitMissing: 200, typed: 0.99 }));
+    // Of 80 % present where 90 % are asked for, a ninth is missing; the score is the mean of 1 and .8 x .99.
+    expect(findings).toMatchObject([
+      {
+        kind: 'hidden-missing',
+        column: 'x',
+        blocking: true,
+        severity: expect.closeTo(1 / 9, 12) as number,
+        got: '80 % present of 1000 rows',
+      },
+    ]);
+    expect(scores).toEqual([{ needId: 'm/n', dimension: 'quality', score: expect.closeTo((1 + 0.8 * 0.99) / 2, 12) }]);
+    const found = judge(profiled({ implicitMissing: 200 }), { minCompleteness: null }).findings;
+    expect(found).toMatchObject([{ blocking: false, severity: expect.closeTo(0.2, 12) }]);
+    const [urgent] = runAnalyzers(
+      [qualityAnalyzer],
+      snapshot({ needs: [need('m/n')], datasets: [profiled({ implicitMissing: 200 })] }),
+    ).criticalNeeds;
+    expect(urgent.urgency).toBeCloseTo(1 / 9, 12);
+  });
+
+  it('takes a spelled-out null among texts for a value, a blank for missing, and NULL for what it says', () => {
+    expect(judge(profiled({}, { implicitMissing: 500 })).findings).toEqual([]);
+    expect(judge(profiled({}, { blank: 500 })).findings).toMatchObject([{ column: 'c', blocking: true }]);
+    const stated = { ...profiled({}, { blank: 500 }), completeness: { c: 0.5, x: 1 } };
+    expect(judge(stated).findings).toEqual([]);
+  });
+
+  it('judges nothing without a profile', () => {
+    expect(judge(dataset('d'))).toEqual({ ok: true, findings: [], scores: [] });
   });
 });

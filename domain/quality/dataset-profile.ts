@@ -1,0 +1,153 @@
+/**
+ * The profile of a dataset over its versions: the merged states of its columns, and what they were measured on, so that
+ * the next version costs what is new in it wherever it can be proved to be an extension of the one before.
+ */
+import { decodeColumnState, encodeColumnState, summarizeState, type ColumnState } from './profile-state.js';
+
+/** What the kept states cover. Plain JSON. */
+export interface ProfileBasis {
+  readonly contentId: string;
+  /** Rows with an event time up to this one are covered, and those without any; null: all rows, by no time. */
+  readonly upToMs: number | null;
+  /** The files that the content consisted of; empty where there are none. */
+  readonly parts: Readonly<Record<string, string>>;
+  /** Sum of a hash of every covered row (a decimal); null where nothing is covered by time. */
+  readonly fingerprint: string | null;
+  /** Engine types by column: a column of another type has other texts. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What hashed the rows and measured the states, with its version. */
+  readonly engine: string;
+}
+
+/** What is kept of a dataset for the next version. */
+export interface KeptProfile {
+  readonly basis: ProfileBasis;
+  readonly rows: number;
+  /** Encoded column states. A column with too many distinct values has none. */
+  readonly states: Readonly<Record<string, string>>;
+}
+
+/** How a profile came about. */
+export interface ProfileRun {
+  readonly kind: 'unchanged' | 'new-rows' | 'new-files' | 'full';
+  /** Rows that were read for it. */
+  readonly rowsRead: number;
+  /** Why everything was read; null where only what is new was. */
+  readonly reason: string | null;
+}
+
+/** What a profile says of one column. */
+export interface ProfiledColumn {
+  readonly rows: number;
+  readonly blank: number;
+  readonly implicitMissing: number;
+  readonly distinct: number;
+  readonly inferredType: string;
+  /** Share of the present values that fit `inferredType`; 1 for text. */
+  readonly typed: number;
+  readonly min: number | null;
+  readonly median: number | null;
+  readonly max: number | null;
+  readonly mean: number | null;
+}
+
+/** The part of a profile that the analyzers see and the record keeps. */
+export interface DatasetProfile {
+  readonly rows: number;
+  readonly columns: Readonly<Record<string, ProfiledColumn>>;
+  /** Columns that were not profiled: too many distinct values. */
+  readonly omitted: readonly string[];
+  readonly run: ProfileRun;
+}
+
+/** From so many distinct values on, a column names its rows rather than describing them, and its values cost more than they tell. */
+export const DISTINCT_MAX = 500_000;
+
+/** The content as it is now. */
+export type PresentContent = Omit<ProfileBasis, 'fingerprint'>;
+
+/** What has to be read, given what is kept. `prove`: an extension if the covered rows still have the kept fingerprint. */
+export type ProfilePlan =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'new-rows'; readonly afterMs: number }
+  | { readonly kind: 'prove'; readonly afterMs: number }
+  | { readonly kind: 'new-files'; readonly files: readonly string[]; readonly afterMs: number | null }
+  | { readonly kind: 'full'; readonly reason: string };
+
+/**
+ * Plans a profile.
+ *
+ * @param now the content, its columns, and up to which event time it is to be covered (null: the dataset has none)
+ */
+export function planProfile(kept: ProfileBasis | null, now: PresentContent): ProfilePlan {
+  const full = (reason: string): ProfilePlan => ({ kind: 'full', reason });
+  if (kept === null) return full('it is the first profile');
+  if (kept.engine !== now.engine) return full('it was measured by another version before');
+  const changed = [...new Set([...Object.keys(kept.columns), ...Object.keys(now.columns)])]
+    .filter((name) => kept.columns[name] !== now.columns[name])
+    .sort();
+  if (changed.length > 0) return full(`columns were not profiled so before: ${changed.join(', ')}`);
+  const { upToMs } = kept;
+  if ((upToMs === null) !== (now.upToMs === null)) return full('the event time was declared otherwise before');
+  if (upToMs !== null && upToMs > now.upToMs!) return full('what is kept covers a later time');
+  if (kept.contentId === now.contentId) {
+    return upToMs === null || upToMs === now.upToMs ? { kind: 'unchanged' } : { kind: 'new-rows', afterMs: upToMs };
+  }
+  const files = Object.keys(now.parts)
+    .filter((name) => !Object.hasOwn(kept.parts, name))
+    .sort();
+  const before = Object.keys(kept.parts);
+  if (files.length > 0 && before.length > 0 && before.every((name) => now.parts[name] === kept.parts[name]))
+    return { kind: 'new-files', files, afterMs: upToMs };
+  if (upToMs === null) return full('its content changed, and no event time tells what is new');
+  return { kind: 'prove', afterMs: upToMs };
+}
+
+/** The states of both, by column: a column that either lacks has none. */
+export function mergeStates(
+  a: Readonly<Record<string, ColumnState>>,
+  b: Readonly<Record<string, ColumnState>>,
+  merge: (left: ColumnState, right: ColumnState) => ColumnState,
+): Record<string, ColumnState> {
+  const names = Object.keys(a).filter((name) => Object.hasOwn(b, name));
+  return Object.fromEntries(names.map((name) => [name, merge(a[name], b[name])]));
+}
+
+export function encodeStates(states: Readonly<Record<string, ColumnState>>): Record<string, string> {
+  return Object.fromEntries(Object.keys(states).map((name) => [name, encodeColumnState(states[name])]));
+}
+
+/** @throws BalanceError `CorruptState` for what another version wrote */
+export function decodeStates(states: Readonly<Record<string, string>>): Record<string, ColumnState> {
+  return Object.fromEntries(Object.keys(states).map((name) => [name, decodeColumnState(states[name])]));
+}
+
+/** Reads the states of all asked columns. */
+export function describeProfile(
+  states: Readonly<Record<string, ColumnState>>,
+  names: readonly string[],
+  run: ProfileRun,
+  rows: number,
+): DatasetProfile {
+  const profiled = names.filter((name) => Object.hasOwn(states, name)).sort();
+  return {
+    rows,
+    columns: Object.fromEntries(profiled.map((name) => [name, describeColumn(states[name])])),
+    omitted: names.filter((name) => !Object.hasOwn(states, name)).sort(),
+    run,
+  };
+}
+
+function describeColumn(state: ColumnState): ProfiledColumn {
+  const { rows, distinct, inferredType, typedRows, min, max, mean, quantiles } = summarizeState(state);
+  const present = rows - state.blank - state.implicitMissing;
+  return {
+    rows,
+    blank: state.blank,
+    implicitMissing: state.implicitMissing,
+    distinct,
+    inferredType,
+    typed: present === 0 ? 1 : typedRows / present,
+    ...{ min, median: quantiles.p50, max, mean },
+  };
+}

@@ -1,0 +1,199 @@
+/** The profile of a dataset as of a time: only what is new is read where the content is an extension of what is kept. */
+import type { ProfileAnswer, ProfileAsk } from '../../activities/ports.js';
+import {
+  decodeStates,
+  describeProfile,
+  DISTINCT_MAX,
+  encodeStates,
+  mergeStates,
+  planProfile,
+  type KeptProfile,
+  type PresentContent,
+  type ProfilePlan,
+  type ProfileRun,
+} from '../../domain/quality/dataset-profile.js';
+import {
+  measureCounts,
+  mergeColumns,
+  PROFILE_STATE_VERSION,
+  type ColumnState,
+} from '../../domain/quality/profile-state.js';
+import { estimateDistinct } from '../../domain/quality/sketch.js';
+import { arrivedAfter } from '../../domain/decision/work.js';
+import { columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
+import { arrivedSql, scanNeed, wholeMs, type DatasetScope } from './dataset-scope.js';
+import { quoteText, type Session } from './engine.js';
+
+/** The estimate of distinct values errs by 1.6 % (one standard error): so many more are surely too many. */
+const SURELY = 1.1;
+
+/** A plan that nothing is left to be proved of. */
+type SettledPlan = Exclude<ProfilePlan, { readonly kind: 'prove' }>;
+
+/** A dataset open for profiling. */
+interface Profiling {
+  readonly at: DatasetScope;
+  readonly session: Session;
+  readonly columns: readonly SourceColumn[];
+  readonly now: PresentContent;
+}
+
+export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session: Session): Promise<ProfileAnswer> {
+  const columns = [...ask.columns].sort().map((name) => columnNamed(at.open.columns, name));
+  const now = await presentContent(at, columns, ask.latenessMs, session);
+  const profiling = { at, session, columns, now };
+  const kept = ask.kept;
+  const plan = await proved(profiling, planProfile(kept?.basis ?? null, now), kept);
+  const before = plan.kind === 'full' ? null : kept;
+  const isCurrent = plan.kind === 'unchanged' && (now.upToMs === null || now.upToMs === at.asOfMs);
+  const read = isCurrent ? null : await readNew(profiling, plan);
+  const settled =
+    before === null
+      ? read!.settled
+      : read === null
+        ? decodeStates(before.states)
+        : mergeStates(decodeStates(before.states), read.settled, mergeColumns);
+  const states = describable(settled);
+  const total = read === null ? states : mergeStates(states, read.fresh, mergeColumns);
+  const rows = (before?.rows ?? 0) + (read?.settledRows ?? 0);
+  const run: ProfileRun = {
+    kind: plan.kind,
+    rowsRead: read === null ? 0 : read.settledRows + read.freshRows,
+    reason: plan.kind === 'full' ? plan.reason : null,
+  };
+  const names = columns.map(({ name }) => name);
+  return {
+    profile: describeProfile(total, names, run, rows + (read?.freshRows ?? 0)),
+    keep:
+      plan.kind === 'unchanged'
+        ? null
+        : { basis: { ...now, fingerprint: added(before, read!.fingerprint) }, rows, states: encodeStates(states) },
+  };
+}
+
+async function presentContent(
+  at: DatasetScope,
+  columns: readonly SourceColumn[],
+  latenessMs: number,
+  session: Session,
+): Promise<PresentContent> {
+  const [{ version }] = await session.rows('SELECT version() AS version');
+  return {
+    contentId: at.open.contentId,
+    // Rows that may still become visible are read anew each time; what is kept covers the time before.
+    upToMs: at.eventColumn === null ? null : at.asOfMs - latenessMs,
+    parts: at.open.parts,
+    columns: Object.fromEntries(columns.map(({ name, type }) => [name, type])),
+    engine: `${ownFingerprint(at)?.by ?? String(version)}, states ${PROFILE_STATE_VERSION}`,
+  };
+}
+
+/** The source's own sums, where its event times are times. */
+function ownFingerprint({ open, eventColumn }: DatasetScope) {
+  return eventColumn?.kind === 'time' ? open.fingerprint : undefined;
+}
+
+/** Where the plan is to prove that what is covered is still there: whether it is. */
+async function proved(
+  { at, session, columns }: Profiling,
+  plan: ProfilePlan,
+  kept: KeptProfile | null,
+): Promise<SettledPlan> {
+  if (plan.kind !== 'prove') return plan;
+  const event = at.eventColumn!;
+  const own = ownFingerprint(at);
+  const until = new Date(plan.afterMs).toISOString();
+  const range = { afterMs: null, upToMs: plan.afterMs };
+  let sum: bigint;
+  if (own !== undefined) sum = await own.sum(columns, event, range);
+  else {
+    const scan = await at.open.scan(scanNeed({ ...at, asOfMs: plan.afterMs }, columns, [], false));
+    const [row] = await session.rows(
+      `SELECT ${hashSql(columns)} AS sum FROM ${scan} WHERE ${arrivedSql({ ...at, asOfMs: plan.afterMs })}`,
+    );
+    sum = BigInt(row.sum as bigint);
+  }
+  return String(sum) === kept!.basis.fingerprint
+    ? { kind: 'new-rows', afterMs: plan.afterMs }
+    : { kind: 'full', reason: `rows with an event time up to ${until} changed` };
+}
+
+function hashSql(columns: readonly SourceColumn[], filter = ''): string {
+  return `coalesce(sum(hash(${columns.map(({ alias }) => alias).join(', ')})::HUGEINT) ${filter}, 0)`;
+}
+
+function added(before: KeptProfile | null, sum: bigint | null): string | null {
+  return sum === null ? null : String(BigInt(before?.basis.fingerprint ?? 0) + sum);
+}
+
+interface NewRows {
+  readonly settled: Readonly<Record<string, ColumnState>>;
+  readonly fresh: Readonly<Record<string, ColumnState>>;
+  readonly settledRows: number;
+  readonly freshRows: number;
+  readonly fingerprint: bigint | null;
+}
+
+/** Measures the rows that a plan names: those that are settled, and those that may still be joined by late ones. */
+async function readNew(profiling: Profiling, plan: SettledPlan): Promise<NewRows> {
+  const { at, session, columns, now } = profiling;
+  const event = at.eventColumn;
+  const afterMs = plan.kind === 'full' ? null : plan.kind === 'unchanged' ? now.upToMs : plan.afterMs;
+  const files = plan.kind === 'new-files' ? plan.files : null;
+  const after = event === null || afterMs === null || files !== null ? [] : [[arrivedAfter(event.name, afterMs)]];
+  const scan = await at.open.scan({ ...scanNeed(at, columns, after, false), part: files !== null });
+  const settled = event === null ? 'TRUE' : `(${eventTimeSql(event)} <= ${instant(now.upToMs!)}) IS NOT FALSE`;
+  const cells = columns.map(({ alias }) => alias);
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE profiled AS SELECT ${[...cells, `${settled} AS settled`].join(', ')} FROM ${scan}
+     WHERE ${arrivedSql(at)} AND ${newSql(event, afterMs, files)}`,
+  );
+  const [counts] = await session.rows(
+    `SELECT count(*) AS n, count(*) FILTER (settled) AS s, ${hashSql(columns, 'FILTER (settled)')} AS sum FROM profiled`,
+  );
+  const states = { settled: {} as Record<string, ColumnState>, fresh: {} as Record<string, ColumnState> };
+  for (const column of columns) {
+    const measured = await measureNew(column, session);
+    if (measured !== null) [states.settled[column.name], states.fresh[column.name]] = measured;
+  }
+  const own = ownFingerprint(at);
+  const range = { afterMs, upToMs: now.upToMs ?? 0 };
+  const settledRows = Number(counts.s);
+  return {
+    ...states,
+    settledRows,
+    freshRows: Number(counts.n) - settledRows,
+    fingerprint:
+      event === null ? null : own === undefined ? BigInt(counts.sum as bigint) : await own.sum(columns, event, range),
+  };
+}
+
+/** Which of the rows that have arrived are not covered yet. */
+function newSql(event: SourceColumn | null, afterMs: number | null, files: readonly string[] | null): string {
+  const later = event === null || afterMs === null ? 'FALSE' : `${eventTimeSql(event)} > ${instant(afterMs)}`;
+  if (files === null) return afterMs === null ? 'TRUE' : later;
+  return `(part IN (${files.map(quoteText).join(', ')}) OR ${later})`;
+}
+
+function instant(ms: number): string {
+  return `make_timestamp_ms(${wholeMs(ms)})`;
+}
+
+/** The states of one column's settled and fresh rows; null where its values are too many to be worth it. */
+async function measureNew(column: SourceColumn, session: Session): Promise<[ColumnState, ColumnState] | null> {
+  const limit = Math.ceil(DISTINCT_MAX * SURELY);
+  const [texts, settled, rows] = await session.columns(
+    `SELECT coalesce(CAST(${column.alias} AS VARCHAR), '') AS text, settled, count(*)::DOUBLE AS n FROM profiled GROUP BY ALL LIMIT ${limit + 1}`,
+  );
+  if (texts.length > limit) return null;
+  const counts = [new Map<string, number>(), new Map<string, number>()];
+  texts.forEach((text, at) => counts[settled[at] === true ? 0 : 1].set(String(text), Number(rows[at])));
+  return [measureCounts(counts[0]), measureCounts(counts[1])];
+}
+
+/** The columns that describe rows rather than name them. */
+function describable(states: Readonly<Record<string, ColumnState>>): Record<string, ColumnState> {
+  return Object.fromEntries(
+    Object.entries(states).filter(([, { registers }]) => estimateDistinct(registers) <= DISTINCT_MAX),
+  );
+}
