@@ -2,7 +2,7 @@
 import type { OrphanCount } from '../domain/decision/orphans.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { ForeignKey } from '../domain/types/foreign-key.js';
-import { datasetRef } from './analyze.js';
+import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { OrphanAsk } from './ports.js';
 import type { StoredResult } from './quality-stage.js';

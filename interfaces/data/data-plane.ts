@@ -96,12 +96,17 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         return { contentId: open.contentId, answers };
       }),
     read: (read, signal) =>
-      opened(read.dataset, signal, async (open, session) => {
-        const before = await memoryHeld(session);
-        const result = await readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache);
-        return { ...result, memoryBytes: Math.max(0, (await memoryHeld(session)) - before) };
-      }),
+      opened(read.dataset, signal, (open, session) =>
+        withMemory(session, () => readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache)),
+      ),
   };
+}
+
+/** A result with the memory that the engine holds more at its end. */
+async function withMemory<T>(session: Session, job: () => Promise<T>): Promise<T & { memoryBytes: number }> {
+  const before = await memoryHeld(session);
+  const result = await job();
+  return { ...result, memoryBytes: Math.max(0, (await memoryHeld(session)) - before) };
 }
 
 /** What the engine holds now, the temporary tables of running sessions included. */

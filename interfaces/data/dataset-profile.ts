@@ -111,7 +111,7 @@ async function proved(
     const [row] = await session.rows(
       `SELECT ${hashSql(columns)} AS sum FROM ${scan} WHERE ${arrivedSql({ ...at, asOfMs: plan.afterMs })}`,
     );
-    sum = BigInt(row.sum as bigint);
+    sum = row.sum as bigint;
   }
   return String(sum) === kept!.basis.fingerprint
     ? { kind: 'new-rows', afterMs: plan.afterMs }
@@ -164,7 +164,7 @@ async function readNew(profiling: Profiling, plan: SettledPlan): Promise<NewRows
     settledRows,
     freshRows: Number(counts.n) - settledRows,
     fingerprint:
-      event === null ? null : own === undefined ? BigInt(counts.sum as bigint) : await own.sum(columns, event, range),
+      event === null ? null : own === undefined ? (counts.sum as bigint) : await own.sum(columns, event, range),
   };
 }
 
