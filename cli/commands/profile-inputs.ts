@@ -35,13 +35,21 @@ export async function openTable(path: string): Promise<OpenedTable> {
   if (isCsv && bytes <= MAX_TEXT_BYTES) return withDistinctNames(readCsvFile(path), path);
   return withEngine(async (session) => {
     const source = tableSource(path);
-    const columns = (await session.rows(`DESCRIBE SELECT * FROM ${source}`)).map((row) => String(row.column_name));
-    const [{ size }] = await session.rows(`SELECT count(*)::DOUBLE AS size FROM ${source}`);
-    const isLarge = Number(size) * columns.length > MAX_CELLS;
+    const described = await session.rows(`DESCRIBE SELECT * FROM ${source}`);
+    const columns = described.map((row) => String(row.column_name));
+    // Every number of a list counts as a cell: an embedding has hundreds.
+    const lists = described.filter((row) => /\[\d*\]$/.test(String(row.column_type)));
+    const numbers = lists.map((row) => `coalesce(sum(len(${quoteIdentifier(String(row.column_name))})), 0)`);
+    const [{ size, inLists }] = await session.rows(
+      `SELECT count(*)::DOUBLE AS size, (${['0', ...numbers].join(' + ')})::DOUBLE AS "inLists" FROM ${source}`,
+    );
+    const cells = Number(size) * (columns.length - lists.length) + Number(inLists);
+    const isLarge = cells > MAX_CELLS;
+    const judged = Math.max(1, Math.min(JUDGED_ROWS, Math.floor((MAX_CELLS * Number(size)) / Math.max(1, cells))));
     const texts = columns.map(
       (name) => `coalesce(CAST(${quoteIdentifier(name)} AS VARCHAR), '') AS ${quoteIdentifier(name)}`,
     );
-    const limit = isLarge ? ` LIMIT ${JUDGED_ROWS}` : '';
+    const limit = isLarge ? ` LIMIT ${judged}` : '';
     const rows = await session.rows(`SELECT ${texts.join(', ')} FROM ${source}${limit}`);
     const table = { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) };
     return isLarge ? { ...table, facts: await measureColumns(session, source) } : table;

@@ -24,6 +24,7 @@ import type { Signal, SignalKind } from './detector/signal.js';
 import { typoSignals } from './detector/typo.js';
 import { variantSignals } from './detector/variant.js';
 import { emptyTextSignals } from './text.js';
+import { vectorSignals } from './vectors.js';
 
 /** One suspected cell. `score` is the probability that it is wrong. */
 export interface CellFinding {
@@ -91,6 +92,8 @@ export function collectSignals(
 function lookSignals(table: CellTable, contract: QualityContract, votes: DependencyVerdict): Signal[] {
   const signals = table.columns.flatMap((column, index) => {
     const rule = ruleOf(contract, column);
+    const vectors = vectorSignals(column, index);
+    if (vectors !== null) return vectors;
     const implied = impliedType(column);
     const type = rule?.type ?? implied?.type;
     const isMoment = type === 'date' || type === 'datetime';

@@ -3,6 +3,7 @@ import { isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
 import type { ColumnType } from './contract.js';
 import { shapeOf } from './pattern.js';
 import { summarizeText, type TextSummary } from './text.js';
+import { summarizeVectors, type VectorColumn } from './vectors.js';
 
 export interface ColumnSummary {
   readonly name: string;
@@ -27,6 +28,8 @@ export interface ColumnSummary {
   readonly shapes: readonly { readonly shape: string; readonly rows: number }[];
   /** Of a column of free text; absent for any other. */
   readonly text?: TextSummary;
+  /** Of a column of vectors; absent for any other. */
+  readonly vectors?: VectorColumn;
 }
 
 /** The share of present rows that must fit a type: the rest are the errors that profiling is to find. */
@@ -61,7 +64,10 @@ export function summarizeColumn(column: CellColumn): ColumnSummary {
     TYPE_TESTS.find(
       ([, pattern]) => presentRows > 0 && fittingRows(present, pattern) >= TYPE_SHARE * presentRows,
     )?.[0] ?? 'string';
-  const text = inferredType === 'string' ? summarizeText(column) : null;
+  const vectors = inferredType === 'string' ? summarizeVectors(column) : null;
+  const text = inferredType === 'string' && vectors === null ? summarizeText(column) : null;
+  // The text of a vector tells nothing, at great length.
+  const listed = vectors === null ? present : [];
   const lengths = present.map(({ value }) => value.length);
   return {
     name: column.name,
@@ -75,9 +81,10 @@ export function summarizeColumn(column: CellColumn): ColumnSummary {
     minLength: lengths.reduce((a, b) => Math.min(a, b), lengths[0] ?? 0),
     maxLength: lengths.reduce((a, b) => Math.max(a, b), 0),
     ...numericSummary(inferredType === 'integer' || inferredType === 'number' ? present : []),
-    topValues: mostRows(present.map(({ value, rows }) => [value, rows])).map(([value, rows]) => ({ value, rows })),
-    shapes: mostRows(countShapes(present)).map(([shape, rows]) => ({ shape, rows })),
+    topValues: mostRows(listed.map(({ value, rows }) => [value, rows])).map(([value, rows]) => ({ value, rows })),
+    shapes: mostRows(countShapes(listed)).map(([shape, rows]) => ({ shape, rows })),
     ...(text === null ? {} : { text }),
+    ...(vectors === null ? {} : { vectors }),
   };
 }
 

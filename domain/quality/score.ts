@@ -40,6 +40,7 @@ const VALIDITY_KINDS: ReadonlySet<SignalKind> = new Set([
   'pattern',
   'domain',
   'range',
+  'vector',
   'implicit-missing',
 ]);
 const CONSISTENCY_KINDS: ReadonlySet<SignalKind> = new Set([

@@ -21,6 +21,7 @@ export type SignalKind =
   | 'outlier'
   | 'encoding'
   | 'empty-text'
+  | 'vector'
   | 'learned'
   | 'labelled';
 
