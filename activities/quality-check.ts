@@ -84,7 +84,6 @@ async function gather(
       }
     );
   });
-  const wantsAll = new Set(context.items.filter((item) => item.rows === null).map(({ id }) => id));
   const needIds = context.items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
   const orphans = await countOrphans(deps, context, results);
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
@@ -95,10 +94,7 @@ async function gather(
     strategy: await deps.history.strategy(context),
     asked: await deps.history.asks(context, needIds),
     results,
-    // Who wanted every row that matches is told when it got a part.
-    granted: Object.fromEntries(
-      plan.grants.map(({ itemId, rows: granted, asked }) => [itemId, wantsAll.has(itemId) ? asked : granted]),
-    ),
+    granted: grantedRows(context, analyzed, plan, results),
     minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
     datasets: Object.fromEntries(
       Object.entries(context.definition.datasets).map(([id, promised]) => {
@@ -114,6 +110,29 @@ async function gather(
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
     ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
   };
+}
+
+/**
+ * Rows that each item must hold. Who wanted every row that matches is told when it got a part. How many match was not
+ * counted for all: a read that found fewer than were granted found every one.
+ */
+function grantedRows(
+  { items }: CycleContext,
+  analyzed: StageRecord,
+  { grants }: BatchOutcome,
+  results: readonly StoredResult[],
+): Readonly<Record<string, number>> {
+  const wantsAll = new Set(items.filter((item) => item.rows === null).map(({ id }) => id));
+  const { facts } = analyzed.inputs as AnalyzeInputs;
+  const counted = new Set(facts.filter(({ exact }) => exact).map(({ itemId }) => itemId));
+  const found = new Map(results.map(({ itemId, slice }) => [itemId, slice?.rows ?? Infinity]));
+  return Object.fromEntries(
+    grants.map(({ itemId, rows, asked }) => {
+      const all = found.get(itemId) ?? Infinity;
+      if (!counted.has(itemId) && all < rows) return [itemId, all];
+      return [itemId, wantsAll.has(itemId) ? asked : rows];
+    }),
+  );
 }
 
 /**

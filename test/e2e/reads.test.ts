@@ -189,3 +189,22 @@ test('a request that comes while the same read runs is answered by it', async ()
   expect((await balance.client.waitForDelivery(third.id, { timeoutMs: 60_000 })).served).toBe('read');
   expect(reads.begun).toHaveLength(2);
 });
+
+test('more distinct questions than one scan measures: each asker gets its own rows all the same, and is told the truth', async () => {
+  ({ balance, reads } = await startSmall());
+  const asks = Array.from({ length: 300 }, (_, index) => ({ ...ask(0, `q${index}`), where: `id = ${index}` }));
+  const wrong = { ...ask(0, 'wrong'), where: "value = 'not a number'" };
+  const none = { ...ask(0, 'none'), where: 'id < 0' };
+  const ids = await together(balance, [...asks, wrong, none]);
+  const decision = await explained(ids[0]);
+  for (const [index, id] of ids.slice(0, asks.length).entries()) {
+    const delivery = await balance.client.waitForDelivery(id, { timeoutMs: 60_000 });
+    expect(delivery, String(index)).toMatchObject({ decisionId: decision.decision.id, verdict: 'pass', rows: 1 });
+    expect(delivery.report.findings).toEqual([]);
+    const rows: unknown[] = [];
+    for await (const row of balance.client.read(delivery)) rows.push(row);
+    expect(rows).toEqual([expect.objectContaining({ id: EVENTS[index].id })]);
+  }
+  await expect(balance.client.waitForDelivery(ids.at(-2)!)).rejects.toMatchObject({ type: 'TypeMismatch' });
+  await expect(balance.client.waitForDelivery(ids.at(-1)!)).rejects.toMatchObject({ type: 'Quarantined' });
+});
