@@ -14,6 +14,9 @@ import {
   type Refusal,
   type WorkItem,
 } from '../domain/decision/work.js';
+import { datasetsOfRuns, declaredRuns } from '../domain/decision/declared-runs.js';
+import { FORECAST_STEPS } from '../domain/decision/predict.js';
+import { stepMsOf } from '../domain/decision/steps.js';
 import { needQuestion } from '../domain/decision/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
@@ -72,7 +75,8 @@ interface Gathered {
 
 async function gather(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<Gathered> {
   const { definition, items, asOfMs } = context;
-  const used = [...new Set(items.map(({ dataset }) => dataset))]
+  const runs = datasetsOfRuns(declaredRuns(definition), asOfMs, FORECAST_STEPS * stepMsOf(definition));
+  const used = [...new Set([...items.map(({ dataset }) => dataset), ...runs])]
     .sort()
     .filter((id) => definition.datasets[id] !== undefined);
   const needIds = items.flatMap(({ needId }) => (needId === null ? [] : [needId]));

@@ -188,7 +188,7 @@ async function quotaLimits(deps: StageDependencies, context: CycleContext, nowMs
 }
 
 /** The question that a result answers, whatever the time: dataset, fields, rows, picks. */
-export function shapeOf(item: WorkItem): string {
+export function shapeOf(item: Pick<WorkItem, 'dataset' | 'fields' | 'where' | 'rows' | 'seed'>): string {
   return digestOf([item.dataset, item.fields, item.where, item.rows, item.seed]);
 }
 
@@ -265,8 +265,12 @@ function promisesOf(
   { prefetch }: BatchOutcome,
 ): RequestPromise[] {
   const read = new Set(prefetch.reads.flatMap(({ requests }) => requests.map(({ shape }) => shape)));
-  return expected.map(({ shape, model, dataset, fromMs, untilMs, probability, resultBytes }) => {
-    return { shape, model, dataset, asOfMs, fromMs, untilMs, probability, bytes: resultBytes, read: read.has(shape) };
+  return expected.map((request) => {
+    const { shape, model, dataset, fields, where, rows, seed, maxAgeMs, fromMs, untilMs, probability, basis } = request;
+    return {
+      ...{ shape, model, dataset, asOfMs, fromMs, untilMs, probability, basis, read: read.has(shape) },
+      ...{ ask: { fields, where, rows, seed, maxAgeMs }, resultRows: request.resultRows, bytes: request.resultBytes },
+    };
   });
 }
 

@@ -1,5 +1,8 @@
 /** Questions that came again and again, as they stand now: what may be expected, and read ahead, is chosen from these. */
+import { bytesPerRow, declaredByMs, declaredRuns } from '../domain/decision/declared-runs.js';
 import type { KnownRequest } from '../domain/decision/expected-requests.js';
+import { stepMsOf } from '../domain/decision/steps.js';
+import type { DatasetFacts } from '../domain/decision/work.js';
 import { shapeOf } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import type { CycleContext } from './store-ports.js';
@@ -7,10 +10,18 @@ import type { CycleContext } from './store-ports.js';
 /** Questions that are looked at in one cycle: those due soonest. */
 const KNOWN_MAX = 512;
 
-export async function knownRequests(deps: StageDependencies, context: CycleContext): Promise<KnownRequest[]> {
+export async function knownRequests(
+  deps: StageDependencies,
+  context: CycleContext,
+  datasets: readonly DatasetFacts[],
+): Promise<KnownRequest[]> {
   const { definition, asOfMs, items } = context;
   if (definition.cache.prefetch === 0) return [];
-  const known = (await deps.recurrences.known(context, asOfMs, KNOWN_MAX)).filter((one) => mayAsk(definition, one));
+  const habits = await deps.recurrences.known(context, asOfMs, KNOWN_MAX);
+  const declared = await declaredRequests(deps, context, datasets);
+  const known = [...habits.filter(({ shape }) => !declared.some((one) => one.shape === shape)), ...declared].filter(
+    (one) => mayAsk(definition, one),
+  );
   if (known.length === 0) return [];
   const asks = known.map(({ shape, maxAgeMs }) => {
     return { shape, minAsOfMs: asOfMs - (maxAgeMs ?? 0), contentId: null };
@@ -28,6 +39,42 @@ export async function knownRequests(deps: StageDependencies, context: CycleConte
       askedMs: now.has(shape) && askedMs.at(-1) !== asOfMs ? [...askedMs, asOfMs] : askedMs,
       coveredUntilMs: Number.isFinite(untilMs) ? untilMs : null,
     };
+  });
+}
+
+/** Runs that will ask while a result of now is fresh enough for them, with what came of earlier expectations. */
+async function declaredRequests(
+  deps: StageDependencies,
+  context: CycleContext,
+  datasets: readonly DatasetFacts[],
+): Promise<Omit<KnownRequest, 'source'>[]> {
+  const { definition, asOfMs } = context;
+  const due = declaredRuns(definition).flatMap((run) => {
+    const byMs = declaredByMs(run, asOfMs, stepMsOf(definition));
+    return byMs === null ? [] : [{ run, shape: shapeOf(run), declaredByMs: byMs }];
+  });
+  if (due.length === 0) return [];
+  const seen = await deps.recurrences.ofShapes(
+    context,
+    asOfMs,
+    due.map(({ shape }) => shape),
+  );
+  const known = new Map(seen.map((one) => [one.shape, one]));
+  const factsOf = new Map(datasets.map((dataset) => [dataset.id, dataset]));
+  return due.flatMap(({ run, shape, declaredByMs: byMs }) => {
+    const facts = factsOf.get(run.dataset);
+    const before = known.get(shape);
+    if (before !== undefined && before.askedMs.length > 0) return [{ ...before, declaredByMs: byMs }];
+    if (facts === undefined) return [];
+    const { model, dataset, fields, where, rows, seed, maxAgeMs } = run;
+    const resultRows = Math.min(rows ?? facts.rows, facts.rows);
+    const { right, wrong, coveredUntilMs } = before ?? { right: 0, wrong: 0, coveredUntilMs: null };
+    return [
+      {
+        ...{ shape, model, dataset, fields, where, rows, seed, maxAgeMs, askedMs: [], declaredByMs: byMs },
+        ...{ resultRows, resultBytes: resultRows * bytesPerRow(run, facts), coveredUntilMs, right, wrong },
+      },
+    ];
   });
 }
 

@@ -1,6 +1,6 @@
 /** What the predict stage learns from: recorded demand and load since each series' stored state, page by page. */
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
-import type { PredictInputs } from '../domain/decision/predict.js';
+import type { PredictInputs, StoredTrack } from '../domain/decision/predict.js';
 import { backlogRows, newlyAskedRows } from '../domain/decision/demand.js';
 import type { Surge } from '../domain/decision/demand-anomalies.js';
 import type { Backlog, SeriesInput, StateRef } from '../domain/decision/series-outcome.js';
@@ -9,6 +9,7 @@ import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js'
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import { datasetRef } from './dataset-ref.js';
 import { sourceLimits } from './batch.js';
+import { declaredInputs, type DeclaredInputs } from './declared-inputs.js';
 import type { StageDependencies } from './dependencies.js';
 import { knownRequests } from './known-requests.js';
 import { cancellation } from './stage.js';
@@ -51,6 +52,7 @@ export async function seriesGatherer(
     context,
     openWarnings.map(({ subject }) => subject),
   );
+  const declared = await declaredInputs(deps, context, analyzed, { fromMs, upToMs });
   const heads = new Map((await deps.series.heads(context, names, upToMs, stepMs)).map((head) => [head.series, head]));
   const seen = past ? {} : await deps.series.seen(context, names);
   const anyAt = new Set(await deps.series.recordedSteps(context, fromMs, upToMs));
@@ -58,55 +60,80 @@ export async function seriesGatherer(
   const alarmsPerWeek = definition.predict.alarmsPerWeek;
   const shared: SeriesGatherer['shared'] = {
     ...{ asOfMs, stepMs, seasons: seasonsOf(stepMs), alarmsPerWeek, openWarnings },
-    known: past ? [] : await knownRequests(deps, context),
+    known: past ? [] : await knownRequests(deps, context, analyzed.datasets),
     costs: costsOf(context, analyzed, names),
     capacities: past ? [] : capacitiesOf(context, stepMs),
     violation: definition.predict.violation,
     alarmsLeft: past ? 0 : Math.max(0, alarmsPerWeek - (await deps.series.alarmsSince(context, asOfMs - WEEK_MS))),
   };
-  const page = async (some: readonly string[]): Promise<SeriesPage> => {
-    const usable = (name: string): StateRef | null => {
-      const head = heads.get(name);
-      return head === undefined || head.upToMs < fromMs ? null : head;
-    };
-    const similarOf = new Map(some.filter((name) => usable(name) === null).map((name) => [name, alike(name, heads)]));
-    const refs = [...some.flatMap((name) => usable(name) ?? []), ...[...similarOf.values()].flat()];
-    const states = await restorable(deps, context, refs);
-    const stateOf = (name: string): StateRef | null => {
-      const ref = usable(name);
-      return ref !== null && states.has(stateKey(ref)) ? ref : null;
-    };
-    const oldestMs = Math.min(upToMs, ...some.map((name) => stateOf(name)?.upToMs ?? fromMs));
-    const current = upToMs + stepMs;
-    const recorded = await deps.series.demand(context, some, oldestMs, current);
-    const valueAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
-    const first = some.filter((name) => stateOf(name) === null && name.includes('/'));
-    const arrived = await arrivals(deps, context, analyzed, first, stepMs, upToMs);
-    const inputs = some.map((name): SeriesInput => {
-      const state = stateOf(name);
-      const values: (number | null)[] = [];
-      for (let atMs = (state?.upToMs ?? fromMs) + stepMs; atMs <= upToMs; atMs += stepMs) {
-        const came = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
-        values.push(valueAt.get(`${name}|${atMs}`) ?? came ?? (anyAt.has(atMs) ? 0 : null));
-      }
-      // A series begins with its first demand.
-      const begins = state === null ? values.findIndex((value) => value !== null && value > 0) : 0;
-      return {
-        ...{ series: name, state, upToMs, seenUpToMs: seen[name] ?? null },
-        similar: state === null ? (similarOf.get(name) ?? []).filter((ref) => states.has(stateKey(ref))) : [],
-        values: begins === -1 ? [] : values.slice(begins),
-        asked: (valueAt.get(`${name}|${current}`) ?? 0) + (claims.asked[name] ?? 0),
-        ...(Object.hasOwn(claims.backlog, name) ? { backlog: claims.backlog[name] } : {}),
-      };
-    });
-    return { inputs, states };
+  const gathering = { deps, context, analyzed, stepMs, fromMs, upToMs, heads, seen, anyAt, claims, declared };
+  return { names, shared, upToMs, past, page: (some) => seriesPage(gathering, some) };
+}
+
+/** What is the same for every page. */
+interface Gathering {
+  readonly deps: StageDependencies;
+  readonly context: CycleContext;
+  readonly analyzed: AnalyzeInputs;
+  readonly stepMs: number;
+  readonly fromMs: number;
+  readonly upToMs: number;
+  readonly heads: ReadonlyMap<string, StateRef>;
+  readonly seen: Readonly<Record<string, number>>;
+  readonly anyAt: ReadonlySet<number>;
+  readonly claims: Claims;
+  readonly declared: DeclaredInputs;
+}
+
+async function seriesPage(gathering: Gathering, some: readonly string[]): Promise<SeriesPage> {
+  const { deps, context, analyzed, stepMs, fromMs, upToMs, heads, seen, anyAt, claims, declared } = gathering;
+  const usable = (name: string): StateRef | null => {
+    const head = heads.get(name);
+    return head === undefined || head.upToMs < fromMs ? null : head;
   };
-  return { names, shared, upToMs, past, page };
+  const similarOf = new Map(some.filter((name) => usable(name) === null).map((name) => [name, alike(name, heads)]));
+  const refs = [...some.flatMap((name) => usable(name) ?? []), ...[...similarOf.values()].flat()];
+  const states = await restorable(deps, context, refs);
+  const stateOf = (name: string): StateRef | null => {
+    const ref = usable(name);
+    if (ref === null || !states.has(stateKey(ref))) return null;
+    // One that learned with other declarations is of no use: the series is learned anew.
+    const { calendar } = states.get(stateKey(ref)) as StoredTrack;
+    return calendar === declared.ahead(name)?.calendar ? ref : null;
+  };
+  const oldestMs = Math.min(upToMs, ...some.map((name) => stateOf(name)?.upToMs ?? fromMs));
+  const current = upToMs + stepMs;
+  const recorded = await deps.series.demand(context, some, oldestMs, current);
+  const valueAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
+  const first = some.filter((name) => stateOf(name) === null && name.includes('/'));
+  const arrived = await arrivals(deps, context, analyzed, first, stepMs, upToMs);
+  const inputs = some.map((name): SeriesInput => {
+    const state = stateOf(name);
+    const values: (number | null)[] = [];
+    for (let atMs = (state?.upToMs ?? fromMs) + stepMs; atMs <= upToMs; atMs += stepMs) {
+      const came = arrived[name]?.[(atMs - fromMs) / stepMs - 1];
+      const asked = valueAt.get(`${name}|${atMs}`);
+      const beside = asked === undefined ? undefined : declared.beside(name, atMs, asked);
+      values.push(beside ?? came ?? (anyAt.has(atMs) ? 0 : null));
+    }
+    // A series begins with its first demand.
+    const begins = state === null ? values.findIndex((value) => value !== null && value > 0) : 0;
+    const ahead = declared.ahead(name);
+    return {
+      ...(ahead === undefined ? {} : { declared: ahead }),
+      ...{ series: name, state, upToMs, seenUpToMs: seen[name] ?? null },
+      similar: state === null ? (similarOf.get(name) ?? []).filter((ref) => states.has(stateKey(ref))) : [],
+      values: begins === -1 ? [] : values.slice(begins),
+      asked: (valueAt.get(`${name}|${current}`) ?? 0) + (claims.asked[name] ?? 0),
+      ...(Object.hasOwn(claims.backlog, name) ? { backlog: claims.backlog[name] } : {}),
+    };
+  });
+  return { inputs, states };
 }
 
 function seriesNames({ definition, items }: CycleContext, warned: readonly string[]): string[] {
-  const declared = Object.entries(definition.models).flatMap(([model, { needs }]) =>
-    needs.map((need) => `${model}/${need.dataset}`),
+  const declared = Object.entries(definition.models).flatMap(([model, { needs, runs }]) =>
+    [...needs, ...runs].map(({ dataset }) => `${model}/${dataset}`),
   );
   const asked = items.map((item) => `${item.model}/${item.dataset}`);
   const sources = [...Object.keys(definition.sources).map(sourceSeries), SYSTEM_SERIES];
@@ -173,8 +200,9 @@ function costsOf(
   };
   for (const { model, dataset, fields } of items) add(`${model}/${dataset}`, fields);
   const now = new Set(asks.keys());
-  for (const [model, { needs }] of Object.entries(definition.models))
-    for (const { dataset, fields } of needs) if (!now.has(`${model}/${dataset}`)) add(`${model}/${dataset}`, fields);
+  for (const [model, { needs, runs }] of Object.entries(definition.models))
+    for (const { dataset, fields } of [...needs, ...runs])
+      if (!now.has(`${model}/${dataset}`)) add(`${model}/${dataset}`, fields);
   return Object.fromEntries(
     names.flatMap((series) => {
       const dataset = series.slice(series.indexOf('/') + 1);

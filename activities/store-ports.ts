@@ -6,6 +6,7 @@ import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
 import type { Surge } from '../domain/decision/demand-anomalies.js';
 import type { StateRef } from '../domain/decision/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
+import type { DeclaredRun } from '../domain/decision/declared-runs.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
@@ -132,8 +133,9 @@ export interface PlanStore {
 /** A request that a decision expects; `read`: a result is read ahead for it. */
 export interface RequestPromise extends Pick<
   ExpectedRequest,
-  'shape' | 'model' | 'dataset' | 'fromMs' | 'untilMs' | 'probability'
+  'shape' | 'model' | 'dataset' | 'fromMs' | 'untilMs' | 'probability' | 'basis' | 'resultRows'
 > {
+  readonly ask: AskedRequest['ask'];
   readonly asOfMs: number;
   readonly bytes: number;
   readonly read: boolean;
@@ -153,6 +155,10 @@ export interface AskedRequest {
 export interface RecurrenceStore {
   /** Questions asked three times and more before `asOfMs`; at most `limit`, those first whose usual interval ends nearest to it. */
   known(ref: PoolRef, asOfMs: number, limit: number): Promise<readonly Omit<KnownRequest, 'source'>[]>;
+  /** These questions, however often they were asked; those never seen are left out. */
+  ofShapes(ref: PoolRef, asOfMs: number, shapes: readonly string[]): Promise<readonly Omit<KnownRequest, 'source'>[]>;
+  /** Event time of the first cycle that knew each declared run as it is now, by its id; left out: none so far. */
+  declaredSince(ref: PoolRef, runs: readonly DeclaredRun[]): Promise<Readonly<Record<string, number>>>;
 }
 export interface BudgetLimit {
   readonly resource: string;

@@ -1,6 +1,7 @@
 /** Requests that come again: what was asked when, how predictions of it went, what was read ahead for it. */
 import { sql } from 'drizzle-orm';
 import type { AskedRequest, Closing, DecisionRef, RecurrenceStore, RequestPromise } from '../activities/store-ports.js';
+import type { KnownRequest } from '../domain/decision/expected-requests.js';
 import type { Database, Queryable } from './client.js';
 
 /** Times kept for each question: a month of days, or a day and more of hours. */
@@ -24,29 +25,52 @@ interface RecurrenceRow extends Record<string, unknown> {
 }
 
 export function createRecurrenceStore(db: Database): RecurrenceStore {
+  const columns = (asOfMs: number) => sql`shape, model, dataset, ask, to_jsonb(asked_ms) as asked_ms, result_rows,
+    result_bytes, held, failed, case when promise_read and promised_until_ms >= ${asOfMs} then promised_until_ms end as covered_until_ms`;
   return {
     known: async ({ tenant, pool }, asOfMs, limit) => {
       // Those whose mean interval ends nearest to now come first: of very many, the ones that may be due.
       const rows = await db.execute<RecurrenceRow>(sql`
-        select shape, model, dataset, ask, to_jsonb(asked_ms) as asked_ms, result_rows, result_bytes, held, failed,
-          case when promise_read and promised_until_ms >= ${asOfMs} then promised_until_ms end as covered_until_ms
-        from recurrences
+        select ${columns(asOfMs)} from recurrences
         where tenant = ${tenant} and pool = ${pool} and cardinality(asked_ms) >= ${TIMES_MIN} and last_ms <= ${asOfMs}
         order by abs(last_ms + (last_ms - asked_ms[1]) / (cardinality(asked_ms) - 1) - ${asOfMs}), shape
         limit ${limit}`);
-      return rows.map(({ ask, ...row }) => ({
-        shape: row.shape,
-        model: row.model,
-        dataset: row.dataset,
-        ...ask,
-        askedMs: row.asked_ms.map(Number),
-        resultRows: row.result_rows,
-        resultBytes: row.result_bytes,
-        right: row.held,
-        wrong: row.failed,
-        coveredUntilMs: row.covered_until_ms === null ? null : Number(row.covered_until_ms),
-      }));
+      return rows.map(knownOf);
     },
+    ofShapes: async ({ tenant, pool }, asOfMs, shapes) => {
+      const rows = await db.execute<RecurrenceRow>(sql`
+        select ${columns(asOfMs)} from recurrences
+        where tenant = ${tenant} and pool = ${pool} and last_ms <= ${asOfMs}
+          and shape in (select jsonb_array_elements_text(${JSON.stringify(shapes)}::jsonb))
+        order by shape`);
+      return rows.map(knownOf);
+    },
+    declaredSince: async ({ tenant, pool }, runs) => {
+      // A run is known by its id and its times: the same at another time is another promise.
+      const asked = runs.map(({ id, model, times }) => {
+        return { id, model, run: [{ id: id.slice(model.length + 1), ...times }] };
+      });
+      const rows = await db.execute<{ id: string; since_ms: string }>(sql`
+        with declared as (
+          select n.id, min(v.version) as version
+          from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) as n(id text, model text, run jsonb)
+          join pool_versions v on v.tenant = ${tenant} and v.pool = ${pool} and v.definition->'models'->n.model->'runs' @> n.run
+          group by n.id)
+        select n.id, min(c.as_of_ms) as since_ms from declared n
+        join decisions d on d.tenant = ${tenant} and d.pool = ${pool} and d.pool_version >= n.version
+        join cycles c on c.tenant = d.tenant and c.pool = d.pool and c.id = d.id and c.trigger <> 'backfill'
+        group by n.id`);
+      return Object.fromEntries(rows.map(({ id, since_ms }) => [id, Number(since_ms)]));
+    },
+  };
+}
+
+function knownOf({ ask, ...row }: RecurrenceRow): Omit<KnownRequest, 'source'> {
+  return {
+    ...{ shape: row.shape, model: row.model, dataset: row.dataset, ...ask },
+    askedMs: row.asked_ms.map(Number),
+    ...{ resultRows: row.result_rows, resultBytes: row.result_bytes, right: row.held, wrong: row.failed },
+    coveredUntilMs: row.covered_until_ms === null ? null : Number(row.covered_until_ms),
   };
 }
 
@@ -58,6 +82,13 @@ export async function keepPromises(
 ): Promise<void> {
   if (promises.length === 0) return;
   const rows = JSON.stringify(promises);
+  // A declared run is expected before it was ever asked: what becomes of that is remembered, too.
+  await tx.execute(sql`
+    insert into recurrences (tenant, pool, shape, model, dataset, ask, asked_ms, last_ms, result_rows, result_bytes, updated_at)
+    select ${tenant}, ${pool}, p.shape, p.model, p.dataset, p.ask, '{}', 0, p."resultRows", p.bytes, now()
+    from jsonb_to_recordset(${rows}::jsonb)
+      as p(shape text, model text, dataset text, ask jsonb, basis text, "resultRows" int, bytes float8)
+    where p.basis = 'declared' on conflict do nothing`);
   await tx.execute(sql`
     update recurrences r set promised_until_ms = p."untilMs", promised_by = ${decisionId}, promise_read = p.read
     from jsonb_to_recordset(${rows}::jsonb) as p(shape text, "untilMs" bigint, read boolean)

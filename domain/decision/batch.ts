@@ -205,7 +205,7 @@ function bytesOf(grants: readonly Grant[]): number {
 function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
   for (const limit of inputs.limits) {
     if (limit.source === null || !limit.resource.startsWith('bytes:')) continue;
-    const bytesNext = bytesNextStep(inputs, limit, true);
+    const bytesNext = bytesNextStep(inputs, limit, 'likely');
     const capacity = limit.burst * inputs.windowsPerStep;
     if (bytesNext > capacity && limit.available > 0) {
       const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - capacity) / bytesNext);
@@ -218,28 +218,35 @@ function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
   return { factor: 0, reason: 'no reliable forecast exceeds what a source can give next step' };
 }
 
-/** Bytes that demand on a limit's source reaches in the next step: upper ends of the forecasts, of all or of the reliable ones. */
-function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, reliableOnly: boolean): number {
+/** Bytes that demand on a limit's source reaches in the next step: upper ends of reliable forecasts, or of all but what is declared. */
+function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, what: 'likely' | 'undeclared'): number {
   const byId = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   // A replay clock stands at the end of the first step: that one is being decided now.
-  const next = ({ steps }: SeriesPrediction): number => steps.find((step) => step.targetMs > inputs.asOfMs)?.upper ?? 0;
+  const next = ({ steps, declared }: SeriesPrediction): number => {
+    const index = steps.findIndex((step) => step.targetMs > inputs.asOfMs);
+    const known = what === 'undeclared' ? (declared?.[index] ?? 0) : 0;
+    return index === -1 ? 0 : Math.max(0, steps[index].upper - known);
+  };
   const own = inputs.predictions.find(({ series, reliable }) => reliable && series === sourceSeries(source!));
   if (own !== undefined) return next(own);
   return sum(inputs.predictions, (prediction) => {
     const { series, reliable } = prediction;
     // The series of a source, and of all of them, have no slash: no dataset is meant, whatever it is called.
     const dataset = series.includes('/') ? byId.get(series.slice(series.indexOf('/') + 1)) : undefined;
-    if ((reliableOnly && !reliable) || dataset?.source !== source) return 0;
+    if ((what === 'likely' && !reliable) || dataset?.source !== source) return 0;
     return next(prediction) * meanRowBytes(inputs, series, dataset);
   });
 }
 
-/** What demand may take of each source's bytes until its budget has refilled: one window's part of the next step. */
+/**
+ * What demand may take of each source's bytes until its budget has refilled: one window's part of the next step. Declared
+ * runs are left out: what is read ahead for them must not wait for what is set aside for them.
+ */
 function reservedBytes(inputs: BatchInputs): Record<string, number> {
   return Object.fromEntries(
     inputs.limits
       .filter(({ source, resource }) => source !== null && resource.startsWith('bytes:'))
-      .map((limit) => [limit.resource, bytesNextStep(inputs, limit, false) / inputs.windowsPerStep]),
+      .map((limit) => [limit.resource, bytesNextStep(inputs, limit, 'undeclared') / inputs.windowsPerStep]),
   );
 }
 

@@ -23,6 +23,8 @@ export interface KnownRequest {
   readonly resultBytes: number;
   /** A result that is there, or on its way, answers it up to this event time; null: none. */
   readonly coveredUntilMs: number | null;
+  /** A declared run will have asked it by then, and not before `asOfMs`; absent: none is near. */
+  readonly declaredByMs?: number;
   /** Predictions of it that came true, and that did not; old ones count for less. */
   readonly right: number;
   readonly wrong: number;
@@ -30,14 +32,24 @@ export interface KnownRequest {
 
 export interface ExpectedRequest extends Pick<
   KnownRequest,
-  'shape' | 'model' | 'dataset' | 'source' | 'fields' | 'where' | 'rows' | 'seed' | 'resultRows' | 'resultBytes'
+  | 'shape'
+  | 'model'
+  | 'dataset'
+  | 'source'
+  | 'fields'
+  | 'where'
+  | 'rows'
+  | 'seed'
+  | 'maxAgeMs'
+  | 'resultRows'
+  | 'resultBytes'
 > {
   /** It is expected in this window of event time. */
   readonly fromMs: number;
   readonly untilMs: number;
   /** At least this probable. */
   readonly probability: number;
-  readonly basis: Recurrence['basis'];
+  readonly basis: Recurrence['basis'] | 'declared';
   /** Whether reading ahead for it is worth it: at least as many predictions of it came true as did not. */
   readonly pays: boolean;
   readonly right: number;
@@ -53,17 +65,17 @@ export const EXPECTED_MAX = 256;
 export function expectRequests(known: readonly KnownRequest[], asOfMs: number): ExpectedRequest[] {
   return known
     .flatMap((request): ExpectedRequest[] => {
-      const { askedMs, resultBytes, coveredUntilMs, right, wrong, maxAgeMs } = request;
+      const { resultBytes, coveredUntilMs, right, wrong, maxAgeMs } = request;
       const untilMs = asOfMs + (maxAgeMs ?? 0);
       // What is covered is covered; asking again within it costs no read.
       const fromMs = coveredUntilMs === null ? asOfMs : Math.max(asOfMs, coveredUntilMs + 1);
       if (fromMs > untilMs || resultBytes <= 0) return [];
-      const { probability, basis } = recurrenceWithin(askedMs, asOfMs, fromMs, untilMs);
+      const { probability, basis } = likelihood(request, fromMs, untilMs, asOfMs);
       if (probability < EXPECTED_MIN) return [];
       const { shape, model, dataset, source, fields, where, rows, seed, resultRows } = request;
       return [
         {
-          ...{ shape, model, dataset, source, fields, where, rows, seed, resultRows, resultBytes },
+          ...{ shape, model, dataset, source, fields, where, rows, seed, maxAgeMs, resultRows, resultBytes },
           ...{ fromMs, untilMs, probability, basis, right, wrong },
           pays: right >= wrong,
         },
@@ -71,4 +83,17 @@ export function expectRequests(known: readonly KnownRequest[], asOfMs: number): 
     })
     .sort((a, b) => b.probability - a.probability || (a.shape < b.shape ? -1 : 1))
     .slice(0, EXPECTED_MAX);
+}
+
+/** A declaration counts until it has proven wrong (Laplace's rule, from one that held); a habit as the record shows it. */
+function likelihood(
+  { declaredByMs, askedMs, right, wrong }: KnownRequest,
+  fromMs: number,
+  untilMs: number,
+  asOfMs: number,
+): Pick<ExpectedRequest, 'probability' | 'basis'> {
+  const habit = recurrenceWithin(askedMs, asOfMs, fromMs, untilMs);
+  const isDeclared = declaredByMs !== undefined && declaredByMs >= fromMs && declaredByMs <= untilMs;
+  const kept = isDeclared ? (1 + right) / (1 + right + wrong) : 0;
+  return kept > habit.probability ? { probability: kept, basis: 'declared' } : habit;
 }

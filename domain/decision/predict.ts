@@ -2,6 +2,7 @@
 import { linearTrend } from '../prediction/regression.js';
 import type { Predictor } from '../prediction/predictor.js';
 import { SeriesTrack, type TrackChange, type TrackSnapshot } from '../prediction/series-track.js';
+import { DECLARED, withDeclared } from './declared-runs.js';
 import { demandSurges, warnAnomalies, type Surge } from './demand-anomalies.js';
 import { expectRequests, type ExpectedRequest, type KnownRequest } from './expected-requests.js';
 import {
@@ -19,6 +20,7 @@ import { sourceLoads } from './source-loads.js';
 export const FORECAST_STEPS = 4;
 /** Central interval recorded with each forecast: decisions use its upper end. */
 export const FORECAST_LEVEL = 0.8;
+const BAND_PROBABILITIES = [(1 - FORECAST_LEVEL) / 2, (1 + FORECAST_LEVEL) / 2] as const;
 /** Central intervals from which the distribution of a step is put together; the first is the recorded one, 0 the median. */
 export const DISTRIBUTION_LEVELS: readonly number[] = [FORECAST_LEVEL, 0, 0.5, 0.9, 0.95, 0.98];
 /** Values that the trend looks back on. */
@@ -62,10 +64,15 @@ export function stateKey({ series, upToMs }: Pick<StateRef, 'series' | 'upToMs'>
   return `${series}@${upToMs}`;
 }
 
+/** A stored state: the track, and the declared demand that was taken out of what it learned; absent: none. */
+export interface StoredTrack extends TrackSnapshot {
+  readonly calendar?: string;
+}
+
 /** Whether today's predictors can go on from a stored state; one that they cannot is learned afresh from history. */
 export function isRestorable(snapshot: unknown, predictors: readonly Predictor[]): boolean {
   try {
-    if ((snapshot as TrackSnapshot | null)?.version !== 1) return false;
+    if ((snapshot as StoredTrack | null)?.version !== 1) return false;
     SeriesTrack.restore(predictors, { series: '', stepMs: 1 }, snapshot as TrackSnapshot);
     return true;
   } catch {
@@ -82,8 +89,8 @@ export function predictSeries(
   { stepMs, seasons, alarmsPerWeek }: Pick<PredictInputs, 'stepMs' | 'seasons' | 'alarmsPerWeek'>,
   states: ReadonlyMap<string, unknown>,
   predictors: readonly Predictor[],
-): SeriesOutcome & { readonly snapshot: () => TrackSnapshot } {
-  const { series, state, similar, values, upToMs, seenUpToMs } = input;
+): SeriesOutcome & { readonly snapshot: () => StoredTrack } {
+  const { series, state, similar, values, upToMs, seenUpToMs, declared } = input;
   const stored = state === null ? undefined : (states.get(stateKey(state)) as TrackSnapshot | undefined);
   const alike = similar.flatMap((ref) => (states.get(stateKey(ref)) as TrackSnapshot | undefined) ?? []);
   const track =
@@ -102,7 +109,7 @@ export function predictSeries(
   const trend = linearTrend(recent.filter((value) => value !== null).slice(-TREND_STEPS));
   const [accuracy] = track.accuracy();
   const isNews = ({ atMs }: { atMs: number }): boolean => seenUpToMs !== null && atMs > seenUpToMs;
-  return {
+  const outcome = {
     prediction: {
       ...{ series, predictor: track.championId, method: forecast.method },
       ...{ reliable: forecast.reliable, history: forecast.history },
@@ -118,12 +125,15 @@ export function predictSeries(
       })),
     },
     distribution: distributionOf(forecast.quantiles),
+  };
+  return {
+    ...(declared === undefined ? outcome : withDeclared(outcome, declared, BAND_PROBABILITIES)),
     recent: series.includes('/') ? [] : [...recent],
     alarms: track.alarms.filter(isNews),
     changes: track.changes.filter(isNews),
     outlying,
     tuned: track.tuned,
-    snapshot: () => track.snapshot(),
+    snapshot: () => ({ ...track.snapshot(), ...(declared === undefined ? {} : { calendar: declared.calendar }) }),
   };
 }
 
@@ -191,12 +201,14 @@ export function predictReasons(outcome: PredictOutcome): string[] {
   ];
 }
 
-function predictionReason({ series, reliable, history, predictor, method, steps, trend }: SeriesPrediction): string {
+function predictionReason(prediction: SeriesPrediction): string {
+  const { series, reliable, history, predictor, method, steps, trend, declared } = prediction;
   const unit = series.includes('/') ? 'rows' : 'bytes';
   if (!reliable)
     return `${series}: ${history} ${history === 1 ? 'step' : 'steps'} of history are too little to rely on: nothing is planned on it`;
   const slope =
     trend === null || Math.abs(trend) < 0.5 ? '' : `, trend ${trend > 0 ? '+' : ''}${trend.toFixed(0)} ${unit} a step`;
-  const by = predictor === 'mixture' ? method : predictor;
-  return `${series}: ${Math.round(steps[0].mean)} ${unit} expected next (${Math.round(steps[0].lower)} to ${Math.round(steps[0].upper)}, ${by} over ${history} steps${slope})`;
+  const by = predictor === 'mixture' || method === DECLARED ? method : predictor;
+  const known = declared?.[0] ? `, ${Math.round(declared[0])} of them declared` : '';
+  return `${series}: ${Math.round(steps[0].mean)} ${unit} expected next${known} (${Math.round(steps[0].lower)} to ${Math.round(steps[0].upper)}, ${by} over ${history} steps${slope})`;
 }

@@ -84,6 +84,11 @@ export function planPrefetch(
   return { reads, left, charges: taken };
 }
 
+function basisOf(basis: ExpectedRequest['basis']): string {
+  if (basis === 'declared') return 'as its run is declared';
+  return basis === 'interval' ? 'by its interval' : `by the same time of each ${basis}`;
+}
+
 const round = (count: number): number => Math.round(count * 10) / 10;
 
 /** A sentence for each read ahead, and for what was left. */
@@ -92,7 +97,7 @@ export function prefetchReasons({ reads, left }: Prefetch): string[] {
     ...reads.flatMap(({ dataset, requests }) =>
       requests.map(
         ({ shape, model, probability, basis, untilMs, right, wrong, resultBytes }) =>
-          `read ahead of ${dataset} for ${model}: request ${shape.slice(0, 12)} is at least ${Math.round(probability * 100)} % likely until ${new Date(untilMs).toISOString()} (by ${basis === 'interval' ? 'its interval' : `the same time of each ${basis}`}; ${round(right)} of ${round(right + wrong)} predictions held): ${formatBytes(resultBytes)}`,
+          `read ahead of ${dataset} for ${model}: request ${shape.slice(0, 12)} is at least ${Math.round(probability * 100)} % likely until ${new Date(untilMs).toISOString()} (${basisOf(basis)}; ${round(right)} of ${round(right + wrong)} predictions held): ${formatBytes(resultBytes)}`,
       ),
     ),
     ...left

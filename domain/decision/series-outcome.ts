@@ -21,8 +21,18 @@ export interface SeriesInput {
   readonly seenUpToMs: number | null;
   /** What is newly asked in the step that runs now, this cycle included. */
   readonly asked: number;
+  /** Demand that models declared, in the steps ahead; it is not in `values`. Absent: none. */
+  readonly declared?: DeclaredAhead;
   /** Asked before and not handed out yet: claimed now on top of `asked`; absent: nothing. */
   readonly backlog?: Backlog;
+}
+export interface DeclaredAhead {
+  /** The declaration that was taken out of `values`, now and in the state. */
+  readonly calendar: string;
+  /** For each of the steps after `upToMs`. */
+  readonly amounts: readonly number[];
+  /** How well it has been kept, 0 to 1. */
+  readonly kept: number;
 }
 export interface Backlog {
   readonly rows: number;
@@ -43,6 +53,8 @@ export interface SeriesPrediction {
   readonly coverage: number | null;
   /** Units a step by which it grows, from a straight line through the recent steps; null where there is none. */
   readonly trend: number | null;
+  /** What of the steps' forecasts is declared; absent: nothing. */
+  readonly declared?: readonly number[];
   readonly steps: readonly {
     readonly targetMs: number;
     readonly mean: number;

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { checkedCron } from './cron.js';
 import { parseForeignKey } from './foreign-key.js';
+import { parseCron } from './run-times.js';
 import { parsePredicate } from './predicate.js';
 import { parseRule } from './rule.js';
 import { parseDayWindow, parseDurationMs, parseSizeBytes } from './units.js';
@@ -215,12 +216,40 @@ const need = z.strictObject({
     .default([])
     .describe('Needs (`model/need`) whose deliveries must be good in the same cycle before this one is handed out.'),
 });
+const crontab = parsed((text) => {
+  parseCron(text);
+  return text;
+}, 'Cron expression of five fields in UTC: minute hour day month weekday.');
+const run = z
+  .strictObject({
+    id,
+    every: durationMs
+      .refine((ms) => ms >= 60_000, { message: 'at least 1m' })
+      .optional()
+      .describe('Multiples of this since 1970-01-01T00:00:00Z.'),
+    cron: crontab.optional(),
+    dataset: id,
+    fields: z.array(z.string().min(1)).min(1),
+    where: predicate.default([]),
+    rows: z.int().min(1).optional().describe('Rows that it asks; absent: all that match.'),
+    seed: z.int().min(0).default(0),
+    maxAge: durationMs
+      .optional()
+      .describe('How old its data may be: from then on it is read ahead. Absent: nothing is read ahead of it.'),
+  })
+  .refine((value) => (value.every === undefined) !== (value.cron === undefined), {
+    message: 'exactly one of `every` and `cron`',
+  });
 const model = z.strictObject({
   kind: z.enum(['training', 'serving', 'federated']),
   weight: z.number().positive().default(1).describe('Share of what is scarce, relative to the other models.'),
   priority: z.int().min(1).max(5).default(3).describe('1 is the most urgent.'),
   mayRead: z.array(z.string()).default([]).describe('Restricted columns (`dataset.column`) that this model may read.'),
   needs: z.array(need).default([]),
+  runs: z
+    .array(run)
+    .default([])
+    .describe('What the model will ask by itself at known times: demand that is expected before it was ever seen.'),
 });
 
 const schedule = z
@@ -308,6 +337,7 @@ export type SourceDefinition = PoolDefinition['sources'][string];
 export type DatasetDefinition = PoolDefinition['datasets'][string];
 export type ModelDefinition = PoolDefinition['models'][string];
 export type NeedDefinition = ModelDefinition['needs'][number];
+export type RunDefinition = ModelDefinition['runs'][number];
 export type ScheduleDefinition = PoolDefinition['schedules'][number];
 
 /** A pool's address: tenant and pool are part of every key. */

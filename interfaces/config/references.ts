@@ -16,7 +16,24 @@ export function checkReferences(config: BalanceConfig): ConfigIssue[] {
 function checkPool(pool: PoolDefinition): ConfigIssue[] {
   return [
     ...Object.entries(pool.datasets).flatMap(([id, dataset]) => checkDataset(id, dataset, pool)),
-    ...Object.entries(pool.models).flatMap(([model, { needs }]) => [
+    ...Object.entries(pool.models).flatMap(([model, { needs, runs }]) => [
+      ...runs.flatMap(({ dataset }, index) =>
+        pool.datasets[dataset] === undefined
+          ? [
+              unknown(
+                ['models', model, 'runs', String(index), 'dataset'],
+                dataset,
+                Object.keys(pool.datasets),
+                'dataset',
+              ),
+            ]
+          : [],
+      ),
+      ...duplicates(runs.map(({ id }) => id)).map((id) => ({
+        path: ['models', model, 'runs'],
+        expected: 'a different id for each run',
+        got: `two runs called ${id}`,
+      })),
       ...needs.flatMap((need, index) => checkNeed(need, ['models', model, 'needs', String(index)], pool)),
       ...duplicates(needs.map(({ id }) => id)).map((id) => ({
         path: ['models', model, 'needs'],

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import type { TestBalance } from '../support/balance.js';
-import { startSmall, until, type Change, type Reads } from './small-pool.js';
+import { HOUR, startSmall, until, type Change, type Reads } from './small-pool.js';
 
 let balance: TestBalance;
 let reads: Reads;
@@ -15,7 +15,7 @@ async function start(change: Change = {}): Promise<void> {
 
 let keys = 0;
 /** Asks the same question once more, and waits for the answer. */
-async function ask(more: { rows?: number } = {}) {
+async function ask(more: { rows?: number; maxAgeMs?: number } = {}) {
   const question = { model: 'trainer', dataset: 'events', fields: ['id', 'value'], where: "label = 'rare'", rows: 50 };
   const { id } = await balance.client.request({ ...question, ...more, key: `again-${keys++}` });
   const delivery = await balance.client.waitForDelivery(id, { timeoutMs: 30_000 });
@@ -110,4 +110,59 @@ describe('requests that recur are read ahead', () => {
     expect((await balance.cycle()).prefetches).toEqual([]);
     expect((await ask()).served).toBe('read');
   });
+});
+
+describe('a declared run', () => {
+  const question = { dataset: 'events', fields: ['id', 'value'], where: "label = 'rare'", rows: 50, maxAge: '2h' };
+  // The replay begins at midnight, an hour a cycle: the run is two cycles away.
+  const trainer = (runs: readonly object[]) => ({ models: { trainer: { kind: 'training', runs } } });
+  const nightly = { id: 'nightly', cron: '0 2 * * *', ...question };
+
+  test('is read ahead before it was ever seen, and asked from the cache; undeclared it is not', async () => {
+    await start(trainer([nightly]));
+    const [midnight, before] = [await balance.cycle(), await balance.cycle()];
+    await readAhead(before);
+    expect(midnight.prefetches).toEqual([]);
+    expect(before.prefetches).toMatchObject([{ model: 'trainer', dataset: 'events', probability: 1, came: 'open' }]);
+    const { reasons } = before.stages.find(({ stage }) => stage === 'batch')!;
+    expect(reasons.join()).toContain('100 % likely until 2020-01-03T03:00:00.000Z (as its run is declared');
+    const forecast = midnight.forecasts.filter(({ series }) => series === 'trainer/events');
+    expect(forecast.map(({ mean, method }) => [mean, method])).toEqual(
+      [0, 0, 50, 0].map((mean) => [mean, 'declared runs']),
+    );
+    await balance.cycle();
+    const physical = reads.begun.length;
+    expect(await ask({ maxAgeMs: 2 * HOUR })).toMatchObject({ served: 'cache', verdict: 'pass', rows: 50 });
+    expect(reads.begun.length).toBe(physical);
+    expect((await again(before)).prefetches).toMatchObject([{ came: 'yes', served: 1 }]);
+    const store = createDecisionStore(balance.database.db);
+    for (const { decision } of [midnight, before]) {
+      const stages = await store.decisionStages(balance.pool, decision.id);
+      const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
+      expect(replayed.filter(({ same }) => !same)).toEqual([]);
+    }
+    await balance.stop();
+
+    await start(trainer([]));
+    const undeclared = [await balance.cycle(), await balance.cycle(), await balance.cycle()];
+    expect(undeclared.flatMap(({ prefetches }) => prefetches)).toEqual([]);
+    expect((await ask({ maxAgeMs: 2 * HOUR })).served).toBe('read');
+  });
+
+  test('that does not come is believed less: the next one is not read ahead', async () => {
+    await start(trainer([{ ...nightly, cron: '0 2,6 * * *' }]));
+    const cycles = [];
+    for (let hour = 0; hour < 7; hour++) {
+      cycles.push(await balance.cycle());
+      await readAhead(cycles.at(-1)!);
+    }
+    expect(cycles.map(({ prefetches }) => prefetches.length)).toEqual([0, 1, 0, 0, 0, 0, 0]);
+    const { reasons } = cycles[5].stages.find(({ stage }) => stage === 'batch')!;
+    expect(reasons.join()).toContain('predictions of it failed more often than they held (1 to 0)');
+    // The forecast of the second run counts on half of it.
+    const before = cycles[5];
+    const next = before.forecasts.find(({ series, targetMs }) => series === 'trainer/events' && targetMs === sixMs);
+    expect(next).toMatchObject({ mean: 25 });
+  });
+  const sixMs = Date.parse('2020-01-03T06:00:00Z');
 });

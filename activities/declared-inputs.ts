@@ -1,0 +1,74 @@
+/** What is declared of each series' demand: taken out of what it learned from, put back on what it forecasts. */
+import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import {
+  declaredDemand,
+  declaredIn,
+  declaredRuns,
+  KEPT_STEPS,
+  keptShare,
+  sawRun,
+  type DeclaredDemand,
+} from '../domain/decision/declared-runs.js';
+import { FORECAST_STEPS } from '../domain/decision/predict.js';
+import type { DeclaredAhead } from '../domain/decision/series-outcome.js';
+import { stepEndMs, stepMsOf } from '../domain/decision/steps.js';
+import type { StageDependencies } from './dependencies.js';
+import type { CycleContext } from './store-ports.js';
+
+export interface DeclaredInputs {
+  /** Of a series; undefined: nothing is declared of it. */
+  ahead(series: string): DeclaredAhead | undefined;
+  /** What was asked of a series in a step beside what was declared. */
+  beside(series: string, stepEndMs: number, asked: number): number;
+}
+
+/** @param fromMs end of the step before the first that is learned from; `upToMs`: end of the last one */
+export async function declaredInputs(
+  deps: StageDependencies,
+  context: CycleContext,
+  analyzed: AnalyzeInputs,
+  { fromMs, upToMs }: { readonly fromMs: number; readonly upToMs: number },
+): Promise<DeclaredInputs> {
+  const { definition } = context;
+  const runs = declaredRuns(definition);
+  if (runs.length === 0) return { ahead: () => undefined, beside: (_series, _atMs, asked) => asked };
+  const stepMs = stepMsOf(definition);
+  const range = {
+    fromMs,
+    toMs: upToMs + FORECAST_STEPS * stepMs,
+    stepEndMs: (ms: number) => stepEndMs(definition, ms),
+  };
+  const since = await deps.recurrences.declaredSince(context, runs);
+  const demand = declaredDemand(runs, analyzed.datasets, range, since);
+  const recorded = await deps.series.demand(context, [...demand.keys()], fromMs, upToMs);
+  const askedAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
+  const asked = (series: string, endMs: number): number => askedAt.get(`${series}|${endMs}`) ?? 0;
+  const kept = new Map([...demand].map(([series, one]) => [series, keptOf(one, upToMs, (ms) => asked(series, ms))]));
+  return {
+    ahead: (series) => {
+      const one = demand.get(series);
+      if (one === undefined) return undefined;
+      const ends = Array.from({ length: FORECAST_STEPS }, (_, index) => upToMs + (index + 1) * stepMs);
+      const amounts = ends.map((endMs) => declaredIn(one, endMs));
+      // A source keeps what the models keep that ask it: its own demand does not show which of them did.
+      const parts = ends.flatMap((endMs) => one.parts.get(endMs) ?? []);
+      const total = parts.reduce((sum, { amount }) => sum + amount, 0);
+      const held = parts.reduce((sum, { of, amount }) => sum + amount * kept.get(of)!, 0);
+      return { calendar: one.calendar, amounts, kept: total > 0 ? held / total : 1 };
+    },
+    beside: (series, endMs, value) => {
+      const parts = demand.get(series)?.parts.get(endMs) ?? [];
+      const seen = parts.filter(({ of }) => sawRun(asked(of, endMs), declaredIn(demand.get(of)!, endMs)));
+      return seen.reduce((left, { amount }) => Math.max(0, left - amount), value);
+    },
+  };
+}
+
+/** How well the last steps kept what had been declared of them before they came. */
+function keptOf(declared: DeclaredDemand, upToMs: number, asked: (endMs: number) => number): number {
+  const past = [...declared.parts]
+    .filter(([endMs, parts]) => endMs <= upToMs && parts.some(({ promised }) => promised))
+    .sort(([a], [b]) => b - a)
+    .slice(0, KEPT_STEPS);
+  return keptShare(past.map(([endMs]) => ({ declared: declaredIn(declared, endMs), asked: asked(endMs) })));
+}
