@@ -25,6 +25,7 @@ import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
 import { cancellation, recordOf } from './stage.js';
+import { supplyInputs } from './supply-inputs.js';
 import type { CycleContext, DecisionRef } from './store-ports.js';
 
 /** Distinct questions measured exactly in one scan of a dataset; beyond them a bound stands in. */
@@ -80,7 +81,10 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
     .sort()
     .filter((id) => definition.datasets[id] !== undefined);
   const needIds = items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
-  const references = await deps.history.references(context, needIds);
+  const [references, supply] = await Promise.all([
+    deps.history.references(context, needIds),
+    supplyInputs(deps, context),
+  ]);
   const parts = await Promise.all(used.map((id) => inspect(deps, context, id)));
   const { keep, ...profiled } = await profileDatasets(
     deps,
@@ -91,6 +95,7 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
     nowMs,
     asOfMs,
     items,
+    supply,
     weights: Object.fromEntries(Object.entries(definition.models).map(([id, { weight }]) => [id, weight])),
     datasets: parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
     classCounts: {},

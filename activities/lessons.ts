@@ -6,6 +6,7 @@ import { deliveryMetrics, historyKey } from '../domain/decision/delivery-metrics
 import type { QualityOutcome } from '../domain/decision/quality-inputs.js';
 import { needQuestion, nextReference } from '../domain/decision/reference.js';
 import type { QualityStageInputs } from './quality-stage.js';
+import { matchedMetrics } from './supply-inputs.js';
 import type { Closing, CycleContext, NewCorrection, StageRecord } from './store-ports.js';
 
 export type Lessons = Pick<Closing, 'metrics' | 'references' | 'strategy' | 'corrections' | 'asks'>;
@@ -28,7 +29,10 @@ export function lessonsOf(
   });
   if (context.trigger === 'backfill') return { metrics: [], references: [], strategy: null, corrections, asks: [] };
   return {
-    metrics: metricsOf(context, stages),
+    metrics: [
+      ...metricsOf(context, stages),
+      ...matchedMetrics(context, (stages.analyzed.inputs as AnalyzeInputs).facts),
+    ],
     references: referencesOf(context, stages, outcome),
     strategy,
     corrections,

@@ -4,7 +4,7 @@ import type { CorrectionRecord } from '../domain/decision/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/reference.js';
 import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
 import type { Surge } from '../domain/decision/demand-anomalies.js';
-import type { StateRef } from '../domain/decision/series-outcome.js';
+import type { SeriesPrediction, StateRef } from '../domain/decision/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
 import type { DeclaredRun } from '../domain/decision/declared-runs.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
@@ -226,6 +226,8 @@ export interface SeriesStore {
   recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
   /** The newest surge of each series in the last full cycle before this one and the cycles since. */
   surgesBefore(ref: DecisionRef): Promise<readonly Surge[]>;
+  /** The forecasts of these series in the newest predict stage before this cycle's; left out: none. */
+  lastForecasts(ref: DecisionRef, series: readonly string[]): Promise<readonly SeriesPrediction[]>;
   openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
   /** Anomalies that became warnings after this event time. */
   alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;

@@ -79,11 +79,15 @@ export interface NeedMeasurement {
   readonly segments?: readonly SegmentCounts[];
 }
 
-/** Rows that a need is forecast to ask for in the next cycle: median and an upper quantile. */
+/** Rows that a need is forecast to ask for: median and an upper quantile; and those that will be there for it. */
 export interface NeedForecast {
   readonly needId: string;
   readonly rowsMedian: number;
   readonly rowsHigh: number;
+  /** When; absent: in the next cycle. */
+  readonly byMs?: number;
+  /** Central 80 % interval and median of the rows that match then; absent: as many as now. */
+  readonly available?: { readonly low: number; readonly median: number; readonly high: number };
 }
 
 /** The immutable view that every analyzer of a cycle reads. Input order carries no meaning. */

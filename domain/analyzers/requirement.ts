@@ -42,20 +42,29 @@ function judgeVolume(need: NeedView, rowsAvailable: number): Judged {
   return { finding, score: { needId: need.id, dimension: 'volume', score: 1 - severity } };
 }
 
-/** What is there now against what the forecast says will be asked next; only where today's need is met. */
+/**
+ * What will be there against what will be asked; only where today's need is met. A shortage that is more likely than not
+ * blocks, so that it ranks and is asked for before it comes.
+ */
 function judgeFuture(need: NeedView, rowsAvailable: number, snapshot: AnalysisSnapshot): Finding | null {
   const forecast = snapshot.forecasts?.find((candidate) => candidate.needId === need.id);
-  if (forecast === undefined || rowsAvailable < need.rowsPerCycle || rowsAvailable >= forecast.rowsHigh) return null;
-  const missing = Math.ceil(forecast.rowsHigh - rowsAvailable);
-  const likely = rowsAvailable < forecast.rowsMedian;
+  if (forecast === undefined || rowsAvailable < need.rowsPerCycle) return null;
+  const { rowsMedian, rowsHigh, byMs, available } = forecast;
+  const there = available ?? { low: rowsAvailable, median: rowsAvailable, high: rowsAvailable };
+  const most = Math.ceil(rowsHigh - there.low);
+  if (most <= 0) return null;
+  const likely = there.median < rowsMedian;
+  const missing = likely ? Math.ceil(rowsMedian - there.median) : most;
+  const least = Math.max(0, Math.ceil(rowsMedian - there.high));
+  const when = byMs === undefined ? 'in the next cycle' : `by ${new Date(byMs).toISOString()}`;
   return {
     ...about(need),
     kind: 'future-volume',
-    severity: clamp01(missing / forecast.rowsHigh),
-    blocking: false,
-    message: `${need.id} ${likely ? 'will probably' : 'may'} miss ${missing} rows in the next cycle`,
-    expected: `${Math.ceil(forecast.rowsMedian)} rows forecast, ${Math.ceil(forecast.rowsHigh)} at the upper bound`,
-    got: `${rowsAvailable} rows`,
+    severity: clamp01(missing / rowsHigh),
+    blocking: likely,
+    message: `${need.id} ${likely ? 'will probably' : 'may'} miss ${missing} rows ${when} (${least} to ${most})`,
+    expected: `${Math.ceil(rowsMedian)} rows forecast, ${Math.ceil(rowsHigh)} at the upper bound`,
+    got: `${rowsAvailable} rows now, ${Math.floor(there.low)} to ${Math.floor(there.high)} then`,
     shortfall: { '*': missing },
   };
 }

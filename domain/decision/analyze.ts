@@ -5,6 +5,7 @@ import { runAnalyzers, type Analysis } from '../analyzers/registry.js';
 import type { DatasetProfile } from '../quality/dataset-profile.js';
 import { predicateColumns } from '../types/predicate.js';
 import { waitForSource } from './coordinate.js';
+import { forecastNeeds, type Supply } from './future-supply.js';
 import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from './work.js';
 
 export interface AnalyzeInputs {
@@ -25,6 +26,8 @@ export interface AnalyzeInputs {
   /** What the datasets of this cycle's needs hold, by dataset; and why one could not be profiled. */
   readonly profiles?: Readonly<Record<string, DatasetProfile>>;
   readonly unprofiled?: Readonly<Record<string, string>>;
+  /** What is known of the rows to come; absent in records of older versions. */
+  readonly supply?: Supply;
   /** Restricted columns by dataset, and by model the `dataset.column` that it may read. */
   readonly restricted: Readonly<Record<string, readonly string[]>>;
   readonly mayRead: Readonly<Record<string, readonly string[]>>;
@@ -114,6 +117,9 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
       classCounts: inputs.classCounts[id] ?? {},
       ...(inputs.profiles?.[id] === undefined ? {} : { profile: inputs.profiles[id] }),
     })),
+    ...(inputs.supply === undefined
+      ? {}
+      : { forecasts: forecastNeeds(needs, inputs.facts, inputs.supply, inputs.asOfMs) }),
     measurements: needs.flatMap((item) => {
       const fact = facts.get(item.id);
       return fact === undefined

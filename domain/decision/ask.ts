@@ -24,7 +24,7 @@ export const ASK_AGAIN_MS = 86_400_000;
 const WORSE_SHARE = 1.1;
 
 /** What of the analyzers' findings the owner would mend, with new rows or times for old ones; the classes say more than the volume. */
-const ASKED = ['class-shortfall', 'volume', 'untimed'];
+const ASKED = ['class-shortfall', 'volume', 'untimed', 'future-volume'];
 
 /** The asks that are due, by need. A need without a shortfall asks nothing. */
 export function dueAsks(
@@ -34,7 +34,10 @@ export function dueAsks(
   nowMs: number,
 ): DataAsk[] {
   const short = findings
-    .filter(({ kind, shortfall }) => ASKED.includes(kind) && Object.keys(shortfall ?? {}).length > 0)
+    .filter(({ kind, shortfall, blocking }) => {
+      // A shortage that may come is not asked for; one that probably comes is, before it does.
+      return ASKED.includes(kind) && (blocking || kind !== 'future-volume') && Object.keys(shortfall ?? {}).length > 0;
+    })
     .sort((a, b) => ASKED.indexOf(a.kind) - ASKED.indexOf(b.kind));
   const byNeed = new Map<string, Finding>();
   for (const finding of short) if (!byNeed.has(finding.needId)) byNeed.set(finding.needId, finding);

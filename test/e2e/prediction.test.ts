@@ -123,3 +123,31 @@ describe('demand that is not as it was', () => {
     );
   }, 300_000);
 });
+
+describe('a shortage of rows to come', () => {
+  test('is found before it is there, ranks its need and is asked of the owner', async () => {
+    const needs = [{ id: 'table', dataset: 'stock', fields: ['id'], rows: 60 }];
+    balance = await startBalance((dir) => ({
+      ...(pool(dir, { watcher: { kind: 'serving', needs } }, {}) as object),
+      datasets: { stock: { source: 'lake', path: 'stock.csv', key: ['id'], owner: 'stock@example.com' } },
+    }));
+    const cycles: Explanation[] = [];
+    for (let hour = 0; hour < 10; hour++) {
+      // Five rows fewer each hour: 70 are left in the tenth, and less than 60 three hours later.
+      balance.write(
+        'stock.csv',
+        Array.from({ length: 115 - 5 * hour }, (_, id) => ({ id })),
+      );
+      cycles.push(await balance.cycle());
+    }
+    const reasons = cycles.map(({ stages }) => stages.find(({ stage }) => stage === 'analyze')!.reasons.join());
+    const by = new Date(START + 12 * HOUR).toISOString();
+    expect(reasons[9]).toContain(`watcher/table will probably miss 5 rows by ${by}`);
+    expect(reasons[7]).toBe('');
+    const asked = await balance.database.sql<{ payload: object }[]>`select payload from outbox where kind = 'ask'`;
+    expect(asked).toMatchObject([
+      { payload: { needId: 'watcher/table', owner: 'stock@example.com', rows: { '*': 5 } } },
+    ]);
+    expect((await Promise.all(cycles.map(differences))).flat()).toEqual([]);
+  }, 300_000);
+});

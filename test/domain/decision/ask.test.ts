@@ -19,6 +19,11 @@ describe('asking for data', () => {
   it('is not for what new rows would not mend', () => {
     expect(ask([finding('freshness', {}), finding('completeness', { '*': 3 })])).toEqual([]);
   });
+  it('is for rows that will probably be missing, not for those that may be', () => {
+    const future = finding('future-volume', { '*': 9 });
+    expect(ask([future])).toMatchObject([{ rows: { '*': 9 } }]);
+    expect(ask([{ ...future, blocking: false }])).toEqual([]);
+  });
   it.each([
     ['the same an hour later', 100, 3_600_000, 0],
     ['hardly more', 92, 3_600_000, 0],
