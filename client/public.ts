@@ -16,6 +16,8 @@ export { createSeriesStream, restoreSeriesStream } from '../domain/prediction/se
 export { forecastSeries } from '../domain/prediction/forecast-batch.js';
 export { backtestSeries } from '../domain/prediction/backtest.js';
 export { createPeakPlanner, restorePeakPlanner } from '../domain/prediction/peak-planner.js';
+export { defaultPredictors } from '../domain/prediction/predictors.js';
+export type { Predictor, PredictorOptions, PredictorRun } from '../domain/prediction/predictor.js';
 export { createAccuracyMonitor, restoreAccuracyMonitor } from '../domain/prediction/accuracy-monitor.js';
 
 // Anomalies and patterns (docs/ANOMALIES.md).

@@ -13,13 +13,13 @@ import { createScanSlots } from '../db/scan-slots.js';
 import { createBatchStore, createPlanStore, createStageStore } from '../db/stage-store.js';
 import { openDatabase, type DatabaseHandle } from '../db/client.js';
 import { defaultAnalyzers } from '../domain/analyzers/registry.js';
-import { defaultPredictors } from '../domain/prediction/predictors.js';
 import { createDataPlane } from '../interfaces/data/data-plane.js';
 import { openEngine, type Engine } from '../interfaces/data/engine.js';
 import { fileCache, type FileCache } from '../interfaces/data/file-cache.js';
 import { createSliceFiles } from '../interfaces/data/slice-files.js';
 import { connectTemporal } from '../interfaces/model/temporal-connection.js';
 import { createLoopClient, type LoopClient } from '../interfaces/model/loop-gateway.js';
+import { loadPredictors } from './predictor-plugins.js';
 
 const require = createRequire(import.meta.url);
 
@@ -71,6 +71,7 @@ export async function compose(
   settings: WorkerSettings,
   replace: (dependencies: ActivityDependencies) => ActivityDependencies = (dependencies) => dependencies,
 ): Promise<Composition> {
+  const predictors = await loadPredictors(process.env, process.cwd());
   const database = openDatabase(settings.databaseUrl, { connectionsMax: 12 });
   const engine: Engine = await openEngine({
     threads: settings.threads,
@@ -88,7 +89,7 @@ export async function compose(
       now: () => Date.now(),
       versions: versions(),
       analyzers: defaultAnalyzers,
-      predictors: defaultPredictors,
+      predictors,
       data: createDataPlane({
         engine,
         cacheDir: settings.cacheDir,

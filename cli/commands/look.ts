@@ -149,6 +149,10 @@ async function verify(
   id: string,
 ): Promise<readonly { stage: string; same: boolean }[]> {
   const { replayDecision } = await import('../../activities/replay.js');
-  const stages = await store.decisionStages(ref, id);
-  return replayDecision(stages, await store.decisionStates(ref, stages));
+  const { loadPredictors } = await import('../../workers/predictor-plugins.js');
+  const [stages, predictors] = await Promise.all([
+    store.decisionStages(ref, id),
+    loadPredictors(process.env, process.cwd()),
+  ]);
+  return replayDecision(stages, await store.decisionStates(ref, stages), undefined, predictors);
 }
