@@ -14,6 +14,7 @@ import type {
   HistoryStore,
   PlanStore,
   RecurrenceStore,
+  Released,
   RequestGate,
   SeriesStore,
   SliceRef,
@@ -71,6 +72,12 @@ export interface StageDependencies extends ActivityDependencies {
   readonly contextOf: (ref: DecisionRef) => Promise<CycleContext>;
 }
 
+/** Whether a cycle is to begin for what waits; if not, when to ask again (ms from now; null: when something comes). */
+export interface ReleaseAnswer {
+  readonly due: boolean;
+  readonly againMs: number | null;
+  readonly released?: Released;
+}
 /** What a stage tells the workflow: a sentence for the Web UI. Rows stay in Postgres. */
 export interface StageSummary {
   readonly summary: string;

@@ -1,17 +1,20 @@
 /** Opening and abandoning a decision, and the loop's look for waiting requests. */
-import type { StageDependencies } from './dependencies.js';
-import type { ClosedDecision, CycleAsked, DecisionRef, OpenCycle } from './store-ports.js';
+import { decideRelease } from '../domain/decision/release.js';
 import type { PoolRef } from '../domain/types/pool.js';
+import type { ReleaseAnswer, StageDependencies } from './dependencies.js';
+import { recordOf } from './stage.js';
+import type { ClosedDecision, CycleAsked, DecisionRef, OpenCycle, Released, StageRecord } from './store-ports.js';
 
 export function createOpen(deps: StageDependencies) {
   return {
-    async openDecision(input: OpenCycle): Promise<{ summary: string; models: readonly string[] }> {
-      await deps.cycles.open(input, deps.now(), deps.versions);
-      const { number, asOfMs, items } = await deps.contextOf({
-        tenant: input.tenant,
-        pool: input.pool,
-        decisionId: input.decisionId,
-      });
+    async openDecision(
+      input: OpenCycle & { readonly released?: Released },
+    ): Promise<{ summary: string; models: readonly string[] }> {
+      const { released, ...cycle } = input;
+      await deps.cycles.open(cycle, deps.now(), deps.versions);
+      const ref = { tenant: input.tenant, pool: input.pool, decisionId: input.decisionId };
+      if (released !== undefined) await deps.stages.save(ref, releaseRecord(deps, released));
+      const { number, asOfMs, items } = await deps.contextOf(ref);
       const needs = items.filter(({ kind }) => kind === 'need').length;
       return {
         summary: `Cycle ${number} as of ${new Date(asOfMs).toISOString()}: ${needs} needs and ${items.length - needs} requests`,
@@ -24,8 +27,18 @@ export function createOpen(deps: StageDependencies) {
       const { outcome, reason, asked, tenant, pool, decisionId } = input;
       return deps.cycles.abandon({ tenant, pool, decisionId }, outcome, reason, deps.now(), asked);
     },
-    async requestsWait(pool: PoolRef): Promise<boolean> {
-      return deps.requests.wait(pool, deps.now());
+    async requestsWait(pool: PoolRef): Promise<ReleaseAnswer> {
+      const inputs = await deps.requests.waiting(pool, deps.now());
+      if (inputs === null) return { due: false, againMs: null };
+      const outcome = decideRelease(inputs);
+      if (!outcome.due) return { due: false, againMs: Math.max(1, Math.ceil(outcome.wakeMs - inputs.nowMs)) };
+      return { due: true, againMs: null, released: { inputs, outcome } };
     },
   };
+}
+
+/** Decided before the decision was open: it is stored with it. */
+function releaseRecord(deps: StageDependencies, { inputs, outcome }: Released): StageRecord {
+  const parts = { inputs, prior: [], outcome, reasons: [outcome.reason], degraded: false };
+  return recordOf(deps, 'release', inputs.nowMs, parts);
 }

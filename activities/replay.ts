@@ -3,8 +3,9 @@ import { analyze, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/deci
 import { planBatch } from '../domain/decision/batch.js';
 import { coordinate } from '../domain/decision/coordinate.js';
 import { predict, predictSeries, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
+import { decideRelease, type ReleaseInputs } from '../domain/decision/release.js';
 import { qualityCheck } from '../domain/decision/quality-check.js';
-import type { Stage } from '../domain/decision/stages.js';
+import type { Recorded } from '../domain/decision/stages.js';
 import { defaultAnalyzers } from '../domain/analyzers/registry.js';
 import type { Analyzer } from '../domain/analyzers/analyzer.js';
 import type { Predictor } from '../domain/prediction/predictor.js';
@@ -17,7 +18,7 @@ import { stageInputDigest } from './stage.js';
 import type { StageRecord } from './store-ports.js';
 
 export interface Replayed {
-  readonly stage: Stage;
+  readonly stage: Recorded;
   /** Inputs and outcome both have the stored digests. */
   readonly same: boolean;
 }
@@ -44,6 +45,8 @@ export function replayDecision(
       digestOf(outcome) === record.outcomeDigest && stageInputDigest(record.inputs, prior) === record.inputDigest;
     replayed.push({ stage: record.stage, same });
   };
+  const released = of.get('release');
+  if (released !== undefined) check(released, [], decideRelease(released.inputs as ReleaseInputs));
   if (analyzed === undefined) return replayed;
   const facts = analyzed.inputs as AnalyzeInputs;
   check(analyzed, [], analyze(facts, analyzers));

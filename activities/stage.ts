@@ -1,7 +1,7 @@
 /** What every stage does around its pure part: run once, keep inputs and outcome with their digests. */
 import { CancelledFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import type { Stage } from '../domain/decision/stages.js';
+import type { Recorded } from '../domain/decision/stages.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { digestOf } from './digest.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -10,7 +10,7 @@ import type { CycleContext, DecisionRef, StageRecord, StageStore } from './store
 export async function loadStage(
   deps: Pick<ActivityDependencies, 'stages' | 'now'>,
   ref: DecisionRef,
-  stage: Stage,
+  stage: Recorded,
 ): Promise<StageRecord> {
   const record = await deps.stages.find(ref, stage);
   if (record === null)
@@ -24,7 +24,7 @@ export async function loadStage(
 /** Builds a record. The input digest covers the inputs and the outcomes of the stages that it builds on. */
 export function recordOf(
   deps: Pick<ActivityDependencies, 'stages' | 'now'>,
-  stage: Stage,
+  stage: Recorded,
   startedMs: number,
   parts: {
     readonly inputs: unknown;
@@ -84,7 +84,7 @@ const DECISIONS_MAX = 4;
 
 /** A stage that is stored never changes: what one stage has loaded, the later ones need not load again. */
 export function keptStages(stages: StageStore): StageStore {
-  const kept = new Map<string, Map<Stage, StageRecord>>();
+  const kept = new Map<string, Map<Recorded, StageRecord>>();
   return {
     ...stages,
     async find(ref, stage) {
@@ -93,7 +93,7 @@ export function keptStages(stages: StageStore): StageStore {
       if (known !== undefined) return known;
       const record = await stages.find(ref, stage);
       if (record === null) return null;
-      const records = kept.get(key) ?? new Map<Stage, StageRecord>();
+      const records = kept.get(key) ?? new Map<Recorded, StageRecord>();
       kept.set(key, records.set(stage, record));
       if (kept.size > DECISIONS_MAX) kept.delete(kept.keys().next().value!);
       return record;

@@ -1,8 +1,9 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
 import type { CorrectionRecord } from '../domain/decision/quality-inputs.js';
+import type { ReleaseInputs, ReleaseOutcome } from '../domain/decision/release.js';
 import type { NeedReference } from '../domain/decision/reference.js';
-import type { Outcome, Stage, Trigger } from '../domain/decision/stages.js';
+import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
 import type { Surge } from '../domain/decision/demand-anomalies.js';
 import type { SeriesPrediction, StateRef } from '../domain/decision/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
@@ -35,6 +36,11 @@ export interface SliceRef {
   readonly scheduleId: string;
   readonly nominalMs: number;
 }
+/** Why a cycle for waiting requests began when it did. */
+export interface Released {
+  readonly inputs: ReleaseInputs;
+  readonly outcome: ReleaseOutcome;
+}
 export interface OpenCycle extends DecisionRef, CycleAsked {
   readonly workflowId: string;
   readonly runId: string;
@@ -66,7 +72,7 @@ export interface CycleStore {
 }
 
 export interface StageRecord {
-  readonly stage: Stage;
+  readonly stage: Recorded;
   readonly state: 'ok' | 'degraded' | 'failed';
   readonly inputs: unknown;
   readonly inputDigest: string;
@@ -77,7 +83,7 @@ export interface StageRecord {
   readonly endedMs: number;
 }
 export interface StageStore {
-  find(ref: DecisionRef, stage: Stage): Promise<StageRecord | null>;
+  find(ref: DecisionRef, stage: Recorded): Promise<StageRecord | null>;
   save(ref: DecisionRef, record: StageRecord): Promise<void>;
 }
 
@@ -386,6 +392,6 @@ export interface CloseStore {
   closed(ref: DecisionRef): Promise<ClosedDecision | null>;
 }
 export interface RequestGate {
-  /** True when a pending request may be looked at now. */
-  wait(pool: PoolRef, nowMs: number): Promise<boolean>;
+  /** What waits for a cycle now, with what its release is decided from; null when nothing does. */
+  waiting(pool: PoolRef, nowMs: number): Promise<ReleaseInputs | null>;
 }

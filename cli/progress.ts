@@ -26,7 +26,8 @@ export async function followDecision(
   const live = process.stderr.isTTY && process.env.NO_COLOR === undefined && !quiet;
   let shown = 0;
   while (true) {
-    const stages = await store.decisionStages(ref, decisionId);
+    const recorded = await store.decisionStages(ref, decisionId);
+    const stages = recorded.filter(({ stage }) => stage !== 'release');
     if (live)
       process.stderr.write(
         `\r\u001b[2K${STAGES.map((stage, index) => (index < stages.length ? `✓ ${stage}` : index === stages.length ? `… ${stage}` : `  ${stage}`)).join('  ')}`,

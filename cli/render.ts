@@ -34,6 +34,7 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
   const lines = [
     `Cycle ${decision.cycle}${askedBy(decision)} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''}. ${riskOf(explanation)}\n`,
     aftermath(decision.outcome),
+    section('Released', stageReasons(explanation, 'release')),
     section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
     section(
       'Warnings',

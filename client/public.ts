@@ -34,7 +34,7 @@ export { scheduleTasks } from '../domain/scheduler/task-scheduler.js';
 // Merging, batching and release (docs/BATCHING.md).
 export { parsePredicate, formatPredicate, type Predicate } from '../domain/types/predicate.js';
 export { planMergedReads } from '../domain/batch/merge.js';
-export { createReleasePolicy, restoreReleasePolicy } from '../domain/batch/release-policy.js';
+export { createReleasePolicy, releasePolicyAfter, restoreReleasePolicy } from '../domain/batch/release-policy.js';
 export { composeBatches } from '../domain/batch/composition.js';
 export { levelLoad } from '../domain/batch/load-levelling.js';
 

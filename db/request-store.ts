@@ -36,18 +36,6 @@ export function createRequestStore(db: Database) {
         .where(and(eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), eq(requests.kind, 'request')))
         .orderBy(desc(requests.createdAt), requests.id)
         .limit(limit),
-    /** True when a pending request may be looked at now, or one is claimed by a decision that a terminated cycle left open. Asked only while no cycle runs. */
-    wait: async (ref: PoolRef, nowMs: number): Promise<boolean> => {
-      const rows = await db.execute(sql`
-        select 1 from requests r
-        where tenant = ${ref.tenant} and pool = ${ref.pool}
-          and ((state = 'pending' and not_before <= ${new Date(nowMs).toISOString()}::timestamptz)
-            or (state = 'claimed' and kind = 'request' and exists (
-              select 1 from decisions d
-              where d.tenant = r.tenant and d.pool = r.pool and d.id = r.decision_id and d.state = 'open')))
-        limit 1`);
-      return rows.length > 0;
-    },
   };
 }
 

@@ -106,6 +106,9 @@ export const decisions = pgTable(
       'cascade',
     ),
     index('decisions_recent').on(t.tenant, t.pool, t.openedAt),
+    index('decisions_open')
+      .on(t.tenant, t.pool)
+      .where(sql`${t.state} = 'open'`),
     check(
       'decisions_closed_with_outcome',
       sql`(${t.state} = 'closed') = (${t.outcome} is not null and ${t.closedAt} is not null)`,
@@ -199,6 +202,10 @@ export const requests = pgTable(
     index('requests_pending')
       .on(t.tenant, t.pool, t.notBefore)
       .where(sql`${t.state} = 'pending'`),
+    // Read backwards: when the latest requests came.
+    index('requests_arrived')
+      .on(t.tenant, t.pool, t.createdAt, t.id)
+      .where(sql`${t.kind} = 'request'`),
     index('requests_decision').on(t.decisionId, t.tenant, t.pool),
     check(
       'requests_state',

@@ -19,7 +19,7 @@ import type { PoolRef } from '../domain/types/pool.js';
 import { cacheWorth } from '../domain/batch/cache-worth.js';
 import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
 import { readWork } from '../domain/decision/read-cost.js';
-import { ordinalOf, type Stage } from '../domain/decision/stages.js';
+import { ordinalOf, type Recorded } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
 import { cacheClock, learn, learnedOf } from './learned-store.js';
 import { keepPromises } from './recurrence-store.js';
@@ -264,7 +264,7 @@ export async function insertCacheEntries(
   await insertRows(tx, cacheEntries, rows);
 }
 
-function stageOf(ref: DecisionRef, stage: Stage) {
+function stageOf(ref: DecisionRef, stage: Recorded) {
   return and(
     eq(decisionStages.tenant, ref.tenant),
     eq(decisionStages.pool, ref.pool),
@@ -278,7 +278,7 @@ function batchOf(ref: DecisionRef, batchId: string) {
 
 export function toRecord(row: typeof decisionStages.$inferSelect): StageRecord {
   return {
-    stage: row.stage as Stage,
+    stage: row.stage as Recorded,
     state: row.state,
     inputs: row.inputs,
     inputDigest: row.inputDigest,

@@ -8,7 +8,7 @@ import { createCycleStore } from '../db/cycle-store.js';
 import { createHistoryStore, createSeriesStore } from '../db/history-store.js';
 import { createRecurrenceStore } from '../db/recurrence-store.js';
 import { createPace } from '../db/pace.js';
-import { createRequestStore } from '../db/request-store.js';
+import { createRequestGate } from '../db/release-store.js';
 import { createScanSlots } from '../db/scan-slots.js';
 import { createBatchStore, createPlanStore, createStageStore } from '../db/stage-store.js';
 import { openDatabase, type DatabaseHandle } from '../db/client.js';
@@ -109,7 +109,7 @@ export async function compose(
       recurrences: createRecurrenceStore(db),
       history: createHistoryStore(db),
       closing: createCloseStore(db),
-      requests: createRequestStore(db),
+      requests: createRequestGate(db),
       loops,
     }),
   );

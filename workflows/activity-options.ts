@@ -62,6 +62,6 @@ export const sweepOptions: LocalActivityOptions = {
 };
 
 /** A lost signal is noticed within 5 s: sweep interval plus the sweep itself. */
-export const SWEEP_INTERVAL = '3500ms';
+export const SWEEP_INTERVAL_MS = 3_500;
 /** Calls of `balanceNow` that may wait; the next one is rejected. */
 export const QUEUE_MAX = 64;

@@ -23,13 +23,14 @@ const { abandonDecision } = proxyActivities<Activities>(closeOptions);
 export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
   const { tenant, pool, decisionId } = input;
   const ref = { tenant, pool, decisionId };
-  const { trigger, asOfMs, slice } = input;
+  const { trigger, asOfMs, slice, released } = input;
   const asked = { trigger, asOfMs, ...(slice === undefined ? {} : { slice }) };
   const details: string[] = [];
   try {
     // 0. The decision row opens before the first effect; what is due is claimed for this cycle.
     const { workflowId, runId } = workflowInfo();
-    const opened = await openDecision({ ...ref, ...asked, workflowId, runId });
+    const why = released === undefined ? {} : { released };
+    const opened = await openDecision({ ...ref, ...asked, workflowId, runId, ...why });
     details.push(opened.summary);
     upsertSearchAttributes([{ key: searchAttributes.models, value: [...opened.models] }]);
 

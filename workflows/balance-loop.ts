@@ -1,7 +1,7 @@
 /**
  * One per pool, long-lived: runs a cycle when somebody asks for one (`balanceNow`) or when requests wait.
  * Requests are rows in Postgres; the signal only says that there are some, and a sweep finds those whose
- * signal was lost.
+ * signal was lost. Whether a cycle begins at once or a little later, so that others join, the release policy decides.
  */
 import {
   allHandlersFinished,
@@ -20,7 +20,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/create.js';
-import { closeOptions, QUEUE_MAX, SWEEP_INTERVAL, sweepOptions } from './activity-options.js';
+import type { ReleaseAnswer } from '../activities/dependencies.js';
+import type { Released } from '../activities/store-ports.js';
+import { closeOptions, QUEUE_MAX, SWEEP_INTERVAL_MS, sweepOptions } from './activity-options.js';
 import { balanceCycle } from './balance-cycle.js';
 import {
   balanceNowUpdate,
@@ -53,6 +55,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
     last: input.last ?? null,
   };
   registerHandlers(pool, state);
+  let againMs = SWEEP_INTERVAL_MS;
 
   while (!workflowInfo().continueAsNewSuggested) {
     setCurrentDetails(describe(state));
@@ -61,56 +64,70 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
       await condition(() => !state.paused || workflowInfo().continueAsNewSuggested);
       continue;
     }
-    const asked = await condition(() => state.paused || state.queued.length > 0 || state.workWaits, SWEEP_INTERVAL);
+    const called = () => state.paused || state.queued.length > 0 || state.workWaits;
+    const asked = await condition(called, againMs);
+    againMs = SWEEP_INTERVAL_MS;
     if (state.paused) continue;
+    let released: Released | undefined;
     if (state.queued.length === 0) {
       if (asked) state.workWaits = false;
-      if (!(await sweep(pool))) continue;
+      const answer = await sweep(pool);
+      if (!answer.due) {
+        // What is held a little for others to join is looked at again then, or when something comes; never later than a sweep.
+        againMs = Math.min(answer.againMs ?? SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
+        continue;
+      }
+      released = answer.released;
     }
     const [next, ...later] = state.queued;
     state.queued = later;
     state.running = next ?? { decisionId: uuid4(), trigger: 'work', asOfMs: null };
-    state.last = await runCycle(state.running);
+    state.last = await runCycle(pool, state.running, next === undefined ? released : undefined);
     state.running = null;
     state.cycles += 1;
   }
   await condition(allHandlersFinished);
-  const { paused, pauseReason, queued: queue, workWaits, cycles, last } = state;
+  const { paused, pauseReason, queued: queue, cycles, last } = state;
+  // What is held is looked at by the next run at once.
+  const workWaits = state.workWaits || againMs < SWEEP_INTERVAL_MS;
   await continueAsNew<typeof balanceLoop>({ ...pool, paused, pauseReason, queue, workWaits, cycles, last });
+}
 
-  async function runCycle(cycle: QueuedCycle): Promise<CycleResult> {
-    try {
-      return await executeChild(balanceCycle, {
-        workflowId: cycleWorkflowId(pool, cycle.decisionId),
-        args: [{ ...pool, ...cycle }],
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        staticSummary: `${cycle.trigger} cycle of pool ${pool.pool}`,
-        typedSearchAttributes: [{ key: searchAttributes.pool, value: pool.pool }],
-      });
-    } catch (error) {
-      // A cycle that somebody cancelled ends that cycle; only a cancelled loop ends the loop.
-      if (CancellationScope.current().consideredCancelled) throw error;
-      const outcome = isCancellation(error) ? 'cancelled' : 'failed';
-      // A cycle closes its own decision, except one that was terminated from outside: what it had claimed goes back here.
-      const closed = await abandonDecision({
-        ...pool,
-        decisionId: cycle.decisionId,
-        outcome,
-        reason: 'the cycle ended before its decision was closed',
-        asked: cycle,
-      });
-      return { decisionId: cycle.decisionId, ...closed };
-    }
+/** One cycle, to its end; a cycle that failed ends no loop. */
+async function runCycle(pool: PoolInput, cycle: QueuedCycle, released?: Released): Promise<CycleResult> {
+  try {
+    return await executeChild(balanceCycle, {
+      workflowId: cycleWorkflowId(pool, cycle.decisionId),
+      args: [{ ...pool, ...cycle, ...(released === undefined ? {} : { released }) }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `${cycle.trigger} cycle of pool ${pool.pool}`,
+      typedSearchAttributes: [{ key: searchAttributes.pool, value: pool.pool }],
+    });
+  } catch (error) {
+    // A cycle that somebody cancelled ends that cycle; only a cancelled loop ends the loop.
+    if (CancellationScope.current().consideredCancelled) throw error;
+    const outcome = isCancellation(error) ? 'cancelled' : 'failed';
+    // A cycle closes its own decision, except one that was terminated from outside: what it had claimed goes back here.
+    const closed = await abandonDecision({
+      ...pool,
+      decisionId: cycle.decisionId,
+      outcome,
+      reason: 'the cycle ended before its decision was closed',
+      asked: cycle,
+    });
+    return { decisionId: cycle.decisionId, ...closed };
   }
 }
 
-/** True when requests wait in Postgres. An unreachable database is not an answer: the next sweep asks again. */
-async function sweep(pool: PoolInput): Promise<boolean> {
+/** Whether a cycle is due for requests that wait in Postgres. An unreachable database is not an answer: the next sweep asks again. */
+async function sweep(pool: PoolInput): Promise<ReleaseAnswer> {
   try {
-    return await requestsWait(pool);
+    // Workers of older versions answer whether requests wait, and so do their histories: then a cycle is due.
+    const answer: ReleaseAnswer | boolean = await requestsWait(pool);
+    return typeof answer === 'boolean' ? { due: answer, againMs: null } : answer;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return false;
+    return { due: false, againMs: null };
   }
 }
 

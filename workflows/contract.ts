@@ -1,6 +1,7 @@
 /** Names and types that callers of the workflows share with them: queue, ids, signals, queries, updates. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Released } from '../activities/store-ports.js';
 import type { Outcome, Trigger } from '../domain/decision/stages.js';
 
 export const TASK_QUEUE = 'balance';
@@ -82,7 +83,10 @@ export interface BalanceNowResult {
 }
 export const balanceNowUpdate = defineUpdate<BalanceNowResult, [BalanceNowInput]>('balanceNow');
 
-export interface CycleInput extends PoolInput, QueuedCycle {}
+export interface CycleInput extends PoolInput, QueuedCycle {
+  /** Why it began when it did; absent: somebody asked for it. */
+  readonly released?: Released;
+}
 /** A decision, as the stages take it. */
 export interface DecisionInput extends PoolInput {
   readonly decisionId: string;

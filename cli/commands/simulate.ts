@@ -27,6 +27,7 @@ interface Options {
   readonly maxBatch: number;
   readonly deadlineMs?: number;
   readonly batchCost?: number;
+  readonly eager?: boolean;
   readonly size?: number;
   readonly delayMs?: number;
   readonly increase?: number;
@@ -108,6 +109,10 @@ export const registerSimulate = (program: Command): void => {
     .option('--max-batch <items>', 'most items in a batch', number, 64)
     .option('--deadline-ms <ms>', 'deadline of each request after its arrival', number)
     .option('--batch-cost <seconds>', 'no server: what a batch costs, in seconds of waiting', number)
+    .option(
+      '--eager',
+      'balance with --batch-cost: hold only what was learned to be worth it, as the loop of a pool does',
+    )
     .option('--size <items>', 'fixed: items per batch', number)
     .option('--delay-ms <ms>', 'timer: longest wait', number)
     .option('--increase <items>', 'aimd: added after a batch on time (default 1)', number)

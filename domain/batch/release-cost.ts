@@ -45,6 +45,14 @@ export function emptyCostState(): CostState {
   return { lastAt: null, gaps: [], sinceSolved: 0, waits: [], instants: [], truncated: false, optimum: 0, spent: 0 };
 }
 
+/** The state that has seen arrivals at `times` (seconds, ascending), all served: their gaps are known, nothing is owed. */
+export function costStateAfter(times: readonly number[], batchCost: number, maxBatch: number): CostState {
+  const gaps = times.slice(1).map((at, index) => at - times[index]);
+  const state = { ...emptyCostState(), lastAt: times.at(-1) ?? null, gaps: gaps.slice(-GAPS_MAX) };
+  if (gaps.length >= GAPS_MIN) state.waits = learnWaits(state.gaps, batchCost, Math.min(COUNT_MAX, maxBatch));
+  return state;
+}
+
 /** Waiting time after each count that minimises the mean cost per request when gaps are drawn from `gaps`. */
 export function learnWaits(gaps: readonly number[], batchCost: number, countMax: number): number[] {
   const sorted = [...gaps].sort((a, b) => a - b);
@@ -134,16 +142,18 @@ function mayDeviate(state: CostState, spentThen: number, batchCost: number): boo
 
 /**
  * When to send, in seconds: `arrivals` are those waiting, in order of time. Never before the last of them.
+ * @param eager the learned rule alone decides, whatever was spent, and before anything is learned nothing waits
  */
-export function sendAt(state: CostState, arrivals: readonly number[], batchCost: number): number {
+export function sendAt(state: CostState, arrivals: readonly number[], batchCost: number, eager: boolean): number {
   const last = arrivals[arrivals.length - 1];
+  if (eager && state.waits.length === 0) return last;
   const count = arrivals.length;
   const waited = arrivals.reduce((sum, at) => sum + last - at, 0);
   const safe = last + Math.max(0, (batchCost - waited) / count);
   if (state.waits.length <= count) return safe; // the last count has nothing learned: it only ends the recursion
   const wait = state.waits[count - 1];
-  if (last + wait >= safe || !mayDeviate(state, state.spent + batchCost + waited + wait * count, batchCost))
-    return safe;
+  if (last + wait >= safe) return safe;
+  if (!eager && !mayDeviate(state, state.spent + batchCost + waited + wait * count, batchCost)) return safe;
   return last + wait;
 }
 

@@ -4,7 +4,7 @@
  * decision uses nothing but what was told before. State is plain JSON.
  */
 import { usageError } from '../types/errors.js';
-import { emptyCostState, noteArrival, noteSent, sendAt, type CostState } from './release-cost.js';
+import { costStateAfter, emptyCostState, noteArrival, noteSent, sendAt, type CostState } from './release-cost.js';
 import { firstBatch, type PlanItem, type ServiceCurve } from './release-deadline.js';
 
 export type PolicyName = 'balance' | 'fixed' | 'immediate' | 'timer' | 'aimd';
@@ -17,6 +17,11 @@ export interface ReleaseOptions {
   readonly service: ServiceCurve | null;
   /** Without a server: the cost of a batch, in seconds of waiting. */
   readonly batchCost?: number;
+  /**
+   * `balance` without a server: what was learned of arrivals decides alone. Before anything is learned nothing waits, and
+   * the bound on the cost is given up. For who serves one batch at a time, where what comes meanwhile is gathered anyway.
+   */
+  readonly eager?: boolean;
   /** `fixed`: items per batch. */
   readonly size?: number;
   /** `timer`: longest wait of the oldest request. */
@@ -238,7 +243,7 @@ class Policy implements ReleasePolicy {
   private costWake(): number {
     const { waiting, cost } = this.state;
     const times = waiting.map(({ atMs }) => atMs / 1000);
-    const wakeMs = sendAt(cost, times, this.options.batchCost!) * 1000;
+    const wakeMs = sendAt(cost, times, this.options.batchCost!, this.options.eager === true) * 1000;
     return waiting.reduce((least, request) => Math.min(least, dueMs(request)), wakeMs);
   }
 
@@ -292,7 +297,27 @@ class Policy implements ReleasePolicy {
  * @throws usage error `InvalidPolicy` for options out of range.
  */
 export function createReleasePolicy(options: ReleaseOptions): ReleasePolicy {
-  return new Policy(options, {
+  return new Policy(options, emptyState());
+}
+
+/**
+ * A policy that has seen single requests at `servedMs` (ascending) come and go: it knows the gaps between them, and
+ * nothing waits. For who keeps arrivals anyway, and no snapshots.
+ */
+export function releasePolicyAfter(servedMs: readonly number[], options: ReleaseOptions): ReleasePolicy {
+  const state = emptyState();
+  state.nowMs = servedMs.at(-1) ?? null;
+  state.recent = servedMs
+    .slice(-RECENT_MAX)
+    .map((atMs): Waiting => ({ request: -1, atMs, items: 1, deadlineMs: null }));
+  const times = servedMs.map((atMs) => atMs / 1000);
+  if (options.policy === 'balance' && options.service === null)
+    state.cost = costStateAfter(times, options.batchCost!, options.maxBatch);
+  return new Policy(options, state);
+}
+
+function emptyState(): ReleaseState {
+  return {
     nowMs: null,
     requests: 0,
     batches: 0,
@@ -303,7 +328,7 @@ export function createReleasePolicy(options: ReleaseOptions): ReleasePolicy {
     limit: 1,
     recent: [],
     cost: emptyCostState(),
-  });
+  };
 }
 
 /** Continues from a snapshot, exactly as if it had never stopped. */

@@ -5,8 +5,12 @@
 export const STAGES = ['analyze', 'predict', 'batch', 'quality-check', 'coordinate'] as const;
 export type Stage = (typeof STAGES)[number];
 
-export function ordinalOf(stage: Stage): number {
-  return STAGES.indexOf(stage);
+/** What a decision's record holds, in order: why its cycle began when it did, where waiting requests began it, and the stages. */
+const RECORDED = ['release', ...STAGES] as const;
+export type Recorded = (typeof RECORDED)[number];
+
+export function ordinalOf(part: Recorded): number {
+  return RECORDED.indexOf(part);
 }
 
 /** How a decision ends. `partial`: something was delivered, something was not. */

@@ -317,6 +317,15 @@ export const poolSchema = z.strictObject({
   retention: z
     .strictObject({ decisions: durationMs.default(30 * 86_400_000), metrics: durationMs.default(90 * 86_400_000) })
     .prefault({}),
+  release: z
+    .strictObject({
+      maxWait: durationMs
+        .optional()
+        .describe(
+          'The most that a request is held so that others which are likely to come share its cycle; `0s` holds none. Absent: 500ms.',
+        ),
+    })
+    .optional(),
   reads: z
     .strictObject({
       timeMax: durationMs.optional().describe('A read that will probably take longer is split. Absent: 30s.'),

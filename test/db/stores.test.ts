@@ -11,6 +11,7 @@ import { createCycleStore } from '../../db/cycle-store.js';
 import { createDecisionStore } from '../../db/decision-store.js';
 import { evictCache, prune } from '../../db/maintenance.js';
 import { createPoolStore } from '../../db/pool-store.js';
+import { createRequestGate } from '../../db/release-store.js';
 import { createRequestStore } from '../../db/request-store.js';
 import { cacheEntries } from '../../db/schema.js';
 import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
@@ -34,8 +35,7 @@ afterAll(async () => {
 });
 const ref = { tenant: 't', pool: 'p' };
 const [MINUTE, DAY] = [60_000, 86_400_000];
-const nowMs = Date.parse('2026-01-01T12:00:00Z');
-const startMs = Date.parse('2020-01-01T00:00:00Z');
+const [nowMs, startMs] = [Date.parse('2026-01-01T12:00:00Z'), Date.parse('2020-01-01T00:00:00Z')];
 const definition = (more: object = {}) =>
   poolSchema.parse({
     sources: { lake: { kind: 'files', root: '.', limits: { bytesPerSecond: '100B', rowsPerSecond: 10 } } },
@@ -65,7 +65,7 @@ const ask = (more: Partial<NewRequest> = {}): NewRequest => {
     ...more,
   };
 };
-const requests = () => createRequestStore(database.db);
+const requests = () => ({ ...createRequestStore(database.db), ...createRequestGate(database.db) });
 const put = async (more: Partial<NewRequest> = {}, atMs = nowMs): Promise<string> =>
   (await requests().insert(ref, ask(more), atMs)).id;
 const open = async (more: object = {}, atMs = nowMs) => {
@@ -132,12 +132,12 @@ describe('closing', () => {
   test('a claimed request that the decision says nothing about is refused and told so', async () => {
     const id = await put();
     const decision = await open();
-    expect(await requests().wait(ref, nowMs)).toBe(true); // an orphan, should its cycle be gone
+    expect(await requests().waiting(ref, nowMs)).toMatchObject({ waiting: [{ id, tried: true }] });
     await close(decision);
     expect(await rowOf(id)).toMatchObject({ state: 'refused', waiting: { type: 'Undecided' } });
     const [told] = await database.sql`select payload from outbox where kind = 'response' and subject = ${id}`;
     expect(told.payload).toMatchObject({ requestId: id, state: 'refused', type: 'Undecided' });
-    expect(await requests().wait(ref, nowMs)).toBe(false);
+    expect(await requests().waiting(ref, nowMs)).toBeNull();
   });
 
   test('a request claimed by a closed decision does not ask for a cycle', async () => {
@@ -145,7 +145,7 @@ describe('closing', () => {
     const decision = await open();
     await close(decision);
     await database.sql`update requests set state = 'claimed', closed_at = null where id = ${id}`;
-    expect(await requests().wait(ref, nowMs)).toBe(false);
+    expect(await requests().waiting(ref, nowMs)).toBeNull();
   });
 
   test.each(['close', 'abandon'] as const)('a cancel that meets a %s is never answered with a promise', async (end) => {

@@ -2,7 +2,7 @@
  * Records the histories that test/replay/replay.test.ts replays: `npx tsx test/replay/record.ts`.
  *
  * Starts a dev server of its own, runs every workflow once in each shape (a cycle that delivers, one that fails, one
- * whose read fails; a loop that is paused, asked, swept and continued as new) over fake activities, and writes one
+ * whose read fails; a loop that is paused, asked and swept, one whose cycles are held and released) over fake activities, and writes one
  * JSON file for each into test/replay/histories/. A released shape is never recorded again: new shapes get new names,
  * so that what runs in production while the code changes keeps being replayed.
  */
@@ -14,6 +14,7 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/create.js';
+import { decideRelease, type ReleaseInputs } from '../../domain/decision/release.js';
 import { findTemporal } from '../../workers/embedded/find-temporal.js';
 import { startTemporal } from '../../workers/embedded/temporal.js';
 import { balanceNowUpdate, pauseSignal, resumeSignal, stateQuery, workWaitsSignal } from '../../workflows/contract.js';
@@ -38,6 +39,10 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 const connection = await Connection.connect({ address: server.address });
 const native = await NativeConnection.connect({ address: server.address });
 const { workflow } = new Client({ connection });
+const releaseInputs: ReleaseInputs = {
+  ...{ nowMs: 1_000, earlierMs: [400, 500, 600], cycleMs: [300], idleSinceMs: 700, waitMsMax: 500, requestsMax: 100 },
+  waiting: [{ id: 'r1', atMs: 900, deadlineMs: null, priority: 3, tried: false }],
+};
 const pool = { tenant: 'default', pool: 'recorded' };
 
 /** Runs `job` beside a worker over the fake activities. */
@@ -103,6 +108,25 @@ try {
     await handle.signal(workWaitsSignal);
     await new Promise((resolve) => setTimeout(resolve, 8_000)); // two sweeps that find nothing
     await keep('loop', workflow.getHandle('loop'));
+    await handle.terminate();
+  });
+  // Held twice, then due with its reasons; held again, and released by what comes.
+  const due = { due: true, againMs: null, released: { inputs: releaseInputs, outcome: decideRelease(releaseInputs) } };
+  const held = { due: false, againMs: 200 };
+  const answers = [held, held, due, held, due];
+  const releases: Partial<Activities> = {
+    requestsWait: () => Promise.resolve(answers.shift() ?? { due: false, againMs: null }),
+  };
+  await within('loop-released', releases, async () => {
+    const start = { taskQueue: 'loop-released', workflowId: 'loop-released', args: [pool] };
+    const handle = await workflow.start('balanceLoop', start);
+    const ran = async (cycles: number): Promise<void> => {
+      while ((await handle.query(stateQuery)).cycles < cycles) await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await ran(1);
+    await handle.signal(workWaitsSignal);
+    await ran(2);
+    await keep('loop-released', handle);
     await handle.terminate();
   });
   await within('trigger', {}, async () => {

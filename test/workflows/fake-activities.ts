@@ -56,7 +56,7 @@ export function fakeActivities(world: FakeWorld, replace: Partial<Activities> = 
       world.abandoned.push({ decisionId, outcome, reason });
       return Promise.resolve({ outcome, summary: `${outcome}: ${reason}` });
     },
-    requestsWait: () => Promise.resolve(world.waiting),
+    requestsWait: () => Promise.resolve({ due: world.waiting, againMs: null }),
     requestCycle: () => Promise.resolve({ decisionId: 'asked', known: false }),
     awaitDecision: () => Promise.resolve({ outcome: 'delivered' as const, summary: 'all delivered' }),
     ...replace,

@@ -6,6 +6,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Activities } from '../../activities/create.js';
+import type { ReleaseAnswer } from '../../activities/dependencies.js';
+import type { Released } from '../../activities/store-ports.js';
 import { balanceCycle } from '../../workflows/balance-cycle.js';
 import { balanceLoop } from '../../workflows/balance-loop.js';
 import { balanceTrigger } from '../../workflows/balance-trigger.js';
@@ -164,8 +166,120 @@ describe('balanceLoop', () => {
         expect(world.opened.length).toBeGreaterThan(0);
         await loop.terminate();
       },
-      { requestsWait: () => (left-- > 0 ? Promise.reject(new Error('connection refused')) : Promise.resolve(true)) },
+      {
+        requestsWait: () =>
+          left-- > 0 ? Promise.reject(new Error('connection refused')) : Promise.resolve({ due: true, againMs: null }),
+      },
     );
+  });
+
+  test('an answer of an older worker, that requests wait, is a cycle that is due', () => {
+    let left = 1;
+    return within(
+      async (taskQueue, world) => {
+        const loop = await startLoop(taskQueue);
+        while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('100ms');
+        expect(world.opened).toMatchObject([{ trigger: 'work' }]);
+        await loop.terminate();
+      },
+      { requestsWait: (() => Promise.resolve(left-- > 0)) as unknown as Activities['requestsWait'] },
+    );
+  });
+
+  describe('requests that are held for others to join', () => {
+    /** Answers one after the other, then that nothing waits; counts how often it was asked. */
+    function answering(answers: ReleaseAnswer[]) {
+      const asked = { times: 0 };
+      const requestsWait = () => {
+        asked.times += 1;
+        return Promise.resolve(answers.shift() ?? { due: false, againMs: null });
+      };
+      return { asked, replace: { requestsWait } };
+    }
+    const held = (againMs: number): ReleaseAnswer => ({ due: false, againMs });
+    const due: ReleaseAnswer = { due: true, againMs: null };
+
+    test('are looked at again when they are due, not at the next sweep, and the cycle is told why', () => {
+      const told: unknown[] = [];
+      const released = { inputs: { nowMs: 5 }, outcome: { cause: 'balance' } } as unknown as Released;
+      const { asked, replace } = answering([held(400), held(300), { ...due, released }]);
+      const openDecision: Activities['openDecision'] = (input) => {
+        told.push(input.released);
+        return Promise.resolve({ summary: '', models: [] });
+      };
+      return within(
+        async (taskQueue) => {
+          const loop = await startLoop(taskQueue);
+          while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('50ms');
+          expect(asked.times).toBe(3);
+          expect(told).toEqual([released]);
+          const { events } = await loop.fetchHistory();
+          const timers = events?.flatMap(({ timerStartedEventAttributes: timer }) => timer?.startToFireTimeout ?? []);
+          // 400 and 300 ms; the first look of a new loop waits for nothing.
+          expect(timers?.slice(0, 2).map(({ nanos }) => nanos)).toEqual([4e8, 3e8]);
+          await loop.terminate();
+        },
+        { ...replace, openDecision },
+      );
+    });
+
+    test('are looked at again at once when more come', () => {
+      const { asked, replace } = answering([held(3_000), due]);
+      return within(async (taskQueue, world) => {
+        const loop = await startLoop(taskQueue);
+        while (asked.times < 1) await env.sleep('50ms');
+        await loop.signal(workWaitsSignal);
+        while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('50ms');
+        expect(world.opened).toMatchObject([{ trigger: 'work' }]);
+        const { events } = await loop.fetchHistory();
+        expect(events?.filter(({ timerFiredEventAttributes: fired }) => fired)).toEqual([]);
+        await loop.terminate();
+      }, replace);
+    });
+
+    test('never longer than until the next sweep without a look, however long they are held', () => {
+      const { asked, replace } = answering(Array.from({ length: 20 }, () => held(3_600_000)));
+      return within(async (taskQueue) => {
+        const loop = await startLoop(taskQueue);
+        await env.sleep('12s');
+        expect(asked.times).toBeGreaterThanOrEqual(4);
+        await loop.terminate();
+      }, replace);
+    });
+
+    test('balanceNow does not wait for them, and takes no reason of theirs', () => {
+      const { replace } = answering([held(3_600_000)]);
+      const told: unknown[] = [];
+      const openDecision: Activities['openDecision'] = (input) => {
+        told.push([input.trigger, input.released]);
+        return Promise.resolve({ summary: '', models: [] });
+      };
+      return within(
+        async (taskQueue) => {
+          const loop = await startLoop(taskQueue);
+          await loop.executeUpdate(balanceNowUpdate, { args: [now] });
+          while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('50ms');
+          expect(told).toEqual([['manual', undefined]]);
+          await loop.terminate();
+        },
+        { ...replace, openDecision },
+      );
+    });
+
+    test('stay where they are while the pool is paused, and are looked at when it resumes', () => {
+      const { asked, replace } = answering([held(3_000), due]);
+      return within(async (taskQueue, world) => {
+        const loop = await startLoop(taskQueue);
+        while (asked.times < 1) await env.sleep('50ms');
+        await loop.signal(pauseSignal);
+        await env.sleep('1h');
+        expect([asked.times, world.opened]).toEqual([1, []]);
+        await loop.signal(resumeSignal);
+        while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('50ms');
+        expect(asked.times).toBe(2);
+        await loop.terminate();
+      }, replace);
+    });
   });
 
   test('a failed cycle is the last state, and the loop goes on', () =>

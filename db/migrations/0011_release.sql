@@ -1,0 +1,2 @@
+CREATE INDEX "decisions_open" ON "decisions" USING btree ("tenant","pool") WHERE "decisions"."state" = 'open';--> statement-breakpoint
+CREATE INDEX "requests_arrived" ON "requests" USING btree ("tenant","pool","created_at","id") WHERE "requests"."kind" = 'request';
