@@ -223,10 +223,13 @@ async function insertResponses(
  */
 async function keepNeeds(tx: Queryable, ref: DecisionRef, needs: Closing['needs'], now: Date): Promise<void> {
   if (needs.length === 0) return;
-  const ahead = sql`(s.served_up_to_ms is null or excluded.served_up_to_ms > s.served_up_to_ms and excluded.last_from_ms <= s.served_up_to_ms)`;
+  // Cycles of the pool's own say at their opening where the first window begins (`db/cycle-store.ts`).
+  const begun = (value: string) => sql`case when o.served_up_to_ms is not null then ${sql.raw(`n."${value}"`)} end`;
+  const ahead = sql`(excluded.served_up_to_ms > s.served_up_to_ms and excluded.last_from_ms <= s.served_up_to_ms)`;
   await tx.execute(sql`
     insert into need_states as s (tenant, pool, need_id, served_up_to_ms, last_from_ms, last_rows, last_question, owed_rows, short_cycles, asked_rows, updated_at)
-    select ${ref.tenant}, ${ref.pool}, n."needId", n."servedUpToMs", n."lastFromMs", n."lastRows", n."lastQuestion",
+    select ${ref.tenant}, ${ref.pool}, n."needId", ${begun('servedUpToMs')}, ${begun('lastFromMs')},
+      ${begun('lastRows')}, ${begun('lastQuestion')},
       coalesce(n."owedRows", o.owed_rows, 0), coalesce(n."shortCycles", o.short_cycles, 0),
       coalesce(n."askedRows", o.asked_rows, 0), ${now.toISOString()}::timestamptz
     from jsonb_to_recordset(${JSON.stringify(needs)}::jsonb) as n("needId" text, "servedUpToMs" bigint,

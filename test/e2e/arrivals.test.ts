@@ -161,6 +161,14 @@ describe('rows: new', () => {
     expect(await idsOf(await balance.closed(decisionId))).toEqual(hours(-1, 0));
     expect(await idsOf(await balance.cycle())).toEqual(hours(1, 2));
   });
+
+  test('a repeat of the past before the first cycle does not say where the cycles begin', async () => {
+    await start({ models: board(need({ rows: 'new' })) });
+    const { decisionId } = await balance.client.balanceNow({ asOfMs: START + 40 * HOUR });
+    expect(await idsOf(await balance.closed(decisionId))).toEqual(hours(-9, -8));
+    expect(await idsOf(await balance.cycle())).toEqual(hours(-1, 0));
+    expect(await idsOf(await balance.cycle())).toEqual(hours(0, 1));
+  });
 });
 
 test('a need of a fixed size claims in the next cycle what scarcity kept back, at most one cycle’s worth', async () => {
