@@ -60,6 +60,8 @@ export interface AnomalySnapshot {
   /** Rows in a row that came without a value, and the longest such run of late. */
   missing: number;
   missingMax: number;
+  /** Rows in a row that were not later than the newest one; absent: none. */
+  lateRows?: number;
   event: EventState | null;
   /** Normal rows since the last event. */
   rowsCalm: number;
@@ -81,7 +83,10 @@ interface EventState {
 }
 
 export interface AnomalyDetector {
-  /** Scores and learns one row; `null` or a value that is not finite is missing. Rows are taken in the order they come. */
+  /**
+   * Scores and learns one row; `null` or a value that is not finite is missing. A row that repeats a time, or comes later
+   * than a newer one, tells nothing of the present: it scores 0 and is not learned.
+   */
   update(timestampSeconds: number, value: number | null): AnomalyVerdict;
   /** Plain-JSON copy of the state. */
   snapshot(): AnomalySnapshot;
@@ -135,12 +140,25 @@ export function restoreAnomalyDetector(snapshot: AnomalySnapshot): AnomalyDetect
   const state = structuredClone(snapshot);
   const statistics = new Array<number>(STATISTICS).fill(0);
   return {
-    update: (seconds, value) =>
-      value === null || !Number.isFinite(value)
-        ? { score: 0, ...updateMissing(state, seconds) }
-        : { score: updateNovelty(state.novelty, seconds, value), ...updateValue(state, seconds, value, statistics) },
+    update: (seconds, value) => {
+      if (isLate(state, seconds)) return { score: 0, ...NOTHING };
+      if (value === null || !Number.isFinite(value)) return { score: 0, ...updateMissing(state, seconds) };
+      return { score: updateNovelty(state.novelty, seconds, value), ...updateValue(state, seconds, value, statistics) };
+    },
     snapshot: () => structuredClone(state),
   };
+}
+
+/** Whether the row is of a time that has passed. More such rows in a row than a day has: the clock was set back, and goes on from there. */
+function isLate(state: AnomalySnapshot, seconds: number): boolean {
+  const { measures, lateRows = 0 } = state;
+  const late = measures.rows > 0 && seconds <= measures.lastSeconds;
+  if (late && lateRows < Math.max(WARM_UP_ROWS_MIN, rowsPerDay(measures))) {
+    state.lateRows = lateRows + 1;
+    return true;
+  }
+  delete state.lateRows;
+  return false;
 }
 
 /** Surprise that opens an event: normal rows of all statistics reach it about `FALSE_ALARMS_PER_WEEK`. */

@@ -215,3 +215,38 @@ describe('createAnomalyDetector', () => {
     expect(() => createAnomalyDetector({ stepSeconds: value })).toThrow(/stepSeconds: expected a positive number/);
   });
 });
+
+describe('rows that repeat a time or come late', () => {
+  const values = stream((value, rowsIn) => (rowsIn === 0 ? value + 60 : value));
+  const straight = run(values);
+
+  it('are quiet and change nothing of the others, wherever they come', () => {
+    const at = fc.integer({ min: 1, max: ROWS - 1 });
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(at, fc.nat(80)), { maxLength: 20, selector: ([row]) => row }), (late) => {
+        const lateAfter = new Map(late);
+        const detector = createAnomalyDetector();
+        const verdicts: AnomalyVerdict[] = [];
+        values.forEach((value, row) => {
+          verdicts.push(detector.update(row * STEP_SECONDS, value));
+          const by = lateAfter.get(row);
+          if (by === undefined) return;
+          const again = detector.update(Math.max(0, row - by) * STEP_SECONDS, by % 2 === 0 ? value : 9_999);
+          expect(again).toMatchObject({ score: 0, isAnomaly: false });
+        });
+        expect(verdicts).toEqual(straight.map(({ row: _, ...verdict }) => verdict));
+      }),
+      { numRuns: 10 },
+    );
+    expect(straight.some(({ isAnomaly, row }) => isAnomaly && row > ONSET)).toBe(true);
+  });
+
+  it('are the present again once a day of them has come: the clock was set back', () => {
+    const detector = createAnomalyDetector();
+    values.slice(0, 1_000).forEach((value, row) => detector.update(row * STEP_SECONDS, value));
+    const restored = restoreAnomalyDetector(JSON.parse(JSON.stringify(detector.snapshot())) as never);
+    const scores = values.slice(0, 400).map((value, row) => restored.update(row * STEP_SECONDS, value + 500).score);
+    expect(scores.slice(0, DAY_ROWS).every((score) => score === 0)).toBe(true);
+    expect(Math.max(...scores.slice(DAY_ROWS))).toBeGreaterThan(0.5);
+  });
+});
