@@ -6,7 +6,7 @@ import { createSeriesForecaster, restoreSeriesForecaster, type SeriesSnapshot } 
 /** The online mixture of experts: the champion of a series until another has proven better on it. */
 export const mixture: Predictor = {
   id: 'mixture',
-  version: 1,
+  version: 2,
   create: ({ seasons, similar }) => createSeriesForecaster({ seasons, similar: similar as readonly SeriesSnapshot[] }),
   restore: (snapshot) => restoreSeriesForecaster(snapshot as SeriesSnapshot),
 };

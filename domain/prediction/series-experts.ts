@@ -15,18 +15,15 @@ export const EXPERT_NAMES = [
   'seasonal profile',
   'long seasonal profile',
   'regression',
-  'small regression',
 ] as const;
 export const EXPERT_COUNT = EXPERT_NAMES.length;
-/** Experts from FIRST_ANCHOR to here (exclusive) are an anchor at the target plus a learned share of the present deviation from it. */
+/** Experts from FIRST_ANCHOR to here (exclusive) are an anchor at the target plus a learned share of the deviation from it. */
 export const FIRST_ANCHOR = 2;
 export const REGRESSION_EXPERT = 7;
 export const ANCHOR_COUNT = REGRESSION_EXPERT - FIRST_ANCHOR;
 
 /** Coefficients before anything was learned: half of the last value, a tenth of the level, a fifth of the profile. */
 export const FEATURE_PRIOR: readonly number[] = [0.5, 0, 0.1, 0, 0.2, 0, 0, 0, 0, 0];
-/** The same for the small regression: last values, level, and the change that the profiles promise. */
-export const SMALL_FEATURE_PRIOR: readonly number[] = [0.5, 0, 0.3, 0.5, 0];
 /** The intercept's feature: smaller than 1, so that the ridge holds the intercept tighter than the lags. */
 const INTERCEPT_FEATURE = 0.3;
 
@@ -35,12 +32,14 @@ export class SeriesView {
   last = 0;
   fast = 0;
   level = 0;
-  /** What each anchor says of the target, and the last value's deviation from what it says of the origin. */
+  /**
+   * What each anchor says of the target, and the deviation from what it says of the origin: that of the last value, but from
+   * a profile, which averages, the usual one of the last values.
+   */
   readonly anchors = new Float64Array(ANCHOR_COUNT);
   readonly deviations = new Float64Array(ANCHOR_COUNT);
-  /** Features of both regressions, relative to `level`. */
+  /** Features of the regression, relative to `level`. */
   readonly features = new Float64Array(FEATURE_PRIOR.length);
-  readonly smallFeatures = new Float64Array(SMALL_FEATURE_PRIOR.length);
   private profileNow = 0;
   private profileLongNow = 0;
   private origin = -1;
@@ -59,7 +58,7 @@ export class SeriesView {
     this.memory = memory;
     this.revision = memory.revision;
     this.origin = origin;
-    const { features, smallFeatures } = this;
+    const { features } = this;
     const level = memory.slow[slot(origin)];
     const fast = memory.fast[slot(origin)];
     const last = memory.at(origin);
@@ -72,11 +71,12 @@ export class SeriesView {
     features[1] = (memory.holds(origin - 1) ? memory.at(origin - 1) : last) - level;
     features[2] = fast - level;
     features[9] = INTERCEPT_FEATURE;
-    for (let i = 0; i < 3; i++) smallFeatures[i] = features[i];
+    this.deviations[3] = memory.deviation[slot(origin)];
+    this.deviations[4] = memory.deviationLong[slot(origin)];
   }
 
   private seeTarget(memory: SeriesMemory, origin: number, target: number): void {
-    const { anchors, features, smallFeatures, level } = this;
+    const { anchors, features, level } = this;
     const ahead = target - origin;
     // Without a cycle of the short season its anchors are the level; without one of the long season, the short one's.
     let naive = level;
@@ -99,7 +99,6 @@ export class SeriesView {
     anchors[3] = profile;
     this.deviate(0, level);
     this.deviate(1, naiveNow);
-    this.deviate(3, profileNow);
     const longIndex = memory.phase(target, origin, memory.long);
     features[6] = 0;
     features[7] = 0;
@@ -114,9 +113,6 @@ export class SeriesView {
     anchors[2] = naive;
     anchors[4] = profile;
     this.deviate(2, naiveNow);
-    this.deviate(4, profileNow);
-    smallFeatures[3] = features[4] - features[5];
-    smallFeatures[4] = features[6] - features[7];
   }
 
   private deviate(anchor: number, now: number): void {

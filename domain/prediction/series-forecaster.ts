@@ -18,19 +18,18 @@ export const HORIZON_STEPS_MAX = 2016;
 /** Larger magnitudes would overflow in sums and squares. */
 const VALUE_MAX = 1e300;
 export const DEFAULT_LEVELS: readonly number[] = [0.8, 0.95];
-/** Two error scales are averaged: one quick (about 10 steps), one steady (about 100 steps). */
+/** Two error scales are averaged: one quick (about 10 steps), one steady (about 100). */
 const SCALE_FAST = 0.1;
 const SCALE_SLOW = 0.01;
 /** A quantile may leave the seen range by this share of it: a new record is rarer than any usual level allows for, and
  * intervals never explode. Measured: wider margins cost pinball loss on bursty series and gain no coverage. */
 const RANGE_MARGIN = 0.02;
+/** Early on records are frequent (one in n + 1 values): the margin has this much more, divided by the steps seen. */
+const EARLY_MARGIN = 3;
 /** Values needed before a forecast counts as reliable: the first knots were scored at least this often. */
 const RELIABLE_VALUES_MIN = 24;
 /** A mixture whose loss exceeds the last value's by more than this is not to be relied on. */
 const RELIABLE_LOSS_RATIO_MAX = 1.05;
-
-/** Early on records are frequent (one in n + 1 values): the margin has this much more, divided by the steps seen. */
-const EARLY_MARGIN = 3;
 
 export interface SeriesForecasterOptions {
   /**
@@ -67,7 +66,7 @@ export interface SeriesForecast {
 
 /** Versioned plain JSON; `state` is the base64 of the arrays in memory (little-endian). */
 export interface SeriesSnapshot {
-  readonly version: 2;
+  readonly version: 3;
   readonly seasons: readonly number[];
   /** Whether the seasons were found, and are looked for again. */
   readonly automatic: boolean;
@@ -113,7 +112,8 @@ class MixtureForecaster implements SeriesForecaster {
     this.seasons = seasons;
     this.memory = memory;
     const knots = knotsFor(usable);
-    this.knots = knots.map((steps) => new HorizonMixture(memory, steps));
+    let shorter: HorizonMixture | undefined;
+    this.knots = knots.map((steps) => (shorter = new HorizonMixture(memory, steps, shorter)));
     this.blends = blendsOf(knots);
   }
 
@@ -239,7 +239,7 @@ class MixtureForecaster implements SeriesForecaster {
 
   snapshot(): SeriesSnapshot {
     return {
-      version: 2,
+      version: 3,
       seasons: this.seasons,
       automatic: this.automatic,
       scalars: [
@@ -387,7 +387,7 @@ export function createSeriesForecaster(options: SeriesForecasterOptions = {}): S
   }
   const forecaster = new MixtureForecaster(seasons, options.seasons === undefined);
   const alike = (options.similar ?? []).filter(
-    (snapshot) => (snapshot.version as number) === 2 && snapshot.seasons.join() === seasons.join(),
+    (snapshot) => (snapshot.version as number) === 3 && snapshot.seasons.join() === seasons.join(),
   );
   forecaster.adopt(alike.map(restored));
   return forecaster;
@@ -395,6 +395,6 @@ export function createSeriesForecaster(options: SeriesForecasterOptions = {}): S
 
 /** The forecaster that wrote the snapshot: its forecasts are identical. */
 export function restoreSeriesForecaster(snapshot: SeriesSnapshot): SeriesForecaster {
-  if ((snapshot.version as number) !== 2) throw badSnapshot(`version ${snapshot.version}`, 'version 2');
+  if ((snapshot.version as number) !== 3) throw badSnapshot(`version ${snapshot.version}`, 'version 3');
   return restored(snapshot);
 }

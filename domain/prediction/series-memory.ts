@@ -20,9 +20,12 @@ const SHORT_STEPS_MIN = 2 * ORIGINS_KEPT;
 /** Steps of the ring beside the long season and the kept origins: the neighbours of its oldest value. */
 const RING_STEPS_SPARE = 16;
 
-/** Smoothing of the fast level (about the last 6 values) and the slow one (about the last 20). */
+/** Smoothing of the fast level (about the last 6 values) and of the slow one (about the last 20). */
 const LEVEL_FAST = 0.3;
 const LEVEL_SLOW = 0.1;
+/** Smoothing of the deviations from the profiles of the short and of the long season: about the last 10 and 20 values. */
+const DEVIATION_SHORT = 0.2;
+const DEVIATION_LONG = 0.1;
 /** Weight of a cycle against the next younger one in a seasonal profile. */
 const CYCLE_FADE = 0.8;
 /** Cycles that a profile averages: a week of days. */
@@ -38,6 +41,8 @@ const SCALES_MAX = 1e6;
 /** Resolution of older values: a two-thousandth of z, which spans sixteen either way, a ratio of 10^7 about the scale. */
 const RING_UNITS = 2048;
 const RING_LIMIT = 32_767;
+
+const smoothed = (last: number, now: number, rate: number): number => last + rate * (now - last);
 
 const packed = (z: number): number => Math.round(Math.max(-RING_LIMIT, Math.min(RING_LIMIT, z * RING_UNITS)));
 
@@ -70,6 +75,9 @@ export class SeriesMemory {
   private readonly blockSteps: number;
   readonly fast = new Float32Array(ORIGINS_KEPT);
   readonly slow = new Float32Array(ORIGINS_KEPT);
+  /** How far the last values lay above the profile of the short and of the long season, on average. */
+  readonly deviation = new Float32Array(ORIGINS_KEPT);
+  readonly deviationLong = new Float32Array(ORIGINS_KEPT);
   /** The exact values of the recent origins. */
   private readonly recent = new Float32Array(ORIGINS_KEPT);
   private magnitude = 0;
@@ -193,6 +201,9 @@ export class SeriesMemory {
     this.scale = this.magnitude;
     this.revision++;
     const carry = (z: number): number => Math.asinh(ratio * Math.sinh(z));
+    for (const deviation of [this.deviation, this.deviationLong]) {
+      deviation.forEach((above, i) => (deviation[i] = carry(this.slow[i] + above) - carry(this.slow[i])));
+    }
     for (const values of [this.recent, this.fast, this.slow]) {
       for (let i = 0; i < values.length; i++) values[i] = carry(values[i]);
     }
@@ -232,8 +243,12 @@ export class SeriesMemory {
     const now = slot(step);
     const last = slot(step - 1);
     const z = this.recent[now];
-    this.fast[now] = step === 0 ? z : this.fast[last] + LEVEL_FAST * (z - this.fast[last]);
-    this.slow[now] = step === 0 ? z : this.slow[last] + LEVEL_SLOW * (z - this.slow[last]);
+    this.fast[now] = step === 0 ? z : smoothed(this.fast[last], z, LEVEL_FAST);
+    this.slow[now] = step === 0 ? z : smoothed(this.slow[last], z, LEVEL_SLOW);
+    const profile = this.profile(step, step - 1, this.short, this.slow[now]);
+    const profileLong = this.profile(step, step - 1, this.long, profile);
+    this.deviation[now] = smoothed(step === 0 ? 0 : this.deviation[last], z - profile, DEVIATION_SHORT);
+    this.deviationLong[now] = smoothed(step === 0 ? 0 : this.deviationLong[last], z - profileLong, DEVIATION_LONG);
   }
 
   /** Replaces the value of a step that is held: of levels, those of the recent steps from there on follow. */
@@ -241,6 +256,7 @@ export class SeriesMemory {
     const block = this.block(step);
     const known = Math.min(this.blockSteps, this.count - (step - (step % this.blockSteps)));
     this.ring[block] = packed(this.ring[block] / RING_UNITS + (z - this.at(step)) / known);
+    this.forgetProfiles();
     const firstRecent = Math.max(0, this.count - ORIGINS_KEPT + 1);
     if (step >= firstRecent) {
       this.recent[slot(step)] = z;
@@ -248,13 +264,12 @@ export class SeriesMemory {
     }
     this.high = Math.max(this.high, z);
     this.low = Math.min(this.low, z);
-    this.forgetProfiles();
     this.revision++;
   }
 
   /** The state beside the constructor's arguments, for snapshots. */
   arrays(): readonly (Float32Array | Int16Array)[] {
-    return [this.fast, this.slow, this.recent, this.ring];
+    return [this.fast, this.slow, this.deviation, this.deviationLong, this.recent, this.ring];
   }
 
   scalars(): number[] {

@@ -10,7 +10,6 @@ import {
   FIRST_ANCHOR,
   REGRESSION_EXPERT,
   SeriesView,
-  SMALL_FEATURE_PRIOR,
 } from './series-experts.js';
 import type { SeriesMemory } from './series-memory.js';
 import { RecursiveRegression } from './series-regression.js';
@@ -18,7 +17,7 @@ import { RecursiveRegression } from './series-regression.js';
 /** Losses are means over about so many steps: half of the weights follow the steady ones, half the recent ones, so that
  * a change of regime moves the mixture at once and noise does not move all of it. */
 const LOSS_STEPS = 300;
-const LOSS_STEPS_RECENT = 20;
+const LOSS_STEPS_RECENT = 12;
 /** Share of the weight that is cut off on either side: the mean of the middle half (the midmean) does not follow a few
  * experts that a change of level has left behind, as a mean would. */
 const TRIMMED = 0.25;
@@ -27,9 +26,8 @@ const TRIMMED = 0.25;
 const CLIP_LOSSES = 0.5;
 /** A learned forecast may leave the seen range by this share of it. */
 const RANGE_MARGIN = 0.1;
-/** Forgetting of the regression and of the small one: they remember about 100 and 200 steps. */
+/** Forgetting of the regression: it remembers about 100 steps. */
 const FORGETTING = 0.99;
-const FORGETTING_SMALL = 0.995;
 /** The shares that anchors keep of a deviation remember about 50 steps, from 1 (a random walk), with a ridge of one
  * squared unit of z, and stay near [0, 1]: a deviation fades, it does not grow. */
 const ANCHOR_FORGETTING = 0.98;
@@ -61,6 +59,7 @@ const view = new SeriesView();
 const experts = new Float64Array(EXPERT_COUNT);
 const otherExperts = new Float64Array(EXPERT_COUNT);
 const weights = new Float64Array(EXPERT_COUNT);
+const expectedLosses = new Float32Array(EXPERT_COUNT);
 const order = new Uint8Array(EXPERT_COUNT).map((_, index) => index);
 const mixed: Mixed = { point: 0, above: 0, below: 0 };
 
@@ -115,7 +114,6 @@ export class HorizonMixture {
   private readonly anchorShares = new Float32Array(ANCHOR_COUNT).fill(1);
   private readonly anchorSquares = new Float32Array(ANCHOR_COUNT).fill(ANCHOR_RIDGE);
   private readonly regression = new RecursiveRegression(FEATURE_PRIOR, FORGETTING);
-  private readonly smallRegression = new RecursiveRegression(SMALL_FEATURE_PRIOR, FORGETTING_SMALL);
   /** Origins that are learned from are multiples of this. */
   private readonly stride: number;
   /** What was issued at the last `steps` such origins, and its scales: each is read once, when its target is known. */
@@ -123,10 +121,14 @@ export class HorizonMixture {
   private readonly scaleAbove: Float32Array;
   private readonly scaleBelow: Float32Array;
 
-  /** `steps` is how far ahead this horizon looks, from 1 to ORIGINS_KEPT - 1. */
+  /**
+   * `steps` is how far ahead this horizon looks, from 1 to ORIGINS_KEPT - 1; `shorter` is the next shorter horizon of the
+   * series, which knows sooner whom the present favours: it must learn each step first.
+   */
   constructor(
     private readonly memory: SeriesMemory,
     readonly steps: number,
+    private readonly shorter?: HorizonMixture,
   ) {
     this.stride = Math.max(1, Math.round(steps / STEPS_PER_STRIDE));
     const pending = Math.ceil(steps / this.stride);
@@ -144,7 +146,6 @@ export class HorizonMixture {
     answers[1] = view.fast;
     for (let i = 0; i < ANCHOR_COUNT; i++) answers[FIRST_ANCHOR + i] = anchors[i] + anchorShares[i] * deviations[i];
     answers[REGRESSION_EXPERT] = level + this.regression.predict(view.features);
-    answers[REGRESSION_EXPERT + 1] = level + this.smallRegression.predict(view.smallFeatures);
     const low = memory.floor(RANGE_MARGIN);
     const high = memory.ceiling(RANGE_MARGIN);
     for (let i = FIRST_ANCHOR; i < EXPERT_COUNT; i++) {
@@ -177,10 +178,18 @@ export class HorizonMixture {
   /** Scores the forecasts of step `target` with its value `z`, then learns from it. `target` is not yet appended. */
   learn(target: number, z: number): void {
     const origin = target - this.steps;
-    if (origin < 1 || origin % this.stride !== 0) return;
-    view.see(this.memory, origin, target);
-    this.ask(experts);
-    this.score(z);
+    const due = origin >= 1 && origin % this.stride === 0;
+    if (due) {
+      view.see(this.memory, origin, target);
+      this.ask(experts);
+      this.score(z);
+    }
+    this.reweigh();
+    if (due) this.adapt(origin, z);
+  }
+
+  /** Errors and coefficients follow the target in view. */
+  private adapt(origin: number, z: number): void {
     this.countError(origin, z);
     for (let i = 0; i < ANCHOR_COUNT; i++) {
       const deviation = view.deviations[i];
@@ -191,7 +200,6 @@ export class HorizonMixture {
       this.anchorShares[i] = Math.max(SHARE_MIN, Math.min(SHARE_MAX, share));
     }
     this.regression.learn(view.features, this.clippedError(z, REGRESSION_EXPERT));
-    this.smallRegression.learn(view.smallFeatures, this.clippedError(z, REGRESSION_EXPERT + 1));
   }
 
   private score(z: number): void {
@@ -203,7 +211,6 @@ export class HorizonMixture {
       this.losses[i] += share * (loss - this.losses[i]);
       this.recentLosses[i] += recentShare * (loss - this.recentLosses[i]);
     }
-    this.reweigh();
   }
 
   private countError(origin: number, z: number): void {
@@ -217,11 +224,18 @@ export class HorizonMixture {
     return Math.max(-limit, Math.min(limit, z - experts[expert]));
   }
 
-  /** Weights follow from the losses, equal before any. */
+  /**
+   * Weights follow from the losses, equal before any: half from the steady ones, half from these times what each expert's
+   * recent loss is of its steady one at the next shorter horizon, whose targets are known sooner.
+   */
   reweigh(): void {
+    const { losses, recentLosses } = this.shorter ?? this;
+    for (let i = 0; i < EXPERT_COUNT; i++) {
+      expectedLosses[i] = (this.losses[i] * (recentLosses[i] + LOSS_FLOOR)) / (losses[i] + LOSS_FLOOR);
+    }
     this.weights.fill(0);
     this.addHalfWeights(this.losses);
-    this.addHalfWeights(this.recentLosses);
+    this.addHalfWeights(expectedLosses);
   }
 
   /**
@@ -282,7 +296,6 @@ export class HorizonMixture {
     average(this.recentLosses, (mixture) => mixture.losses);
     average(this.anchorShares, (mixture) => mixture.anchorShares);
     average(this.regression.coefficients, (mixture) => mixture.regression.coefficients);
-    average(this.smallRegression.coefficients, (mixture) => mixture.smallRegression.coefficients);
     this.errors.adopt(
       similar.map((mixture) => mixture.errors),
       ADOPTED_STEPS,
@@ -304,7 +317,6 @@ export class HorizonMixture {
       this.anchorSquares,
       ...this.errors.arrays(),
       ...this.regression.arrays(),
-      ...this.smallRegression.arrays(),
       this.issued,
       this.scaleAbove,
       this.scaleBelow,

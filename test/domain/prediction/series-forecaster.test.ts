@@ -282,7 +282,9 @@ describe('a snapshot', () => {
 
   it('of another version or another size is refused', () => {
     const snapshot = fed([1, 2, 3]).snapshot();
-    expect(() => restoreSeriesForecaster({ ...snapshot, version: 9 as 2 })).toThrow(/does not fit/);
+    for (const version of [2, 9]) {
+      expect(() => restoreSeriesForecaster({ ...snapshot, version: version as 3 })).toThrow(/does not fit/);
+    }
     expect(() => restoreSeriesForecaster({ ...snapshot, state: snapshot.state.slice(0, 40) })).toThrow(/does not fit/);
   });
 });
