@@ -1,8 +1,10 @@
 /** `balance patterns`: periods, trends, change points and lagged correlations of stored series. */
 import type { Command } from 'commander';
+import { compareBehaviour, profileBehaviour, type BehaviourChange } from '../../domain/prediction/behaviour.js';
 import { analyzePatterns, type PatternReport, type RecordedSeries } from '../../domain/prediction/pattern.js';
 import { readCsvFile } from '../../interfaces/data/csv.js';
 import { action, printJson } from '../command.js';
+import { withConnection, type ConnectionOptions } from '../connection-options.js';
 import { expandInputs, parseSeconds, parseValue, requireColumn, timeColumn } from './stream-files.js';
 
 const HELP = `
@@ -13,7 +15,12 @@ Output: for each series its periods (steps, seconds, strength: the share of held
         trend, change points and the chance of another change within a day; then the lagged correlations between
         series (leader, follower, lagSteps, lagSeconds, correlation, pValue, qValue), false discovery at most 5 %.
 
-Example: balance patterns demand.csv --json`;
+        Without files: the 100 longest series that the pool has recorded (demand by model/dataset, source and system,
+        charged bytes, quality figures, rows that match each need), their newest 1,008 points; and how each model's
+        demand behaves in the newer half of its record against the older one.
+
+Examples: balance patterns demand.csv --json
+          balance patterns --pool fraud`;
 
 /** The series of one file in long form. */
 function readSeries(file: string, prefix: string): RecordedSeries[] {
@@ -44,15 +51,52 @@ function describe(report: PatternReport): string {
   return [...lines, ...pairs].join('\n') + '\n';
 }
 
+/** How each model's demand differs between the older and the newer half of its record; shorter ones say nothing. */
+function behaviourChanges(series: readonly RecordedSeries[]): BehaviourReport[] {
+  return series
+    .filter(({ id }) => id.startsWith('demand ') && id.includes('/'))
+    .map(({ id, points }) => {
+      const known = points.flatMap(({ seconds, value }) => (value === null ? [] : [{ seconds, value }]));
+      const middle = known.length >> 1;
+      const [older, newer] = [known.slice(0, middle), known.slice(middle)];
+      return { series: id, ...compareBehaviour(profileBehaviour(older), profileBehaviour(newer)) };
+    });
+}
+type BehaviourReport = { readonly series: string } & BehaviourChange;
+
+function describeBehaviour(changes: readonly BehaviourReport[]): string {
+  return changes
+    .filter(({ changed }) => changed)
+    .map(({ series, magnitude, timing, meanRatio }) => {
+      const mean = meanRatio === null ? '' : `, mean ${meanRatio.toFixed(2)} times as before`;
+      return `${series}: behaves otherwise in the newer half: size ${magnitude.toFixed(2)}, timing ${timing.toFixed(2)} of 1${mean}\n`;
+    })
+    .join('');
+}
+
+async function poolPatterns(options: ConnectionOptions): Promise<number> {
+  const { resolvePool, withDatabase } = await import('../connection.js');
+  return withDatabase(options, async (database) => {
+    const { recordedSeries } = await import('../../db/recorded-series.js');
+    const series = await recordedSeries(database.db, await resolvePool(database, options));
+    const report = { ...analyzePatterns(series), behaviour: behaviourChanges(series) };
+    if (options.json) printJson(report);
+    else if (series.length === 0) process.stdout.write('nothing is recorded yet: run a few cycles\n');
+    else process.stdout.write(describe(report) + describeBehaviour(report.behaviour));
+    return 0;
+  });
+}
+
 export const registerPatterns = (program: Command): void => {
-  program
+  const command = program
     .command('patterns')
-    .description('find periods, trends, change points and lagged correlations of series')
-    .argument('<files...>', 'CSV files or a folder of them; - is standard input')
-    .option('--json', 'print the full report as JSON')
+    .description('find periods, trends, change points and lagged correlations of series, or of what a pool recorded')
+    .argument('[files...]', 'CSV files or a folder of them; - is standard input. None: what the running pool recorded');
+  withConnection(command)
     .addHelpText('after', HELP)
     .action(
-      action((inputs: string[], options: { json?: boolean }) => {
+      action((inputs: string[], options: ConnectionOptions) => {
+        if (inputs.length === 0) return poolPatterns(options);
         const files = expandInputs(inputs);
         const series = files.flatMap((file) => readSeries(file, files.length > 1 ? `${file}/` : ''));
         const report = analyzePatterns(series);
