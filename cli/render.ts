@@ -46,14 +46,15 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
     section(
       'Batched',
       batches.map(({ requests: count, dataset, askedBytes, actualBytes }) => {
+        const read = actualBytes === null ? 'not read' : `${formatBytes(actualBytes)} read`;
+        if (count === 1) return `1 request on ${dataset}: ${read}`;
         // What was asked is an estimate: without a saving it says nothing beside what was read.
         const saving = (askedBytes ?? 0) - (actualBytes ?? 0);
         const [asked, saved] =
           actualBytes === null || saving <= 0
             ? ['', '']
             : [`${formatBytes(askedBytes!)} asked, `, `, ${formatBytes(saving)} saved`];
-        const read = actualBytes === null ? 'not read' : `${formatBytes(actualBytes)} read`;
-        return `${count === 1 ? '1 request' : `${count} requests`} on ${dataset} as one read: ${asked}${read}${saved}`;
+        return `${count} requests on ${dataset} as one read: ${asked}${read}${saved}`;
       }),
     ),
     section('Shared', sharing(explanation)),

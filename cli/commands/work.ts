@@ -155,8 +155,10 @@ async function request(model: string, dataset: string, options: RequestOptions):
       else process.stdout.write(`request ${id}${created ? '' : ' (known by its key)'}\n`);
       return 0;
     }
+    // Before it is told: from then on, somebody may interrupt it.
+    const signal = interrupt();
     if (!options.json) process.stderr.write(`request ${id}\n`);
-    const delivery = await client.waitForDelivery(id, { timeoutMs: options.timeout, signal: interrupt() });
+    const delivery = await client.waitForDelivery(id, { timeoutMs: options.timeout, signal });
     if (options.json) printJson({ id, created, delivery });
     else
       process.stdout.write(
