@@ -52,14 +52,15 @@ export function createRecurrenceStore(db: Database): RecurrenceStore {
       });
       const rows = await db.execute<{ id: string; since_ms: string }>(sql`
         with declared as (
-          select n.id, min(v.version) as version
+          select n.id, min(v.applied_at) as applied_at
           from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) as n(id text, model text, run jsonb)
           join pool_versions v on v.tenant = ${tenant} and v.pool = ${pool} and v.definition->'models'->n.model->'runs' @> n.run
           group by n.id)
-        select n.id, min(c.as_of_ms) as since_ms from declared n
-        join decisions d on d.tenant = ${tenant} and d.pool = ${pool} and d.pool_version >= n.version
-        join cycles c on c.tenant = d.tenant and c.pool = d.pool and c.id = d.id and c.trigger <> 'backfill'
-        group by n.id`);
+        select n.id, first.as_of_ms as since_ms from declared n
+        cross join lateral (
+          select c.as_of_ms from decisions d join cycles c on c.tenant = d.tenant and c.pool = d.pool and c.id = d.id
+          where d.tenant = ${tenant} and d.pool = ${pool} and d.opened_at >= n.applied_at and c.trigger <> 'backfill'
+          order by d.opened_at limit 1) first`);
       return Object.fromEntries(rows.map(({ id, since_ms }) => [id, Number(since_ms)]));
     },
   };
