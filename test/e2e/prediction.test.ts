@@ -143,7 +143,7 @@ describe('a shortage of rows to come', () => {
     const reasons = cycles.map(({ stages }) => stages.find(({ stage }) => stage === 'analyze')!.reasons.join());
     const by = new Date(START + 12 * HOUR).toISOString();
     expect(reasons[9]).toContain(`watcher/table will probably miss 5 rows by ${by}`);
-    expect(reasons[7]).toBe('');
+    expect(reasons[7]).not.toContain('miss');
     const asked = await balance.database.sql<{ payload: object }[]>`select payload from outbox where kind = 'ask'`;
     expect(asked).toMatchObject([
       { payload: { needId: 'watcher/table', owner: 'stock@example.com', rows: { '*': 5 } } },
