@@ -20,9 +20,10 @@ const RATIO_UNITS = 8;
 const UNSEEN_SPREAD = 0.3;
 /** Demand and guesses get this share of the mean demand added, so that ratios near zero stay bounded. */
 const FLOOR_SHARE = 0.05;
-/** Elasticity of the quantile to the guess. With exponential tails the cheapest plan subtracts the tail's mean log
- * excess per unit of log guess (stationarity of capacity against violations); a seventh is usual for demand. */
-const COST_ELASTICITY = 0.15;
+/** Elasticity of the quantile to the guess, per unit of -ln(violation): .18 at 5 %, .28 at 1 %. The cheapest plan subtracts the
+ * tail's mean log excess per unit of log guess (stationarity of capacity against violations); tails of demand are heavier
+ * than exponential ones, so that it grows with the rarity (a Weibull tail's does in proportion to a power of -ln). */
+const COST_ELASTICITY = 0.06;
 /** Windows that the usual guess is averaged over. */
 const USUAL_WINDOWS = 200;
 /** Capacity is not planned beyond this multiple of the highest demand seen, which itself decays by PEAK_FADE a step. */
@@ -104,7 +105,7 @@ class RatioPlanner implements PeakPlanner {
     const logGuess = Math.log(guess);
     this.windows++;
     this.usualLogGuess += (logGuess - this.usualLogGuess) / Math.min(this.windows, USUAL_WINDOWS);
-    const offset = COST_ELASTICITY * (logGuess - this.usualLogGuess);
+    const offset = COST_ELASTICITY * Math.log(1 / violation) * (logGuess - this.usualLogGuess);
     this.pending.push({ start: this.count + lead, guess, offset });
     const quantile = this.ratios.quantile(1 - violation) / RATIO_UNITS;
     const capacity = guess * Math.exp(quantile - offset) - this.floor();
