@@ -4,6 +4,7 @@ import type { Predictor } from '../domain/prediction/predictor.js';
 import type { Trigger } from '../domain/decision/stages.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { CacheFiles, DataPlane, SliceFiles } from './ports.js';
+import type { RequestGate } from './release-ports.js';
 import type {
   BatchStore,
   BudgetCharge,
@@ -14,8 +15,6 @@ import type {
   HistoryStore,
   PlanStore,
   RecurrenceStore,
-  Released,
-  RequestGate,
   SeriesStore,
   SliceRef,
   StageStore,
@@ -76,7 +75,8 @@ export interface StageDependencies extends ActivityDependencies {
 export interface ReleaseAnswer {
   readonly due: boolean;
   readonly againMs: number | null;
-  readonly released?: Released;
+  /** Digest of the kept reasons why it is due. */
+  readonly released?: string;
 }
 /** What a stage tells the workflow: a sentence for the Web UI. Rows stay in Postgres. */
 export interface StageSummary {

@@ -2,18 +2,21 @@
 import { decideRelease } from '../domain/decision/release.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { ReleaseAnswer, StageDependencies } from './dependencies.js';
+import { digestOf } from './digest.js';
 import { recordOf } from './stage.js';
-import type { ClosedDecision, CycleAsked, DecisionRef, OpenCycle, Released, StageRecord } from './store-ports.js';
+import type { ClosedDecision, CycleAsked, DecisionRef, OpenCycle, StageRecord } from './store-ports.js';
+import type { Released } from './release-ports.js';
 
 export function createOpen(deps: StageDependencies) {
   return {
     async openDecision(
-      input: OpenCycle & { readonly released?: Released },
+      input: OpenCycle & { readonly released?: string },
     ): Promise<{ summary: string; models: readonly string[] }> {
       const { released, ...cycle } = input;
       await deps.cycles.open(cycle, deps.now(), deps.versions);
       const ref = { tenant: input.tenant, pool: input.pool, decisionId: input.decisionId };
-      if (released !== undefined) await deps.stages.save(ref, releaseRecord(deps, released));
+      const why = released === undefined ? null : await deps.requests.kept(input, released);
+      if (why !== null) await deps.stages.save(ref, releaseRecord(deps, why));
       const { number, asOfMs, items } = await deps.contextOf(ref);
       const needs = items.filter(({ kind }) => kind === 'need').length;
       return {
@@ -32,7 +35,10 @@ export function createOpen(deps: StageDependencies) {
       if (inputs === null) return { due: false, againMs: null };
       const outcome = decideRelease(inputs);
       if (!outcome.due) return { due: false, againMs: Math.max(1, Math.ceil(outcome.wakeMs - inputs.nowMs)) };
-      return { due: true, againMs: null, released: { inputs, outcome } };
+      const why = { inputs, outcome };
+      const released = digestOf(why);
+      await deps.requests.keep(pool, released, why, inputs.nowMs);
+      return { due: true, againMs: null, released };
     },
   };
 }

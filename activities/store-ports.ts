@@ -1,7 +1,6 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
 import type { CorrectionRecord } from '../domain/decision/quality-inputs.js';
-import type { ReleaseInputs, ReleaseOutcome } from '../domain/decision/release.js';
 import type { NeedReference } from '../domain/decision/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
 import type { Surge } from '../domain/decision/demand-anomalies.js';
@@ -18,7 +17,7 @@ import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
 /** Kinds of what a pool learns from its own running. */
-export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock';
+export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock' | 'release';
 
 export interface DecisionRef extends PoolRef {
   readonly decisionId: string;
@@ -35,11 +34,6 @@ export interface CycleAsked {
 export interface SliceRef {
   readonly scheduleId: string;
   readonly nominalMs: number;
-}
-/** Why a cycle for waiting requests began when it did. */
-export interface Released {
-  readonly inputs: ReleaseInputs;
-  readonly outcome: ReleaseOutcome;
 }
 export interface OpenCycle extends DecisionRef, CycleAsked {
   readonly workflowId: string;
@@ -390,8 +384,4 @@ export interface CloseStore {
   close(ref: DecisionRef, closing: Closing, nowMs: number): Promise<ClosedDecision>;
   /** How a decision ended, or null while it is open or not there yet. */
   closed(ref: DecisionRef): Promise<ClosedDecision | null>;
-}
-export interface RequestGate {
-  /** What waits for a cycle now, with what its release is decided from; null when nothing does. */
-  waiting(pool: PoolRef, nowMs: number): Promise<ReleaseInputs | null>;
 }

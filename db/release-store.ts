@@ -1,6 +1,6 @@
 /** What waits for a cycle of its own, and what its release is decided from: all from rows that are kept anyway. */
 import { sql } from 'drizzle-orm';
-import type { RequestGate } from '../activities/store-ports.js';
+import type { Released, RequestGate } from '../activities/release-ports.js';
 import {
   CYCLES_MAX,
   EARLIER_MAX,
@@ -11,6 +11,12 @@ import {
 } from '../domain/decision/release.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { Database } from './client.js';
+import { learn, learnedOf } from './learned-store.js';
+
+interface Kept {
+  readonly digest: string;
+  readonly released: Released;
+}
 
 /** Cycles looked back on for those that waiting requests began; scheduled ones may be many. */
 const CYCLES_LOOKED_AT = 4 * CYCLES_MAX;
@@ -26,6 +32,13 @@ export function createRequestGate(db: Database): RequestGate {
         settingsOf(db, ref),
       ]);
       return { nowMs, waiting, earlierMs, ...cycles, ...settings };
+    },
+    // One state for a pool: a loop begins one cycle at a time, and asks again only after it.
+    keep: (ref, digest, released, nowMs) =>
+      db.transaction((tx) => learn<Kept>(tx, ref, 'release', 'next', () => ({ digest, released }), nowMs)),
+    kept: async (ref, digest) => {
+      const next = (await learnedOf(db, ref, 'release')).next as Kept | undefined;
+      return next?.digest === digest ? next.released : null;
     },
   };
 }

@@ -255,7 +255,7 @@ export const recurrences = pgTable(
 /**
  * What a pool has learned from its own running: `read-cost` (by dataset), a model of measured time and memory; `credits`
  * (by model and source), who was short-changed and who had more; `cache-clock` (of no pool: the cache is shared), the
- * worth of what was evicted last.
+ * worth of what was evicted last; `release`, why the next cycle for waiting requests is due.
  */
 export const learned = pgTable(
   'learned',

@@ -21,7 +21,6 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/create.js';
 import type { ReleaseAnswer } from '../activities/dependencies.js';
-import type { Released } from '../activities/store-ports.js';
 import { closeOptions, QUEUE_MAX, SWEEP_INTERVAL_MS, sweepOptions } from './activity-options.js';
 import { balanceCycle } from './balance-cycle.js';
 import {
@@ -68,7 +67,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
     const asked = await condition(called, againMs);
     againMs = SWEEP_INTERVAL_MS;
     if (state.paused) continue;
-    let released: Released | undefined;
+    let released: string | undefined;
     if (state.queued.length === 0) {
       if (asked) state.workWaits = false;
       const answer = await sweep(pool);
@@ -94,7 +93,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
 }
 
 /** One cycle, to its end; a cycle that failed ends no loop. */
-async function runCycle(pool: PoolInput, cycle: QueuedCycle, released?: Released): Promise<CycleResult> {
+async function runCycle(pool: PoolInput, cycle: QueuedCycle, released?: string): Promise<CycleResult> {
   try {
     return await executeChild(balanceCycle, {
       workflowId: cycleWorkflowId(pool, cycle.decisionId),

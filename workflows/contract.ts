@@ -1,7 +1,6 @@
 /** Names and types that callers of the workflows share with them: queue, ids, signals, queries, updates. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { Released } from '../activities/store-ports.js';
 import type { Outcome, Trigger } from '../domain/decision/stages.js';
 
 export const TASK_QUEUE = 'balance';
@@ -84,8 +83,8 @@ export interface BalanceNowResult {
 export const balanceNowUpdate = defineUpdate<BalanceNowResult, [BalanceNowInput]>('balanceNow');
 
 export interface CycleInput extends PoolInput, QueuedCycle {
-  /** Why it began when it did; absent: somebody asked for it. */
-  readonly released?: Released;
+  /** Digest of the reasons why it began when it did, which are kept in Postgres; absent: somebody asked for it. */
+  readonly released?: string;
 }
 /** A decision, as the stages take it. */
 export interface DecisionInput extends PoolInput {

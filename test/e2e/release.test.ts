@@ -34,6 +34,7 @@ async function start(maxWait: string, past: boolean): Promise<Watched> {
   const replace: WorkerHooks['replace'] = (deps) => ({
     ...reads.replace(deps),
     requests: {
+      ...deps.requests,
       waiting: async (...args) => {
         const found = await deps.requests.waiting(...args);
         if (found !== null) looks.push(found);

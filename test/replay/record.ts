@@ -14,6 +14,7 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/create.js';
+import { digestOf } from '../../activities/digest.js';
 import { decideRelease, type ReleaseInputs } from '../../domain/decision/release.js';
 import { findTemporal } from '../../workers/embedded/find-temporal.js';
 import { startTemporal } from '../../workers/embedded/temporal.js';
@@ -111,7 +112,7 @@ try {
     await handle.terminate();
   });
   // Held twice, then due with its reasons; held again, and released by what comes.
-  const due = { due: true, againMs: null, released: { inputs: releaseInputs, outcome: decideRelease(releaseInputs) } };
+  const due = { due: true, againMs: null, released: digestOf(decideRelease(releaseInputs)) };
   const held = { due: false, againMs: 200 };
   const answers = [held, held, due, held, due];
   const releases: Partial<Activities> = {
