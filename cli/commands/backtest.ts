@@ -44,7 +44,7 @@ function backtestFile({ input, output }: FilePair, { horizon, origins, season }:
       const values = [mean, q10, q50, q90].map(rounded);
       rows.push([one.name, origin, step, ...values, actual ?? '']);
     }
-    return { series: one.name, seasons, ...report.accuracy };
+    return { series: one.name, seasons, ...report.accuracy, ...one.reading };
   });
   writeCsvFile(output, COLUMNS, rows);
   return { file: input, series };

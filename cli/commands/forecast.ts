@@ -43,7 +43,7 @@ function forecastFile({ input, output }: FilePair, { horizon, season, levels }: 
       const bounds = quantiles.flatMap(({ lower, upper }) => [rounded(lower[i]), rounded(upper[i])]);
       rows.push([one.name, i + 1, rounded(value), ...bounds]);
     });
-    return { series: one.name, method, history, reliable, seasons };
+    return { series: one.name, method, history, reliable, seasons, ...one.reading };
   });
   const bounds = levels.flatMap((level) => [`lo${percent(level)}`, `hi${percent(level)}`]);
   writeCsvFile(output, ['series', 'step', 'mean', ...bounds], rows);

@@ -34,7 +34,7 @@ function planFile({ input, output }: FilePair, { violation, every, lead, season 
     const seasons = knownSeasons(one, season);
     const windows = planPeaks(one.values, { violation, every, lead, seasons });
     for (const { step, capacity } of windows) rows.push([one.name, step, rounded(capacity)]);
-    return { series: one.name, windows: windows.length, seasons };
+    return { series: one.name, windows: windows.length, seasons, ...one.reading };
   });
   writeCsvFile(output, ['series', 'step', 'capacity'], rows);
   return { file: input, series };

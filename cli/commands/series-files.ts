@@ -3,7 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import { usageError } from '../../domain/types/errors.js';
 import { calendarSeasons } from '../../domain/prediction/series-seasons.js';
 import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
-import { parseSeconds, parseValue, requireColumn, timeColumn } from './stream-files.js';
+import { isInfinite, parseSeconds, parseValue, requireColumn, timeColumn } from './stream-files.js';
 
 /** Steps of one series per row of it: beyond this its times are no regular series, or hold a wrong date. */
 const STEPS_PER_ROW_MAX = 20;
@@ -14,21 +14,32 @@ export interface RegularSeries {
   /** Seconds between steps; 0 where the series has fewer than two times. */
   readonly stepSeconds: number;
   readonly values: readonly (number | null)[];
+  readonly reading: Reading;
+}
+
+/** What was read otherwise than it stands in the file. */
+interface Reading {
+  /** Rows that a later row of the same step replaced. */
+  readonly replacedRows: number;
+  /** Cells that say infinity, read as missing. */
+  readonly infiniteValues: number;
 }
 
 /** What the help of each command says about its input. */
 export const SERIES_INPUT_HELP = `
-Input:  CSV with columns series,time,value (time may be called time_s or timestamp; seconds or ISO 8601, UTC unless
-        it says otherwise). Without a series column the file is one series named "value". Rows may come in any
-        order; a later row replaces an earlier one of the same time. The step is the commonest distance between
-        times; steps without a row and empty values are missing. A folder stands for its *.csv files.`;
+Input:  CSV with columns series,time,value (time may be called time_s or timestamp; seconds, from 1e11 on milliseconds,
+        or ISO 8601, UTC unless it says otherwise). Without a series column the file is one series named "value".
+        Rows may come in any order; a later row replaces an earlier one of the same step. The step is the commonest
+        distance between times; steps without a row, empty values and infinities are missing; replaced rows and
+        infinities are counted on standard error and with --json. A folder stands for its *.csv files.`;
 
 interface Row {
   readonly time: number;
   readonly value: number | null;
+  readonly infinite: boolean;
 }
 
-/** Reads a file; series in order of first appearance. */
+/** Reads a file; series in order of first appearance. Says on standard error what of it was replaced or is no number. */
 export function readSeriesFile(path: string): RegularSeries[] {
   const table = readCsvFile(path);
   const time = timeColumn(table, path);
@@ -38,10 +49,19 @@ export function readSeriesFile(path: string): RegularSeries[] {
   table.rows.forEach((row, index) => {
     const key = name < 0 ? 'value' : row[name];
     const list = rows.get(key) ?? [];
-    list.push({ time: parseSeconds(row[time], path, index), value: parseValue(row[value], path, index) });
+    const cell = row[value];
+    const at = parseSeconds(row[time], path, index);
+    list.push({ time: at, value: parseValue(cell, path, index), infinite: isInfinite(cell) });
     rows.set(key, list);
   });
-  return [...rows].map(([series, list]) => regular(series, list, path));
+  const all = [...rows].map(([series, list]) => regular(series, list, path));
+  const total = (of: keyof Reading): number => all.reduce((sum, { reading }) => sum + reading[of], 0);
+  const notes = [
+    [total('replacedRows'), 'replaced by a later row of the same series and step'],
+    [total('infiniteValues'), 'of infinite value, read as missing'],
+  ] as const;
+  for (const [count, what] of notes) if (count > 0) process.stderr.write(`${path}: ${count} row(s) ${what}\n`);
+  return all;
 }
 
 function nameColumn({ columns }: CsvTable): number {
@@ -51,7 +71,11 @@ function nameColumn({ columns }: CsvTable): number {
 function regular(name: string, rows: readonly Row[], path: string): RegularSeries {
   const times = [...new Set(rows.map(({ time }) => time))].sort((a, b) => a - b);
   const stepSeconds = commonestDistance(times);
-  if (stepSeconds === 0) return { name, stepSeconds, values: [rows[rows.length - 1].value] };
+  const infiniteValues = rows.filter(({ infinite }) => infinite).length;
+  if (stepSeconds === 0) {
+    const reading = { replacedRows: rows.length - 1, infiniteValues };
+    return { name, stepSeconds, values: [rows[rows.length - 1].value], reading };
+  }
   const indexOf = (time: number): number => Math.round((time - times[0]) / stepSeconds);
   const length = indexOf(times[times.length - 1]) + 1;
   if (length > STEPS_PER_ROW_MAX * times.length) {
@@ -65,7 +89,8 @@ function regular(name: string, rows: readonly Row[], path: string): RegularSerie
   }
   const values = new Array<number | null>(length).fill(null);
   for (const { time, value } of rows) values[indexOf(time)] = value;
-  return { name, stepSeconds, values };
+  const replacedRows = rows.length - new Set(times.map(indexOf)).size;
+  return { name, stepSeconds, values, reading: { replacedRows, infiniteValues } };
 }
 
 /** The commonest distance between neighbouring times, the shortest of equals; 0 for a single time. */

@@ -69,11 +69,18 @@ export function timeColumn(table: CsvTable, file: string): number {
   return requireColumn(table, TIME_COLUMNS, file);
 }
 
-/** Seconds since 1970: a number is seconds already, text is ISO 8601 (`T` or space), UTC unless it says otherwise. */
+/** Numbers from here on are no seconds (of the year 5138) but milliseconds, or a thousandth of these, and so on. */
+const SECONDS_MAX = 1e11;
+
+/**
+ * Seconds since 1970: text is ISO 8601 (`T` or space), UTC unless it says otherwise; a number is seconds, from SECONDS_MAX on
+ * milliseconds, from a thousand times that on microseconds, then nanoseconds. Each row is read by itself.
+ */
 export function parseSeconds(text: string, file: string, row: number): number {
   const trimmed = text.trim();
-  const seconds =
+  let seconds =
     /^[+-]?(\d|\.\d)/.test(trimmed) && Number.isFinite(Number(trimmed)) ? Number(trimmed) : isoSeconds(trimmed);
+  while (Number.isFinite(seconds) && Math.abs(seconds) >= SECONDS_MAX) seconds /= 1000;
   if (Number.isFinite(seconds)) return seconds;
   throw usageError({
     type: 'MalformedTime',
@@ -90,10 +97,15 @@ function isoSeconds(text: string): number {
   return Date.parse(zoned) / 1000;
 }
 
+/** Whether a cell says infinity: no value, but a sign of a division by zero upstream that is worth a word. */
+export function isInfinite(text: string): boolean {
+  return /^[+-]?inf(inity)?$/i.test(text.trim());
+}
+
 /** A number, or `null` where the cell says that the value is missing. */
 export function parseValue(text: string, file: string, row: number): number | null {
   const trimmed = text.trim();
-  if (/^(|nan|null|na|none|-?inf(inity)?)$/i.test(trimmed)) return null;
+  if (/^(|nan|null|na|none)$/i.test(trimmed) || isInfinite(trimmed)) return null;
   const value = Number(trimmed);
   if (Number.isFinite(value)) return value;
   throw usageError({

@@ -73,6 +73,29 @@ describe('balance forecast', () => {
     expect(lines(outs[1])).toEqual(lines(outs[0]));
   });
 
+  it('says how many rows were replaced and how many values are infinite', async () => {
+    const wave = Array.from({ length: 60 }, (_, i) => `a,${i * 3600},${10 + (i % 24)}`);
+    const input = file('noted.csv', ['series,time,value', ...wave, 'a,3600,7', 'a,7200,inf', 'b,0,-Infinity']);
+    const out = join(folder, 'noted-out.csv');
+    const { code, errors } = await run(registerForecast, 'forecast', input, '--horizon', '2', '--out', out);
+    expect(code).toBe(0);
+    expect(errors).toContain(`${input}: 2 row(s) replaced by a later row of the same series and step`);
+    expect(errors).toContain(`${input}: 2 row(s) of infinite value, read as missing`);
+  });
+
+  it.each([1e3, 1e6, 1e9])('reads times in seconds times %d as the same times', async (unit) => {
+    const rows = (per: number): string[] => [
+      'series,time,value',
+      ...Array.from({ length: 100 }, (_, i) => `a,${(1_700_000_000 + i * 3600) * per},${10 + ((i * 7) % 24)}`),
+    ];
+    const [one, other] = [file('unit-1.csv', rows(1)), file('unit-n.csv', rows(unit))].map((path) => ({ path }));
+    for (const { path } of [one, other]) {
+      await run(registerForecast, 'forecast', path, '--horizon', '3', '--out', `${path}.out`);
+    }
+    expect(lines(`${other.path}.out`)).toEqual(lines(`${one.path}.out`));
+    expect(lines(`${one.path}.out`)).toHaveLength(4);
+  });
+
   it('reads ISO times and a file without a series column', async () => {
     const input = file(
       'iso.csv',
