@@ -5,12 +5,11 @@ export class FieldSets {
   private readonly unions = new Map<number, number>();
 
   /** The number of a set, given as any list of its fields. */
-  intern(fields: Iterable<string>): number {
-    const given = [...fields];
-    const asGiven = given.join('\0');
+  intern(fields: readonly string[]): number {
+    const asGiven = fields.join('\0');
     let id = this.ids.get(asGiven);
     if (id === undefined) {
-      const sorted = [...new Set(given)].sort();
+      const sorted = [...new Set(fields)].sort();
       const key = sorted.join('\0');
       id = this.ids.get(key) ?? this.lists.push(sorted) - 1;
       this.ids.set(key, id).set(asGiven, id);

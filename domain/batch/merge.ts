@@ -7,7 +7,7 @@ import { usageError } from '../types/errors.js';
 import { predicateColumns, type Predicate } from '../types/predicate.js';
 import { FieldSets } from './field-sets.js';
 import { groupNodes, type GroupEntry, type MemberRelation, type MergeNode, type NodeGroup } from './merge-groups.js';
-import { boxContains, boxKey, normalise } from './predicate-algebra.js';
+import { boxContains, boxKey, normalise, type Box } from './predicate-algebra.js';
 import type { ReadRequest } from './read-request.js';
 
 export type { MemberRelation } from './merge-groups.js';
@@ -16,7 +16,7 @@ export type { ReadRequest } from './read-request.js';
 export interface MergeOptions {
   /** Cost of one read, and of one cell (row x field) read, in one common unit. Default: a read costs nothing extra. */
   readonly cost?: { readonly perOperation: number; readonly perUnit: number };
-  /** Expected rows by request id, where known. Unknown requests count as equally large. */
+  /** Expected rows by request id, of requests that do not say so themselves. Unknown ones count as one row. */
   readonly estimatedRows?: Readonly<Record<string, number>>;
   /** Longest OR of one read; a larger group is cut. Default 64: what a source still evaluates without losing its pushdown. */
   readonly predicatesMax?: number;
@@ -74,20 +74,35 @@ function refusalOf(request: ReadRequest): RefusedRequest | null {
   };
 }
 
+/** Rows that a predicate asks for, worked out once for each way of writing it. */
+interface Asked {
+  readonly box: Box;
+  readonly key: string;
+  /** Its columns, in the bucket's `FieldSets`. */
+  readonly columns: number;
+}
+
 /** One node per distinct set of rows asked of one dataset version. */
 function nodesOf(requests: readonly ReadRequest[], fieldSets: FieldSets, options: MergeOptions): MergeNode[][] {
   const buckets = new Map<string, Map<string, MergeNode>>();
+  const known = new Map<string, Asked>();
   for (const request of requests) {
-    const box = normalise(request.where);
-    const where = boxKey(box);
+    const written = JSON.stringify(request.where);
+    let asked = known.get(written);
+    if (asked === undefined) {
+      const box = normalise(request.where);
+      asked = { box, key: boxKey(box), columns: fieldSets.intern([...box.keys()]) };
+      known.set(written, asked);
+    }
     const source = `${request.dataset}\0${request.datasetVersion}`;
     let bucket = buckets.get(source);
     if (bucket === undefined) buckets.set(source, (bucket = new Map<string, MergeNode>()));
-    const fields = fieldSets.union(fieldSets.intern(request.fields), fieldSets.intern(box.keys()));
-    const rows = options.estimatedRows?.[request.id] ?? 1;
-    const node = bucket.get(where);
+    const fields = fieldSets.union(fieldSets.intern(request.fields), asked.columns);
+    const rows = request.estimatedRows ?? options.estimatedRows?.[request.id] ?? 1;
+    const node = bucket.get(asked.key);
     if (node === undefined) {
-      bucket.set(where, { key: where, box, where: request.where, fields, rows, requests: [request] });
+      const { box, key } = asked;
+      bucket.set(key, { key, box, where: request.where, fields, rows, requests: [request] });
     } else {
       node.requests.push(request);
       node.fields = fieldSets.union(node.fields, fields);
@@ -100,7 +115,8 @@ function nodesOf(requests: readonly ReadRequest[], fieldSets: FieldSets, options
 function reasonOf(entry: GroupEntry, request: ReadRequest, alone: boolean): string {
   const { node, relation, other } = entry;
   if (alone) return 'no other request shares or borders its rows at a gain';
-  const id = (other === null ? node.requests.find((twin) => twin !== request) : other.requests[0])?.id;
+  const twin = node.requests[node.requests[0] === request ? 1 : 0] as ReadRequest | undefined;
+  const id = other === null ? twin?.id : other.requests[0].id;
   switch (relation) {
     case 'equal':
       return id === undefined ? 'its rows are those of the read' : `asks for the same rows as ${id}`;

@@ -74,6 +74,9 @@ const free = (): Constraint => ({
   opaque: [],
 });
 
+/** What a column without a constraint admits; never changed. */
+const FREE: Readonly<Constraint> = free();
+
 /** Negative if `a` admits fewer values than `b` as an upper bound, 0 if equal, null if unknown. */
 function compareHigh(a: Bound, b: Bound): number | null {
   const order = compareLiterals(a.value, b.value);
@@ -217,37 +220,50 @@ export function isUnsatisfiable(predicate: Predicate): boolean {
   return boxIsEmpty(normalise(predicate));
 }
 
+/** Whether all values of a finite set lie within the bounds; false for a set that is not known to be finite. */
+function allWithin(among: readonly Literal[] | null, low: Bound | null, high: Bound | null): boolean {
+  if (among === null) return false;
+  for (const value of among) if (within(value, low, high) !== true) return false;
+  return true;
+}
+
+/** Whether `inner` surely does not admit this value. */
+function excludes({ except, among, low, high }: Constraint, value: Literal): boolean {
+  return (
+    except.includes(value) ||
+    (among !== null && among.every((kept) => surelyDiffer(kept, value))) ||
+    within(value, low, high) === false
+  );
+}
+
 /** Every value that `inner` admits is surely admitted by `outer`. */
 function implies(inner: Constraint, outer: Constraint): boolean {
   if (inner.nulls && !outer.nulls) return false;
   if (!inner.values) return true;
   if (!outer.values) return false;
   const { among } = inner;
-  const points = (low: Bound | null, high: Bound | null) =>
-    among !== null && among.every((value) => within(value, low, high) === true);
-  if (outer.low !== null && !points(outer.low, null)) {
+  if (outer.low !== null && !allWithin(among, outer.low, null)) {
     const order = inner.low === null ? null : compareLow(inner.low, outer.low);
     if (order === null || order < 0) return false;
   }
-  if (outer.high !== null && !points(null, outer.high)) {
+  if (outer.high !== null && !allWithin(among, null, outer.high)) {
     const order = inner.high === null ? null : compareHigh(inner.high, outer.high);
     if (order === null || order > 0) return false;
   }
   if (outer.among !== null) {
-    const allowed = new Set(outer.among);
-    if (among === null || !among.every((value) => allowed.has(value))) return false;
+    if (among === null) return false;
+    const allowed = outer.among.length > 8 ? new Set(outer.among) : null;
+    for (const value of among) if (!(allowed === null ? outer.among.includes(value) : allowed.has(value))) return false;
   }
-  const excluded = (value: Literal) =>
-    inner.except.includes(value) ||
-    (among !== null && among.every((kept) => surelyDiffer(kept, value))) ||
-    within(value, inner.low, inner.high) === false;
-  return outer.except.every(excluded) && outer.opaque.every((text) => inner.opaque.includes(text));
+  for (const value of outer.except) if (!excludes(inner, value)) return false;
+  for (const text of outer.opaque) if (!inner.opaque.includes(text)) return false;
+  return true;
 }
 
 /** Every row of `inner` is surely a row of `outer`. */
 export function boxContains(outer: Box, inner: Box): boolean {
   if (boxIsEmpty(inner)) return true;
-  for (const [column, constraint] of outer) if (!implies(inner.get(column) ?? free(), constraint)) return false;
+  for (const [column, constraint] of outer) if (!implies(inner.get(column) ?? FREE, constraint)) return false;
   return true;
 }
 
@@ -271,6 +287,24 @@ function span(c: Constraint): readonly [Bound | null, Bound | null] {
   ];
 }
 
+/** All values up to `high` surely come before all from `low` on. */
+function endsBefore(high: Bound | null, low: Bound | null): boolean {
+  if (high === null || low === null) return false;
+  const order = compareLiterals(high.value, low.value);
+  return order !== null && (order < 0 || (order === 0 && !(high.inclusive && low.inclusive)));
+}
+
+/** No value of a finite set is surely admitted by another constraint; false for a set that is not known to be finite. */
+function noneAdmitted({ among }: Constraint, other: Constraint): boolean {
+  if (among === null) return false;
+  return among.every(
+    (value) =>
+      within(value, other.low, other.high) === false ||
+      other.except.includes(value) ||
+      other.among?.every((candidate) => surelyDiffer(value, candidate)) === true,
+  );
+}
+
 /** Whether two constraints surely share no value, and if so whether they touch. */
 function apart(a: Constraint, b: Constraint): 'no' | 'adjacent' | 'disjoint' {
   if (a.nulls && b.nulls) return 'no';
@@ -278,19 +312,8 @@ function apart(a: Constraint, b: Constraint): 'no' | 'adjacent' | 'disjoint' {
   const [aLow, aHigh] = span(a);
   const [bLow, bHigh] = span(b);
   if (touches(aHigh, bLow) || touches(bHigh, aLow)) return 'adjacent';
-  const before = (high: Bound | null, low: Bound | null) => {
-    const order = high === null || low === null ? null : compareLiterals(high.value, low.value);
-    return order !== null && (order < 0 || (order === 0 && !(high!.inclusive && low!.inclusive)));
-  };
-  if (before(aHigh, bLow) || before(bHigh, aLow)) return 'disjoint';
-  const none = (points: Constraint, other: Constraint) =>
-    points.among?.every(
-      (value) =>
-        within(value, other.low, other.high) === false ||
-        other.except.includes(value) ||
-        other.among?.every((candidate) => surelyDiffer(value, candidate)) === true,
-    ) === true;
-  return none(a, b) || none(b, a) ? 'disjoint' : 'no';
+  if (endsBefore(aHigh, bLow) || endsBefore(bHigh, aLow)) return 'disjoint';
+  return noneAdmitted(a, b) || noneAdmitted(b, a) ? 'disjoint' : 'no';
 }
 
 /** Relation of two normalised predicates; see `relate`. */

@@ -16,6 +16,8 @@ export interface ReadRequest {
   readonly maxAgeMs: number | null;
   readonly deadlineMs: number | null;
   readonly priority: number;
+  /** Expected rows, where known; only ratios matter. */
+  readonly estimatedRows?: number;
   /** Fields that the requester may see, also by filtering on them; absent: every field. */
   readonly allowedFields?: readonly string[];
 }

@@ -6,21 +6,15 @@
  */
 import type { AllocationResult } from '../scheduler/allocation-instance.js';
 import type { PriorityWeights } from '../scheduler/priority.js';
-import {
-  costItems,
-  countsBytes,
-  isQuota,
-  mergeDemand,
-  shareFactors,
-  type MergedDemand,
-  type ShareFactors,
-} from './costs.js';
-import { creditsAfterRound, fillWhatIsLeft, shareAmongFlows, type SharedRound } from './flows.js';
+import { creditsAfterRound } from './balances.js';
+import { isQuota, mergeDemand } from './costs.js';
+import { tellRound } from './grant-reasons.js';
 import type { Grant } from './grants.js';
 import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
 import type { SeriesPrediction } from './series-outcome.js';
 import { sourceSeries } from './source-loads.js';
 import { planReads, type PlannedRead } from './reads.js';
+import { shareInRounds } from './sharing.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
 import { openIntervals } from './source-windows.js';
@@ -48,20 +42,16 @@ export interface BatchOutcome {
 /** At most this share of a need is delivered ahead, so that the next cycle always has something to deliver. */
 const AHEAD_FRACTION_MAX = 0.5;
 
-/** Rounds of sharing, and the change of a charge below which another round changes nothing that matters. */
-const ROUNDS_MAX = 16;
-const SETTLED = 0.002;
-
 export function planBatch(given: BatchInputs): BatchOutcome {
   // Sums are rounded in the order of their parts: one order, so that the items' order changes no digit.
   const inputs = { ...given, items: [...given.items].sort((a, b) => (a.id < b.id ? -1 : 1)) };
   const shut = shutItems(inputs);
   const ahead = workAhead(inputs);
-  const demand = mergeDemand({ ...inputs, refused: [...inputs.refused, ...shut.keys()] }, ahead.factor);
-  const round = shareInRounds(inputs, demand);
-  const { costed, allocation, grants: shared, waiting } = round;
+  const demand = mergeDemand(inputs, new Set([...inputs.refused, ...shut.keys()]), ahead.factor);
+  const round = shareInRounds(demand, inputs);
+  const { grants: shared, waiting } = tellRound(round, demand.items.length, inputs);
   const { reads, closed } = planReads(demand.reads, shared, inputs);
-  const grants = shared.filter(({ itemId }) => !closed.has(itemId));
+  const grants = closed.size === 0 ? shared : shared.filter(({ itemId }) => !closed.has(itemId));
   const sourceOf = sourcesOf(inputs);
   const late = [...shut, ...closed].map(([id, opensMs]) =>
     windowReason(id, sourceOf.get(id)!, opensMs, closed.has(id), inputs.nowMs),
@@ -71,16 +61,16 @@ export function planBatch(given: BatchInputs): BatchOutcome {
     for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
   return {
     grants,
-    waiting: [...waiting, ...late].sort(byItem),
+    waiting: late.length === 0 ? waiting : [...waiting, ...late].sort(byItem),
     refusals: demand.refusals,
     reads,
-    allocation,
+    allocation: round.allocation,
     charges,
-    credits: creditsAfterRound({ ...round, grants }, inputs),
+    credits: creditsAfterRound(round.flows, round.handed.rows, new Set(closed.keys()), inputs),
     priority: { weights: ITEM_WEIGHTS, overtakeMsMax: OVERTAKE_MS_MAX },
     ahead,
     prefetch: planPrefetch(openNow(inputs), charges, reservedBytes(inputs)),
-    asked: { rows: sum(costed, ({ rows }) => rows), bytes: sum(costed, ({ ownBytes }) => ownBytes) },
+    asked: { rows: sum(demand.items, ({ rows }) => rows), bytes: sum(demand.items, ({ ownBytes }) => ownBytes) },
     planned: { rows: sum(grants, ({ rows }) => rows), bytes: sum(grants, ({ bytes }) => bytes) },
   };
 }
@@ -136,66 +126,6 @@ function windowReason(itemId: string, source: string, opensMs: number, tooLong: 
       ? `its read would not end before ${source} closes`
       : `${source} is closed: it may be read only in its windows`,
   };
-}
-
-/**
- * How much a merged read costs its members depends on how much each is granted, and the other way round: the charges
- * start from what is wanted and are settled by fixed-point rounds (each cheap; a handful suffices).
- */
-function shareInRounds(inputs: BatchInputs, demand: MergedDemand): SharedRound {
-  let factors = shareFactors(demand.reads, demand, (id) => demand.wanted.get(id)!.rows, inputs);
-  let best: SharedRound | null = null;
-  for (let round = 1; ; round++) {
-    const result = shareAmongFlows(costItems(inputs, demand, factors), inputs);
-    const { allocation, grants } = result;
-    const scarce =
-      allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
-    if (!scarce) return result;
-    const next = factorsOf(grants, inputs, demand);
-    // Whole requests make the rounds jump: of those that really fit, the one that hands out most is kept.
-    if (exceeded(result, next, inputs).length === 0 && (best === null || bytesOf(grants) > bytesOf(best.grants)))
-      best = result;
-    const change = Math.max(
-      0,
-      ...[...next].map(([id, factor]) => Math.abs(factor.bytes - factors.get(id)!.bytes) / factors.get(id)!.bytes),
-    );
-    if (change < SETTLED || round === ROUNDS_MAX) {
-      const kept = best ?? result;
-      const beyond = (grants: readonly Grant[]): readonly string[] =>
-        exceeded({ ...kept, grants }, factorsOf(grants, inputs, demand), inputs);
-      // What went into debt by decision stays so.
-      const owed = new Set(beyond(kept.grants));
-      return fillWhatIsLeft(kept, inputs, (grants) => beyond(grants).every((resource) => owed.has(resource)));
-    }
-    factors = next;
-  }
-}
-
-/** What each item is really charged when these are granted. */
-function factorsOf(grants: readonly Grant[], inputs: BatchInputs, demand: MergedDemand): ShareFactors {
-  const granted = new Map(grants.map(({ itemId, rows }) => [itemId, rows]));
-  return shareFactors(demand.reads, demand, (id) => granted.get(id) ?? 0, inputs);
-}
-
-/** Limits that what is granted exceeds (by more than a part in a thousand), charged for what it really shares. */
-function exceeded({ costed, grants }: SharedRound, factors: ShareFactors, inputs: BatchInputs): string[] {
-  const itemOf = new Map(costed.map((one) => [one.item.id, one.item]));
-  const source = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset.source]));
-  const beyond = inputs.limits.filter(({ resource, source: limited, available }) => {
-    if (limited === null) return false;
-    const taken = sum(grants, ({ itemId, rows, bytes, served }) => {
-      if (served === 'cache' || source.get(itemOf.get(itemId)!.dataset) !== limited) return 0;
-      const factor = factors.get(itemId)!;
-      return countsBytes(resource) ? bytes * factor.bytes : rows * factor.rows;
-    });
-    // Of a bucket in debt nothing can be taken: that keeps no other source from its own.
-    return taken > Math.max(0, available) * 1.001;
-  });
-  return beyond.map(({ resource }) => resource);
-}
-
-function bytesOf(grants: readonly Grant[]): number {
-  return sum(grants, ({ bytes }) => bytes);
 }
 
 /**

@@ -1,11 +1,11 @@
 /** A model's share of what is scarce, handed to its own items by priority. */
 import { allocate } from '../scheduler/resource-allocator.js';
-import { classQuotas } from './class-quotas.js';
+import { classQuotas, type ClassQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { isQuota, type CostedItem } from './costs.js';
-import { itemPriority, type ItemPriority } from './item-priority.js';
-import { owedAfter } from './need-states.js';
-import type { ArrivalCut, WaitReason, WorkItem } from './work.js';
+import type { Flow } from './flows.js';
+import type { ItemPriority } from './item-priority.js';
+import type { WorkItem } from './work.js';
 
 export interface Grant {
   readonly itemId: string;
@@ -36,279 +36,170 @@ export interface Grant {
   readonly reason: string;
 }
 
-/** Blockers named in a reason: the most urgent ones; a list of thousands explains nothing. */
-const BLOCKERS_MAX = 32;
+/** Of an item that waits. */
+export const WAITS = -1;
+
+/** Who is handed what, by the items' indices. */
+export interface Handed {
+  /** Rows, before a mix by class leaves some of them out; `WAITS` for what gets nothing in this cycle. */
+  readonly rows: Float64Array;
+  /** Of those, what a need had in the queue before it shared the rest with the others. */
+  readonly claimed: Float64Array;
+  /** Event time up to which a window is parted. */
+  readonly upToMs: Map<number, number>;
+}
+
+export function nothingHanded(items: number): Handed {
+  return { rows: new Float64Array(items).fill(WAITS), claimed: new Float64Array(items), upToMs: new Map() };
+}
 
 /**
- * Hands out a flow's share: one-off requests first, by score, whole or not at all; what is left goes to the standing
- * needs by weighted max-min over their criticality (they are due again in the next cycle, so that a part is useful).
+ * Hands out a flow's share. In the queue, by score, are one-off requests, whole or not at all, and standing needs that
+ * an earlier cycle could not give even the least that is worth handing out: that least. So the bound on waiting of
+ * `scheduler/priority.ts` holds for both. What the queue leaves goes to the needs by weighted max-min over their
+ * criticality (they are due again in the next cycle, so that a part is useful).
  * What waited until the shares of the cycles that it waited add up to its cost is granted though less is left, and the
  * bucket goes into debt: one at a time, as the shares of those cycles were the others' too, and never on a quota.
+ * @param allotted by the flow's resources
  */
-export function grantWithinShare(
-  flow: { readonly id: string; readonly items: readonly CostedItem[]; readonly debt: number },
-  allotted: Readonly<Record<string, number>>,
-  inputs: BatchInputs,
-): { grants: Grant[]; waiting: WaitReason[] } {
-  const left: Record<string, number> = { ...allotted };
-  const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
-  const grants: Grant[] = [];
-  const waiting: WaitReason[] = [];
-  const take = (
-    { costed, score, terms }: Ranked,
-    { part, binding: resource }: Part,
-    room: Readonly<Record<string, number>>,
-  ): void => {
-    const { item } = costed;
-    const { rows, upToMs } = handOut(costed, part, resource, room, facts.get(item.id)!.cuts ?? [], inputs);
-    if (part === 0 || (rows < costed.rows && rows < leastRows(item, inputs)) || (rows === 0 && costed.rows > 0)) {
-      waiting.push({ ...waitReason(costed, left, grants, allotted, inputs), terms });
-      return;
-    }
-    const used = costed.rows === 0 ? 0 : rows / costed.rows;
-    const cost = Object.fromEntries(Object.entries(costed.cost).map(([name, amount]) => [name, amount * used]));
-    for (const [name, amount] of Object.entries(cost)) left[name] = Math.max(0, (left[name] ?? 0) - amount);
-    const { classCounts } = facts.get(item.id)!;
-    grants.push({
-      ...grantOf(costed, rows, cost, resource, classCounts, leastRows(item, inputs)),
-      ...{ score, terms },
-      ...(upToMs === null ? {} : { upToMs }),
-    });
-  };
-  const ranked = flow.items
-    .map((costed): Ranked => ({ costed, ...itemPriority(costed, flow.debt, inputs) }))
-    .sort((a, b) => b.score - a.score || (a.costed.item.id < b.costed.item.id ? -1 : 1));
-  for (const one of ranked.filter(({ costed }) => costed.item.kind === 'request')) {
-    const { resource, fraction } = tightest(one.costed.cost, left);
-    const whole = fraction >= 1 || waitedForItsShare(one.costed, left, allotted, inputs);
-    take(one, { part: whole ? 1 : 0, binding: resource }, left);
+export function handOutShare(flow: Flow, allotted: Float64Array, inputs: BatchInputs, handed: Handed): void {
+  const left = Float64Array.from(allotted);
+  const { index, rows, attempts, needs } = flow;
+  let next = 0;
+  for (let place = 0; place < index.length; place++) {
+    const isNeed = place === needs[next];
+    if (isNeed) next++;
+    if (isNeed && (attempts[place] === 1 || rows[place] === 0)) continue;
+    const least = isNeed ? leastPart(flow.items[place], inputs) : null;
+    const wanted = least?.rows ?? rows[place];
+    if (!mayHave(flow, place, wanted, left, allotted)) continue;
+    takeFrom(left, flow, place, wanted);
+    handed.rows[index[place]] = wanted;
+    if (least === null) continue;
+    handed.claimed[index[place]] = wanted;
+    setUpTo(handed, index[place], least.upToMs);
   }
-  const needs = ranked.filter(({ costed }) => costed.item.kind === 'need');
-  const parts = shareAmongNeeds(needs, left);
-  // What the parts of the needs that come later take: no need goes into debt at their cost.
-  const reserved: Record<string, number> = {};
-  const reserve = ({ costed: { item, cost } }: Ranked, sign: 1 | -1): void => {
-    for (const [name, amount] of Object.entries(cost))
-      reserved[name] = (reserved[name] ?? 0) + sign * amount * parts.get(item.id)!.part;
-  };
-  for (const one of needs) reserve(one, 1);
-  for (const one of needs) {
-    reserve(one, -1);
-    const room = Object.fromEntries(Object.entries(left).map(([name, amount]) => [name, amount - reserved[name]]));
-    take(one, parts.get(one.costed.item.id)!, room);
+  if (needs.length === 0) return;
+  const parts = shareAmongNeeds(flow, needs, left, handed.claimed);
+  for (const place of needs) {
+    const costed = flow.items[place];
+    const part = partOf(costed, parts.get(costed.item.id)!, inputs);
+    if (part === null || part.rows < handed.rows[costed.index]) continue;
+    handed.rows[costed.index] = part.rows;
+    setUpTo(handed, costed.index, part.upToMs);
   }
-  return { grants, waiting };
 }
 
-/** What part of an item is served, 0 to 1, and what stops it. */
-interface Part {
-  readonly part: number;
-  readonly binding: string | null;
+export function setUpTo({ upToMs }: Handed, index: number, ms: number | null): void {
+  if (ms === null) upToMs.delete(index);
+  else upToMs.set(index, ms);
 }
 
-interface Ranked extends ItemPriority {
-  readonly costed: CostedItem;
+/** Rows of an item, and where a window is parted for them; null: up to its end. */
+export interface RowsUpTo {
+  readonly rows: number;
+  readonly upToMs: number | null;
 }
 
-/** A need that nobody calls critical still counts a little. */
-const CRITICAL_MIN = 0.05;
-
-/** Part of each need that is served. */
-function shareAmongNeeds(needs: readonly Ranked[], left: Readonly<Record<string, number>>): ReadonlyMap<string, Part> {
-  const { allocations } = allocate({
-    resources: left,
-    models: needs.map(({ costed: { item, cost } }) => ({
-      id: item.id,
-      weight: Math.max(CRITICAL_MIN, item.critical),
-      demand: Object.fromEntries(Object.entries(cost).filter(([, amount]) => amount > 0)),
-      cap: 1,
-    })),
-    divisible: true,
-  });
-  const free = needs
-    .filter(({ costed }) => Object.values(costed.cost).every((amount) => amount <= 0))
-    .map(({ costed }) => [costed.item.id, { part: 1, binding: null }] as const);
-  return new Map([
-    ...allocations.map(
-      ({ id, units, binding }) => [id, { part: Math.min(1, units), binding: units < 1 ? binding : null }] as const,
-    ),
-    ...free,
-  ]);
+/** The least that is worth handing out: all of a request; of a need its own bound, of a window up to an event time that no row is cut off from. */
+export function leastPart({ item, rows, cuts }: CostedItem, inputs: BatchInputs): RowsUpTo {
+  if (item.kind === 'request') return { rows, upToMs: null };
+  const least = Math.max(1, leastRows(item, inputs));
+  if (item.window == null) return { rows: Math.min(least, rows), upToMs: null };
+  const smallest = cuts.find((cut) => cut.rows >= least);
+  return smallest === undefined || smallest.rows >= rows ? { rows, upToMs: null } : smallest;
 }
 
 /**
- * What a part of its wish is in rows. New rows are handed out oldest first, up to an event time that no row is cut
- * off from: what comes after is the next cycle's. Where the part is less than the least that is worth handing out,
- * a need is granted that least once the parts of the cycles that it waited add up to it (the bucket goes into debt).
+ * What a part of its wish is in rows: whole ones, no fewer than are worth handing out. New rows are handed out oldest
+ * first, up to an event time that no row is cut off from: what comes after is the next cycle's.
  */
-function handOut(
-  { item, rows, cost }: CostedItem,
-  part: number,
-  resource: string | null,
-  room: Readonly<Record<string, number>>,
-  cuts: readonly ArrivalCut[],
-  inputs: BatchInputs,
-): { readonly rows: number; readonly upToMs: number | null } {
+export function partOf(costed: CostedItem, part: number, inputs: BatchInputs): RowsUpTo | null {
+  const { item, rows, cuts } = costed;
   const fits = Math.floor(rows * part + 1e-6);
-  if (fits >= rows || item.kind === 'request') return { rows: fits, upToMs: null };
-  const least = Math.max(1, leastRows(item, inputs));
-  const refills = (inputs.limits.find((limit) => limit.resource === resource)?.perSecond ?? 0) > 0;
-  const waitedFor = (wanted: number): boolean =>
-    refills &&
-    part * item.attempts * rows >= wanted &&
-    Object.entries(cost).every(([name, amount]) => mayTake(name, (amount * wanted) / rows, room[name] ?? 0));
-  if (item.window == null)
-    return { rows: fits < least && least <= rows && waitedFor(least) ? least : fits, upToMs: null };
-  const within = cuts.filter((cut) => cut.rows <= fits).at(-1);
-  const smallest = cuts.find((cut) => cut.rows >= least);
-  if (within !== undefined && within.rows >= least) return within;
-  if (smallest === undefined || !waitedFor(smallest.rows)) return { rows: 0, upToMs: null };
-  return smallest.rows >= rows ? { rows, upToMs: null } : smallest;
+  if (fits >= rows) return { rows, upToMs: null };
+  const within = item.window == null ? { rows: fits, upToMs: null } : cuts.filter((cut) => cut.rows <= fits).at(-1);
+  return within === undefined || within.rows < Math.max(1, leastRows(item, inputs)) ? null : within;
 }
 
 /** The need's own bound, less what came ahead in an earlier cycle. */
-function leastRows(item: WorkItem, inputs: BatchInputs): number {
+export function leastRows(item: WorkItem, inputs: BatchInputs): number {
   return Math.max(0, item.minRows - (inputs.aheadRows[item.id] ?? 0));
 }
 
-function grantOf(
-  costed: CostedItem,
-  rows: number,
-  cost: Readonly<Record<string, number>>,
-  resource: string | null,
-  counts: Readonly<Record<string, number>> | null,
-  minRows: number,
-): Omit<Grant, 'score' | 'terms'> {
-  const mix =
-    costed.shares === null || counts === null
-      ? null
-      : classQuotas(counts, costed.shares, rows, costed.item.maxClassGap);
-  const granted = mix?.rows ?? rows;
-  const short = costed.rows - rows;
-  return {
-    itemId: costed.item.id,
-    rows: granted,
-    asked: costed.item.rows ?? costed.rows,
-    // What was asked for this cycle is served first; only the rest came ahead.
-    aheadRows: Math.max(0, granted - (costed.rows - costed.aheadRows)),
-    short,
-    minRows,
-    bytes: granted * costed.bytesPerRow,
-    served: costed.cached ? 'cache' : 'read',
-    quotas: mix?.quotas ?? null,
-    weights: mix?.weights ?? null,
-    shortfall: mix?.shortfall ?? null,
-    cost,
-    beyondShare: false,
-    binding:
-      rows < costed.rows && resource !== null
-        ? { resource, shortfall: (costed.cost[resource] ?? 0) - (cost[resource] ?? 0) }
-        : null,
-    reason: grantReason(costed, rows, granted, resource) + (costed.cached ? ', from the shared cache' : ''),
-  };
+/** Rows that are left of so many by the mix of classes that the item is to keep; null: there is none to keep. */
+export function mixOf({ item, shares, classCounts }: CostedItem, rows: number): ClassQuotas | null {
+  return shares === null || classCounts === null ? null : classQuotas(classCounts, shares, rows, item.maxClassGap);
 }
 
-/** Why it gets so many rows, and what becomes of the rest. */
-function grantReason(
-  { item, rows: wanted }: CostedItem,
-  rows: number,
-  granted: number,
-  resource: string | null,
-): string {
-  const owed = item.owedRows ?? 0;
-  const claim = owed === 0 ? '' : ` (${owed} of them owed by earlier cycles)`;
-  if (rows >= wanted) return `all ${granted} rows${claim}`;
-  const part = `${rows} of ${wanted} rows${claim}: ${resource ?? 'its share'} is used up`;
-  if (item.kind === 'request') return part;
-  if (item.window != null) return `${part}; the oldest come first, the rest with later cycles`;
-  return `${part}; ${owedAfter(item, wanted - rows)} are owed to it`;
+/** What so many rows of an item cost of the flow's r-th resource. */
+export function costOf(flow: Flow, place: number, r: number, rows: number): number {
+  const all = flow.rows[place];
+  const amount = flow.cost[place * flow.resources.length + r];
+  return rows >= all ? amount : (amount * rows) / all;
 }
 
-/** The resource of which the least share of the cost is left, and that share (at most 1). */
-function tightest(
-  cost: Readonly<Record<string, number>>,
-  left: Readonly<Record<string, number>>,
-): { resource: string | null; fraction: number } {
-  let resource: string | null = null;
-  let fraction = 1;
-  for (const name of Object.keys(cost).sort()) {
-    if (cost[name] <= 0) continue;
-    const part = (left[name] ?? 0) / cost[name];
-    // Rounding in the allocator must not cost a row.
-    if (part < fraction - 1e-9) {
-      fraction = Math.max(0, part);
-      resource = name;
-    }
+export function takeFrom(left: Float64Array, flow: Flow, place: number, rows: number): void {
+  for (let r = 0; r < left.length; r++) left[r] = Math.max(0, left[r] - costOf(flow, place, r, rows));
+}
+
+/** Rounding in the allocator must not cost a row. */
+const ROUNDING = 1e-9;
+
+export function fits(flow: Flow, place: number, rows: number, left: Float64Array): boolean {
+  for (let r = 0; r < left.length; r++) {
+    const amount = costOf(flow, place, r, rows);
+    if (amount > 0 && left[r] < amount * (1 - ROUNDING)) return false;
   }
-  return { resource, fraction };
+  return true;
 }
 
-function waitedForItsShare(
-  { item, cost }: CostedItem,
-  left: Readonly<Record<string, number>>,
-  allotted: Readonly<Record<string, number>>,
-  inputs: BatchInputs,
-): boolean {
-  const attempts = inputs.attempts[item.id] ?? 1;
-  return (
-    attempts > 1 &&
-    Object.entries(cost).every(
-      ([name, amount]) => mayTake(name, amount, left[name] ?? 0) && (allotted[name] ?? 0) * attempts >= amount,
-    )
-  );
+/** Fits into what is left, or waited for its share. */
+function mayHave(flow: Flow, place: number, rows: number, left: Float64Array, allotted: Float64Array): boolean {
+  if (fits(flow, place, rows, left)) return true;
+  const attempts = flow.attempts[place];
+  if (attempts === 1) return false;
+  for (let r = 0; r < left.length; r++) {
+    const amount = costOf(flow, place, r, rows);
+    const room = amount <= left[r] || (left[r] > 0 && !isQuota(flow.resources[r]));
+    if (!room || allotted[r] * attempts < amount) return false;
+  }
+  return true;
 }
 
-/** Whether so much may be taken where there is room for less: a bucket that is not in debt yet, never a quota. */
-function mayTake(resource: string, amount: number, room: number): boolean {
-  return amount <= room || (room > 0 && !isQuota(resource));
-}
+/** A need that nobody calls critical still counts a little. */
+export const CRITICAL_MIN = 0.05;
 
-/**
- * Why an item waits: of each resource, what its model's share lacks for it beside what went before it. Granted exactly
- * that, it runs; without one that is not named, it does not.
- */
-function waitReason(
-  { item, cost, rows }: CostedItem,
-  left: Readonly<Record<string, number>>,
-  before: readonly Grant[],
-  allotted: Readonly<Record<string, number>>,
-  inputs: BatchInputs,
-): WaitReason {
-  const { resource, fraction } = tightest(cost, left);
-  const name = resource ?? Object.keys(cost)[0] ?? 'rows';
-  const need = cost[name] ?? 0;
-  const short = Object.fromEntries(
-    Object.entries(cost).flatMap(([other, amount]) => {
-      const missing = amount - (left[other] ?? 0);
-      return missing > amount * 1e-9 ? [[other, missing] as const] : [];
-    }),
-  );
-  const shortfall = short[name] ?? 0;
-  const limit = inputs.limits.find((one) => one.resource === name);
-  const attempts = inputs.attempts[item.id] ?? 1;
-  const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[name] ?? 0, 1e-9)) - attempts);
-  const refillMs =
-    limit === undefined || limit.perSecond === 0
-      ? inputs.windowMs
-      : Math.min((shortfall / limit.perSecond) * 1000, inputs.windowMs * Math.min(cycles, 1_000));
-  return {
-    itemId: item.id,
-    tier: limit !== undefined && need > limit.burst * 1_000 ? 'misconfigured' : 'over-quota',
-    resource: name,
-    blockers: blockersOf(short, before),
-    shortfall,
-    short,
-    earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
-    reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * fraction)} of ${item.model}'s share are left; ${Math.round(shortfall)} short`,
-  };
-}
-
-/** Who had what is short: first those without any one of whom it would not be, then the largest. */
-function blockersOf(short: Readonly<Record<string, number>>, before: readonly Grant[]): string[] {
-  const names = Object.keys(short);
-  const weight = ({ cost }: Grant): number =>
-    Math.max(...names.map((name) => Math.min(1, (cost[name] ?? 0) / short[name])));
-  const holders = before.map((grant) => ({ id: grant.itemId, weight: weight(grant) })).filter((one) => one.weight > 0);
-  holders.sort((a, b) => b.weight - a.weight || (a.id < b.id ? -1 : 1));
-  return holders.slice(0, BLOCKERS_MAX).map(({ id }) => id);
+/** Part of each need that is served, with what it has already claimed. */
+function shareAmongNeeds(
+  flow: Flow,
+  needs: readonly number[],
+  left: Float64Array,
+  claimed: Float64Array,
+): ReadonlyMap<string, number> {
+  const width = flow.resources.length;
+  const part = ({ index, rows }: CostedItem): number => (rows === 0 ? 0 : claimed[index] / rows);
+  const parts = new Map<string, number>();
+  const sharing = needs.filter((place) => {
+    for (let r = 0; r < width; r++) if (flow.cost[place * width + r] > 0) return true;
+    parts.set(flow.items[place].item.id, 1);
+    return false;
+  });
+  if (sharing.length === 0) return parts;
+  const { allocations } = allocate({
+    resources: Object.fromEntries(flow.resources.map((resource, r) => [resource, left[r]])),
+    models: sharing.map((place) => ({
+      id: flow.items[place].item.id,
+      weight: Math.max(CRITICAL_MIN, flow.items[place].item.critical),
+      demand: Object.fromEntries(flow.resources.map((resource, r) => [resource, flow.cost[place * width + r]])),
+      cap: 1 - part(flow.items[place]),
+    })),
+    divisible: true,
+  });
+  const units = new Map(allocations.map((one) => [one.id, one.units]));
+  for (const place of sharing) {
+    const costed = flow.items[place];
+    parts.set(costed.item.id, Math.min(1, part(costed) + units.get(costed.item.id)!));
+  }
+  return parts;
 }

@@ -1,5 +1,5 @@
 /** Who goes first among the items of a model, and among reads: the terms of `scheduler/priority.ts`, from what a cycle knows. */
-import { overtakeMsMax, priorityOf, type PriorityWeights } from '../scheduler/priority.js';
+import { overtakeMsMax, priorityOf, type PriorityRequest, type PriorityWeights } from '../scheduler/priority.js';
 import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
 import { predictRead } from './read-cost.js';
@@ -26,21 +26,27 @@ export interface ItemPriority {
 }
 
 /** @param debt what its model is owed on its source, 0 to 1 */
-export function itemPriority({ item, rows }: CostedItem, debt: number, inputs: BatchInputs): ItemPriority {
-  const criticality = inputs.criticality[item.id] ?? 0;
-  const { score, terms } = priorityOf(
-    {
-      id: item.id,
-      criticality: (LEVELS - item.priority + criticality) / LEVELS,
-      // A clock that was set back must not make anybody wait less than nothing.
-      arrivalMs: Math.min(item.createdMs, inputs.nowMs),
-      deadlineMs: item.deadlineMs,
-      serviceMs: predictRead(inputs.readCosts[item.dataset], [{ rows, fields: item.fields }])?.msTail ?? 0,
-      fairnessDebt: debt,
-    },
-    inputs.nowMs,
-    ITEM_WEIGHTS,
-  );
+export function itemPriority(costed: CostedItem, debt: number, inputs: BatchInputs): ItemPriority {
+  const { score, terms } = priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS);
   const points = terms.map(({ name, value, weight }) => [name, Math.round(value * weight * 1e3) / 1e3] as const);
   return { score, terms: Object.fromEntries(points.filter(([, value]) => value !== 0)) };
+}
+
+/** The score alone. */
+export function itemScore(costed: CostedItem, debt: number, inputs: BatchInputs): number {
+  return priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS).score;
+}
+
+function requestOf({ item, rows }: CostedItem, debt: number, inputs: BatchInputs): PriorityRequest {
+  // A need is asked anew in each cycle: it has waited since the first one that could not give even its least.
+  const waitedMs = item.kind === 'need' ? (item.attempts - 1) * inputs.windowMs : 0;
+  return {
+    id: item.id,
+    criticality: (LEVELS - item.priority + (inputs.criticality[item.id] ?? 0)) / LEVELS,
+    // A clock that was set back must not make anybody wait less than nothing.
+    arrivalMs: Math.min(item.createdMs, inputs.nowMs) - waitedMs,
+    deadlineMs: item.deadlineMs,
+    serviceMs: predictRead(inputs.readCosts[item.dataset], [{ rows, fields: item.fields }])?.msTail ?? 0,
+    fairnessDebt: debt,
+  };
 }

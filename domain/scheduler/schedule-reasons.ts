@@ -89,6 +89,9 @@ function resourceReason(
   const width = problem.capacity.length;
   const end = from + problem.duration[task];
   const blockers = new Set<number>();
+  const during: number[] = [];
+  for (let other = 0; other < starts.length; other++)
+    if (other !== task && starts[other] < end && starts[other] + problem.duration[other] > from) during.push(other);
   const shortfall: Record<string, number> = {};
   let binding = '';
   let worst = 0;
@@ -101,10 +104,10 @@ function resourceReason(
       const missing = use[k][r] + need - problem.capacity[r];
       if (missing <= ROUNDING * problem.capacity[r]) continue;
       short = Math.max(short, missing);
-      for (let other = 0; other < starts.length; other++) {
+      for (const other of during) {
         const overlaps =
           starts[other] < (times[k + 1] ?? Infinity) && starts[other] + problem.duration[other] > times[k];
-        if (other !== task && overlaps && problem.demand[other * width + r] > 0) blockers.add(other);
+        if (overlaps && problem.demand[other * width + r] > 0) blockers.add(other);
       }
     }
     if (short === 0) continue;

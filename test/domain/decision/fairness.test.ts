@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { planBatch } from '../../../domain/decision/batch.js';
-import { grantWithinShare } from '../../../domain/decision/grants.js';
+import { mergeDemand } from '../../../domain/decision/costs.js';
+import { chargeFlows, flowsOf } from '../../../domain/decision/flows.js';
+import { tellRound } from '../../../domain/decision/grant-reasons.js';
+import { handOutShare, nothingHanded } from '../../../domain/decision/grants.js';
+import { ReadCharges } from '../../../domain/decision/read-charges.js';
 import { OVERTAKE_MS_MAX } from '../../../domain/decision/item-priority.js';
 import { batchInputs, workItem } from './batch-inputs.js';
 
@@ -104,12 +108,22 @@ describe('why a request waits', () => {
     gpus: fc.integer({ min: 0, max: 3 }),
   });
   const grantedOf = (items: ReturnType<typeof workItem>[], allotted: Readonly<Record<string, number>>) => {
-    const inputs = batchInputs(items, 0);
-    const costed = items.map((item) => ({
-      ...{ item, rows: item.rows!, aheadRows: 0, ownBytes: item.rows! * 10, bytesPerRow: 10, shares: null },
-      ...{ cached: false, cost: { 'bytes:s': item.rows! * 10, gpu: item.priority % 2 } },
-    }));
-    return grantWithinShare({ id: 'a@s', items: costed, debt: 0 }, allotted, inputs);
+    const limit = { available: 0, perSecond: 1, burst: 1 };
+    const limits = [
+      { ...limit, resource: 'bytes:s', source: 's' },
+      { ...limit, resource: 'gpu', source: null },
+    ];
+    const asking = items.map((item) => ({ ...item, resources: { gpu: item.priority % 2 } }));
+    const inputs = batchInputs(asking, 0, { limits });
+    const demand = mergeDemand(inputs, new Set(), 0);
+    const flows = flowsOf(demand.items, inputs);
+    const charges = new ReadCharges(demand, inputs);
+    charges.settle(Float64Array.from(items, ({ rows }) => rows!));
+    chargeFlows(flows, charges, inputs);
+    const shares = flows.map(({ resources }) => Float64Array.from(resources, (resource) => allotted[resource]));
+    const handed = nothingHanded(items.length);
+    flows.forEach((flow, f) => handOutShare(flow, shares[f], inputs, handed));
+    return tellRound({ flows, allotted: shares, shared: handed, handed }, items.length, inputs);
   };
   const itemsOf = (rows: readonly number[]) =>
     rows.map((count, index) =>
@@ -159,7 +173,8 @@ describe('why a request waits', () => {
   });
 
   test('other models that hold what is short are named, the largest holder first', () => {
-    const items = [need('a', 300), need('b', 300), workItem('r', { model: 'c', rows: 500, seed: 7 })];
+    // Both needs can use what c's share leaves: b, of twice the weight, twice as much.
+    const items = [need('a', 500), need('b', 500), workItem('r', { model: 'c', rows: 500, seed: 7 })];
     const { waiting } = planBatch(batchInputs(items, 6_000));
     expect(waiting).toMatchObject([{ itemId: 'r', blockers: ['b@s', 'a@s'] }]);
   });
