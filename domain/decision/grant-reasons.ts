@@ -182,7 +182,9 @@ function waitReason(
     const amount = costOf(flow, place, r, rows);
     if (amount - left[r] > amount * 1e-9) short[other] = amount - left[r];
   }
-  const shortfall = short[name] ?? 0;
+  // Its share would do, were reads not dearer than the shares assumed: it lacks all that it costs.
+  if (resource === null) short[name] = need;
+  const shortfall = short[name];
   const limit = inputs.limits.find((one) => one.resource === name);
   const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[at] ?? 0, 1e-9)) - flow.attempts[place]);
   const refillMs =

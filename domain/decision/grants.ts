@@ -83,7 +83,7 @@ export function handOutShare(flow: Flow, allotted: Float64Array, inputs: BatchIn
   const parts = shareAmongNeeds(flow, needs, left, handed.claimed);
   for (const place of needs) {
     const costed = flow.items[place];
-    const part = partOf(costed, parts.get(costed.item.id)!, inputs);
+    const part = partOf(costed, parts.get(place)!, inputs);
     if (part === null || part.rows < handed.rows[costed.index]) continue;
     handed.rows[costed.index] = part.rows;
     setUpTo(handed, costed.index, part.upToMs);
@@ -139,6 +139,21 @@ export function costOf(flow: Flow, place: number, r: number, rows: number): numb
   return rows >= all ? amount : (amount * rows) / all;
 }
 
+/** What so many rows of each item cost in all, by resource. */
+export function takenBy(flows: readonly Flow[], rowsOf: Float64Array): Map<string, number> {
+  const taken = new Map<string, number>();
+  for (const flow of flows)
+    for (const [r, resource] of flow.resources.entries()) {
+      let sum = taken.get(resource) ?? 0;
+      for (let place = 0; place < flow.index.length; place++) {
+        const rows = rowsOf[flow.index[place]];
+        if (rows > 0) sum += costOf(flow, place, r, rows);
+      }
+      taken.set(resource, sum);
+    }
+  return taken;
+}
+
 export function takeFrom(left: Float64Array, flow: Flow, place: number, rows: number): void {
   for (let r = 0; r < left.length; r++) left[r] = Math.max(0, left[r] - costOf(flow, place, r, rows));
 }
@@ -170,36 +185,41 @@ function mayHave(flow: Flow, place: number, rows: number, left: Float64Array, al
 /** A need that nobody calls critical still counts a little. */
 export const CRITICAL_MIN = 0.05;
 
-/** Part of each need that is served, with what it has already claimed. */
+/** Digits of a place as an id, so that ids are in order of places. */
+const PLACE_DIGITS = 8;
+
+/** Part of each need that is served, by place, with what it has already claimed. */
 function shareAmongNeeds(
   flow: Flow,
   needs: readonly number[],
   left: Float64Array,
   claimed: Float64Array,
-): ReadonlyMap<string, number> {
+): ReadonlyMap<number, number> {
   const width = flow.resources.length;
-  const part = ({ index, rows }: CostedItem): number => (rows === 0 ? 0 : claimed[index] / rows);
-  const parts = new Map<string, number>();
+  const part = (place: number): number => (flow.rows[place] === 0 ? 0 : claimed[flow.index[place]] / flow.rows[place]);
+  const parts = new Map<number, number>();
+  const rest = new Float64Array(width);
   const sharing = needs.filter((place) => {
-    for (let r = 0; r < width; r++) if (flow.cost[place * width + r] > 0) return true;
-    parts.set(flow.items[place].item.id, 1);
-    return false;
+    let costs = false;
+    for (let r = 0; r < width; r++) {
+      const amount = flow.cost[place * width + r];
+      rest[r] += amount * (1 - part(place));
+      costs ||= amount > 0;
+    }
+    parts.set(place, 1);
+    return costs;
   });
-  if (sharing.length === 0) return parts;
+  if (rest.every((amount, r) => amount <= left[r])) return parts;
   const { allocations } = allocate({
     resources: Object.fromEntries(flow.resources.map((resource, r) => [resource, left[r]])),
     models: sharing.map((place) => ({
-      id: flow.items[place].item.id,
+      id: String(place).padStart(PLACE_DIGITS, '0'),
       weight: Math.max(CRITICAL_MIN, flow.items[place].item.critical),
       demand: Object.fromEntries(flow.resources.map((resource, r) => [resource, flow.cost[place * width + r]])),
-      cap: 1 - part(flow.items[place]),
+      cap: 1 - part(place),
     })),
     divisible: true,
   });
-  const units = new Map(allocations.map((one) => [one.id, one.units]));
-  for (const place of sharing) {
-    const costed = flow.items[place];
-    parts.set(costed.item.id, Math.min(1, part(costed) + units.get(costed.item.id)!));
-  }
+  for (const { id, units } of allocations) parts.set(Number(id), Math.min(1, part(Number(id)) + units));
   return parts;
 }

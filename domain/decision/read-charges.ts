@@ -8,7 +8,7 @@
  */
 import { FieldSets } from '../batch/field-sets.js';
 import type { BatchInputs } from './batch-inputs.js';
-import { countsBytes, widthOf, type CostedItem, type MergedDemand } from './costs.js';
+import { countsBytes, widthOf, type MergedDemand } from './costs.js';
 
 /** What reads take of a source. */
 interface Taken {
@@ -142,7 +142,7 @@ export class ReadCharges {
   }
 
   /** What an item's read would take more if the item had so many rows. */
-  added({ index }: CostedItem, rows: number): Taken {
+  added(index: number, rows: number): Taken {
     const r = this.readOf[index];
     if (r === -1 || rows <= 0) return { bytes: 0, rows: 0 };
     const more = Math.max(0, rows - this.groupRows[this.groupOf[index]]);
@@ -151,15 +151,15 @@ export class ReadCharges {
   }
 
   /** Gives an item so many rows, beside what the others have. Charges stay as they were settled. */
-  add(costed: CostedItem, rows: number): void {
-    const r = this.readOf[costed.index];
+  add(index: number, rows: number): void {
+    const r = this.readOf[index];
     if (r === -1 || rows <= 0) return;
-    const more = this.added(costed, rows);
+    const more = this.added(index, rows);
     this.take(r, more.bytes, more.rows);
-    const group = this.groupOf[costed.index];
+    const group = this.groupOf[index];
     this.groupRows[group] = Math.max(this.groupRows[group], rows);
     this.readRows[r] += more.rows;
-    this.readFields[r] = this.withFields(this.readFields[r], costed.index);
+    this.readFields[r] = this.withFields(this.readFields[r], index);
   }
 
   private take(r: number, bytes: number, rows: number): void {

@@ -7,7 +7,18 @@ import { allocate } from '../scheduler/resource-allocator.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import { countsBytes, isQuota, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
-import { costOf, CRITICAL_MIN, fits, leastPart, mixOf, partOf, setUpTo, type Handed, type RowsUpTo } from './grants.js';
+import {
+  costOf,
+  CRITICAL_MIN,
+  fits,
+  leastPart,
+  mixOf,
+  partOf,
+  setUpTo,
+  takenBy,
+  type Handed,
+  type RowsUpTo,
+} from './grants.js';
 import type { ReadCharges } from './read-charges.js';
 
 /** An item in its flow. */
@@ -31,14 +42,7 @@ class Rest {
     private readonly charges: ReadCharges,
     { limits }: BatchInputs,
   ) {
-    const taken = new Map<string, number>();
-    for (const flow of flows)
-      for (let place = 0; place < flow.items.length; place++) {
-        const rows = handed.rows[flow.items[place].index];
-        if (rows <= 0) continue;
-        for (const [r, resource] of flow.resources.entries())
-          taken.set(resource, (taken.get(resource) ?? 0) + costOf(flow, place, r, rows));
-      }
+    const taken = takenBy(flows, handed.rows);
     for (const { resource, available } of limits)
       this.left.set(resource, Math.max(0, available - (taken.get(resource) ?? 0)));
     const sources = new Set(flows.map(({ source }) => source));
@@ -66,10 +70,10 @@ class Rest {
   /** Gives an item these rows when that exceeds nothing. */
   give({ flow, place, costed }: Asking, { rows, upToMs }: RowsUpTo, intoDebt = false): boolean {
     const given = mixOf(costed, rows)?.rows ?? rows;
-    const more = this.charges.added(costed, given);
+    const more = this.charges.added(costed.index, given);
     const kept = this.limits.get(flow.source)!.filter(({ resource }) => !this.owed.has(resource));
     if (!intoDebt && kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return false;
-    this.charges.add(costed, given);
+    this.charges.add(costed.index, given);
     const before = Math.max(0, this.handed.rows[costed.index]);
     for (const [r, resource] of flow.resources.entries()) {
       const amount = costOf(flow, place, r, rows) - costOf(flow, place, r, before);
