@@ -1,7 +1,21 @@
 /**
  * Which reads run together. A batch pays a fixed cost, and once for each source that any of its members needs; it is
- * bounded in every resource. Greedy filling by shared sources, then local search: moves, swaps and dissolved batches.
+ * bounded in every resource. Greedy filling by shared sources, then local search: moves, swaps and dissolved batches;
+ * of very many items in windows of some tens.
  */
+import {
+  balanceLoads,
+  bestToJoin,
+  byText,
+  Costs,
+  dearestFirst,
+  exact,
+  greedy,
+  kick,
+  KICKS_MAX,
+  localSearch,
+  type Batch,
+} from './composition-search.js';
 
 export interface ComposeItem {
   readonly id: string;
@@ -29,289 +43,142 @@ export interface Composition {
   readonly peak: number;
 }
 
-const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
+/** Items up to which every partition is weighed: 3^10 steps are some milliseconds. */
+const EXACT_ITEMS_MAX = 10;
+/** Items of which every pair may be exchanged, and of which the search is kicked. More are composed in windows of so many. */
+const WINDOW_ITEMS_MAX = 60;
+/** Passes over the windows; the gain of a third was below a part in a thousand. */
+const PASSES = 2;
+/** Of those that share a source with a batch, and of all others, how many are looked at to join it. */
+const CANDIDATES_MAX = 24;
+const STRANGERS_MAX = 8;
 
-/** Rounds of local search; each is a strict improvement, and real inputs need a handful. */
-const ROUNDS_MAX = 200;
-/** Local search tries all pairs of items; beyond this many the greedy result stands. */
-const LOCAL_ITEMS_MAX = 200;
+function compose(items: readonly ComposeItem[], costs: Costs, kicks: number): Batch[] {
+  if (items.length <= EXACT_ITEMS_MAX) return balanceLoads(exact(items, costs), costs);
+  if (items.length <= WINDOW_ITEMS_MAX)
+    return balanceLoads(kick(localSearch(greedy(items, costs), costs), costs, kicks), costs);
+  return composeInWindows(items, costs, kicks);
+}
 
-/** Kicks of the iterated local search, and most items for which they are affordable (a millisecond each). */
-const KICKS_MAX = 200;
-const KICK_ITEMS_MAX = 60;
-
-type Batch = readonly ComposeItem[];
-
-/** Costs and loads of batches, without allocation: local search asks for them a million times. */
-class Costs {
-  private readonly sourcesOf = new Map<ComposeItem, readonly number[]>();
-  private readonly prices: number[] = [];
-  private readonly stamps: number[] = [];
-  private stamp = 0;
-
-  constructor(private readonly problem: ComposeProblem) {
-    const { sourceCosts, defaultSourceCost } = problem;
-    const ids = new Map<string, number>();
-    for (const item of problem.items) {
-      const own = item.sources.map((source) => {
-        const known = ids.get(source);
-        if (known !== undefined) return known;
-        ids.set(source, this.prices.length);
-        this.stamps.push(0);
-        return this.prices.push(Object.hasOwn(sourceCosts, source) ? sourceCosts[source] : defaultSourceCost) - 1;
-      });
-      this.sourcesOf.set(item, own);
-    }
+/**
+ * Filled greedily, looking only at items that share a source with the batch; then searched anew in windows of batches that
+ * share sources, begun from the emptiest, and from the fullest in the next pass. Near-linear: the windows are of one size.
+ */
+function composeInWindows(items: readonly ComposeItem[], costs: Costs, kicksMax: number): Batch[] {
+  let batches = fillAmongNeighbours(items, costs);
+  for (let pass = 0; pass < PASSES; pass++) {
+    const order = batches
+      .map((batch) => ({ batch, load: costs.load(batch) * (pass % 2 === 0 ? 1 : -1), id: leastId(batch) }))
+      .sort((a, b) => a.load - b.load || byText(a.id, b.id))
+      .map(({ batch }) => batch);
+    batches = windowsOf(order).flatMap((window) => localSearch(window, costs));
   }
+  const windows = windowsOf(batches);
+  const kicks = Math.floor(kicksMax / windows.length);
+  return windows.flatMap((window) => balanceLoads(kick(window, costs, kicks), costs));
+}
 
-  batch(items: Batch): number {
-    if (items.length === 0) return 0;
-    this.stamp++;
-    let cost = this.problem.batchCost;
-    for (const item of items) {
-      for (const source of this.sourcesOf.get(item)!) {
-        if (this.stamps[source] === this.stamp) continue;
-        this.stamps[source] = this.stamp;
-        cost += this.prices[source];
+function leastId(batch: Batch): string {
+  return batch.reduce((least, { id }) => (id < least ? id : least), batch[0].id);
+}
+
+/** Places in a list that are still open, by the sources that their elements need. */
+class OpenPlaces {
+  readonly taken: Uint8Array;
+  private readonly lists = new Map<string, number[]>();
+  /** How far each list has been taken from its front. */
+  private readonly heads = new Map<string, number>();
+
+  constructor(sourcesOf: readonly Iterable<string>[]) {
+    this.taken = new Uint8Array(sourcesOf.length);
+    for (const [place, sources] of sourcesOf.entries())
+      for (const source of [EVERY, ...sources]) {
+        const list = this.lists.get(source);
+        if (list === undefined) this.lists.set(source, [place]);
+        else list.push(place);
       }
-    }
-    return cost;
   }
 
-  /** Used share of the scarcest limit. */
-  load(items: Batch): number {
-    const { limits } = this.problem;
-    let most = 0;
-    for (let r = 0; r < limits.length; r++) {
-      let used = 0;
-      for (const item of items) used += item.demand[r];
-      most = Math.max(most, used === 0 ? 0 : used / limits[r]);
-    }
-    return most;
-  }
-
-  /** Within all limits, or a single item that no batch can hold. */
-  fits(items: Batch): boolean {
-    return items.length <= 1 || this.load(items) <= 1 + 1e-9;
-  }
-
-  total(batches: readonly Batch[]): number {
-    let sum = 0;
-    for (const batch of batches) sum += this.batch(batch);
-    return sum;
+  /** The first open places of a source (or of every element), at most so many. */
+  first(source: string, most: number): number[] {
+    const list = this.lists.get(source)!;
+    let head = this.heads.get(source) ?? 0;
+    while (head < list.length && this.taken[list[head]] === 1) head++;
+    this.heads.set(source, head);
+    const open: number[] = [];
+    // What was taken from the middle is passed over: a bounded way.
+    for (let at = head; at < list.length && at < head + 4 * most && open.length < most; at++)
+      if (this.taken[list[at]] === 0) open.push(list[at]);
+    return open;
   }
 }
 
-/** Fills one batch after the other: each opens with the first item left and takes what saves most, then what fills most. */
-function fillBatches(items: readonly ComposeItem[], costs: Costs): Batch[] {
-  const open = [...items];
+const EVERY = '\0every';
+
+/** Fills one batch after the other as the greedy of few items does, but looks only at some of what shares a source, and some of the rest. */
+function fillAmongNeighbours(items: readonly ComposeItem[], costs: Costs): Batch[] {
+  const order = dearestFirst(items, costs);
+  const open = new OpenPlaces(order.map(({ sources }) => sources));
   const batches: Batch[] = [];
-  while (open.length > 0) {
-    let batch: Batch = [open.shift()!];
+  for (let seed = 0; seed < order.length; seed++) {
+    if (open.taken[seed] === 1) continue;
+    const batch = [order[seed]];
+    open.taken[seed] = 1;
     for (;;) {
-      let best = -1;
-      let bestScore = -Infinity;
-      const before = costs.batch(batch);
-      open.forEach((item, index) => {
-        const joined = [...batch, item];
-        if (!costs.fits(joined)) return;
-        // Saved against a batch of its own; what fills the batch further wins a tie.
-        const score = before + costs.batch([item]) - costs.batch(joined) + 1e-6 * costs.load([item]);
-        if (score > bestScore) [best, bestScore] = [index, score];
-      });
-      if (best === -1 || bestScore < 0) break;
-      batch = [...batch, ...open.splice(best, 1)];
+      const sources = new Set(batch.flatMap((item) => item.sources));
+      const near = [...sources].flatMap((source) => open.first(source, CANDIDATES_MAX));
+      const places = [...new Set([...near, ...open.first(EVERY, STRANGERS_MAX)])];
+      const best = bestToJoin(
+        batch,
+        places.map((place) => order[place]),
+        costs,
+      );
+      if (best === -1) break;
+      batch.push(order[places[best]]);
+      open.taken[places[best]] = 1;
     }
     batches.push(batch);
   }
   return batches;
 }
 
-/** Greedy: the dearest item opens a batch. */
-function greedy(items: readonly ComposeItem[], costs: Costs): Batch[] {
-  return fillBatches(
-    [...items].sort(
-      (a, b) => costs.batch([b]) - costs.batch([a]) || costs.load([b]) - costs.load([a]) || byText(a.id, b.id),
-    ),
-    costs,
-  );
-}
-
-const without = (batch: Batch, item: ComposeItem): Batch => batch.filter((other) => other !== item);
-const improves = (less: number, more: number): boolean => more - less > 1e-9 * Math.max(1, Math.abs(more));
-
-/**
- * What local search minimises: the cost, then the sum of squared loads negated, which favours one full and one empty
- * batch over two half full ones and so leads on to dissolving a batch.
- */
-function better(now: readonly Batch[], then: readonly Batch[], costs: Costs): boolean {
-  const [before, after] = [costs.total(now), costs.total(then)];
-  if (improves(after, before)) return true;
-  if (improves(before, after)) return false;
-  const squares = (batches: readonly Batch[]) => batches.reduce((sum, batch) => sum + costs.load(batch) ** 2, 0);
-  return improves(squares(now), squares(then));
-}
-
-/** Every pair of batches after one move or one swap between batches `a` and `b`. */
-function* exchanges(a: Batch, b: Batch): Generator<[Batch, Batch]> {
-  for (const item of a) yield [without(a, item), [...b, item]];
-  for (const item of b) yield [[...a, item], without(b, item)];
-  for (const x of a)
-    for (const y of b)
-      yield [
-        [...without(a, x), y],
-        [...without(b, y), x],
-      ];
-}
-
-function improveOnce(batches: readonly Batch[], costs: Costs): Batch[] | null {
-  for (let i = 0; i < batches.length; i++) {
-    for (let j = i + 1; j < batches.length; j++) {
-      const [a, b] = [batches[i], batches[j]];
-      for (const [x, y] of exchanges(a, b)) {
-        if (!costs.fits(x) || !costs.fits(y) || !better([a, b], [x, y], costs)) continue;
-        return batches
-          .with(i, x)
-          .with(j, y)
-          .filter((batch) => batch.length > 0);
-      }
+/** Windows of at most `WINDOW_ITEMS_MAX` items: each begins with the first batch that is left and takes those that share its sources, and theirs. */
+function windowsOf(batches: readonly Batch[]): Batch[][] {
+  const sourcesOf = batches.map((batch) => new Set(batch.flatMap(({ sources }) => sources)));
+  const open = new OpenPlaces(sourcesOf);
+  const windows: Batch[][] = [];
+  for (let seed = 0; seed < batches.length; seed++) {
+    if (open.taken[seed] === 1) continue;
+    const window: Batch[] = [];
+    const near = [seed];
+    let size = 0;
+    for (let at = 0; at < near.length && size < WINDOW_ITEMS_MAX; at++) {
+      const place = near[at];
+      if (open.taken[place] === 1 || (size > 0 && size + batches[place].length > WINDOW_ITEMS_MAX)) continue;
+      open.taken[place] = 1;
+      window.push(batches[place]);
+      size += batches[place].length;
+      for (const source of sourcesOf[place]) near.push(...open.first(source, CANDIDATES_MAX));
     }
+    windows.push(window);
   }
-  return null;
-}
-
-/** Empties one batch, handing each item to where it costs least; kept when the whole gets cheaper. */
-function dissolveOne(batches: readonly Batch[], costs: Costs): Batch[] | null {
-  const before = costs.total(batches);
-  for (let gone = 0; gone < batches.length; gone++) {
-    let rest: Batch[] = batches.filter((_, index) => index !== gone);
-    const items = [...batches[gone]].sort((a, b) => costs.load([b]) - costs.load([a]) || byText(a.id, b.id));
-    const placed = items.every((item) => {
-      let best = -1;
-      let least = Infinity;
-      rest.forEach((batch, index) => {
-        const joined = [...batch, item];
-        const added = costs.batch(joined) - costs.batch(batch);
-        if (costs.fits(joined) && added < least) [best, least] = [index, added];
-      });
-      if (best >= 0) rest = rest.with(best, [...rest[best], item]);
-      return best >= 0;
-    });
-    if (placed && improves(costs.total(rest), before)) return rest;
-  }
-  return null;
-}
-
-/** Park and Miller's minimal standard generator: the kicks are the same for the same items. */
-function shuffled<T>(items: readonly T[], seed: number): T[] {
-  let state = seed;
-  const keyed = items.map((item) => ({ item, key: (state = (state * 48271) % 2147483647) }));
-  return keyed.sort((a, b) => a.key - b.key).map(({ item }) => item);
-}
-
-/**
- * Iterated local search: takes some batches apart, fills them anew in another order, improves, and keeps the result
- * unless it is dearer. What two or three batches hold decides most of what a single exchange cannot repair.
- */
-function kick(start: Batch[], costs: Costs): Batch[] {
-  let best = start;
-  const items = start.reduce((sum, batch) => sum + batch.length, 0);
-  for (let round = 1; round <= KICKS_MAX && best.length > 1 && items <= KICK_ITEMS_MAX; round++) {
-    const order = shuffled(best, round);
-    const apart = order.slice(0, 2 + (round % 3));
-    const refilled = fillBatches(shuffled(apart.flat(), round + KICKS_MAX), costs);
-    const next = localSearch([...order.slice(apart.length), ...refilled], costs);
-    if (!improves(costs.total(best), costs.total(next))) best = next;
-  }
-  return best;
-}
-
-/** Evens out the loads by moves that leave the cost as it is. */
-function balanceLoads(start: readonly Batch[], costs: Costs): Batch[] {
-  let batches = [...start];
-  for (let round = 0; round < ROUNDS_MAX && batches.length > 1; round++) {
-    const loads = batches.map((batch) => costs.load(batch));
-    const from = loads.indexOf(Math.max(...loads));
-    const before = costs.total(batches);
-    const moved = batches[from]
-      .flatMap((item) =>
-        batches.map((batch, to) =>
-          to === from ? null : batches.with(from, without(batches[from], item)).with(to, [...batch, item]),
-        ),
-      )
-      .filter((next) => next !== null)
-      .find((next) => {
-        const peak = Math.max(...next.map((batch) => costs.load(batch)));
-        const emptied = next.some((batch) => batch.length === 0);
-        return !emptied && peak < loads[from] - 1e-9 && !improves(before, costs.total(next));
-      });
-    if (moved === undefined) break;
-    batches = moved;
-  }
-  return batches;
-}
-
-function localSearch(start: Batch[], costs: Costs): Batch[] {
-  let batches = start;
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    const next = dissolveOne(batches, costs) ?? improveOnce(batches, costs);
-    if (next === null) break;
-    batches = next;
-  }
-  return batches;
-}
-
-/** Items up to which every partition is weighed: 3^10 steps are some milliseconds. */
-const EXACT_ITEMS_MAX = 10;
-
-/**
- * The cheapest partition, by dynamic programming over subsets: the best of a set is its first item's batch, over all
- * batches that hold it, beside the best of the rest. O(3^n). Ties keep the first found.
- */
-function exact(items: readonly ComposeItem[], costs: Costs): Batch[] {
-  const subsets = 1 << items.length;
-  const price = new Float64Array(subsets);
-  const members = (mask: number): ComposeItem[] => items.filter((_, i) => (mask >> i) & 1);
-  for (let mask = 1; mask < subsets; mask++) {
-    const batch = members(mask);
-    price[mask] = costs.fits(batch) ? costs.batch(batch) : Infinity;
-  }
-  const best = new Float64Array(subsets).fill(Infinity);
-  const choice = new Int32Array(subsets);
-  best[0] = 0;
-  for (let mask = 1; mask < subsets; mask++) {
-    const first = mask & -mask;
-    for (let part = mask; part > 0; part = (part - 1) & mask) {
-      if ((part & first) === 0 || !(price[part] + best[mask ^ part] < best[mask])) continue;
-      best[mask] = price[part] + best[mask ^ part];
-      choice[mask] = part;
-    }
-  }
-  const batches: Batch[] = [];
-  for (let mask = subsets - 1; mask > 0; mask ^= choice[mask]) batches.push(members(choice[mask]));
-  return batches;
-}
-
-/** Up to ten items all partitions are weighed; up to a few hundred, greedy filling is improved by local search. */
-function compose(items: readonly ComposeItem[], costs: Costs): Batch[] {
-  if (items.length <= EXACT_ITEMS_MAX) return balanceLoads(exact(items, costs), costs);
-  const filled = greedy(items, costs);
-  return items.length <= LOCAL_ITEMS_MAX ? balanceLoads(kick(localSearch(filled, costs), costs), costs) : filled;
+  return windows;
 }
 
 /**
  * Composes batches: a partition of the items, each batch within every limit (an item beyond a limit is alone). The order
  * of items is irrelevant. Cost first; among equals the loads are evened out between batches.
+ * @param kicksMax how long to look for better: a millisecond or two each
  * @throws Error when an item's demand does not match the limits, or a limit is not above 0.
  */
-export function composeBatches(problem: ComposeProblem): Composition {
+export function composeBatches(problem: ComposeProblem, kicksMax = KICKS_MAX): Composition {
   const { items, limits } = problem;
   if (limits.some((limit) => !(limit > 0)) || items.some(({ demand }) => demand.length !== limits.length)) {
     throw new Error('composition: expected limits above 0 and one demand per limit');
   }
   const costs = new Costs(problem);
   const sorted = [...items].sort((a, b) => byText(a.id, b.id));
-  const found = compose(sorted, costs);
+  const found = compose(sorted, costs, kicksMax);
   const batches = found.map((batch) => batch.map(({ id }) => id).sort(byText)).sort((a, b) => byText(a[0], b[0]));
   return {
     batches,

@@ -5,13 +5,13 @@
 import type { Literal, Predicate } from '../types/predicate.js';
 import type { FieldSets } from './field-sets.js';
 import { relateBoxes, storageOrder, type Box } from './predicate-algebra.js';
-import type { ReadRequest } from './read-request.js';
+import type { MergeRequest } from './read-request.js';
 
 /** How a member's rows relate to the rows of its read. */
 export type MemberRelation = 'equal' | 'contained' | 'overlapping' | 'adjacent' | 'alone';
 
 /** One distinct set of rows, with everybody who asks for it. */
-export interface MergeNode {
+export interface MergeNode<R extends MergeRequest> {
   readonly key: string;
   readonly box: Box;
   readonly where: Predicate;
@@ -19,17 +19,17 @@ export interface MergeNode {
   fields: number;
   /** Expected rows; only ratios matter. */
   rows: number;
-  readonly requests: ReadRequest[];
+  readonly requests: R[];
 }
 
 /** A node in its group: its relation to the read and the node that shows it. */
-export interface GroupEntry {
-  readonly node: MergeNode;
+export interface GroupEntry<R extends MergeRequest> {
+  readonly node: MergeNode<R>;
   readonly relation: Exclude<MemberRelation, 'alone'>;
-  readonly other: MergeNode | null;
+  readonly other: MergeNode<R> | null;
 }
-export interface NodeGroup {
-  readonly nodes: readonly GroupEntry[];
+export interface NodeGroup<R extends MergeRequest> {
+  readonly nodes: readonly GroupEntry<R>[];
 }
 
 /** Neighbours each node is compared with: the latest to start and the furthest to reach. Bounds the sweep to O(n). */
@@ -42,15 +42,15 @@ interface Interval {
   readonly high: Literal | null;
 }
 
-function intervalOn(node: MergeNode, column: string, index: number): Interval {
-  const constraint = node.box.get(column);
+function intervalOn({ box }: { readonly box: Box }, column: string, index: number): Interval {
+  const constraint = box.get(column);
   if (constraint === undefined) return { index, low: null, high: null };
   const { among, low, high } = constraint;
   if (among !== null && among.length > 0) return { index, low: among[0], high: among[among.length - 1] };
   return { index, low: low?.value ?? null, high: high?.value ?? null };
 }
 
-function sweepColumn(nodes: readonly MergeNode[]): string {
+function sweepColumn(nodes: readonly { readonly box: Box }[]): string {
   const counts = new Map<string, number>();
   for (const node of nodes) for (const column of node.box.keys()) counts.set(column, (counts.get(column) ?? 0) + 1);
   let best = '';
@@ -96,7 +96,7 @@ function sweep(intervals: readonly Interval[], judge: (later: number, earlier: n
 }
 
 /** The groups as they grow: union-find whose roots know fields and rows; plus who lies within whom. */
-class Grouping {
+class Grouping<R extends MergeRequest> {
   private readonly parent: number[];
   private readonly fields: number[];
   private readonly rows: number[];
@@ -107,7 +107,7 @@ class Grouping {
   private readonly borders: (number | null)[];
 
   constructor(
-    private readonly nodes: readonly MergeNode[],
+    private readonly nodes: readonly MergeNode<R>[],
     private readonly fieldSets: FieldSets,
     private readonly cost: { readonly perOperation: number; readonly perUnit: number },
   ) {
@@ -171,7 +171,7 @@ class Grouping {
     return true;
   }
 
-  groups(predicatesMax: number): NodeGroup[] {
+  groups(predicatesMax: number): NodeGroup<R>[] {
     const byRoot = new Map<number, number[]>();
     this.nodes.forEach((_, index) => {
       const root = this.root(index);
@@ -183,7 +183,7 @@ class Grouping {
   }
 
   /** Cuts one group into reads of at most `predicatesMax` predicates; what is contained stays with its container. */
-  private cut(indices: readonly number[], predicatesMax: number): NodeGroup[] {
+  private cut(indices: readonly number[], predicatesMax: number): NodeGroup<R>[] {
     const outer = indices.filter((index) => this.within[index] === null);
     const slot = new Map(outer.map((index, place) => [index, Math.floor(place / predicatesMax)]));
     const slots: number[][] = Array.from({ length: Math.ceil(outer.length / predicatesMax) }, () => []);
@@ -195,7 +195,7 @@ class Grouping {
     });
   }
 
-  private entry(index: number, here: ReadonlySet<number>, single: boolean): GroupEntry {
+  private entry(index: number, here: ReadonlySet<number>, single: boolean): GroupEntry<R> {
     const node = this.nodes[index];
     if (this.within[index] !== null) return { node, relation: 'contained', other: this.nodes[this.top(index)] };
     if (single) return { node, relation: 'equal', other: null };
@@ -209,12 +209,12 @@ class Grouping {
 }
 
 /** Groups the nodes of one dataset version; the result does not depend on their order. */
-export function groupNodes(
-  nodes: readonly MergeNode[],
+export function groupNodes<R extends MergeRequest>(
+  nodes: readonly MergeNode<R>[],
   fieldSets: FieldSets,
   cost: { readonly perOperation: number; readonly perUnit: number },
   predicatesMax: number,
-): NodeGroup[] {
+): NodeGroup<R>[] {
   const sorted = [...nodes].sort((a, b) => (a.key < b.key ? -1 : 1));
   const column = sweepColumn(sorted);
   const intervals = sorted.map((node, index) => intervalOn(node, column, index)).sort(startsBefore);

@@ -8,7 +8,7 @@ import { predicateColumns, type Predicate } from '../types/predicate.js';
 import { FieldSets } from './field-sets.js';
 import { groupNodes, type GroupEntry, type MemberRelation, type MergeNode, type NodeGroup } from './merge-groups.js';
 import { boxContains, boxKey, normalise, type Box } from './predicate-algebra.js';
-import type { ReadRequest } from './read-request.js';
+import type { MergeRequest, ReadRequest } from './read-request.js';
 
 export type { MemberRelation } from './merge-groups.js';
 export type { ReadRequest } from './read-request.js';
@@ -57,7 +57,7 @@ const PREDICATES_MAX_DEFAULT = 64;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
 
-function refusalOf(request: ReadRequest): RefusedRequest | null {
+function refusalOf(request: MergeRequest): RefusedRequest | null {
   if (request.fields.length === 0) {
     return { requestId: request.id, type: 'NoFields', reason: `request ${request.id} names no field` };
   }
@@ -83,8 +83,12 @@ interface Asked {
 }
 
 /** One node per distinct set of rows asked of one dataset version. */
-function nodesOf(requests: readonly ReadRequest[], fieldSets: FieldSets, options: MergeOptions): MergeNode[][] {
-  const buckets = new Map<string, Map<string, MergeNode>>();
+function nodesOf<R extends MergeRequest>(
+  requests: readonly R[],
+  fieldSets: FieldSets,
+  options: MergeOptions,
+): MergeNode<R>[][] {
+  const buckets = new Map<string, Map<string, MergeNode<R>>>();
   const known = new Map<string, Asked>();
   for (const request of requests) {
     const written = JSON.stringify(request.where);
@@ -96,7 +100,7 @@ function nodesOf(requests: readonly ReadRequest[], fieldSets: FieldSets, options
     }
     const source = `${request.dataset}\0${request.datasetVersion}`;
     let bucket = buckets.get(source);
-    if (bucket === undefined) buckets.set(source, (bucket = new Map<string, MergeNode>()));
+    if (bucket === undefined) buckets.set(source, (bucket = new Map<string, MergeNode<R>>()));
     const fields = fieldSets.union(fieldSets.intern(request.fields), asked.columns);
     const rows = request.estimatedRows ?? options.estimatedRows?.[request.id] ?? 1;
     const node = bucket.get(asked.key);
@@ -112,7 +116,7 @@ function nodesOf(requests: readonly ReadRequest[], fieldSets: FieldSets, options
   return [...buckets.values()].map((bucket) => [...bucket.values()]);
 }
 
-function reasonOf(entry: GroupEntry, request: ReadRequest, alone: boolean): string {
+function reasonOf(entry: GroupEntry<ReadRequest>, request: ReadRequest, alone: boolean): string {
   const { node, relation, other } = entry;
   if (alone) return 'no other request shares or borders its rows at a gain';
   const twin = node.requests[node.requests[0] === request ? 1 : 0] as ReadRequest | undefined;
@@ -129,16 +133,14 @@ function reasonOf(entry: GroupEntry, request: ReadRequest, alone: boolean): stri
   }
 }
 
-function readOf(group: NodeGroup, fieldSets: FieldSets): MergedRead {
-  const first = group.nodes[0].node;
-  const alone = group.nodes.length === 1 && first.requests.length === 1;
-  let fields = first.fields;
+function readOf({ nodes }: NodeGroup<ReadRequest>, fields: readonly string[]): MergedRead {
+  const first = nodes[0].node;
+  const alone = nodes.length === 1 && first.requests.length === 1;
   let priority = -Infinity;
   let deadlineMs: number | null = null;
   const members: ReadMember[] = [];
   const predicates: Predicate[] = [];
-  for (const entry of group.nodes) {
-    fields = fieldSets.union(fields, entry.node.fields);
+  for (const entry of nodes) {
     if (entry.relation !== 'contained') predicates.push(entry.node.where);
     for (const request of entry.node.requests) {
       priority = Math.max(priority, request.priority);
@@ -150,16 +152,23 @@ function readOf(group: NodeGroup, fieldSets: FieldSets): MergedRead {
   members.sort((a, b) => byText(a.requestId, b.requestId));
   const { dataset, datasetVersion } = first.requests[0];
   const id = `read-${members[0].requestId}`;
-  return { id, dataset, datasetVersion, fields: fieldSets.list(fields), predicates, members, priority, deadlineMs };
+  return { id, dataset, datasetVersion, fields, predicates, members, priority, deadlineMs };
+}
+
+/** Requests that share a read, with the union of their fields and of the columns that their predicates need, sorted. */
+export interface RequestGroup<R extends MergeRequest> extends NodeGroup<R> {
+  readonly fields: readonly string[];
 }
 
 /**
- * Plans the reads that serve `requests`: a partition of those not refused. Merging never changes what a requester gets;
- * it only decides who shares a read. Order of the input is irrelevant; no request gives an empty plan.
+ * Which requests share a read: `planMergedReads` without the reasons, for very many requests.
  * @throws usage error `DuplicateRequest` when two requests have one id.
  * Complexity O(n log n) in the requests: each is compared with a bounded number of neighbours.
  */
-export function planMergedReads(requests: readonly ReadRequest[], options: MergeOptions = {}): MergePlan {
+export function groupRequests<R extends MergeRequest>(
+  requests: readonly R[],
+  options: MergeOptions = {},
+): { readonly groups: readonly RequestGroup<R>[]; readonly refused: readonly RefusedRequest[] } {
   const sorted = [...requests].sort((a, b) => byText(a.id, b.id));
   sorted.forEach((request, index) => {
     if (index > 0 && sorted[index - 1].id === request.id) {
@@ -172,7 +181,7 @@ export function planMergedReads(requests: readonly ReadRequest[], options: Merge
     }
   });
   const refused: RefusedRequest[] = [];
-  const accepted: ReadRequest[] = [];
+  const accepted: R[] = [];
   for (const request of sorted) {
     const refusal = refusalOf(request);
     if (refusal === null) accepted.push(request);
@@ -180,9 +189,23 @@ export function planMergedReads(requests: readonly ReadRequest[], options: Merge
   }
   const { cost = { perOperation: 0, perUnit: 1 }, predicatesMax = PREDICATES_MAX_DEFAULT } = options;
   const fieldSets = new FieldSets();
-  const reads = nodesOf(accepted, fieldSets, options).flatMap((nodes) =>
-    groupNodes(nodes, fieldSets, cost, predicatesMax).map((group) => readOf(group, fieldSets)),
+  const groups = nodesOf(accepted, fieldSets, options).flatMap((bucket) =>
+    groupNodes(bucket, fieldSets, cost, predicatesMax).map(({ nodes }): RequestGroup<R> => {
+      const fields = nodes.reduce((union, { node }) => fieldSets.union(union, node.fields), nodes[0].node.fields);
+      return { nodes, fields: fieldSets.list(fields) };
+    }),
   );
+  return { groups, refused };
+}
+
+/**
+ * Plans the reads that serve `requests`: a partition of those not refused. Merging never changes what a requester gets;
+ * it only decides who shares a read. Order of the input is irrelevant; no request gives an empty plan.
+ * @throws usage error `DuplicateRequest` when two requests have one id.
+ */
+export function planMergedReads(requests: readonly ReadRequest[], options: MergeOptions = {}): MergePlan {
+  const { groups, refused } = groupRequests(requests, options);
+  const reads = groups.map((group) => readOf(group, group.fields));
   reads.sort((a, b) => byText(a.id, b.id));
   return { reads, refused };
 }

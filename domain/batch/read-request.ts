@@ -1,8 +1,8 @@
 /** The request as the merge sees it. */
 import type { Predicate } from '../types/predicate.js';
 
-/** What one model asks of one dataset. Plain JSON. */
-export interface ReadRequest {
+/** What decides which read a request is part of. */
+export interface MergeRequest {
   readonly id: string;
   readonly model: string;
   readonly dataset: string;
@@ -10,14 +10,18 @@ export interface ReadRequest {
   readonly datasetVersion: string;
   readonly fields: readonly string[];
   readonly where: Predicate;
+  /** Expected rows, where known; only ratios matter. */
+  readonly estimatedRows?: number;
+  /** Fields that the requester may see, also by filtering on them; absent: every field. */
+  readonly allowedFields?: readonly string[];
+}
+
+/** What one model asks of one dataset. Plain JSON. */
+export interface ReadRequest extends MergeRequest {
   /** Sample size, or null for every row; drawn with `seed` from the requester's own rows, after the read. */
   readonly rows: number | null;
   readonly seed: number;
   readonly maxAgeMs: number | null;
   readonly deadlineMs: number | null;
   readonly priority: number;
-  /** Expected rows, where known; only ratios matter. */
-  readonly estimatedRows?: number;
-  /** Fields that the requester may see, also by filtering on them; absent: every field. */
-  readonly allowedFields?: readonly string[];
 }

@@ -29,17 +29,14 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
  * no item comes in a later batch than one of lower priority. Nothing gives nothing. A partition of the input.
  */
 export function splitBatch(items: readonly SplitItem[], limits: SplitLimits): readonly SplitBatch[] {
-  const batches: SplitBatch[] = [];
+  const batches: { ids: string[]; items: number; bytes: number; oversized: boolean }[] = [];
   const sorted = [...items].sort((a, b) => b.priority - a.priority || byText(a.id, b.id));
   for (const { id, items: size, bytes } of sorted) {
     const last = batches.at(-1);
     if (last !== undefined && last.items + size <= limits.itemsMax && last.bytes + bytes <= limits.bytesMax) {
-      batches[batches.length - 1] = {
-        ...last,
-        ids: [...last.ids, id],
-        items: last.items + size,
-        bytes: last.bytes + bytes,
-      };
+      last.ids.push(id);
+      last.items += size;
+      last.bytes += bytes;
     } else {
       batches.push({ ids: [id], items: size, bytes, oversized: size > limits.itemsMax || bytes > limits.bytesMax });
     }

@@ -49,9 +49,11 @@ export function planBatch(given: BatchInputs): BatchOutcome {
   const ahead = workAhead(inputs);
   const demand = mergeDemand(inputs, new Set([...inputs.refused, ...shut.keys()]), ahead.factor);
   const round = shareInRounds(demand, inputs);
-  const { grants: shared, waiting } = tellRound(round, demand.items.length, inputs);
-  const { reads, closed } = planReads(demand.reads, shared, inputs);
-  const grants = closed.size === 0 ? shared : shared.filter(({ itemId }) => !closed.has(itemId));
+  const told = tellRound(round, demand.items.length, inputs);
+  const fromRead = told.grants.map((grant) => (grant?.served === 'read' ? grant : undefined));
+  const { reads, closed } = planReads(demand, fromRead, inputs);
+  const grants = told.grants.filter((grant) => grant !== undefined && !closed.has(grant.itemId)) as Grant[];
+  const waiting = told.waiting.filter((wait) => wait !== undefined);
   const sourceOf = sourcesOf(inputs);
   const late = [...shut, ...closed].map(([id, opensMs]) =>
     windowReason(id, sourceOf.get(id)!, opensMs, closed.has(id), inputs.nowMs),

@@ -1,5 +1,6 @@
 /** What each item would cost: rows, own bytes, and its share of the merged read that serves it. */
-import { planMergedReads, type MergedRead, type ReadRequest } from '../batch/merge.js';
+import { groupRequests, type RequestGroup } from '../batch/merge.js';
+import type { MergeRequest } from '../batch/read-request.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { formatBytes } from '../types/units.js';
@@ -36,12 +37,28 @@ export const CURRENT = 'current';
 
 const NO_CUTS: readonly ArrivalCut[] = [];
 
+/** Items that share a read. */
+export interface SharedRead {
+  readonly dataset: string;
+  readonly datasetVersion: string;
+  /** Union of their fields and of the columns that their predicates need. */
+  readonly fields: readonly string[];
+  /** Indices of the items, ascending. */
+  readonly members: Uint32Array;
+}
+
 /** What is wanted and how it merges: the same for every round of sharing. */
 export interface MergedDemand {
   /** In order of id, whatever order they came in. */
   readonly items: readonly CostedItem[];
-  readonly reads: readonly MergedRead[];
+  /** By their first members. */
+  readonly reads: readonly SharedRead[];
   readonly refusals: readonly Refusal[];
+}
+
+/** A request for a read, and the item that it stands for. */
+interface MergingItem extends MergeRequest {
+  readonly costed: CostedItem;
 }
 
 /** @param refused items that are served by nothing now, whatever is scarce */
@@ -49,66 +66,63 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const hits = new Set(inputs.hits);
+  const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const refusals: Refusal[] = [];
-  const asked: { item: WorkItem; wanted: Wanted; dataset: DatasetFacts; fact: ItemFacts }[] = [];
+  const items: CostedItem[] = [];
+  const limited: MergingItem[] = [];
+  const free: MergingItem[] = [];
   for (const item of inputs.items) {
     const dataset = datasets.get(item.dataset);
     const fact = facts.get(item.id);
     if (dataset === undefined || fact === undefined || refused.has(item.id)) continue;
+    const cached = hits.has(item.id);
     const wanted = wantedRows(item, inputs, aheadFactor, fact);
-    const tooLarge = hits.has(item.id) ? null : beyondQuota(item, wanted.rows, dataset, inputs);
-    if (tooLarge === null) asked.push({ item, wanted, dataset, fact });
-    else refusals.push(tooLarge);
+    const tooLarge = cached ? null : beyondQuota(item, wanted.rows, dataset, inputs);
+    const refusal = tooLarge ?? (item.fields.length === 0 ? noFields(item) : null);
+    if (refusal !== null) {
+      refusals.push(refusal);
+      continue;
+    }
+    const costed = costedItem(item, items.length, dataset, wanted, fact, cached);
+    items.push(costed);
+    if (!cached) (metered.has(dataset.source) ? limited : free).push(mergingItem(costed, dataset));
   }
-  const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
-  const plans = [true, false].map((limited) => {
-    const requests = asked.flatMap(({ item, wanted, dataset }): ReadRequest[] =>
-      metered.has(dataset.source) === limited && !hits.has(item.id) ? [readRequest(item, wanted.rows, dataset)] : [],
-    );
-    // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
-    return planMergedReads(requests, { cost: { perOperation: limited ? 0 : SCAN_COST_CELLS, perUnit: 1 } });
-  });
-  const unmerged = plans.flatMap(({ refused: some }) => some);
-  refusals.push(...unmerged.map(({ requestId, type, reason }) => ({ itemId: requestId, type, reason })));
-  const gone = new Set(unmerged.map(({ requestId }) => requestId));
-  const items: CostedItem[] = [];
-  for (const { item, wanted, dataset, fact } of asked) {
-    if (gone.has(item.id)) continue;
-    const bytesPerRow = widthOf(item.fields, dataset.bytesPerValue);
-    items.push({
-      item,
-      index: items.length,
-      source: dataset.source,
-      rows: wanted.rows,
-      aheadRows: wanted.aheadRows,
-      ownBytes: wanted.rows * bytesPerRow,
-      bytesPerRow,
-      shares: wanted.shares,
-      classCounts: fact.classCounts,
-      cuts: fact.cuts ?? NO_CUTS,
-      cached: hits.has(item.id),
-    });
-  }
-  return { items, reads: plans.flatMap(({ reads }) => reads), refusals };
+  // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
+  const groups = [
+    ...groupRequests(limited, { cost: { perOperation: 0, perUnit: 1 } }).groups,
+    ...groupRequests(free, { cost: { perOperation: SCAN_COST_CELLS, perUnit: 1 } }).groups,
+  ];
+  return { items, reads: groups.map(sharedRead).sort((a, b) => a.members[0] - b.members[0]), refusals };
 }
 
-function readRequest(item: WorkItem, estimatedRows: number, { contentId }: DatasetFacts): ReadRequest {
-  const { id, model, dataset, fields, where, rows, seed, maxAgeMs, deadlineMs, priority } = item;
-  const datasetVersion = item.datasetVersion === null ? CURRENT : contentId;
-  return {
-    id,
-    model,
-    dataset,
-    datasetVersion,
-    fields,
-    where,
-    rows,
-    seed,
-    maxAgeMs,
-    deadlineMs,
-    priority,
-    estimatedRows,
-  };
+function noFields({ id }: WorkItem): Refusal {
+  return { itemId: id, type: 'NoFields', reason: `request ${id} names no field` };
+}
+
+function costedItem(
+  item: WorkItem,
+  index: number,
+  { source, bytesPerValue }: DatasetFacts,
+  { rows, aheadRows, shares }: Wanted,
+  { classCounts, cuts = NO_CUTS }: ItemFacts,
+  cached: boolean,
+): CostedItem {
+  const bytesPerRow = widthOf(item.fields, bytesPerValue);
+  const ownBytes = rows * bytesPerRow;
+  return { item, index, source, rows, aheadRows, ownBytes, bytesPerRow, shares, classCounts, cuts, cached };
+}
+
+function mergingItem(costed: CostedItem, { contentId }: DatasetFacts): MergingItem {
+  const { id, model, dataset, fields, where } = costed.item;
+  const datasetVersion = costed.item.datasetVersion === null ? CURRENT : contentId;
+  return { id, model, dataset, datasetVersion, fields, where, estimatedRows: costed.rows, costed };
+}
+
+function sharedRead({ nodes, fields }: RequestGroup<MergingItem>): SharedRead {
+  const { dataset, datasetVersion } = nodes[0].node.requests[0];
+  const members: number[] = [];
+  for (const { node } of nodes) for (const { costed } of node.requests) members.push(costed.index);
+  return { dataset, datasetVersion, fields, members: Uint32Array.from(members).sort() };
 }
 
 /** A request is served whole or not at all: one that is larger than all that may leave its source in a period would wait for ever. */

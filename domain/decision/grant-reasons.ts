@@ -22,21 +22,15 @@ export interface ToldRound {
   readonly handed: Handed;
 }
 
-/** Everything granted, and everything that waits, each in order of the items. */
-export function tellRound(
-  round: ToldRound,
-  items: number,
-  inputs: BatchInputs,
-): { readonly grants: readonly Grant[]; readonly waiting: readonly WaitReason[] } {
+/** Everything granted, and everything that waits. */
+export function tellRound(round: ToldRound, items: number, inputs: BatchInputs): Told {
   const told: Told = { grants: new Array<Grant | undefined>(items), waiting: new Array<WaitReason | undefined>(items) };
   const models = holdersOf(round, inputs);
   for (const [f, flow] of round.flows.entries()) tellFlow(flow, round.allotted[f], round, models, inputs, told);
-  return {
-    grants: told.grants.filter((grant) => grant !== undefined),
-    waiting: told.waiting.filter((wait) => wait !== undefined),
-  };
+  return told;
 }
 
+/** By the items' indices: one of the two is there. */
 interface Told {
   readonly grants: (Grant | undefined)[];
   readonly waiting: (WaitReason | undefined)[];

@@ -23,7 +23,7 @@ export class ReadCharges {
   /** Read of each item, or -1: the cache answers it. Members of read r: `members[start[r]]` up to the next start. */
   private readonly readOf: Int32Array;
   private readonly start: Int32Array;
-  private readonly members: Int32Array;
+  private readonly members: Uint32Array;
   /** Members of one read whose samples are nested share a group, which has the rows of the largest. */
   private readonly groupOf: Int32Array;
   private readonly groupRows: Float64Array;
@@ -56,18 +56,16 @@ export class ReadCharges {
     this.fieldsOf = Int32Array.from(items, ({ item }) => this.fieldSets.intern(item.fields));
     this.start = new Int32Array(reads.length + 1);
     reads.forEach((read, r) => (this.start[r + 1] = this.start[r] + read.members.length));
-    this.members = new Int32Array(this.start[reads.length]);
-    const indexOf = new Map(items.map(({ item, index }) => [item.id, index]));
+    this.members = new Uint32Array(this.start[reads.length]);
     let groups = 0;
-    for (const [r, read] of reads.entries()) {
+    for (const [r, { members }] of reads.entries()) {
       const known = new Map<string, number>();
-      for (const [m, { requestId }] of read.members.entries()) {
-        const index = indexOf.get(requestId)!;
+      this.members.set(members, this.start[r]);
+      for (const index of members) {
         const { item, shares } = items[index];
         const key = `${item.seed} ${shares === null ? '' : JSON.stringify(shares)} ${JSON.stringify(item.where)}`;
         let group = known.get(key);
         if (group === undefined) known.set(key, (group = groups++));
-        this.members[this.start[r] + m] = index;
         this.readOf[index] = r;
         this.groupOf[index] = group;
       }

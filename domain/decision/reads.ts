@@ -3,11 +3,10 @@
  * scans as that allows, and put into the order in which they run.
  */
 import { composeBatches } from '../batch/composition.js';
-import type { MergedRead } from '../batch/merge.js';
 import { splitBatch } from '../batch/split.js';
 import type { Predicate } from '../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
-import { CURRENT } from './costs.js';
+import { CURRENT, type MergedDemand, type SharedRead } from './costs.js';
 import type { Grant } from './grants.js';
 import { predictRead, readWork, workMax, type ReadPrediction } from './read-cost.js';
 import { scheduleReads, type ReadTiming } from './read-schedule.js';
@@ -51,13 +50,18 @@ export interface ReadPlan {
   readonly closed: ReadonlyMap<string, number>;
 }
 
+/** Kicks of the search for the best scans, over all datasets: some tenths of a second. */
+const KICKS_MAX = 100;
 /** Slices of one read: bounds what one activity does, and what is lost when it fails. */
 export const SLICES_PER_READ_MAX = 500;
-/** Reads of one dataset that are composed by search: to so many it is within 5 % of the optimum. More are filled in order of score. */
-const COMPOSED_MAX = 40;
 
-export function planReads(merged: readonly MergedRead[], grants: readonly Grant[], inputs: BatchInputs): ReadPlan {
-  let reads = composeReads(merged, grants, inputs);
+/** @param granted by the items' indices */
+export function planReads(
+  demand: MergedDemand,
+  granted: readonly (Grant | undefined)[],
+  inputs: BatchInputs,
+): ReadPlan {
+  let reads = composeReads(demand, granted, inputs);
   const closed = new Map<string, number>();
   for (;;) {
     const { order, timing, closed: late } = scheduleReads(reads, inputs);
@@ -82,125 +86,154 @@ export function planReads(merged: readonly MergedRead[], grants: readonly Grant[
   }
 }
 
+/** An item that is read, and what was granted to it. */
+interface Member {
+  readonly item: WorkItem;
+  readonly grant: Grant;
+  readonly work: number;
+}
+
 /** Granted members of one merged read, or a part of them. */
 interface Part {
-  readonly id: string;
-  readonly grants: readonly Grant[];
-  readonly work: number;
+  readonly members: readonly Member[];
   readonly columns: readonly string[];
 }
 
 /** Most urgent first; ties by the smallest item id, which no two reads share. */
 function composeReads(
-  merged: readonly MergedRead[],
-  grants: readonly Grant[],
+  { items, reads: merged }: MergedDemand,
+  granted: readonly (Grant | undefined)[],
   inputs: BatchInputs,
 ): readonly ComposedRead[] {
-  const granted = new Map(grants.filter(({ served }) => served === 'read').map((grant) => [grant.itemId, grant]));
-  const items = new Map(inputs.items.map((item) => [item.id, item]));
-  const groups = new Map<string, MergedRead[]>();
+  const sources = new Map(inputs.datasets.map(({ id, source }) => [id, source]));
+  const counted = new Set(inputs.limits.map(({ source }) => source));
+  const groups = new Map<string, { readonly first: SharedRead; readonly parts: Part[] }>();
   for (const read of merged) {
-    if (!read.members.some(({ requestId }) => granted.has(requestId))) continue;
-    const key = JSON.stringify([read.dataset, read.datasetVersion, ...composable(read, inputs)]);
-    groups.set(key, [...(groups.get(key) ?? []), read]);
+    const members: Member[] = [];
+    for (const index of read.members) {
+      const grant = granted[index];
+      if (grant === undefined) continue;
+      const { item } = items[index];
+      members.push({ item, grant, work: readWork([{ rows: grant.rows, fields: item.fields }]) });
+    }
+    if (members.length === 0) continue;
+    // Where bytes or rows are counted, only reads of the same fields share a scan: so none is read for more rows.
+    const fields = counted.has(sources.get(read.dataset)!) ? read.fields : [];
+    const key = [read.dataset, read.datasetVersion, ...fields].join('\0');
+    const part = { members, columns: read.fields };
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { first: read, parts: [part] });
+    else group.parts.push(part);
   }
-  const reads = [...groups.values()].flatMap((group) => composeGroup(group, granted, items, inputs));
+  const split = [...groups.values()].map(({ first, parts }) =>
+    splitGroup(first, sources.get(first.dataset)!, parts, inputs),
+  );
+  const kicks = Math.floor(KICKS_MAX / Math.max(1, split.filter((group) => !fitsOne(group)).length));
+  const reads = split.flatMap((group) => composeGroup(group, kicks, inputs));
   return reads.sort((a, b) => b.score - a.score || (a.slices[0].id < b.slices[0].id ? -1 : 1));
 }
 
-/** What two reads of a dataset must have in common to share a scan: where bytes or rows are counted, the same fields, so that none is read for more rows. */
-function composable({ dataset, fields }: MergedRead, inputs: BatchInputs): readonly string[] {
-  const { source } = inputs.datasets.find(({ id }) => id === dataset)!;
-  return inputs.limits.some((limit) => limit.source === source) ? fields : [];
+interface ReadSizeLimits {
+  /** Work, and slices. */
+  readonly itemsMax: number;
+  readonly bytesMax: number;
 }
 
-/** All merged reads that may share scans of one dataset at one version: split where too large, composed where small. */
-function composeGroup(
-  group: readonly MergedRead[],
-  granted: ReadonlyMap<string, Grant>,
-  items: ReadonlyMap<string, WorkItem>,
-  inputs: BatchInputs,
-): ComposedRead[] {
-  const model = inputs.readCosts[group[0].dataset];
-  const { work: most, binding } = workMax(model, inputs.readLimits);
+/** All merged reads that may share scans of one dataset at one version, those that are too large split. */
+interface ReadGroup {
+  readonly read: SharedRead;
+  readonly source: string;
+  readonly parts: readonly Part[];
+  readonly limits: ReadSizeLimits;
+  /** What splits them, beside the number of slices. */
+  readonly binding: string | null;
+}
+
+function splitGroup(read: SharedRead, source: string, parts: readonly Part[], inputs: BatchInputs): ReadGroup {
+  const { work: most, binding } = workMax(inputs.readCosts[read.dataset], inputs.readLimits);
   const limits = { itemsMax: most, bytesMax: SLICES_PER_READ_MAX };
-  const parts = group.flatMap((read) => {
-    const members = read.members.flatMap(({ requestId }) => granted.get(requestId) ?? []);
-    return splitBatch(
-      members.map((grant) => ({ id: grant.itemId, items: workOf(grant, items), bytes: 1, priority: grant.score })),
-      limits,
-    ).map(({ ids, items: work }): Part => ({
-      id: ids[0],
-      grants: ids.map((id) => granted.get(id)!),
-      work,
-      columns: read.fields,
-    }));
-  });
-  const byId = new Map(parts.map((part) => [part.id, part]));
-  const batches = bestBatches(parts, limits).map((ids) => ids.map((id) => byId.get(id)!));
+  return { read, source, parts: parts.flatMap((part) => splitPart(part, limits)), limits, binding };
+}
+
+function fitsOne({ parts, limits }: ReadGroup): boolean {
+  const slices = parts.reduce((sum, { members }) => sum + members.length, 0);
+  const work = parts.reduce((sum, part) => sum + workOf(part), 0);
+  return parts.length === 1 || (slices <= limits.bytesMax && work <= limits.itemsMax);
+}
+
+function composeGroup(group: ReadGroup, kicks: number, inputs: BatchInputs): ComposedRead[] {
+  const batches = fitsOne(group) ? [group.parts] : bestBatches(group, kicks);
   return batches.map((batch): ComposedRead => {
     const why = [
       ...(batch.length > 1 ? [`${batch.length} reads of other rows in one scan`] : []),
-      ...(batches.length > 1 && binding !== null ? [`split by ${binding}`] : []),
+      ...(batches.length > 1 && group.binding !== null ? [`split by ${group.binding}`] : []),
     ];
-    const grants = batch.flatMap((part) => part.grants);
-    return composedOf(group[0], grants, items, inputs, why.length === 0 ? null : why.join(', '));
+    const members = batch.flatMap((part) => part.members);
+    return composedOf(group.read, group.source, members, inputs, why.length === 0 ? null : why.join(', '));
   });
 }
 
-function workOf({ itemId, rows }: Grant, items: ReadonlyMap<string, WorkItem>): number {
-  return readWork([{ rows, fields: items.get(itemId)!.fields }]);
+function workOf({ members }: Part): number {
+  let sum = 0;
+  for (const { work } of members) sum += work;
+  return sum;
 }
 
-/** Ids of the parts of each batch. One scan when all fit. */
-function bestBatches(
-  parts: readonly Part[],
-  limits: { readonly itemsMax: number; readonly bytesMax: number },
-): readonly (readonly string[])[] {
-  const slices = parts.reduce((sum, { grants }) => sum + grants.length, 0);
-  const work = parts.reduce((sum, part) => sum + part.work, 0);
-  if (parts.length === 1 || (slices <= limits.bytesMax && work <= limits.itemsMax)) return [parts.map(({ id }) => id)];
-  if (parts.length <= COMPOSED_MAX) {
-    return composeBatches({
+function splitPart(part: Part, limits: ReadSizeLimits): readonly Part[] {
+  if (part.members.length <= limits.bytesMax && workOf(part) <= limits.itemsMax) return [part];
+  const memberOf = new Map(part.members.map((member) => [member.item.id, member]));
+  const sizes = part.members.map(({ item, grant, work }) => {
+    return { id: item.id, items: work, bytes: 1, priority: grant.score };
+  });
+  return splitBatch(sizes, limits).map(({ ids }) => {
+    return { members: ids.map((id) => memberOf.get(id)!), columns: part.columns };
+  });
+}
+
+/** The parts of each batch. */
+function bestBatches({ parts, limits }: ReadGroup, kicks: number): readonly (readonly Part[])[] {
+  const idOf = ({ members }: Part): string => members[0].item.id;
+  const byId = new Map(parts.map((part) => [idOf(part), part]));
+  const { batches } = composeBatches(
+    {
       // A scan decodes each column once: parts with the same columns belong together. Opening counts like a column.
-      items: parts.map(({ id, grants, work: own, columns }) => ({
-        id,
-        sources: columns,
-        demand: [grants.length, own],
+      items: parts.map((part) => ({
+        id: idOf(part),
+        sources: part.columns,
+        demand: [part.members.length, workOf(part)],
       })),
       limits: [limits.bytesMax, Math.min(limits.itemsMax, Number.MAX_VALUE)],
       batchCost: 1,
       sourceCosts: {},
       defaultSourceCost: 1,
-    }).batches;
-  }
-  const score = ({ grants }: Part): number => Math.max(...grants.map((grant) => grant.score));
-  return splitBatch(
-    parts.map((part) => ({ id: part.id, items: part.work, bytes: part.grants.length, priority: score(part) })),
-    limits,
-  ).map(({ ids }) => ids);
+    },
+    kicks,
+  );
+  return batches.map((ids) => ids.map((id) => byId.get(id)!));
 }
 
 function composedOf(
-  { dataset, datasetVersion }: MergedRead,
-  grants: readonly Grant[],
-  items: ReadonlyMap<string, WorkItem>,
+  { dataset, datasetVersion }: SharedRead,
+  source: string,
+  members: readonly Member[],
   inputs: BatchInputs,
   reason: string | null,
 ): ComposedRead {
-  const { source } = inputs.datasets.find(({ id }) => id === dataset)!;
-  const slices = grants.map((grant) => sliceOf(items.get(grant.itemId)!, grant)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const sizes = grants.map(({ itemId, rows }) => ({ rows, fields: items.get(itemId)!.fields }));
+  const slices = members.map(({ item, grant }) => sliceOf(item, grant)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  let [predictedBytes, predictedRows, askedBytes, score] = [0, 0, 0, -Infinity];
+  for (const { grant } of members) {
+    predictedBytes += grant.cost[`bytes:${source}`] ?? grant.bytes;
+    predictedRows += grant.cost[`rows:${source}`] ?? grant.rows;
+    askedBytes += grant.bytes;
+    score = Math.max(score, grant.score);
+  }
   return {
-    dataset,
-    source,
-    contentId: datasetVersion === CURRENT ? null : datasetVersion,
-    slices,
-    predictedBytes: grants.reduce((sum, grant) => sum + (grant.cost[`bytes:${source}`] ?? grant.bytes), 0),
-    predictedRows: grants.reduce((sum, grant) => sum + (grant.cost[`rows:${source}`] ?? grant.rows), 0),
-    askedBytes: grants.reduce((sum, grant) => sum + grant.bytes, 0),
-    score: Math.max(...grants.map(({ score }) => score)),
-    predicted: predictRead(inputs.readCosts[dataset], sizes),
+    ...{ dataset, source, contentId: datasetVersion === CURRENT ? null : datasetVersion, slices },
+    ...{ predictedBytes, predictedRows, askedBytes, score },
+    predicted: predictRead(
+      inputs.readCosts[dataset],
+      members.map(({ item, grant }) => ({ rows: grant.rows, fields: item.fields })),
+    ),
     reason,
   };
 }

@@ -123,7 +123,11 @@ describe('why a request waits', () => {
     const shares = flows.map(({ resources }) => Float64Array.from(resources, (resource) => allotted[resource]));
     const handed = nothingHanded(items.length);
     flows.forEach((flow, f) => handOutShare(flow, shares[f], inputs, handed));
-    return tellRound({ flows, allotted: shares, shared: handed, handed }, items.length, inputs);
+    const told = tellRound({ flows, allotted: shares, shared: handed, handed }, items.length, inputs);
+    return {
+      grants: told.grants.filter((grant) => grant !== undefined),
+      waiting: told.waiting.filter((wait) => wait !== undefined),
+    };
   };
   const itemsOf = (rows: readonly number[]) =>
     rows.map((count, index) =>
