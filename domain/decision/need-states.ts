@@ -54,7 +54,12 @@ export function needStates(
   const grants = new Map(inputs.grants.map((grant) => [grant.itemId, grant]));
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const handed = new Set(deliver.filter(({ use }) => use === 'slice').map(({ itemId }) => itemId));
-  const scarce = new Set(inputs.waiting.filter(({ resource }) => resource !== null).map(({ itemId }) => itemId));
+  // A source that is closed, or failed, is not scarce.
+  const scarce = new Set(
+    inputs.waiting
+      .filter(({ resource }) => resource !== null && !resource.startsWith('window:'))
+      .map(({ itemId }) => itemId),
+  );
   return inputs.items.flatMap((item): NeedState[] => {
     if (item.needId === null) return [];
     const grant = grants.get(item.id);

@@ -164,4 +164,16 @@ function divide(flows: readonly Flow[], rest: Rest, handed: Handed, inputs: Batc
     const more = partOf(one.costed, part(one) + units.get(one.costed.item.id)!, inputs);
     if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
   }
+  // Shares of less than a row each may add up to some: the most urgent have them.
+  const score = ({ flow, place }: Asking): number => flow.scores[place];
+  for (const one of asking.sort((a, b) => score(b) - score(a) || a.costed.index - b.costed.index)) {
+    const left = rest.of(one.flow);
+    let room = 1;
+    for (let r = 0; r < left.length; r++) {
+      const amount = costOf(one.flow, one.place, r, one.costed.rows);
+      if (amount > 0) room = Math.min(room, left[r] / amount);
+    }
+    const more = partOf(one.costed, part(one) + room, inputs);
+    if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
+  }
 }
