@@ -114,7 +114,7 @@ export interface PlanStore {
     asks: readonly { shape: string; minAsOfMs: number; contentId: string | null }[],
     asOfMs: number,
   ): Promise<readonly CacheHit[]>;
-  /** Logical bytes read, or planned to be read, from a source by decisions that opened after `sinceMs`. */
+  /** Logical bytes of a source's reads that ended after `sinceMs`, or are planned and may still run. */
   bytesSince(ref: PoolRef, source: string, sinceMs: number): Promise<number>;
   /** What the pool has learned of one kind, by subject. */
   learned(ref: PoolRef, kind: LearnedKind): Promise<Readonly<Record<string, unknown>>>;

@@ -64,7 +64,7 @@ export async function evictCache(
   });
 }
 
-/** The longest period of a quota in pool `p`: what was read in it is counted from its decisions (`bytesSince`). */
+/** The longest period of a quota in pool `p`: what was read in it is counted from its decisions' reads (`bytesSince`). */
 const QUOTA_PERIOD = sql`coalesce((
   select max((source.value->'limits'->'quota'->>'per')::bigint) from jsonb_each(p.definition->'sources') source
 ), 0) * interval '1 millisecond'`;
@@ -85,7 +85,7 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
     const gone = await tx.execute(sql`
       delete from cycles c using pools p
       where p.tenant = c.tenant and p.pool = c.pool and c.closed_at < ${aged('decisions')}
-        and c.opened_at < ${now}::timestamptz - ${QUOTA_PERIOD} returning c.id`);
+        and c.closed_at < ${now}::timestamptz - ${QUOTA_PERIOD} returning c.id`);
     await tx.execute(sql`
       delete from requests r using pools p
       where p.tenant = r.tenant and p.pool = r.pool and r.closed_at < ${aged('decisions')}

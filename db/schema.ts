@@ -248,6 +248,8 @@ export const batches = pgTable(
     actualBytes: big(),
     actualMs: doublePrecision(),
     actualMemoryBytes: big(),
+    /** When the read ended: what left the source counts in a quota's period from then on. Null in rows of older versions. */
+    readAt: at(),
     askedBytes: big(),
   },
   (t) => [

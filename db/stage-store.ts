@@ -98,11 +98,14 @@ async function markUsed(tx: Queryable, ref: DecisionRef, { inputs }: StageRecord
 }
 
 async function bytesSince(db: Queryable, { tenant, pool }: PoolRef, source: string, sinceMs: number): Promise<number> {
+  const since = new Date(sinceMs).toISOString();
   const [row] = await db.execute<{ bytes: number }>(sql`
-    select coalesce(sum(case b.state when 'done' then b.actual_bytes when 'planned' then b.predicted_bytes else 0 end), 0)::float8 as bytes
+    select coalesce(sum(case b.state when 'done' then b.actual_bytes else b.predicted_bytes end), 0)::float8 as bytes
     from decisions d join batches b on b.tenant = d.tenant and b.pool = d.pool and b.decision_id = d.id
     where d.tenant = ${tenant} and d.pool = ${pool} and b.source = ${source}
-      and d.opened_at > ${new Date(sinceMs).toISOString()}::timestamptz and (b.state = 'done' or d.state = 'open')`);
+      and (d.closed_at is null or d.closed_at > ${since}::timestamptz)
+      and case b.state when 'done' then coalesce(b.read_at, d.opened_at) > ${since}::timestamptz
+        when 'planned' then d.state = 'open' else false end`);
   return row.bytes;
 }
 
@@ -178,7 +181,8 @@ export function createBatchStore(db: Database): BatchStore {
     done: (ref, batchId, result, actualMs, nowMs, ahead) =>
       db.transaction(async (tx) => {
         const { memoryBytes = null } = result;
-        const ended = { state: 'done', result, actualMs, actualBytes: result.bytesRead } as const;
+        const read = { actualMs, actualBytes: result.bytesRead, readAt: new Date(nowMs) };
+        const ended = { state: 'done', result, ...read } as const;
         const row = await endBatch(tx, ref, batchId, { ...ended, actualMemoryBytes: memoryBytes });
         if (row === null) return;
         await learnReadCost(tx, ref, toPlanned(row), result, { ms: actualMs, bytes: memoryBytes }, nowMs);

@@ -70,3 +70,37 @@ test('what a quota still counts stays, however short decisions are kept', async 
   await prune(database.db, nowMs + 4 * DAY);
   expect(await taken()).toBe(0);
 });
+
+test('a period counts from when a read ended, however long before its decision was opened', async () => {
+  const plans = createPlanStore(database.db);
+  const decision = { ...ref, decisionId: randomUUID() };
+  const asked = { trigger: 'work' as const, asOfMs: null, workflowId: 'w2', runId: 'r2' };
+  const openedMs = nowMs + 20 * DAY;
+  const readMs = openedMs + DAY;
+  await createCycleStore(database.db).open({ ...decision, ...asked }, openedMs, {});
+  await plans.savePlan(
+    decision,
+    {
+      ...{ stage: 'batch', state: 'ok', inputs: { limits: [] }, outcome: {}, reasons: [] },
+      ...{ inputDigest: 'i', outcomeDigest: 'o', startedMs: openedMs, endedMs: openedMs },
+    },
+    [
+      {
+        ...{ batchId: 'late', ordinal: 0, source: 'lake', dataset: 'events', contentId: null, asOfMs: nowMs },
+        ...{ slices: [], predictedBytes: 450, askedBytes: 450, ...FORESEEN },
+      },
+    ],
+    [],
+    openedMs,
+  );
+  // Planned and not read yet: it may still leave the source.
+  expect(await plans.bytesSince(ref, 'lake', readMs - 1)).toBe(450);
+  const result = { id: 'late', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
+  await createBatchStore(database.db).done(decision, 'late', result, 5, readMs);
+  expect(await plans.bytesSince(ref, 'lake', readMs - 1)).toBe(300);
+  expect(await plans.bytesSince(ref, 'lake', readMs)).toBe(0);
+  await createCycleStore(database.db).abandon(decision, 'failed', 'the source is away', readMs + DAY);
+  // Kept as long as it counts: two days after the read, not after the opening.
+  await prune(database.db, readMs + 2 * DAY);
+  expect(await plans.bytesSince(ref, 'lake', readMs - 1)).toBe(300);
+});
