@@ -119,6 +119,8 @@ export interface MergedReadResult {
   /** Memory that the engine held more at its end than at its start; absent where it was not measured. */
   readonly memoryBytes?: number;
   readonly slices: readonly SliceResult[];
+  /** Slices that joined while it ran. */
+  readonly joined?: readonly SliceResult[];
 }
 
 /** Rows of one delivered file that refer to a dataset. */
@@ -167,8 +169,12 @@ export interface DataPlane {
     asks: readonly OrphanAsk[],
     signal: AbortSignal,
   ): Promise<{ readonly contentId: string; readonly answers: readonly OrphanAnswer[] }>;
-  /** One read for all slices; the files are complete and named by content before the promise resolves. */
-  read(read: MergedRead, signal: AbortSignal): Promise<MergedReadResult>;
+  /**
+   * One read for all slices; the files are complete and named by content before the promise resolves.
+   * @param joining slices that are to be cut from the same rows, asked for before the source is scanned and after it; each
+   *   has no row and no field that one of the read's slices has not
+   */
+  read(read: MergedRead, signal: AbortSignal, joining?: () => Promise<readonly SliceAsk[]>): Promise<MergedReadResult>;
 }
 
 /** How a slice's file is looked at. */

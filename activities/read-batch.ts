@@ -1,12 +1,13 @@
 /** Executes one planned read: heartbeats, source slots, one bad slice does not fail its neighbours. */
 import { Context } from '@temporalio/activity';
+import { joiningSlices } from '../domain/decision/joining.js';
 import { openIntervals } from '../domain/decision/source-windows.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';
-import { chargesOf, sourceLimits } from './batch.js';
+import { chargesOf, shapeOf, sourceLimits } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk } from './ports.js';
-import type { AheadEnd, CycleContext, DecisionRef, PlannedBatch, SliceFailure } from './store-ports.js';
+import type { AheadEnd, CacheEntry, CycleContext, DecisionRef, PlannedBatch, SliceFailure } from './store-ports.js';
 
 export function createReadBatch(deps: StageDependencies) {
   return {
@@ -29,14 +30,14 @@ export function createReadBatch(deps: StageDependencies) {
       const { result, startedMs, endedMs } = await paced(deps, context, plan, () =>
         scan(deps, context, dataset, read, cancellationSignal),
       );
-      await deps.batches.done(
-        ref,
-        batchId,
-        result,
-        endedMs - startedMs,
-        endedMs,
-        aheadEnd(context, plan, result, endedMs - startedMs, endedMs),
-      );
+      const tookMs = endedMs - startedMs;
+      const ahead = aheadEnd(context, plan, result, tookMs, endedMs);
+      const joined = joinedEntries(plan, result, tookMs);
+      const left =
+        ahead === undefined && joined.length === 0
+          ? undefined
+          : { ...{ settle: [], nowMs: endedMs }, ...ahead, cache: [...(ahead?.cache ?? []), ...joined] };
+      await deps.batches.done(ref, batchId, result, tookMs, endedMs, left);
       return { rows: result.rowsRead, bytes: result.bytesRead };
     },
     async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {
@@ -90,13 +91,33 @@ async function scan(
       async () => {
         const startedMs = deps.now();
         assertOpen(dataset, startedMs);
-        const result = await readBisecting(deps, read, signal);
+        const result = await readBisecting(deps, read, signal, () => joining(deps, dataset, read));
         return { result, startedMs, endedMs: deps.now() };
       },
       signal,
     );
   if (dataset.definition.access !== 'exclusive') return scanned();
   return deps.scanSlots.hold(`${source}/${dataset.id}`, 1, scanned, signal);
+}
+
+/** Requests that are looked at to join one read. */
+const LATE_MAX = 200;
+
+/** Questions that were asked since the read was planned, as far as they can be answered from its rows: each by its shape. */
+async function joining(deps: StageDependencies, dataset: DatasetRef, read: MergedRead): Promise<readonly SliceAsk[]> {
+  const late = await deps.batches.late(dataset, dataset.id, LATE_MAX);
+  const asked = joiningSlices(read.slices, late).map((ask) => ({
+    ...ask,
+    id: shapeOf({ ...ask, dataset: dataset.id }),
+  }));
+  return [...new Map(asked.map((ask) => [ask.id, ask])).values()];
+}
+
+/** What was cut for those who joined: the cycle that takes them finds their answers in the cache. */
+function joinedEntries({ asOfMs }: PlannedBatch, result: MergedReadResult, tookMs: number): CacheEntry[] {
+  const { slices, joined = [], contentId } = result;
+  const costMs = tookMs / (slices.length + joined.length);
+  return joined.map((slice) => ({ shape: slice.id, contentId, asOfMs, slice, costMs }));
 }
 
 /** A read that was held up until its source closed is not begun: what it was for waits for the next opening. */
@@ -137,9 +158,10 @@ async function readBisecting(
   deps: StageDependencies,
   read: MergedRead,
   signal: AbortSignal,
+  late?: () => Promise<readonly SliceAsk[]>,
 ): Promise<MergedReadResult & { failures: readonly SliceFailure[] }> {
   try {
-    return { ...(await deps.data.read(read, signal)), failures: [] };
+    return { ...(await deps.data.read(read, signal, late)), failures: [] };
   } catch (error) {
     if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
     if (read.slices.length === 1) {

@@ -7,6 +7,7 @@ import type { Surge } from '../domain/decision/demand-anomalies.js';
 import type { SeriesPrediction, StateRef } from '../domain/decision/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
 import type { DeclaredRun } from '../domain/decision/declared-runs.js';
+import type { LateRequest } from '../domain/decision/joining.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
 import type { WaitReason, WorkItem } from '../domain/decision/work.js';
@@ -169,7 +170,10 @@ export interface BudgetCharge extends BudgetLimit {
   readonly amount: number;
 }
 
-/** What a read ahead leaves: its decision has closed, so that nobody else keeps it. */
+/**
+ * What a read leaves for whoever asks next: of a read ahead everything, as its decision has closed and nobody else keeps
+ * it; of any other what was cut for those who joined it.
+ */
 export interface AheadEnd {
   readonly cache: readonly CacheEntry[];
   readonly settle: readonly BudgetCharge[];
@@ -177,6 +181,8 @@ export interface AheadEnd {
 }
 
 export interface BatchStore {
+  /** Requests of a dataset that no cycle has taken yet, oldest first, at most so many. */
+  late(ref: PoolRef, dataset: string, most: number): Promise<readonly LateRequest[]>;
   find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
   /**
    * Keeps the result and teaches the model of the dataset's reads, once however often it is called. With `ahead`, the

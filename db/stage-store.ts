@@ -23,7 +23,7 @@ import { ordinalOf, type Recorded } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
 import { cacheClock, learn, learnedOf } from './learned-store.js';
 import { keepPromises } from './recurrence-store.js';
-import { batches, budgets, cacheEntries, decisionStages } from './schema.js';
+import { batches, budgets, cacheEntries, decisionStages, requests } from './schema.js';
 
 export function createStageStore(db: Database): StageStore {
   return {
@@ -174,6 +174,21 @@ export async function charge(
 
 export function createBatchStore(db: Database): BatchStore {
   return {
+    late: async (ref, dataset, most) =>
+      db
+        .select({
+          ...{ id: requests.id, fields: requests.fields, where: requests.predicate },
+          ...{ rows: requests.rows, seed: requests.seed },
+        })
+        .from(requests)
+        .where(
+          and(
+            ...[eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), eq(requests.state, 'pending')],
+            ...[eq(requests.kind, 'request'), eq(requests.dataset, dataset)],
+          ),
+        )
+        .orderBy(asc(requests.createdAt), asc(requests.id))
+        .limit(most),
     find: async (ref, batchId) => {
       const [row] = await db.select().from(batches).where(batchOf(ref, batchId));
       return row === undefined ? null : { plan: toPlanned(row), state: row.state };

@@ -1,5 +1,21 @@
 /** Searching for the cheapest batches of some tens of items: greedy filling, local search, kicks; all partitions of a few. */
-import type { ComposeItem, ComposeProblem } from './composition.js';
+export interface ComposeItem {
+  readonly id: string;
+  /** Sources that must be opened (loaded, connected) for it. */
+  readonly sources: readonly string[];
+  /** What it takes of each resource, in the order of the limits; 0 or more. */
+  readonly demand: readonly number[];
+}
+
+export interface ComposeProblem {
+  readonly items: readonly ComposeItem[];
+  /** Most of each resource in one batch. */
+  readonly limits: readonly number[];
+  /** Cost of a batch, and of each source that a batch opens (`defaultSourceCost` for those not listed). */
+  readonly batchCost: number;
+  readonly sourceCosts: Readonly<Record<string, number>>;
+  readonly defaultSourceCost: number;
+}
 
 export const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
 

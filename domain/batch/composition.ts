@@ -15,25 +15,11 @@ import {
   KICKS_MAX,
   localSearch,
   type Batch,
+  type ComposeItem,
+  type ComposeProblem,
 } from './composition-search.js';
 
-export interface ComposeItem {
-  readonly id: string;
-  /** Sources that must be opened (loaded, connected) for it. */
-  readonly sources: readonly string[];
-  /** What it takes of each resource, in the order of the limits; 0 or more. */
-  readonly demand: readonly number[];
-}
-
-export interface ComposeProblem {
-  readonly items: readonly ComposeItem[];
-  /** Most of each resource in one batch. */
-  readonly limits: readonly number[];
-  /** Cost of a batch, and of each source that a batch opens (`defaultSourceCost` for those not listed). */
-  readonly batchCost: number;
-  readonly sourceCosts: Readonly<Record<string, number>>;
-  readonly defaultSourceCost: number;
-}
+export type { ComposeItem, ComposeProblem } from './composition-search.js';
 
 export interface Composition {
   /** Item ids of each batch, sorted; batches ordered by their first id. */

@@ -95,9 +95,11 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         const answers = await countOrphans(datasetScope(open, dataset, asOfMs), asks, located, session);
         return { contentId: open.contentId, answers };
       }),
-    read: (read, signal) =>
+    read: (read, signal, joining) =>
       opened(read.dataset, signal, (open, session) =>
-        withMemory(session, () => readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache)),
+        withMemory(session, () =>
+          readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache, joining),
+        ),
       ),
   };
 }

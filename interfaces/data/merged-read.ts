@@ -5,7 +5,7 @@
  * Which rows a slice gets depends on the slice and the data alone, never on its company: rows are ranked by a hash
  * of identity and seed, and ties end in the identity and the slice's own values.
  */
-import type { MergedRead, MergedReadResult, SliceAsk } from '../../activities/ports.js';
+import type { MergedRead, MergedReadResult, SliceAsk, SliceResult } from '../../activities/ports.js';
 import type { Condition, Literal, Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { cellBytesSql, columnNamed, type SourceColumn } from './columns.js';
@@ -25,6 +25,7 @@ const STORES_AT_ONCE = 2;
 
 /**
  * Serves all slices by one scan.
+ * @param joining slices that came since, to be cut from the same rows
  * @throws `VersionGone` when the pinned content is no longer there; `InvalidSlice`, `UnknownColumn`, `TypeMismatch`.
  */
 export async function readMerged(
@@ -32,6 +33,7 @@ export async function readMerged(
   at: DatasetScope,
   session: Session,
   cache: FileCache,
+  joining: () => Promise<readonly SliceAsk[]> = nobodyJoins,
 ): Promise<MergedReadResult> {
   const { columns, contentId } = at.open;
   if (read.contentId !== null && read.contentId !== contentId) {
@@ -44,28 +46,44 @@ export async function readMerged(
     });
   }
   for (const slice of read.slices) checkSlice(slice, columns);
-  // Equal slices are cut once; those of one seed follow one another, as they share the pool's ranks.
-  const byContent = new Map(read.slices.map((slice) => [contentOf(slice), slice]));
-  const slices = [...byContent.values()].sort((a, b) => a.seed - b.seed);
-  const delivered = await cutAndStore(slices, at, session, cache);
+  const early = await joining();
+  const asked = distinctSlices([...read.slices, ...early]);
+  const scanned = await scanPool(asked, at, session);
+  // A single slice is cut out of the scan itself: nobody can join it any more.
+  const late = asked.length === 1 ? [] : await joining();
+  const slices = distinctSlices([...asked, ...late]);
+  const delivered = await cutAndStore(slices, rankedPool(scanned, slices, at, session), at, session, cache);
   const union = slices.length === 1 ? delivered.get(slices[0])! : await unionOf(slices, at, session);
+  const byContent = new Map(slices.map((slice) => [contentOf(slice), delivered.get(slice)!]));
+  const results = (some: readonly SliceAsk[]): SliceResult[] =>
+    some.map((slice) => ({ ...byContent.get(contentOf(slice))!, id: slice.id }));
+  const joined = new Map([...early, ...late].map((slice) => [slice.id, slice]));
   return {
     id: read.id,
     contentId,
     rowsRead: union.rows,
     bytesRead: union.bytes,
-    slices: read.slices.map((slice) => ({ ...delivered.get(byContent.get(contentOf(slice))!)!, id: slice.id })),
+    slices: results(read.slices),
+    ...(joined.size === 0 ? {} : { joined: results([...joined.values()]) }),
   };
+}
+
+const nobodyJoins = (): Promise<readonly SliceAsk[]> => Promise.resolve([]);
+
+/** Equal slices are cut once; those of one seed follow one another, as they share the pool's ranks. */
+function distinctSlices(slices: readonly SliceAsk[]): SliceAsk[] {
+  const byContent = new Map(slices.map((slice) => [contentOf(slice), slice]));
+  return [...byContent.values()].sort((a, b) => a.seed - b.seed);
 }
 
 /** Cuts every slice and stores its file; leaves the positions of all rows that were used in `used` and `cuts`. */
 async function cutAndStore(
   slices: readonly SliceAsk[],
+  pool: RankedPool,
   at: DatasetScope,
   session: Session,
   cache: FileCache,
 ): Promise<ReadonlyMap<SliceAsk, Delivered>> {
-  const pool = await openPool(slices, at, session);
   const small = await SmallSlices.of(slices, at, session);
   if (slices.length !== 1) await session.run('CREATE TEMP TABLE used (pos BIGINT)');
   const limited = new Map(slices.map((slice) => [slice.seed, [] as SliceAsk[]]));
@@ -148,10 +166,15 @@ function checkSlice(slice: SliceAsk, columns: readonly SourceColumn[]): void {
   for (const quota of Object.values(quotas ?? {})) demand(limit(quota), 'quotas: whole numbers from 0', String(quota));
 }
 
-/**
- * The rows that some slice may use: scanned into the table `pool`. A single slice is cut out of the scan itself.
- */
-async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: Session): Promise<RankedPool> {
+/** Rows that some slice may use. */
+interface ScannedRows {
+  /** A FROM clause. */
+  readonly relation: string;
+  readonly rows: number;
+}
+
+/** Scans the rows that some slice may use into the table `pool`. A single slice is cut out of the scan itself. */
+async function scanPool(slices: readonly SliceAsk[], at: DatasetScope, session: Session): Promise<ScannedRows> {
   const { columns } = at.open;
   const wheres = distinctPredicates(slices.map((slice) => slice.where));
   const needed = slices.flatMap((slice) => {
@@ -161,10 +184,7 @@ async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
   const crowded = wheres.length > CROWD;
   const anyOf = crowded ? coarse(wheres) : wheres;
   const scan = `${await at.open.scan(scanNeed(at, needed, anyOf, true))} WHERE ${arrivedSql(at)}`;
-  const tieBreak = at.dataset.definition.key === undefined ? null : (slice: SliceAsk) => keptColumns(slice, at);
-  if (slices.length === 1) {
-    return new RankedPool(session, `(SELECT *, 0 AS pos FROM ${scan})`, Infinity, slices, columns, tieBreak);
-  }
+  if (slices.length === 1) return { relation: `(SELECT *, 0 AS pos FROM ${scan})`, rows: Infinity };
   const bindings = new Bindings();
   const useful = anyOf.map((where) => {
     return `(${whereSql(where, at, bindings)})`;
@@ -175,8 +195,17 @@ async function openPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
      ${order === undefined ? '' : `ORDER BY ${columnNamed(columns, order).alias}`}`,
     bindings.values,
   );
-  const rows = Number(made.Count);
-  return new RankedPool(session, '(SELECT *, rowid AS pos FROM pool)', rows, slices, columns, tieBreak);
+  return { relation: '(SELECT *, rowid AS pos FROM pool)', rows: Number(made.Count) };
+}
+
+function rankedPool(
+  { relation, rows }: ScannedRows,
+  slices: readonly SliceAsk[],
+  at: DatasetScope,
+  session: Session,
+): RankedPool {
+  const tieBreak = at.dataset.definition.key === undefined ? null : (slice: SliceAsk) => keptColumns(slice, at);
+  return new RankedPool(session, relation, rows, slices, at.open.columns, tieBreak);
 }
 
 function distinctPredicates(wheres: readonly Predicate[]): Predicate[] {

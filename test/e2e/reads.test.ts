@@ -1,7 +1,7 @@
 /** Which reads there are, how large, in which order: what the plan foresees is what happens, and its record says why. */
 import { afterEach, expect, test } from 'vitest';
 import type { TestBalance } from '../support/balance.js';
-import { EVENTS, startSmall, together, until, wrongs, type Reads } from './small-pool.js';
+import { ARRIVED, EVENTS, startSmall, together, until, wrongs, type Reads } from './small-pool.js';
 
 let balance: TestBalance;
 let reads: Reads;
@@ -207,4 +207,46 @@ test('more distinct questions than one scan measures: each asker gets its own ro
   }
   await expect(balance.client.waitForDelivery(ids.at(-2)!)).rejects.toMatchObject({ type: 'TypeMismatch' });
   await expect(balance.client.waitForDelivery(ids.at(-1)!)).rejects.toMatchObject({ type: 'Quarantined' });
+});
+
+test('a contained request that comes while a read runs is cut from it: its source is read once', async () => {
+  ({ balance, reads } = await startSmall());
+  reads.hold();
+  const wide = await balance.client.request({
+    ...{ model: 'trainer', dataset: 'events', fields: ['id', 'label', 'value'], where: 'value < 50', key: 'wide' },
+  });
+  await until('the wide read', () => reads.begun.length === 1);
+  const late = async (key: string, more: object) =>
+    (await balance.client.request({ model: 'trainer', dataset: 'events', fields: ['id'], key, ...more })).id;
+  const contained = await late('contained', { where: 'value < 20 AND id > 100' });
+  const sample = await late('sample', { where: 'value = 7', rows: 5 });
+  const beyond = await late('beyond', { where: 'value < 60' });
+  const otherField = await late('other', { fields: ['at'], where: 'value < 20' });
+  reads.release();
+  await explained(wide.id);
+  const rows = async (id: string) => balance.rowsOf(await explained(id), id) as Promise<{ readonly id: number }[]>;
+  const idsOf = (some: readonly { readonly id: number }[]) => some.map(({ id }) => id).sort((a, b) => a - b);
+  expect(idsOf(await rows(contained))).toEqual(
+    ARRIVED.filter(({ id, value }) => value < 20 && id > 100).map(({ id }) => id),
+  );
+  const drawn = await rows(sample);
+  expect(drawn).toHaveLength(5);
+  await rows(beyond);
+  await rows(otherField);
+  const servedAs = async (id: string) => {
+    const [{ served }] = await balance.database.sql<{ served: string }[]>`
+      select served from deliveries where request_id = ${id}`;
+    return served;
+  };
+  expect(await Promise.all([contained, sample, beyond, otherField].map(servedAs))).toEqual([
+    ...['cache', 'cache'],
+    ...['merged', 'merged'],
+  ]);
+  // One read for the wide one and for whom it holds, another for the two that it does not.
+  expect(reads.begun).toEqual([[wide.id], [beyond, otherField].sort()]);
+  // The same question asked alone, of another version of the cache, draws the same rows.
+  await balance.database.sql`delete from cache_entries`;
+  const again = await late('again', { where: 'value = 7', rows: 5 });
+  expect(idsOf(await rows(again))).toEqual(idsOf(drawn));
+  expect(reads.begun).toHaveLength(3);
 });

@@ -70,6 +70,35 @@ const company = fc
   .map((asks) => asks.map((ask, index) => ({ ...ask, id: `s${index}` })));
 
 describe('a merged read', () => {
+  it('cuts what joins before or after its scan from the same rows, as if it read alone, and takes no more of its source', async () => {
+    const joiner = fc.record({
+      fields: fc.uniqueArray(fc.constantFrom('delay', 'origin', 'distance'), { minLength: 1 }),
+      where: fc.array(condition, { maxLength: 2 }),
+      rows: fc.option(fc.integer({ min: 0, max: 300 })),
+      seed: fc.integer({ min: 0, max: 2 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(joiner, { minLength: 1, maxLength: 4 }), fc.boolean(), async (asks, alone) => {
+        const all = slice('all', { fields: ['date', 'delay', 'distance', 'origin', 'destination'] });
+        const planned = alone ? [all] : [all, slice('other', { fields: ['origin'], rows: 9 })];
+        const late = asks.map((ask, index) => slice(`late${index}`, ask));
+        let times = 0;
+        // A read of one slice is joined before its scan only.
+        const joining = () => Promise.resolve(times++ === (alone ? 0 : 1) ? late : []);
+        const merged = { id: 'r', dataset: small, asOfMs: endOfTime, contentId: null, slices: planned };
+        const result = await plane.read(merged, noAbort, joining);
+        const without = await plane.read(merged, noAbort);
+        expect([result.rowsRead, result.bytesRead]).toEqual([without.rowsRead, without.bytesRead]);
+        expect(result.slices).toEqual(without.slices);
+        for (const [index, own] of late.entries()) {
+          const [expected] = (await read(plane, small, [own])).slices;
+          expect(result.joined![index]).toEqual(expected);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
   it('gives each requester exactly its rows and fields, the same as when it reads alone', async () => {
     await fc.assert(
       fc.asyncProperty(company, async (slices) => {
