@@ -20,6 +20,7 @@ import { lessonsOf } from './lessons.js';
 import { loadStage, recordOf } from './stage.js';
 import type {
   AskedRequest,
+  CacheEntry,
   ClosedDecision,
   Closing,
   CycleContext,
@@ -129,12 +130,7 @@ async function closingOf(
     ended: outcome.ended.map(({ itemId, ...end }) => ({ requestId: itemId, ...end })),
     waiting: outcome.waiting,
     needs: needsOf(context, plan, facts, results, outcome),
-    cache: results.flatMap(({ itemId, served, slice, asOfMs: at, contentId }) => {
-      const item = itemOf.get(itemId)!;
-      return slice === null || served === 'cache' || item.kind === 'need'
-        ? []
-        : [{ shape: shapeOf(item), contentId, asOfMs: at, slice, costMs: rebuildMs(item, slice, planInputs) }];
-    }),
+    cache: cacheEntriesOf(plan, results, itemOf, planInputs),
     ...(context.trigger === 'backfill' ? {} : { learned: { asOfMs, asked: askedOf(items, deliveries) } }),
     settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
     ...lessons,
@@ -155,6 +151,27 @@ async function closingOf(
     ],
     ...{ credits: plan.credits, leaseUntilMs: deps.now() + definition.cache.lease },
   };
+}
+
+/**
+ * What was read, as answers to the questions that were put to the reads: a request's own, and what a need's slice would
+ * answer a request. A draw by class answers none, and nobody asks for a window of new rows by itself.
+ */
+function cacheEntriesOf(
+  plan: BatchOutcome,
+  results: readonly StoredResult[],
+  itemOf: ReadonlyMap<string, WorkItem>,
+  planInputs: BatchStageInputs,
+): CacheEntry[] {
+  const sliceOf = new Map(plan.reads.flatMap(({ slices }) => slices.map((slice) => [slice.id, slice] as const)));
+  return results.flatMap(({ itemId, served, slice, asOfMs, contentId }): CacheEntry[] => {
+    const item = itemOf.get(itemId)!;
+    const read = sliceOf.get(itemId);
+    if (slice === null || served === 'cache' || read === undefined) return [];
+    if (item.kind === 'need' && (read.quotas !== null || item.window != null)) return [];
+    const shape = shapeOf(item.kind === 'need' ? { ...read, dataset: item.dataset } : item);
+    return [{ shape, contentId, asOfMs, slice, costMs: rebuildMs(item, slice, planInputs) }];
+  });
 }
 
 /** What a read of its own would take: what the cache saves with the next use. */

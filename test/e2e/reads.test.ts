@@ -250,3 +250,16 @@ test('a contained request that comes while a read runs is cut from it: its sourc
   expect(idsOf(await rows(again))).toEqual(idsOf(drawn));
   expect(reads.begun).toHaveLength(3);
 });
+
+test('what was read for a need answers an equal request', async () => {
+  const need = { id: 'base', dataset: 'events', fields: ['id', 'label'], rows: 50 };
+  ({ balance, reads } = await startSmall({ models: { trainer: { kind: 'training', needs: [need] } } }));
+  const { decisionId } = await balance.client.balanceNow();
+  const first = await balance.closed(decisionId);
+  const { dataset, fields, rows } = need;
+  const { id } = await balance.client.request({ model: 'trainer', dataset, fields, rows, key: 'equal' });
+  const decision = await explained(id);
+  expect(decision.batches).toEqual([]);
+  expect(reads.begun).toHaveLength(1);
+  expect(await balance.rowsOf(decision, id)).toEqual(await balance.rowsOf(first, first.requests[0].id));
+});
