@@ -133,7 +133,8 @@ function beyondQuota(item: WorkItem, rows: number, dataset: DatasetFacts, { limi
   if (bytes <= quota.burst) return null;
   const reason = `${rows} rows are about ${formatBytes(bytes)}; the quota of ${dataset.source} is ${formatBytes(quota.burst)}`;
   const hint = 'Ask for fewer rows or fields, or raise limits.quota of the source.';
-  return { itemId: item.id, type: 'ExceedsQuota', reason, hint };
+  const short = { resource: quota.resource, shortfall: bytes - quota.burst };
+  return { itemId: item.id, type: 'ExceedsQuota', reason, hint, ...short };
 }
 
 /** Limits of a source are bytes (a second: `bytes:`, in a period: `quota:`) or rows. */

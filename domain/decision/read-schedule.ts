@@ -33,6 +33,19 @@ export interface ReadTiming {
   readonly after: readonly number[];
   /** Why it does not start at once; null when it does. */
   readonly waitsFor: string | null;
+  readonly wait: ReadWait | null;
+}
+
+/** What a read waits for: granted exactly what is short, it starts at once; without one that is not named, it does not. */
+export interface ReadWait {
+  /** Resource, `lock:DATASET`, `dependency` or `window`. */
+  readonly binding: string;
+  /** Positions of the reads that hold it. */
+  readonly blockers: readonly number[];
+  /** By resource; milliseconds of `dependency` and `window`. */
+  readonly shortfall: Readonly<Record<string, number>>;
+  /** When it can start beside the others, milliseconds after the plan; null: no time is foreseen. */
+  readonly earliestMs: number | null;
 }
 
 export interface ReadOrder {
@@ -82,17 +95,20 @@ export function scheduleReads(reads: readonly UnscheduledRead[], inputs: BatchIn
         startMs: start,
         endMs: end,
         after: after[position],
-        waitsFor: waitsFor === null ? null : sentence(waitsFor, reads),
+        ...waitOf(waitsFor, reads),
       });
   }
   // Longer than any opening of its source, or behind such a read: it runs all the same, as waiting would not help.
   for (const { id, reason } of unscheduled)
     timing.set(Number(id), {
-      ...{ startMs: null, endMs: null, after: after[Number(id)] },
-      waitsFor: reason.binding === 'window' ? 'no window of its source is long enough' : sentence(reason, reads),
+      ...{ startMs: null, endMs: null, after: after[Number(id)], ...waitOf(reason, reads) },
+      ...(reason.binding === 'window' ? { waitsFor: 'no window of its source is long enough' } : {}),
     });
   for (let position = SCHEDULED_MAX; position < reads.length; position++)
-    timing.set(position, { startMs: null, endMs: null, after: after[position], waitsFor: 'more urgent reads' });
+    timing.set(position, {
+      ...{ startMs: null, endMs: null, after: after[position], waitsFor: 'more urgent reads' },
+      wait: { binding: 'reads', blockers: [], shortfall: { reads: 1 }, earliestMs: null },
+    });
   return { order: runOrder(timing, after), timing, closed };
 }
 
@@ -135,6 +151,18 @@ function precedence(reads: readonly UnscheduledRead[], items: readonly WorkItem[
     const members = new Set(found.cycle.map(Number));
     for (const member of members) after[member] = after[member].filter((other) => !members.has(other));
   }
+}
+
+function waitOf(
+  reason: ScheduleReason | null,
+  reads: readonly UnscheduledRead[],
+): Pick<ReadTiming, 'waitsFor' | 'wait'> {
+  if (reason === null) return { waitsFor: null, wait: null };
+  const { binding, blockers, shortfall, earliestFeasible } = reason;
+  return {
+    waitsFor: sentence(reason, reads),
+    wait: { binding, blockers: blockers.map(Number), shortfall, earliestMs: earliestFeasible },
+  };
 }
 
 function sentence({ binding, blockers }: ScheduleReason, reads: readonly UnscheduledRead[]): string {

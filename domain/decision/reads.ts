@@ -40,7 +40,7 @@ export interface ComposedRead {
 }
 export interface PlannedRead extends ComposedRead {
   readonly ordinal: number;
-  /** Foreseen start and end, milliseconds after the plan; ordinals that must end first; why it does not start at once. */
+  /** Foreseen start and end, milliseconds after the plan; why it does not start at once, with the ordinals of those that it waits for; ordinals that must end first. */
   readonly timing: Omit<ReadTiming, 'after'>;
   readonly after: readonly number[];
 }
@@ -70,12 +70,13 @@ export function planReads(
       return {
         closed,
         reads: order.map((position, index): PlannedRead => {
-          const { after, ...times } = timing.get(position)!;
+          const { after, wait, ...times } = timing.get(position)!;
+          const ordinals = (some: readonly number[]) => some.map((other) => ordinal.get(other)!).sort((a, b) => a - b);
           return {
             ordinal: index,
             ...reads[position],
-            timing: times,
-            after: after.map((before) => ordinal.get(before)!).sort((a, b) => a - b),
+            timing: { ...times, wait: wait === null ? null : { ...wait, blockers: ordinals(wait.blockers) } },
+            after: ordinals(after),
           };
         }),
       };

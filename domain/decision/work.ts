@@ -122,6 +122,9 @@ export interface Refusal {
   readonly type: string;
   readonly reason: string;
   readonly hint?: string;
+  /** Where it is too large for a resource at any time: for which, and by how much. */
+  readonly resource?: string;
+  readonly shortfall?: number;
 }
 
 /** A tiered reason for waiting: misconfigured / over quota / waiting / paused. */

@@ -41,7 +41,9 @@ describe('what waited for its share', () => {
 
 test('a request that is larger than the whole quota is refused, not left to wait for ever', () => {
   const plan = planBatch(batchInputs(requests(1, 1_000, { fields: ['x', 'y'] }), 0, { limits: [quota(10_000)] }));
-  expect(plan.refusals).toMatchObject([{ itemId: 'r00', type: 'ExceedsQuota' }]);
+  expect(plan.refusals).toMatchObject([
+    { itemId: 'r00', type: 'ExceedsQuota', resource: 'quota:s', shortfall: 10_000 },
+  ]);
   const cached = { limits: [quota(10_000)], hits: ['r00'] };
   expect(planBatch(batchInputs(requests(1, 1_000, { fields: ['x', 'y'] }), 0, cached)).grants).toHaveLength(1);
 });

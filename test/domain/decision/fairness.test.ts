@@ -182,4 +182,24 @@ describe('why a request waits', () => {
     const { waiting } = planBatch(batchInputs(items, 6_000));
     expect(waiting).toMatchObject([{ itemId: 'r', blockers: ['b@s', 'a@s'] }]);
   });
+
+  test('at the time that it is told it runs, when the bucket has refilled until then and nothing else came', () => {
+    fc.assert(
+      fc.property(queue, ({ rows, bytes }) => {
+        const perSecond = 50;
+        const at = (nowMs: number) => {
+          const items = rows.map((count, index) => workItem(`r${index}`, { rows: count, seed: index, fields: ['x'] }));
+          const available = bytes + ((nowMs - 60_000) / 1_000) * perSecond;
+          const limits = [{ resource: 'bytes:s', source: 's', available, perSecond, burst: 100_000 }];
+          return planBatch(batchInputs(items, 0, { nowMs, limits, windowMs: 1e9 }));
+        };
+        const now = at(60_000);
+        // The most urgent of those that wait: the others are behind it.
+        const [first] = now.waiting;
+        if (first === undefined) return;
+        expect(first.earliestMs).toBeGreaterThan(60_000);
+        expect(at(first.earliestMs).grants.map(({ itemId }) => itemId)).toContain(first.itemId);
+      }),
+    );
+  });
 });

@@ -141,7 +141,43 @@ describe('the order of reads', () => {
     const sources = { s: { scansAtOnce: 1, windows: null } };
     const { reads } = planBatch(batchInputs(items, 0, { limits: [], datasets, sources }));
     expect(reads.map(({ slices: [{ id }] }) => id)).toEqual(['i1', 'i2', 'i0']);
-    expect(reads[1].timing).toMatchObject({ startMs: 1_000, waitsFor: 'scans:s, held by the read of d1' });
+    expect(reads[1].timing).toMatchObject({
+      ...{ startMs: 1_000, waitsFor: 'scans:s, held by the read of d1' },
+      wait: { binding: 'scans:s', blockers: [0], shortfall: { 'scans:s': 1 }, earliestMs: 1_000 },
+    });
+  });
+
+  test('granted exactly the scans that a read is said to lack it starts at once; without one that it does not wait for it still waits', () => {
+    const [dataset] = batchInputs([], 0).datasets;
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 4 }), fc.integer({ min: 1, max: 3 }), (count, scansAtOnce) => {
+        const items = Array.from({ length: count }, (_, index) =>
+          workItem(`i${index}`, { dataset: `d${index}`, priority: 1 + (index % 5) }),
+        );
+        const datasets = items.map(({ dataset: id }) => ({ ...dataset, id }));
+        const planned = (some: typeof items, scans: number) =>
+          planBatch(
+            batchInputs(some, 0, {
+              ...{ limits: [], datasets, sources: { s: { scansAtOnce: scans, windows: null } } },
+            }),
+          ).reads;
+        const reads = planned(items, scansAtOnce);
+        // The first that waits: granted what it lacks, the second would have it where the first is left out.
+        for (const { timing, dataset: own } of reads.filter((read) => read.timing.wait !== null).slice(0, 1)) {
+          if (timing.wait === null) continue;
+          const startOf = (some: typeof reads) => some.find((read) => read.dataset === own)!.timing.startMs;
+          expect(timing.wait.earliestMs).toBe(timing.startMs);
+          expect(startOf(planned(items, scansAtOnce + timing.wait.shortfall['scans:s']))).toBeLessThan(timing.startMs!);
+          const blockers = timing.wait.blockers.map((ordinal) => reads[ordinal].dataset);
+          expect(blockers.length).toBeGreaterThan(0);
+          for (const { dataset: gone } of items) {
+            if (gone === own || blockers.includes(gone)) continue;
+            const rest = items.filter((item) => item.dataset !== gone);
+            expect(startOf(planned(rest, scansAtOnce))).toBeGreaterThan(0);
+          }
+        }
+      }),
+    );
   });
 });
 
