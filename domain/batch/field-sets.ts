@@ -1,20 +1,34 @@
+/** Where a list of fields leads, field by field. */
+interface Node {
+  id: number;
+  readonly next: Map<string, Node>;
+}
+
 /** Sets of field names as small numbers: few distinct sets occur among very many requests, so each is kept once. */
 export class FieldSets {
   private readonly lists: (readonly string[])[] = [];
+  private readonly sizes: number[] = [];
   private readonly ids = new Map<string, number>();
+  private readonly root: Node = { id: -1, next: new Map() };
   private readonly unions = new Map<number, number>();
 
   /** The number of a set, given as any list of its fields. */
   intern(fields: readonly string[]): number {
-    const asGiven = fields.join('\0');
-    let id = this.ids.get(asGiven);
-    if (id === undefined) {
+    // Lists as they are given are found field by field: nothing is made for those that are known.
+    let node = this.root;
+    for (const field of fields) {
+      let next = node.next.get(field);
+      if (next === undefined) node.next.set(field, (next = { id: -1, next: new Map() }));
+      node = next;
+    }
+    if (node.id === -1) {
       const sorted = [...new Set(fields)].sort();
       const key = sorted.join('\0');
-      id = this.ids.get(key) ?? this.lists.push(sorted) - 1;
-      this.ids.set(key, id).set(asGiven, id);
+      node.id = this.ids.get(key) ?? this.lists.push(sorted) - 1;
+      this.ids.set(key, node.id);
+      this.sizes[node.id] = sorted.length;
     }
-    return id;
+    return node.id;
   }
 
   union(a: number, b: number): number {
@@ -34,6 +48,6 @@ export class FieldSets {
   }
 
   size(id: number): number {
-    return this.lists[id].length;
+    return this.sizes[id];
   }
 }

@@ -54,16 +54,17 @@ export function planBatch(given: BatchInputs): BatchOutcome {
   const { reads, closed } = planReads(demand, fromRead, inputs);
   const grants = told.grants.filter((grant) => grant !== undefined && !closed.has(grant.itemId)) as Grant[];
   const waiting = told.waiting.filter((wait) => wait !== undefined);
-  const sourceOf = sourcesOf(inputs);
-  const late = [...shut, ...closed].map(([id, opensMs]) =>
+  const late = [...shut, ...closed];
+  const sourceOf = late.length === 0 ? new Map<string, string>() : sourcesOf(inputs);
+  const closedWaits = late.map(([id, opensMs]) =>
     windowReason(id, sourceOf.get(id)!, opensMs, closed.has(id), inputs.nowMs),
   );
   const charges: Record<string, number> = {};
   for (const { cost } of grants)
-    for (const [resource, amount] of Object.entries(cost)) charges[resource] = (charges[resource] ?? 0) + amount;
+    for (const resource in cost) charges[resource] = (charges[resource] ?? 0) + cost[resource];
   return {
     grants,
-    waiting: late.length === 0 ? waiting : [...waiting, ...late].sort(byItem),
+    waiting: late.length === 0 ? waiting : [...waiting, ...closedWaits].sort(byItem),
     refusals: demand.refusals,
     reads,
     allocation: round.allocation,
@@ -89,8 +90,9 @@ function shutSources(inputs: BatchInputs): ReadonlyMap<string, number> {
 
 /** Items whose source is closed now, with the milliseconds until it opens. What the cache answers needs no source. */
 function shutItems(inputs: BatchInputs): Map<string, number> {
-  const source = sourcesOf(inputs);
   const opens = shutSources(inputs);
+  if (opens.size === 0) return new Map();
+  const source = sourcesOf(inputs);
   const out = new Set([...inputs.hits, ...inputs.refused]);
   return new Map(
     inputs.items.flatMap(({ id }) => {

@@ -20,6 +20,12 @@ export interface CostedItem {
   /** Target shares of the classes; null: no class mix to keep. */
   readonly shares: Readonly<Record<string, number>> | null;
   readonly classCounts: Readonly<Record<string, number>> | null;
+  /** From analyze, 0 to 1. */
+  readonly criticality: number;
+  /** Cycles that looked at it, this one included. */
+  readonly attempts: number;
+  /** Fewer rows than this are not worth handing out: the need's own bound, less what came ahead earlier. */
+  readonly least: number;
   /** A window of new rows: how many of its oldest can be handed out without the rest. */
   readonly cuts: readonly ArrivalCut[];
   /** Served from the cache: costs nothing. */
@@ -45,6 +51,8 @@ export interface SharedRead {
   readonly fields: readonly string[];
   /** Indices of the items, ascending. */
   readonly members: Uint32Array;
+  /** Of each member, which of the read's distinct sets of rows it asks for. */
+  readonly rowSets: Uint32Array;
 }
 
 /** What is wanted and how it merges: the same for every round of sharing. */
@@ -66,6 +74,7 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const hits = new Set(inputs.hits);
+  const known = knownOf(inputs);
   const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const refusals: Refusal[] = [];
   const items: CostedItem[] = [];
@@ -76,14 +85,14 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     const fact = facts.get(item.id);
     if (dataset === undefined || fact === undefined || refused.has(item.id)) continue;
     const cached = hits.has(item.id);
-    const wanted = wantedRows(item, inputs, aheadFactor, fact);
+    const wanted = wantedRows(item, known, aheadFactor, fact);
     const tooLarge = cached ? null : beyondQuota(item, wanted.rows, dataset, inputs);
     const refusal = tooLarge ?? (item.fields.length === 0 ? noFields(item) : null);
     if (refusal !== null) {
       refusals.push(refusal);
       continue;
     }
-    const costed = costedItem(item, items.length, dataset, wanted, fact, cached);
+    const costed = costedItem(item, items.length, dataset, wanted, fact, cached, known);
     items.push(costed);
     if (!cached) (metered.has(dataset.source) ? limited : free).push(mergingItem(costed, dataset));
   }
@@ -93,6 +102,23 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     ...groupRequests(free, { cost: { perOperation: SCAN_COST_CELLS, perUnit: 1 } }).groups,
   ];
   return { items, reads: groups.map(sharedRead).sort((a, b) => a.members[0] - b.members[0]), refusals };
+}
+
+/** What is known of items by id: asked for each, and for very many a record is slower than a map. */
+interface Known {
+  readonly criticality: ReadonlyMap<string, number>;
+  readonly attempts: ReadonlyMap<string, number>;
+  readonly aheadRows: ReadonlyMap<string, number>;
+  readonly resample: ReadonlyMap<string, Readonly<Record<string, number>>>;
+}
+
+function knownOf({ criticality, attempts, aheadRows, resample }: BatchInputs): Known {
+  return {
+    criticality: new Map(Object.entries(criticality)),
+    attempts: new Map(Object.entries(attempts)),
+    aheadRows: new Map(Object.entries(aheadRows)),
+    resample: new Map(Object.entries(resample)),
+  };
 }
 
 function noFields({ id }: WorkItem): Refusal {
@@ -106,10 +132,25 @@ function costedItem(
   { rows, aheadRows, shares }: Wanted,
   { classCounts, cuts = NO_CUTS }: ItemFacts,
   cached: boolean,
+  known: Known,
 ): CostedItem {
   const bytesPerRow = widthOf(item.fields, bytesPerValue);
-  const ownBytes = rows * bytesPerRow;
-  return { item, index, source, rows, aheadRows, ownBytes, bytesPerRow, shares, classCounts, cuts, cached };
+  return {
+    item,
+    index,
+    source,
+    rows,
+    aheadRows,
+    ownBytes: rows * bytesPerRow,
+    bytesPerRow,
+    shares,
+    classCounts,
+    criticality: known.criticality.get(item.id) ?? 0,
+    attempts: item.kind === 'need' ? item.attempts : (known.attempts.get(item.id) ?? 1),
+    least: Math.max(0, item.minRows - (known.aheadRows.get(item.id) ?? 0)),
+    cuts,
+    cached,
+  };
 }
 
 function mergingItem(costed: CostedItem, { contentId }: DatasetFacts): MergingItem {
@@ -120,9 +161,15 @@ function mergingItem(costed: CostedItem, { contentId }: DatasetFacts): MergingIt
 
 function sharedRead({ nodes, fields }: RequestGroup<MergingItem>): SharedRead {
   const { dataset, datasetVersion } = nodes[0].node.requests[0];
-  const members: number[] = [];
-  for (const { node } of nodes) for (const { costed } of node.requests) members.push(costed.index);
-  return { dataset, datasetVersion, fields, members: Uint32Array.from(members).sort() };
+  const members: { readonly index: number; readonly rowSet: number }[] = [];
+  for (const [rowSet, { node }] of nodes.entries())
+    for (const { costed } of node.requests) members.push({ index: costed.index, rowSet });
+  members.sort((a, b) => a.index - b.index);
+  return {
+    ...{ dataset, datasetVersion, fields },
+    members: Uint32Array.from(members, ({ index }) => index),
+    rowSets: Uint32Array.from(members, ({ rowSet }) => rowSet),
+  };
 }
 
 /** A request is served whole or not at all: one that is larger than all that may leave its source in a period would wait for ever. */
@@ -156,15 +203,15 @@ interface Wanted {
 /** Rows wanted now: what is asked and still owed, less what came ahead, plus what is taken ahead; never more than match or than the mix allows. */
 function wantedRows(
   item: WorkItem,
-  inputs: BatchInputs,
+  { aheadRows, resample }: Known,
   aheadFactor: number,
   facts: { rows: number; classCounts: Readonly<Record<string, number>> | null },
 ): Wanted {
   const base =
-    item.rows === null ? facts.rows : Math.max(0, item.rows + (item.owedRows ?? 0) - (inputs.aheadRows[item.id] ?? 0));
+    item.rows === null ? facts.rows : Math.max(0, item.rows + (item.owedRows ?? 0) - (aheadRows.get(item.id) ?? 0));
   const ahead = item.kind === 'need' && item.rows !== null ? Math.floor(item.rows * aheadFactor) : 0;
   // Every new row is handed out: a draw by class would lose the others.
-  const shares = item.window == null ? (inputs.resample[item.id] ?? null) : null;
+  const shares = item.window == null ? (resample.get(item.id) ?? null) : null;
   const most =
     shares === null || facts.classCounts === null
       ? facts.rows

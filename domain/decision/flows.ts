@@ -7,7 +7,6 @@ import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
 import { itemScore } from './item-priority.js';
 import type { ReadCharges } from './read-charges.js';
-import type { WorkItem } from './work.js';
 
 export interface Flow {
   readonly id: string;
@@ -57,15 +56,11 @@ function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): 
     scores: Float64Array.from(order, (place) => score[place]),
     index: Uint32Array.from(items, ({ index }) => index),
     rows: Float64Array.from(items, ({ rows }) => rows),
-    attempts: Float64Array.from(items, ({ item }) => attemptsOf(item, inputs)),
+    attempts: Float64Array.from(items, ({ attempts }) => attempts),
     needs: items.flatMap(({ item }, place) => (item.kind === 'need' ? [place] : [])),
     cost: new Float64Array(group.length * resources.length),
     demand: new Float64Array(resources.length),
   };
-}
-
-function attemptsOf(item: WorkItem, { attempts }: BatchInputs): number {
-  return item.kind === 'need' ? item.attempts : (attempts[item.id] ?? 1);
 }
 
 /** Puts the costs of the items into their flows, as their reads are charged now. */

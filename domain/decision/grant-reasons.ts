@@ -2,7 +2,7 @@
 import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
-import { costOf, leastPart, leastRows, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
+import { costOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
 import { itemPriority } from './item-priority.js';
 import { owedAfter } from './need-states.js';
 import type { WaitReason } from './work.js';
@@ -97,7 +97,7 @@ function grantOf(
     // What was asked for this cycle is served first; only the rest came ahead.
     aheadRows: Math.max(0, granted - (wanted - costed.aheadRows)),
     short: wanted - rows,
-    minRows: leastRows(item, inputs),
+    minRows: costed.least,
     bytes: granted * costed.bytesPerRow,
     served: costed.cached ? 'cache' : 'read',
     quotas: mix?.quotas ?? null,
@@ -166,7 +166,7 @@ function waitReason(
 ): WaitReason {
   const costed = flow.items[place];
   const { item } = costed;
-  const { rows } = leastPart(costed, inputs);
+  const { rows } = leastPart(costed);
   const { resource, part } = tightest(flow, place, rows, left);
   const name = resource ?? flow.resources[0] ?? 'rows';
   const at = flow.resources.indexOf(name);

@@ -1,11 +1,9 @@
 /** A model's share of what is scarce, handed to its own items by priority. */
 import { allocate } from '../scheduler/resource-allocator.js';
 import { classQuotas, type ClassQuotas } from './class-quotas.js';
-import type { BatchInputs } from './batch-inputs.js';
 import { isQuota, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import type { ItemPriority } from './item-priority.js';
-import type { WorkItem } from './work.js';
 
 export interface Grant {
   readonly itemId: string;
@@ -62,7 +60,7 @@ export function nothingHanded(items: number): Handed {
  * bucket goes into debt: one at a time, as the shares of those cycles were the others' too, and never on a quota.
  * @param allotted by the flow's resources
  */
-export function handOutShare(flow: Flow, allotted: Float64Array, inputs: BatchInputs, handed: Handed): void {
+export function handOutShare(flow: Flow, allotted: Float64Array, handed: Handed): void {
   const left = Float64Array.from(allotted);
   const { index, rows, attempts, needs } = flow;
   let next = 0;
@@ -70,7 +68,7 @@ export function handOutShare(flow: Flow, allotted: Float64Array, inputs: BatchIn
     const isNeed = place === needs[next];
     if (isNeed) next++;
     if (isNeed && (attempts[place] === 1 || rows[place] === 0)) continue;
-    const least = isNeed ? leastPart(flow.items[place], inputs) : null;
+    const least = isNeed ? leastPart(flow.items[place]) : null;
     const wanted = least?.rows ?? rows[place];
     if (!mayHave(flow, place, wanted, left, allotted)) continue;
     takeFrom(left, flow, place, wanted);
@@ -83,7 +81,7 @@ export function handOutShare(flow: Flow, allotted: Float64Array, inputs: BatchIn
   const parts = shareAmongNeeds(flow, needs, left, handed.claimed);
   for (const place of needs) {
     const costed = flow.items[place];
-    const part = partOf(costed, parts.get(place)!, inputs);
+    const part = partOf(costed, parts.get(place)!);
     if (part === null || part.rows < handed.rows[costed.index]) continue;
     handed.rows[costed.index] = part.rows;
     setUpTo(handed, costed.index, part.upToMs);
@@ -102,9 +100,9 @@ export interface RowsUpTo {
 }
 
 /** The least that is worth handing out: all of a request; of a need its own bound, of a window up to an event time that no row is cut off from. */
-export function leastPart({ item, rows, cuts }: CostedItem, inputs: BatchInputs): RowsUpTo {
+export function leastPart({ item, rows, cuts, least: bound }: CostedItem): RowsUpTo {
   if (item.kind === 'request') return { rows, upToMs: null };
-  const least = Math.max(1, leastRows(item, inputs));
+  const least = Math.max(1, bound);
   if (item.window == null) return { rows: Math.min(least, rows), upToMs: null };
   const smallest = cuts.find((cut) => cut.rows >= least);
   return smallest === undefined || smallest.rows >= rows ? { rows, upToMs: null } : smallest;
@@ -114,17 +112,12 @@ export function leastPart({ item, rows, cuts }: CostedItem, inputs: BatchInputs)
  * What a part of its wish is in rows: whole ones, no fewer than are worth handing out. New rows are handed out oldest
  * first, up to an event time that no row is cut off from: what comes after is the next cycle's.
  */
-export function partOf(costed: CostedItem, part: number, inputs: BatchInputs): RowsUpTo | null {
+export function partOf(costed: CostedItem, part: number): RowsUpTo | null {
   const { item, rows, cuts } = costed;
   const fits = Math.floor(rows * part + 1e-6);
   if (fits >= rows) return { rows, upToMs: null };
   const within = item.window == null ? { rows: fits, upToMs: null } : cuts.filter((cut) => cut.rows <= fits).at(-1);
-  return within === undefined || within.rows < Math.max(1, leastRows(item, inputs)) ? null : within;
-}
-
-/** The need's own bound, less what came ahead in an earlier cycle. */
-export function leastRows(item: WorkItem, inputs: BatchInputs): number {
-  return Math.max(0, item.minRows - (inputs.aheadRows[item.id] ?? 0));
+  return within === undefined || within.rows < Math.max(1, costed.least) ? null : within;
 }
 
 /** Rows that are left of so many by the mix of classes that the item is to keep; null: there is none to keep. */
@@ -159,9 +152,9 @@ export function takeFrom(left: Float64Array, flow: Flow, place: number, rows: nu
 }
 
 /** Rounding in the allocator must not cost a row. */
-const ROUNDING = 1e-9;
+export const ROUNDING = 1e-9;
 
-export function fits(flow: Flow, place: number, rows: number, left: Float64Array): boolean {
+function fits(flow: Flow, place: number, rows: number, left: Float64Array): boolean {
   for (let r = 0; r < left.length; r++) {
     const amount = costOf(flow, place, r, rows);
     if (amount > 0 && left[r] < amount * (1 - ROUNDING)) return false;

@@ -1,5 +1,6 @@
 /** Who goes first among the items of a model, and among reads: the terms of `scheduler/priority.ts`, from what a cycle knows. */
 import { overtakeMsMax, priorityOf, type PriorityRequest, type PriorityWeights } from '../scheduler/priority.js';
+import type { SizeModelState } from '../batch/size-model.js';
 import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
 import { predictRead } from './read-cost.js';
@@ -28,8 +29,12 @@ export interface ItemPriority {
 /** @param debt what its model is owed on its source, 0 to 1 */
 export function itemPriority(costed: CostedItem, debt: number, inputs: BatchInputs): ItemPriority {
   const { score, terms } = priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS);
-  const points = terms.map(({ name, value, weight }) => [name, Math.round(value * weight * 1e3) / 1e3] as const);
-  return { score, terms: Object.fromEntries(points.filter(([, value]) => value !== 0)) };
+  const points: Record<string, number> = {};
+  for (const { name, value, weight } of terms) {
+    const rounded = Math.round(value * weight * 1e3) / 1e3;
+    if (rounded !== 0) points[name] = rounded;
+  }
+  return { score, terms: points };
 }
 
 /** The score alone. */
@@ -37,16 +42,21 @@ export function itemScore(costed: CostedItem, debt: number, inputs: BatchInputs)
   return priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS).score;
 }
 
-function requestOf({ item, rows }: CostedItem, debt: number, inputs: BatchInputs): PriorityRequest {
+function requestOf(
+  { item, rows, criticality, attempts }: CostedItem,
+  debt: number,
+  inputs: BatchInputs,
+): PriorityRequest {
   // A need is asked anew in each cycle: it has waited since the first one that could not give even its least.
-  const waitedMs = item.kind === 'need' ? (item.attempts - 1) * inputs.windowMs : 0;
+  const waitedMs = item.kind === 'need' ? (attempts - 1) * inputs.windowMs : 0;
+  const model = inputs.readCosts[item.dataset] as SizeModelState | undefined;
   return {
     id: item.id,
-    criticality: (LEVELS - item.priority + (inputs.criticality[item.id] ?? 0)) / LEVELS,
+    criticality: (LEVELS - item.priority + criticality) / LEVELS,
     // A clock that was set back must not make anybody wait less than nothing.
     arrivalMs: Math.min(item.createdMs, inputs.nowMs) - waitedMs,
     deadlineMs: item.deadlineMs,
-    serviceMs: predictRead(inputs.readCosts[item.dataset], [{ rows, fields: item.fields }])?.msTail ?? 0,
+    serviceMs: model === undefined ? 0 : (predictRead(model, [{ rows, fields: item.fields }])?.msTail ?? 0),
     fairnessDebt: debt,
   };
 }

@@ -58,12 +58,12 @@ export class ReadCharges {
     reads.forEach((read, r) => (this.start[r + 1] = this.start[r] + read.members.length));
     this.members = new Uint32Array(this.start[reads.length]);
     let groups = 0;
-    for (const [r, { members }] of reads.entries()) {
+    for (const [r, { members, rowSets }] of reads.entries()) {
       const known = new Map<string, number>();
       this.members.set(members, this.start[r]);
-      for (const index of members) {
+      for (const [m, index] of members.entries()) {
         const { item, shares } = items[index];
-        const key = `${item.seed} ${shares === null ? '' : JSON.stringify(shares)} ${JSON.stringify(item.where)}`;
+        const key = `${rowSets[m]} ${item.seed} ${shares === null ? '' : JSON.stringify(shares)}`;
         let group = known.get(key);
         if (group === undefined) known.set(key, (group = groups++));
         this.readOf[index] = r;

@@ -133,6 +133,7 @@ function runOrder(timing: ReadonlyMap<number, ReadTiming>, after: readonly (read
  * still waits for what it comes after; only the reads do not.)
  */
 function precedence(reads: readonly UnscheduledRead[], items: readonly WorkItem[]): number[][] {
+  if (items.every(({ after }) => after.length === 0)) return reads.map(() => []);
   const itemOf = new Map(items.map((item) => [item.id, item]));
   const readOf = new Map<string, number>();
   reads.forEach(({ slices }, position) => {

@@ -124,7 +124,7 @@ function shareOnce(
   const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
   const handed = nothingHanded(chargedFor.length);
   const allotted = flows.map((flow) => flow.demand.map((amount) => amount * (units.get(flow.id) ?? 1)));
-  for (const [f, flow] of flows.entries()) handOutShare(flow, allotted[f], inputs, handed);
+  for (const [f, flow] of flows.entries()) handOutShare(flow, allotted[f], handed);
   const given = handed.rows.map((rows) => Math.max(0, rows));
   for (const costed of mixed) given[costed.index] = mixOf(costed, given[costed.index])?.rows ?? given[costed.index];
   const taken = takenBy(flows, handed.rows);

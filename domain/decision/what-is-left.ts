@@ -10,10 +10,10 @@ import type { Flow } from './flows.js';
 import {
   costOf,
   CRITICAL_MIN,
-  fits,
   leastPart,
   mixOf,
   partOf,
+  ROUNDING,
   setUpTo,
   takenBy,
   type Handed,
@@ -30,7 +30,10 @@ interface Asking {
 
 /** What is left, as it is handed out. `charges` are settled for what everybody has. */
 class Rest {
-  private readonly left = new Map<string, number>();
+  private readonly names: readonly string[];
+  private readonly left: Float64Array;
+  /** Where each flow's resources stand among all. */
+  private readonly places = new Map<Flow, Uint8Array>();
   private readonly untouched: ReadonlySet<string>;
   private readonly limits: ReadonlyMap<string, readonly ResourceLimit[]>;
   /** Limits that are exceeded by decision: what went into debt stays so. */
@@ -43,8 +46,15 @@ class Rest {
     { limits }: BatchInputs,
   ) {
     const taken = takenBy(flows, handed.rows);
-    for (const { resource, available } of limits)
-      this.left.set(resource, Math.max(0, available - (taken.get(resource) ?? 0)));
+    this.names = limits.map(({ resource }) => resource);
+    this.left = Float64Array.from(limits, ({ resource, available }) =>
+      Math.max(0, available - (taken.get(resource) ?? 0)),
+    );
+    for (const flow of flows)
+      this.places.set(
+        flow,
+        Uint8Array.from(flow.resources, (resource) => this.names.indexOf(resource)),
+      );
     const sources = new Set(flows.map(({ source }) => source));
     this.limits = new Map([...sources].map((source) => [source, limits.filter((limit) => limit.source === source)]));
     this.owed = new Set(limits.filter((limit) => this.beyond(limit, 0, 0)).map(({ resource }) => resource));
@@ -52,11 +62,20 @@ class Rest {
   }
 
   of(flow: Flow): Float64Array {
-    return Float64Array.from(flow.resources, (resource) => this.left.get(resource)!);
+    return Float64Array.from(this.places.get(flow)!, (at) => this.left[at]);
+  }
+
+  holds(flow: Flow, place: number, rows: number): boolean {
+    const places = this.places.get(flow)!;
+    for (let r = 0; r < places.length; r++) {
+      const amount = costOf(flow, place, r, rows);
+      if (amount > 0 && this.left[places[r]] < amount * (1 - ROUNDING)) return false;
+    }
+    return true;
   }
 
   amounts(): Record<string, number> {
-    return Object.fromEntries(this.left);
+    return Object.fromEntries(this.names.map((name, at) => [name, this.left[at]]));
   }
 
   /** Whether the reads, charged for what they really share, would exceed a limit that is kept. */
@@ -75,9 +94,9 @@ class Rest {
     if (!intoDebt && kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return false;
     this.charges.add(costed.index, given);
     const before = Math.max(0, this.handed.rows[costed.index]);
-    for (const [r, resource] of flow.resources.entries()) {
+    for (const [r, at] of this.places.get(flow)!.entries()) {
       const amount = costOf(flow, place, r, rows) - costOf(flow, place, r, before);
-      this.left.set(resource, Math.max(0, this.left.get(resource)! - amount));
+      this.left[at] = Math.max(0, this.left[at] - amount);
     }
     this.handed.rows[costed.index] = rows;
     setUpTo(this.handed, costed.index, upToMs);
@@ -93,7 +112,7 @@ class Rest {
     let larger = false;
     for (const [r, resource] of flow.resources.entries()) {
       const amount = costOf(flow, place, r, rows);
-      if (amount <= this.left.get(resource)!) continue;
+      if (amount <= this.left[this.places.get(flow)![r]]) continue;
       const limit = own.find((one) => one.resource === resource);
       if (limit === undefined || isQuota(resource)) return false;
       if (!this.untouched.has(resource) || !isFull(limit) || amount <= limit.burst) return false;
@@ -108,6 +127,14 @@ function isFull({ available, burst, perSecond }: ResourceLimit): boolean {
   return burst > 0 && perSecond > 0 && available >= burst * (1 - 1e-9);
 }
 
+/** Those that ask for more, the most urgent first. */
+function askersOf(flows: readonly Flow[], asks: (flow: Flow, place: number) => boolean): Asking[] {
+  const asking: Asking[] = [];
+  for (const flow of flows)
+    for (const [place, costed] of flow.items.entries()) if (asks(flow, place)) asking.push({ flow, place, costed });
+  return asking.sort((a, b) => b.flow.scores[b.place] - a.flow.scores[a.place] || a.costed.index - b.costed.index);
+}
+
 /** Hands out what is left. @param handed changed in place, as `charges` are */
 export function handOutWhatIsLeft(
   flows: readonly Flow[],
@@ -116,20 +143,16 @@ export function handOutWhatIsLeft(
   inputs: BatchInputs,
 ): void {
   const rest = new Rest(flows, handed, charges, inputs);
-  const waiting = flows.flatMap((flow) =>
-    flow.items.flatMap((costed, place): Asking[] => (handed.rows[costed.index] < 0 ? [{ flow, place, costed }] : [])),
-  );
-  const score = ({ flow, place }: Asking): number => flow.scores[place];
-  waiting.sort((a, b) => score(b) - score(a) || a.costed.index - b.costed.index);
+  const waiting = askersOf(flows, ({ index }, place) => handed.rows[index[place]] < 0);
   const inDebt = new Set<string>();
   for (const one of waiting) {
     const { flow, place, costed } = one;
-    const least = leastPart(costed, inputs);
-    if (fits(flow, place, least.rows, rest.of(flow))) rest.give(one, least);
+    const least = leastPart(costed);
+    if (rest.holds(flow, place, least.rows)) rest.give(one, least);
   }
   // Nothing else can use a bucket that is still full: the first of its source that is larger goes into debt.
   for (const one of waiting) {
-    const least = leastPart(one.costed, inputs);
+    const least = leastPart(one.costed);
     if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source)) continue;
     if (rest.waitsInVain(one, least.rows) && rest.give(one, least, true)) inDebt.add(one.flow.source);
   }
@@ -138,13 +161,9 @@ export function handOutWhatIsLeft(
 
 /** Shares the rest among the needs that could use any part of it, by weighted max-min. */
 function divide(flows: readonly Flow[], rest: Rest, handed: Handed, inputs: BatchInputs): void {
-  const asking = flows.flatMap((flow) =>
-    flow.items.flatMap((costed, place): Asking[] =>
-      costed.item.kind === 'need' && costed.rows > 0 && handed.rows[costed.index] < costed.rows
-        ? [{ flow, place, costed }]
-        : [],
-    ),
-  );
+  const asking = askersOf(flows, ({ items, index, rows }, place) => {
+    return items[place].item.kind === 'need' && rows[place] > 0 && handed.rows[index[place]] < rows[place];
+  });
   const part = ({ costed: { index, rows } }: Asking): number => Math.max(0, handed.rows[index]) / rows;
   if (asking.length === 0) return;
   const { allocations } = allocate({
@@ -161,19 +180,18 @@ function divide(flows: readonly Flow[], rest: Rest, handed: Handed, inputs: Batc
   });
   const units = new Map(allocations.map((one) => [one.id, one.units]));
   for (const one of asking) {
-    const more = partOf(one.costed, part(one) + units.get(one.costed.item.id)!, inputs);
+    const more = partOf(one.costed, part(one) + units.get(one.costed.item.id)!);
     if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
   }
   // Shares of less than a row each may add up to some: the most urgent have them.
-  const score = ({ flow, place }: Asking): number => flow.scores[place];
-  for (const one of asking.sort((a, b) => score(b) - score(a) || a.costed.index - b.costed.index)) {
+  for (const one of asking) {
     const left = rest.of(one.flow);
     let room = 1;
     for (let r = 0; r < left.length; r++) {
       const amount = costOf(one.flow, one.place, r, one.costed.rows);
       if (amount > 0) room = Math.min(room, left[r] / amount);
     }
-    const more = partOf(one.costed, part(one) + room, inputs);
+    const more = partOf(one.costed, part(one) + room);
     if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
   }
 }

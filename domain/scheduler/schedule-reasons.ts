@@ -1,6 +1,6 @@
 /** Why a task waits or is left out: what is short when it wants to start, who holds it, and when it could start instead. */
 import type { ScheduleProblem, ScheduleReason } from './schedule-instance.js';
-import { earliestFit, emptyTimeline, occupy, windowStart, type Timeline } from './schedule-timeline.js';
+import { earliestFit, windowStart, type Timeline } from './schedule-timeline.js';
 
 /** Shortfalls below this fraction of a capacity are rounding. */
 const ROUNDING = 1e-12;
@@ -29,7 +29,7 @@ export function explainTask(
     (time, need) => Math.max(time, starts[need] + problem.duration[need]),
     wanted,
   );
-  const others = starts[task] === Infinity ? timeline : without(problem, starts, task);
+  const others = starts[task] === Infinity ? timeline : without(problem, timeline, starts, task);
   const fit = earliestFit(problem, others, task, ready);
   const earliest = fit === Infinity ? null : fit;
   // A dependency comes first: before it ends, no amount of resources would help.
@@ -61,11 +61,16 @@ function names(problem: ScheduleProblem, tasks: readonly number[]): string[] {
   return tasks.map((task) => problem.ids[task]).sort();
 }
 
-function without(problem: ScheduleProblem, starts: Float64Array, task: number): Timeline {
-  const timeline = emptyTimeline(problem);
-  for (const [other, start] of starts.entries())
-    if (other !== task && start < Infinity) occupy(problem, timeline, other, start, 1);
-  return timeline;
+/** The timeline as it were without a task that is in it. */
+function without(problem: ScheduleProblem, { times, use }: Timeline, starts: Float64Array, task: number): Timeline {
+  const width = problem.capacity.length;
+  const end = starts[task] + problem.duration[task];
+  const rest = [...use];
+  for (let k = 0; k < times.length; k++) {
+    if (times[k] < starts[task] || times[k] >= end) continue;
+    rest[k] = use[k].map((amount, r) => amount - problem.demand[task * width + r]);
+  }
+  return { times, use: rest };
 }
 
 /** No window is long enough: by how much the longest one that is still open is too short. */

@@ -122,7 +122,7 @@ describe('why a request waits', () => {
     chargeFlows(flows, charges, inputs);
     const shares = flows.map(({ resources }) => Float64Array.from(resources, (resource) => allotted[resource]));
     const handed = nothingHanded(items.length);
-    flows.forEach((flow, f) => handOutShare(flow, shares[f], inputs, handed));
+    flows.forEach((flow, f) => handOutShare(flow, shares[f], handed));
     const told = tellRound({ flows, allotted: shares, shared: handed, handed }, items.length, inputs);
     return {
       grants: told.grants.filter((grant) => grant !== undefined),

@@ -38,6 +38,7 @@ describe('balances between models', () => {
           for (const balance of balances) expect(Math.abs(balance)).toBeLessThanOrEqual(2);
         }
       }),
+      { numRuns: 40 },
     );
   });
 
@@ -191,7 +192,7 @@ describe('the declared bound on waiting', () => {
           expect(served.get(id) ?? Infinity).toBeLessThanOrEqual(since + before);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -213,7 +214,7 @@ describe('the declared bound on waiting', () => {
           expect(served.get(id) ?? Infinity).toBeLessThanOrEqual(since + before * cyclesEach);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 });
