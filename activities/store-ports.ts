@@ -170,10 +170,7 @@ export interface BudgetCharge extends BudgetLimit {
   readonly amount: number;
 }
 
-/**
- * What a read leaves for whoever asks next: of a read ahead everything, as its decision has closed and nobody else keeps
- * it; of any other what was cut for those who joined it.
- */
+/** What a read leaves for whoever asks next: of a read ahead everything, of any other what was cut for those who joined it. */
 export interface AheadEnd {
   readonly cache: readonly CacheEntry[];
   readonly settle: readonly BudgetCharge[];

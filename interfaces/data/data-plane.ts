@@ -2,9 +2,16 @@
  * The data plane over DuckDB: describes and measures datasets, counts arrivals, and reads once for many requesters.
  * Sources differ only in how they are opened and scanned; every statement here runs over a scan's neutral columns.
  */
-import type { DataPlane, DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from '../../activities/ports.js';
+import type {
+  DataPlane,
+  DatasetRef,
+  DatasetState,
+  MeasureAnswer,
+  MeasureAsk,
+  MergedRead,
+} from '../../activities/ports.js';
 import { profileDataset } from './dataset-profile.js';
-import { datasetScope } from './dataset-scope.js';
+import { datasetScope, type DatasetScope } from './dataset-scope.js';
 import type { Engine, Session } from './engine.js';
 import { fileCache, insideCache } from './file-cache.js';
 import { filesSource } from './files-source.js';
@@ -25,6 +32,9 @@ export interface DataPlaneOptions {
   /** Folder whose node_modules `package:` roots point into. */
   readonly projectRoot: string;
 }
+
+const scopeOf = (open: OpenDataset, { dataset, asOfMs }: MergedRead): DatasetScope =>
+  datasetScope(open, dataset, asOfMs);
 
 /** Descriptions, and answers to what was asked, that are kept in memory. */
 const DESCRIPTIONS_MAX = 1_000;
@@ -97,9 +107,7 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
       }),
     read: (read, signal, joining) =>
       opened(read.dataset, signal, (open, session) =>
-        withMemory(session, () =>
-          readMerged(read, datasetScope(open, read.dataset, read.asOfMs), session, cache, joining),
-        ),
+        withMemory(session, () => readMerged(read, scopeOf(open, read), session, cache, joining)),
       ),
   };
 }
