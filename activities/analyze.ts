@@ -183,13 +183,14 @@ function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {
     ...item.fields,
     ...item.where.map(({ column }) => column),
     ...(item.classColumn === null ? [] : [item.classColumn]),
+    ...(item.segments ?? []),
   ];
   return used.every((column) => columns.has(column));
 }
 
 /** Items that ask the same of the same rows share one question. */
 function questionOf(item: WorkItem): string {
-  return JSON.stringify([item.where, [...item.fields].sort(), item.classColumn, isParted(item)]);
+  return JSON.stringify([item.where, [...item.fields].sort(), item.classColumn, isParted(item), item.segments ?? []]);
 }
 
 /** New rows of which only a part may fit are parted by event time. */
@@ -218,6 +219,7 @@ async function measure(
       questions.set(id, {
         ...{ id, where: item.where, fields: item.fields, classColumn: item.classColumn },
         ...(isParted(item) ? { cuts: true } : {}),
+        ...(item.segments === undefined ? {} : { segments: item.segments }),
       });
     for (const extra of [windowBefore(item), untimedRows(item)])
       if (extra !== null && questions.size < ASKS_MAX) questions.set(extra.id, extra);
@@ -288,6 +290,7 @@ function factsOf(
     return {
       ...{ itemId: item.id, rows, exact: true, classCounts, completeness, newestEventMs },
       ...(cuts === undefined ? {} : { cuts }),
+      ...(answer.segments === undefined ? {} : { segments: answer.segments }),
       ...(lateRows === 0 ? {} : { lateRows }),
       ...(untimed == null || untimed.rows === 0 ? {} : { untimedRows: untimed.rows }),
     };

@@ -1,6 +1,9 @@
 /** Stage 5: decide what is handed out, and close the decision with all its effects in one transaction. */
 import { snapshotOf, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch.js';
+import type { ClassCounts } from '../domain/analyzers/analyzer.js';
+import { weightsTowards } from '../domain/decision/class-quotas.js';
+import { describeRoute } from '../domain/decision/reroute.js';
 import { describeCorrection } from '../domain/decision/correct.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate.js';
 import type { Grant } from '../domain/decision/grants.js';
@@ -129,10 +132,10 @@ async function closingOf(
     deliveries,
     ended: outcome.ended.map(({ itemId, ...end }) => ({ requestId: itemId, ...end })),
     waiting: outcome.waiting,
-    needs: needsOf(context, plan, facts, results, outcome),
+    needs: needsOf(context, earlier, facts, results, outcome),
     cache: cacheEntriesOf(plan, results, itemOf, planInputs),
     ...(context.trigger === 'backfill' ? {} : { learned: { asOfMs, asked: askedOf(items, deliveries) } }),
-    settle: chargesOf(unused(context, plan, results), planInputs.limits, -1),
+    settle: chargesOf(unused(context, plan, checked), planInputs.limits, -1),
     ...lessons,
     metrics: [
       ...lessons.metrics,
@@ -220,12 +223,19 @@ function askedOf(items: readonly WorkItem[], deliveries: readonly NewDelivery[])
 /** What becomes of the standing needs. A repeat of the past leaves what they are owed as it is. */
 function needsOf(
   { items, trigger }: CycleContext,
-  { grants, waiting }: BatchOutcome,
+  { planned, checked }: Earlier,
   { facts }: AnalyzeInputs,
   results: readonly StoredResult[],
   { deliver }: CoordinateOutcome,
 ): Closing['needs'] {
-  const rowsRead = new Map(results.map(({ itemId, slice }) => [itemId, slice?.rows ?? 0]));
+  const { grants, waiting } = planned.outcome as BatchOutcome;
+  const routed = (checked.outcome as QualityOutcome).verdicts.filter((one) => one.routed !== undefined);
+  const elsewhere = new Set(routed.map(({ itemId }) => itemId));
+  const rowsRead = new Map([
+    ...results.map(({ itemId, slice }) => [itemId, slice?.rows ?? 0] as const),
+    // Of a window that was served from elsewhere, what comes into it later is told from what matched.
+    ...facts.flatMap(({ itemId, rows }) => (elsewhere.has(itemId) ? [[itemId, rows] as const] : [])),
+  ]);
   const states = needStates({ items, facts, grants, waiting }, deliver, rowsRead);
   const asBefore = { owedRows: null, shortCycles: null, askedRows: null };
   return trigger === 'backfill' ? states.map((state) => ({ ...state, ...asBefore })) : states;
@@ -235,20 +245,24 @@ function needsOf(
 function unused(
   { definition }: CycleContext,
   plan: BatchOutcome,
-  results: readonly StoredResult[],
+  { results, rerouted = {} }: QualityStageInputs,
 ): Record<string, number> {
   const taken: Record<string, number> = {};
+  const take = (source: string, bytes: number, rows: number): void => {
+    taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + bytes;
+    taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + rows;
+  };
   const sourceOf = new Map(plan.reads.flatMap((read) => read.slices.map(({ id }) => [id, read.source] as const)));
   for (const { itemId, chargedBytes, slice } of results) {
     const source = sourceOf.get(itemId);
     if (source === undefined || definition.sources[source] === undefined) continue;
-    taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + chargedBytes;
-    taken[`rows:${source}`] =
-      (taken[`rows:${source}`] ?? 0) +
-      (slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
+    take(source, chargedBytes, slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
   }
+  // What was read in the place of something else was charged to nobody yet.
+  for (const { source, chargedBytes, rows } of Object.values(rerouted).flat()) take(source, chargedBytes, rows);
+  const resources = [...new Set([...Object.keys(plan.charges), ...Object.keys(taken)])].sort();
   return Object.fromEntries(
-    Object.entries(plan.charges).map(([resource, amount]) => [resource, amount - (taken[resource] ?? 0)]),
+    resources.map((resource) => [resource, (plan.charges[resource] ?? 0) - (taken[resource] ?? 0)]),
   );
 }
 
@@ -256,7 +270,7 @@ async function deliveriesOf(
   deps: StageDependencies,
   context: CycleContext,
   plan: BatchOutcome,
-  { results, treated = {} }: QualityStageInputs,
+  { results, treated = {}, rerouted = {}, shares = {} }: QualityStageInputs,
   verdicts: readonly ItemVerdict[],
   outcome: CoordinateOutcome,
 ): Promise<NewDelivery[]> {
@@ -274,7 +288,11 @@ async function deliveriesOf(
     const result = resultOf.get(itemId)!;
     const judged = verdictOf.get(itemId)!;
     const last = use === 'last-good' ? history[item.needId!].lastGood! : null;
-    const fresh = judged.correction?.applied === true ? treated[itemId].file : result.slice!;
+    const isTreated = judged.correction?.applied === true && judged.routed === undefined;
+    const route = judged.routed === undefined ? null : rerouted[itemId][judged.routed.attempt];
+    const fresh = route?.slice ?? (isTreated ? treated[itemId].file : result.slice!);
+    const classCounts = isTreated ? treated[itemId].slice.classCounts : fresh.classCounts;
+    const mix = { shares: shares[itemId], classCounts: isTreated || route !== null ? classCounts : null };
     return {
       id: deliveryId(itemId),
       requestId: itemId,
@@ -282,14 +300,14 @@ async function deliveriesOf(
       dataset: item.dataset,
       needId: item.needId,
       slice: last?.slice ?? fresh,
-      chargedBytes: last === null ? result.chargedBytes : 0,
-      contentId: last?.contentId ?? result.contentId,
+      chargedBytes: last === null ? (route ?? result).chargedBytes : 0,
+      contentId: last?.contentId ?? (route ?? result).contentId,
       asOfMs: last?.asOfMs ?? result.asOfMs,
       upToMs: item.window == null ? null : (grant.upToMs ?? item.window.toMs),
       verdict,
       score: last?.score ?? score,
-      served: last === null ? result.served : 'last-good',
-      report: reportOf(item, grant, judged, last === null ? fileReport(grant, judged) : standIn(last.told)),
+      served: last !== null ? 'last-good' : route === null ? result.served : 'read',
+      report: reportOf(item, grant, judged, last === null ? fileReport(grant, judged, mix) : standIn(last.told)),
     };
   });
 }
@@ -316,16 +334,24 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, file: FileR
   };
 }
 
-/** Of a fresh file. */
-function fileReport({ quotas, weights }: Grant, { correction }: ItemVerdict): FileReport {
+/** Of a fresh file. Where it has other rows than were drawn, its class weights are those of the rows that it has. */
+function fileReport(
+  { quotas, weights }: Grant,
+  { correction, routed }: ItemVerdict,
+  { shares, classCounts }: { readonly shares?: ClassCounts; readonly classCounts: ClassCounts | null },
+): FileReport {
+  const done = routed === undefined ? correction : undefined;
   return {
     corrections: [
       ...(quotas === null ? [] : ['stratified draw towards the class target']),
-      ...(correction === undefined ? [] : [describeCorrection(correction)]),
+      ...(done === undefined ? [] : [describeCorrection(done)]),
+      ...(routed === undefined ? [] : [describeRoute(routed)]),
     ],
-    ...(correction === undefined ? {} : { correction }),
+    ...(done === undefined ? {} : { correction: done }),
+    ...(routed === undefined ? {} : { routed }),
     classQuotas: quotas,
-    classWeights: weights,
+    classWeights:
+      weights === null || shares === undefined || classCounts === null ? weights : weightsTowards(shares, classCounts),
   };
 }
 

@@ -72,6 +72,8 @@ function referencesOf(
     const item = items.get(itemId)!;
     if (item.needId === null || use !== 'slice') return [];
     const judged = verdicts.get(itemId)!;
+    // Rows of another source are no measure of the next ones of this.
+    if (judged.routed !== undefined) return [];
     // What is handed out is what is remembered: of a corrected delivery its corrected rows.
     const sample = judged.correction?.applied === true ? treated[itemId].sample : samples[itemId];
     const reference = nextReference(references[item.needId] ?? null, {

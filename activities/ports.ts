@@ -3,6 +3,7 @@
  * shared cache) and `db` (stores), handed in by `workers/compose`. Units: rows, bytes, milliseconds since 1970.
  */
 import type { SliceMetrics } from '../domain/decision/quality-inputs.js';
+import type { SegmentCell } from '../domain/analyzers/analyzer.js';
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
 import type { Correction } from '../domain/quality/correction.js';
 import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
@@ -49,6 +50,8 @@ export interface MeasureAsk {
   readonly classColumn: string | null;
   /** Also say at which event times its rows can be parted. Needs an event time. */
   readonly cuts?: boolean;
+  /** Also count its rows by the values of these columns. */
+  readonly segments?: readonly string[];
   /** Count only rows without an event time that can be read: NULL, or a text that is no time. Needs an event time. */
   readonly untimed?: boolean;
 }
@@ -59,6 +62,8 @@ export interface MeasureAnswer {
   readonly classCounts: Readonly<Record<string, number>> | null;
   readonly completeness: Readonly<Record<string, number>>;
   readonly newestEventMs: number | null;
+  /** Rows by their values of the asked columns, in the order asked; rows that lack one are left out. Null: too many to list. */
+  readonly segments?: readonly SegmentCell[] | null;
   /** Rows up to and with some of the event times that occur, ascending; each has at most 4 % more rows than the one before, or one event time more. */
   readonly cuts?: readonly { readonly upToMs: number; readonly rows: number }[];
 }

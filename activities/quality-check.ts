@@ -8,6 +8,7 @@ import type { WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import { countOrphans } from './orphan-counts.js';
 import { gatherEvidence } from './quality-evidence.js';
+import { rerouteItems } from './quality-reroute.js';
 import { treatSlices } from './quality-treatment.js';
 import type { QualityStageInputs, StoredResult } from './quality-stage.js';
 import { loadStage, recordOf } from './stage.js';
@@ -26,7 +27,10 @@ export function createQualityCheck(deps: StageDependencies) {
       if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
       const { items } = analyzed.inputs as AnalyzeInputs;
       const known = await gather(deps, context, analyzed, planned);
-      const inputs = { ...known, treated: await treatSlices(deps, context, { ...known, items }) };
+      const corrected = { ...known, treated: await treatSlices(deps, context, { ...known, items }) };
+      const { grants } = planned.outcome as BatchOutcome;
+      const rerouted = await rerouteItems(deps, context, { ...corrected, items }, grants);
+      const inputs = Object.keys(rerouted).length === 0 ? corrected : { ...corrected, rerouted };
       const outcome = qualityCheck({ ...inputs, items });
       const degraded = inputs.results.some(({ slice }) => slice === null);
       await deps.stages.save(

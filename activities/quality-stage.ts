@@ -1,12 +1,13 @@
 /** The quality check's inputs as they are stored: with the whole slices, which the deliveries need later. */
 import type { KnownAsk } from '../domain/decision/ask.js';
-import type { QualityInputs, Result, Treated } from '../domain/decision/quality-inputs.js';
+import type { QualityInputs, Reroute, Result, Treated } from '../domain/decision/quality-inputs.js';
 import type { SliceResult } from './ports.js';
 
 /** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
-export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results' | 'treated'> {
+export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results' | 'treated' | 'rerouted'> {
   readonly results: readonly StoredResult[];
   readonly treated?: Readonly<Record<string, StoredTreated>>;
+  readonly rerouted?: Readonly<Record<string, readonly StoredReroute[]>>;
   /** The last ask for data of each need. */
   readonly asked?: Readonly<Record<string, KnownAsk>>;
 }
@@ -14,6 +15,14 @@ export interface StoredResult extends Omit<Result, 'slice'> {
   readonly slice: SliceResult | null;
   readonly contentId: string;
   /** This item's part of what its read took, in bytes. */
+  readonly chargedBytes: number;
+}
+/** A further try with its file, and what it took. */
+export interface StoredReroute extends Omit<Reroute, 'slice'> {
+  readonly slice: SliceResult | null;
+  readonly source: string;
+  readonly contentId: string;
+  readonly rows: number;
   readonly chargedBytes: number;
 }
 /** A treated copy with its file. */

@@ -19,7 +19,6 @@ export function createReadBatch(deps: StageDependencies) {
       const { plan } = found;
       const context = await deps.contextOf(ref);
       const dataset = datasetRef(context, plan.dataset);
-      const { cancellationSignal } = Context.current();
       const read: MergedRead = {
         id: batchId,
         dataset,
@@ -27,8 +26,8 @@ export function createReadBatch(deps: StageDependencies) {
         contentId: plan.contentId,
         slices: plan.slices,
       };
-      const { result, startedMs, endedMs } = await paced(deps, context, plan, () =>
-        scan(deps, context, dataset, read, cancellationSignal),
+      const { result, startedMs, endedMs } = await readPaced(deps, context, read, plan, () =>
+        joining(deps, dataset, read),
       );
       const tookMs = endedMs - startedMs;
       const ahead = aheadEnd(context, plan, result, tookMs, endedMs);
@@ -56,11 +55,24 @@ interface Scanned {
   readonly endedMs: number;
 }
 
+/** A read under the limits of its source: a planned one, which others may join, or one in the place of it. */
+export async function readPaced(
+  deps: StageDependencies,
+  context: CycleContext,
+  read: MergedRead,
+  foreseen: Pick<PlannedBatch, 'source' | 'predictedBytes' | 'predictedRows'>,
+  join?: Joining,
+): Promise<Scanned> {
+  const { cancellationSignal } = Context.current();
+  return paced(deps, context, foreseen, () => scan(deps, context, read, cancellationSignal, join));
+}
+type Joining = Parameters<StageDependencies['data']['read']>[2];
+
 /** Runs a read when its source's limits allow what it will probably take, and settles what it really took. */
 async function paced(
   deps: StageDependencies,
   context: CycleContext,
-  { source, predictedBytes, predictedRows }: PlannedBatch,
+  { source, predictedBytes, predictedRows }: Parameters<typeof readPaced>[3],
   run: () => Promise<Scanned>,
 ): Promise<Scanned> {
   const { cancellationSignal } = Context.current();
@@ -79,10 +91,11 @@ async function paced(
 async function scan(
   deps: StageDependencies,
   { tenant, pool }: CycleContext,
-  dataset: DatasetRef,
   read: MergedRead,
   signal: AbortSignal,
+  join: Joining,
 ): Promise<Scanned> {
+  const { dataset } = read;
   const source = `${tenant}/${pool}/${dataset.sourceId}`;
   const scanned = (): Promise<Scanned> =>
     deps.scanSlots.hold(
@@ -91,7 +104,7 @@ async function scan(
       async () => {
         const startedMs = deps.now();
         assertOpen(dataset, startedMs);
-        const result = await readBisecting(deps, read, signal, () => joining(deps, dataset, read));
+        const result = await readBisecting(deps, read, signal, join);
         return { result, startedMs, endedMs: deps.now() };
       },
       signal,

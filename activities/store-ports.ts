@@ -1,6 +1,6 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
-import type { CorrectionRecord } from '../domain/decision/quality-inputs.js';
+import type { CorrectionRecord, Routed } from '../domain/decision/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
 import type { Surge } from '../domain/decision/demand-anomalies.js';
@@ -249,6 +249,8 @@ export interface SeriesStore {
 export interface FileReport {
   readonly corrections: readonly string[];
   readonly correction?: CorrectionRecord;
+  /** Where it came from, if not from what was read first. */
+  readonly routed?: Routed;
   readonly classQuotas: Readonly<Record<string, number>> | null;
   readonly classWeights: Readonly<Record<string, number>> | null;
 }

@@ -326,6 +326,7 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     window: row.window,
     owedRows: row.owedRows,
     corrections: need?.corrections ?? definition.datasets[row.dataset]?.corrections ?? ['drop-rows'],
+    ...(need?.segments === undefined ? {} : { segments: need.segments }),
     onDrift: need?.onDrift ?? (need?.rows === 'new' ? 'pass' : 'degrade'),
   };
 }

@@ -56,6 +56,12 @@ export interface DatasetView {
   readonly referenceHistograms?: Readonly<Record<string, Histogram>>;
 }
 
+/** Rows with the same values of a need's segment columns, in its order, as text. */
+export interface SegmentCell {
+  readonly values: readonly string[];
+  readonly rows: number;
+}
+
 /** Rows by segment: the values of the need's segment columns, as declared by it, joined with ` | `. */
 export interface SegmentCounts {
   /** One column, or several for an interaction. */

@@ -1,6 +1,7 @@
 /** Stage 1, analyze: what does each need ask, how far is the data from it, what matters most, what cannot be served at all? */
 import type { Analyzer, AnalysisSnapshot, NeedView } from '../analyzers/analyzer.js';
 import { classGap, targetShares } from '../analyzers/balance.js';
+import { segmentTables } from '../analyzers/coverage.js';
 import { runAnalyzers, type Analysis } from '../analyzers/registry.js';
 import type { DatasetProfile } from '../quality/dataset-profile.js';
 import { predicateColumns } from '../types/predicate.js';
@@ -134,6 +135,7 @@ export function snapshotOf(inputs: AnalyzeInputs, open: readonly WorkItem[]): An
                 : {}),
               completeness: fact.completeness,
               newestEventMs: fact.newestEventMs,
+              ...(fact.segments == null ? {} : { segments: segmentTables(item.segments ?? [], fact.segments) }),
               ...(fact.untimedRows === undefined ? {} : { untimedRows: fact.untimedRows }),
             },
           ];
@@ -181,6 +183,7 @@ function refuseColumns(item: WorkItem, dataset: DatasetFacts, inputs: AnalyzeInp
       ...item.fields,
       ...predicateColumns(item.where),
       ...(item.classColumn === null ? [] : [item.classColumn]),
+      ...(item.segments ?? []),
     ]),
   ].sort();
   const unknown = used.filter((column) => !Object.hasOwn(dataset.bytesPerValue, column));
@@ -262,6 +265,9 @@ export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, 
     ),
     ...waiting.slice(0, 1).map(({ reason }) => reason),
     ...analysis.findings.map(({ message }) => message),
+    ...inputs.facts
+      .filter(({ segments }) => segments === null)
+      .map(({ itemId }) => `${itemId}: its segments are too many to be counted: declare fewer, or coarser columns`),
     ...profileReasons(inputs),
     ...refusals.slice(0, 20).map(({ itemId, reason }) => `request ${itemId} refused: ${reason}`),
   ];

@@ -24,7 +24,7 @@ export const ASK_AGAIN_MS = 86_400_000;
 const WORSE_SHARE = 1.1;
 
 /** What of the analyzers' findings the owner would mend, with new rows or times for old ones; the classes say more than the volume. */
-const ASKED = ['class-shortfall', 'volume', 'untimed', 'future-volume'];
+const ASKED = ['class-shortfall', 'volume', 'coverage', 'untimed', 'future-volume'];
 
 /** The asks that are due, by need. A need without a shortfall asks nothing. */
 export function dueAsks(

@@ -49,10 +49,22 @@ export function classQuotas(
       Object.keys(shares).map((name) => [name, Math.max(0, wanted[name] - countOf(counts, name))]),
     ),
     gap: classGap(shares, quotas),
-    weights: Object.fromEntries(
-      Object.keys(shares).map((name) => [name, quotas[name] === 0 ? 0 : (shares[name] * total) / quotas[name]]),
-    ),
+    weights: weightsTowards(shares, quotas),
   };
+}
+
+/** Weight of a row of each wanted class that makes these rows count as the target mix; 0 for a class without rows. */
+export function weightsTowards(
+  shares: Readonly<Record<string, number>>,
+  counts: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const total = Object.keys(shares).reduce((sum, name) => sum + countOf(counts, name), 0);
+  return Object.fromEntries(
+    Object.keys(shares).map((name) => {
+      const rows = countOf(counts, name);
+      return [name, rows === 0 ? 0 : (shares[name] * total) / rows];
+    }),
+  );
 }
 
 /** `n` rows over the classes: proportional to the shares, at most what is there, the rest to those with more. */

@@ -122,12 +122,16 @@ function impactOf(
   const needOf = new Map(granted.map((item) => [item.id, item.needId]));
   // A correction may have dropped rows of what was granted.
   const dropped = new Map(
-    inputs.verdicts.flatMap(({ itemId, correction }) => {
-      const rows = correction?.applied === true ? correction.effect?.rows : undefined;
+    inputs.verdicts.flatMap(({ itemId, correction, routed: elsewhere }) => {
+      const rows = correction?.applied === true && elsewhere === undefined ? correction.effect?.rows : undefined;
       return rows === undefined ? [] : [[itemId, rows.before - rows.after] as const];
     }),
   );
-  const left = (itemId: string, rows: number): number => Math.max(0, rows - (dropped.get(itemId) ?? 0));
+  const routed = new Map(
+    inputs.verdicts.flatMap((one) => (one.routed === undefined ? [] : [[one.itemId, one.routed]])),
+  );
+  const left = (itemId: string, rows: number): number =>
+    Math.min(routed.get(itemId)?.rows ?? Infinity, Math.max(0, rows - (dropped.get(itemId) ?? 0)));
   return analyzeImpact(
     inputs.snapshot,
     inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {

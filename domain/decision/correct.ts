@@ -113,7 +113,10 @@ function fit(
     return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
   }
   if (action === 'impute') {
-    const clash = columns.some((column) => item.fields.includes(imputedColumn(column)));
+    // Another row's key in the place of a bad one makes two rows one, and hides it.
+    const clash = columns.some(
+      (column) => item.fields.includes(imputedColumn(column)) || dataset.key?.includes(column) === true,
+    );
     const correction: Correction = { action, issue, columns, weights: null };
     return clash || columns.length === 0 || faultShare(correction, slice) > DROPPED_MAX ? null : correction;
   }

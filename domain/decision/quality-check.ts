@@ -2,6 +2,7 @@
 import { planCorrections, settleCorrections, withTreated } from './correct.js';
 import { driftOf, unusualFindings } from './delivery-metrics.js';
 import { judgeSlice } from './judge-slice.js';
+import { describeRoute, isRoutable, routeRound } from './reroute.js';
 import type { ItemVerdict, Judged, QualityInputs, QualityOutcome } from './quality-inputs.js';
 
 export function qualityCheck(inputs: QualityInputs): QualityOutcome {
@@ -14,8 +15,9 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const verdicts = inputs.results.map(({ itemId }): ItemVerdict => {
     const item = items.get(itemId)!;
     const record = settled?.records.get(itemId);
+    const first = (record?.applied === true ? treated : plain).get(itemId)!;
     const judged = {
-      ...(record?.applied === true ? treated : plain).get(itemId)!,
+      ...(isRoutable(item, first) ? routeRound(inputs, item, first) : first),
       ...(record === undefined ? {} : { correction: record }),
     };
     if (judged.verdict !== 'quarantine') return { ...judged, use: 'slice' };
@@ -45,7 +47,10 @@ export function judgeAll(inputs: QualityInputs): ReadonlyMap<string, Judged> {
 
 export function qualityReasons({ verdicts }: QualityOutcome): string[] {
   return verdicts
-    .filter(({ verdict }) => verdict !== 'pass')
+    .filter(({ verdict, routed }) => verdict !== 'pass' || routed !== undefined)
     .slice(0, 50)
-    .map(({ itemId, verdict, reason }) => `${itemId}: ${verdict}: ${reason}`);
+    .map(({ itemId, verdict, reason, routed }) => {
+      const way = routed === undefined ? '' : `, ${describeRoute(routed)}`;
+      return `${itemId}: ${verdict}: ${reason}${way}`;
+    });
 }

@@ -71,6 +71,8 @@ export interface QualityInputs {
   readonly strategy?: StrategyState;
   /** Treated copies of the slices that `planCorrections` names, by item; one that could not be made is absent. */
   readonly treated?: Readonly<Record<string, Treated>>;
+  /** Further tries at items whose slice would be kept back, in order, by item; absent: none was made. */
+  readonly rerouted?: Readonly<Record<string, readonly Reroute[]>>;
 }
 export interface ItemVerdict {
   readonly itemId: string;
@@ -83,11 +85,33 @@ export interface ItemVerdict {
   readonly reason: string;
   /** What was done about the findings; absent: nothing was. */
   readonly correction?: CorrectionRecord;
+  /** Where the slice came from, if it is not the one that was read first. */
+  readonly routed?: Routed;
+  /** Why further tries did not help. */
+  readonly notRouted?: readonly string[];
 }
 export interface QualityOutcome {
   readonly verdicts: readonly ItemVerdict[];
   /** What is known of corrections after this decision's; absent: nothing new. */
   readonly strategy?: StrategyState;
+}
+
+/** Another try at what an item asks for, after what was read for it turned out to be no good. */
+export interface Reroute {
+  /** The same dataset read again, or the one that is declared to stand in for it. */
+  readonly kind: 'refetch' | 'fallback';
+  readonly dataset: string;
+  readonly slice: SliceMetrics | null;
+  /** Why there is no slice; null where there is one. */
+  readonly failure: string | null;
+}
+/** Where a delivery came from instead, and why. */
+export interface Routed extends Pick<Reroute, 'kind' | 'dataset'> {
+  /** Which of the item's tries it is. */
+  readonly attempt: number;
+  readonly rows: number;
+  /** What was wrong with what was read first. */
+  readonly reason: string;
 }
 
 /** One figure of one delivery. */

@@ -239,7 +239,8 @@ function composedOf(
   };
 }
 
-function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
+/** What a grant has its item read. */
+export function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
   const cut = item.window == null || grant.upToMs == null ? null : arrivedUpTo(item.window.column, grant.upToMs);
   return {
     id: item.id,

@@ -1,4 +1,5 @@
 /** What the stages of one cycle read and write: plain JSON, stored with the decision so that it can be replayed. */
+import type { SegmentCell } from '../analyzers/analyzer.js';
 import type { FileAction } from '../quality/correction.js';
 import type { Condition, Predicate } from '../types/predicate.js';
 
@@ -75,6 +76,8 @@ export interface WorkItem {
   readonly window?: ArrivalWindow | null;
   /** Rows that scarcity kept back in earlier cycles, asked for on top of `rows`; absent: none. */
   readonly owedRows?: number;
+  /** Columns whose segments must have rows enough; absent: none are declared. */
+  readonly segments?: readonly string[];
   /** What drift from its reference does to a delivery. Absent in records of older versions: it was not looked for. */
   readonly onDrift?: OnDrift;
   /** What may be done with a delivery that is at fault. Absent in records of older versions: nothing. */
@@ -106,6 +109,8 @@ export interface ItemFacts {
   readonly cuts?: readonly ArrivalCut[];
   /** `rows: new`: rows that came into the window before after it had been handed out. */
   readonly lateRows?: number;
+  /** Rows by segment, where the item declares segments; null: too many to list. */
+  readonly segments?: readonly SegmentCell[] | null;
   /** `rows: new`: rows that match but have no event time that can be read, and so are in no window. */
   readonly untimedRows?: number;
 }

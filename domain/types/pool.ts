@@ -172,6 +172,11 @@ const dataset = z.strictObject({
     .optional()
     .describe('`exclusive`: one read at a time, across all workers. Absent: shared.'),
   corrections: corrections.optional(),
+  fallback: id
+    .optional()
+    .describe(
+      'Dataset with the same columns that stands in where what was read of this one would be kept back; judged by what this one promises.',
+    ),
   owner: z
     .string()
     .min(1)
@@ -196,6 +201,14 @@ const need = z.strictObject({
   maxClassGap: fraction
     .default(0.1)
     .describe('Half the L1 distance between the mix and its target that is still tolerated.'),
+  segments: z
+    .array(z.string().min(1))
+    .min(1)
+    .max(4)
+    .optional()
+    .describe(
+      'Columns whose values, and whose combinations up to three, must each have rows enough to learn from; thin ones are found, asked for, and make the need more critical.',
+    ),
   maxAge: durationMs.optional().describe('The newest row may be at most this old.'),
   minCompleteness: fraction.optional(),
   onDrift: z

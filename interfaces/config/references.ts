@@ -81,11 +81,32 @@ function checkDataset(id: string, dataset: DatasetDefinition, pool: PoolDefiniti
     refuse('path', 'postgres');
     refuse('format', 'postgres');
   }
+  issues.push(...checkFallback([...path, 'fallback'], id, dataset, pool));
   for (const [index, { dataset: referred }] of (dataset.references ?? []).entries()) {
     if (pool.datasets[referred] === undefined)
       issues.push(unknown([...path, 'references', String(index)], referred, Object.keys(pool.datasets), 'dataset'));
   }
   return issues;
+}
+
+/** What stands in must be another dataset with the same notion of time, and its reads must be countable. */
+function checkFallback(
+  path: readonly string[],
+  id: string,
+  { fallback, eventTime }: DatasetDefinition,
+  pool: PoolDefinition,
+): ConfigIssue[] {
+  if (fallback === undefined) return [];
+  const others = Object.keys(pool.datasets).filter((name) => name !== id);
+  if (!others.includes(fallback)) return [unknown(path, fallback, others, 'other dataset')];
+  const other = pool.datasets[fallback];
+  if (other.eventTime !== eventTime) {
+    const expected = `a dataset with ${eventTime === undefined ? 'no eventTime' : `eventTime ${eventTime}`}, as this one has`;
+    return [{ path, expected, got: `${fallback} with ${other.eventTime ?? 'none'}` }];
+  }
+  if (pool.sources[other.source]?.limits.quota === undefined) return [];
+  const expected = 'a dataset of a source without `quota`: reads in the place of others are not counted in it';
+  return [{ path, expected, got: `${fallback} of source ${other.source}` }];
 }
 
 function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefinition): ConfigIssue[] {

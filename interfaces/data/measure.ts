@@ -1,5 +1,6 @@
 /** Questions to a dataset, answered by scans alone: its state, counts by predicate, arrivals over time. */
 import type { DatasetState, MeasureAnswer, MeasureAsk } from '../../activities/ports.js';
+import type { SegmentCell } from '../../domain/analyzers/analyzer.js';
 import { usageError } from '../../domain/types/errors.js';
 import { cellBytesSql, classSql, columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
 import {
@@ -108,7 +109,8 @@ async function measureSome(at: DatasetScope, asks: readonly MeasureAsk[], sessio
   const classOf = (ask: MeasureAsk): SourceColumn | null =>
     ask.classColumn === null ? null : columnNamed(columns, ask.classColumn);
   const classColumns = new Set(asks.map(classOf).filter((column) => column !== null));
-  const query = await matching(at, asks, [...asks.flatMap(fieldsOf), ...classColumns]);
+  const segmentColumns = asks.flatMap(({ segments = [] }) => segments.map((name) => columnNamed(columns, name)));
+  const query = await matching(at, asks, [...asks.flatMap(fieldsOf), ...classColumns, ...segmentColumns]);
   // One aggregate per distinct (function, predicate): asks that share a predicate share its counts.
   const aggregates = new Map<string, string>();
   const aggregate = (sql: string): string => {
@@ -139,10 +141,12 @@ async function measureSome(at: DatasetScope, asks: readonly MeasureAsk[], sessio
       classes.set(ask, largestClasses(rows.map((row) => [String(row.class), Number(row[query.matchOf(ask)])])));
   }
   const cuts = await cutsOf(at, query, asks, session);
+  const segments = await segmentsOf(at, query, asks, session);
   return plans.map(({ ask, rows, newest, fields }) => {
     const matched = Number(totals[rows]);
     return {
       ...(cuts.has(ask) ? { cuts: cuts.get(ask)! } : {}),
+      ...(segments.has(ask) ? { segments: segments.get(ask)! } : {}),
       id: ask.id,
       rows: matched,
       classCounts: ask.classColumn === null ? null : classes.get(ask)!,
@@ -152,6 +156,36 @@ async function measureSome(at: DatasetScope, asks: readonly MeasureAsk[], sessio
       newestEventMs: newest === null ? null : numberOrNull(totals[newest]),
     };
   });
+}
+
+/** More combinations of values than this are no segments: most would have a row or two. */
+const CELLS_MAX = 10_000;
+
+/** Rows by the values of the columns that an ask names as its segments. */
+async function segmentsOf(
+  at: DatasetScope,
+  query: Awaited<ReturnType<typeof matching>>,
+  asks: readonly MeasureAsk[],
+  session: Session,
+): Promise<ReadonlyMap<MeasureAsk, readonly SegmentCell[] | null>> {
+  const found = new Map<MeasureAsk, readonly SegmentCell[] | null>();
+  for (const ask of asks) {
+    if (ask.segments === undefined) continue;
+    const columns = ask.segments.map((name) => columnNamed(at.open.columns, name));
+    const texts = columns.map((column, index) => `${classSql(column)} AS s${index}`);
+    const present = columns.map(({ alias }) => `${alias} IS NOT NULL`).join(' AND ');
+    const rows = await session.rows(
+      `SELECT ${texts.join(', ')}, count(*) AS n FROM ${query.from} WHERE ${query.matchOf(ask)} AND ${present}
+       GROUP BY ALL ORDER BY ALL LIMIT ${CELLS_MAX + 1}`,
+      query.values,
+    );
+    const cells = rows.map((row) => ({
+      values: columns.map((_, index) => String(row[`s${index}`])),
+      rows: Number(row.n),
+    }));
+    found.set(ask, cells.length > CELLS_MAX ? null : cells);
+  }
+  return found;
 }
 
 /** Each cut has about this many times the rows of the one before: a part of any size is met to within 4 %. */

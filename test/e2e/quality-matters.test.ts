@@ -200,6 +200,32 @@ describe('the profile of a dataset', () => {
   });
 });
 
+describe('segments', () => {
+  test('too few rows of a combination make the need more critical, and are asked for', async () => {
+    const declared = models({ critical: 1, segments: ['label', 'region'], rows: 100 });
+    balance = await startBalance((dir) => pool(dir, { models: declared, dataset: { owner: 'data@example.org' } }));
+    const criticality = async (thin: (row: Event) => boolean) => {
+      balance.write(
+        'events.csv',
+        events((row) => ({ region: thin(row) && row.id > 30 ? 'b' : row.region })),
+      );
+      const cycle = await balance.cycle();
+      const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, cycle.decision.id);
+      const { criticality: of } = stages[0].outcome as { criticality: Record<string, number> };
+      return { critical: Object.values(of)[0], reasons: cycle.stages[0].reasons.join(), replays: await replays(cycle) };
+    };
+    const even = await criticality(() => false);
+    const thin = await criticality(({ region }) => region !== 'b');
+    expect(even.reasons).not.toContain('segments');
+    expect(thin.reasons).toContain('4 of 6 segments of label x region have too few rows for trainer/all: common | a');
+    expect(thin.critical).toBeGreaterThan(even.critical + 0.2);
+    expect([even.replays, thin.replays]).toEqual([true, true]);
+    expect(await balance.database.sql`select payload from outbox where kind = 'ask'`).toMatchObject([
+      { payload: { owner: 'data@example.org', column: 'label x region', rows: { 'rare | a': expect.any(Number) } } },
+    ]);
+  });
+});
+
 describe('corrections', () => {
   const columns = { value: { min: 0, max: 200 } };
   /** Every fifth value is out of its range, whatever the row. */
@@ -249,6 +275,26 @@ describe('corrections', () => {
     expect((await values(kept)).filter((value) => value === 9_999).length).toBeGreaterThan(30);
     const rested = await balance.cycle();
     expect(delivered(rested).report).not.toHaveProperty('correction');
+  });
+
+  test('a draw by class that lost rows is told with the weights of the rows that are left', async () => {
+    const drawn = models({ rows: 200, classColumn: 'label', target: 'uniform' });
+    balance = await startBalance((dir) => pool(dir, { models: drawn, dataset: { columns } }));
+    balance.write(
+      'events.csv',
+      events(({ id, value }) => ({ value: id % 30 === 0 ? 9_999 : value })),
+    );
+    const cycle = await balance.cycle();
+    const { classQuotas, classWeights, correction } = delivered(cycle).report as Record<string, Record<string, number>>;
+    expect({ classQuotas, correction }).toMatchObject({
+      classQuotas: { rare: 100, common: 100 },
+      correction: { action: 'drop-rows', applied: true },
+    });
+    const rows = await balance.rowsOf(cycle, 'trainer/all');
+    const rare = rows.filter(({ label }) => label === 'rare').length;
+    expect(rare).toBeLessThan(90);
+    expect(classWeights.rare * rare).toBeCloseTo(rows.length / 2, 9);
+    expect(classWeights.common * (rows.length - rare)).toBeCloseTo(rows.length / 2, 9);
   });
 
   test('a mix that cannot be drawn is weighted in a column of the file, and its missing rows are asked for once', async () => {

@@ -7,7 +7,7 @@ import type {
   NeedView,
   SegmentCounts,
 } from '../../../domain/analyzers/analyzer.js';
-import { coverageAnalyzer, SEGMENT_ROWS_MIN } from '../../../domain/analyzers/coverage.js';
+import { coverageAnalyzer, segmentTables, SEGMENT_ROWS_MIN } from '../../../domain/analyzers/coverage.js';
 import { driftAnalyzer } from '../../../domain/analyzers/drift.js';
 import { classMeter, completenessMeter, freshnessMeter } from '../../../domain/analyzers/meters.js';
 import { qualityAnalyzer } from '../../../domain/analyzers/quality.js';
@@ -106,6 +106,41 @@ describe('coverageAnalyzer', () => {
       ['city x year', 0.5, { 'oslo | 1': SEGMENT_ROWS_MIN - 10, 'oslo | 2': SEGMENT_ROWS_MIN }],
     ]);
     expect(outcome.scores).toEqual([{ needId: 'm/n', dimension: 'coverage', score: 0.5 }]);
+    expect(outcome.findings.every(({ blocking }) => blocking)).toBe(true);
+  });
+
+  it('counts every column and combination, with those that never occur together', () => {
+    const cells = [
+      { values: ['rome', '1', 'x'], rows: 40 },
+      { values: ['rome', '2', 'x'], rows: 5 },
+      { values: ['oslo', '1', 'x'], rows: 7 },
+    ];
+    expect(segmentTables(['city', 'year', 'kind'], cells)).toEqual([
+      { columns: ['city'], counts: { rome: 45, oslo: 7 } },
+      { columns: ['year'], counts: { 1: 47, 2: 5 } },
+      { columns: ['kind'], counts: { x: 52 } },
+      { columns: ['city', 'year'], counts: { 'rome | 1': 40, 'rome | 2': 5, 'oslo | 1': 7, 'oslo | 2': 0 } },
+      { columns: ['city', 'kind'], counts: { 'rome | x': 45, 'oslo | x': 7 } },
+      { columns: ['year', 'kind'], counts: { '1 | x': 47, '2 | x': 5 } },
+      {
+        columns: ['city', 'year', 'kind'],
+        counts: { 'rome | 1 | x': 40, 'rome | 2 | x': 5, 'oslo | 1 | x': 7, 'oslo | 2 | x': 0 },
+      },
+    ]);
+  });
+
+  it('keeps the rows of every table, whatever the cells', () => {
+    const cell = fc.record({
+      values: fc.tuple(fc.constantFrom('a', 'b', '__proto__'), fc.constantFrom('1', '2')),
+      rows: fc.nat(50),
+    });
+    fc.assert(
+      fc.property(fc.array(cell, { maxLength: 12 }), (cells) => {
+        const rows = cells.reduce((sum, one) => sum + one.rows, 0);
+        for (const { counts } of segmentTables(['x', 'y'], cells))
+          expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(rows);
+      }),
+    );
   });
 });
 

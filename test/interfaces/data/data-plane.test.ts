@@ -276,6 +276,22 @@ describe('a window over event times', () => {
   });
 });
 
+describe('segments', () => {
+  it('are counted of the rows that match, without those that lack a value', async () => {
+    const root = mkdtempSync(join(folder, 'segments-'));
+    writeFileSync(join(root, 't.csv'), 'a,b,c\nx,1,k\nx,1,k\nx,2,k\ny,1,k\ny,,k\ny,2,other\n');
+    const where: Predicate = [{ column: 'c', op: '=', value: 'k' }];
+    const asks = [ask('with', { where, segments: ['b', 'a'] }), ask('without', { where })];
+    const answers = await plane.measure(fileDataset('t.csv', {}, root), endOfTime, asks, noAbort);
+    expect(answers[0].segments).toEqual([
+      { values: ['1', 'x'], rows: 2 },
+      { values: ['1', 'y'], rows: 1 },
+      { values: ['2', 'x'], rows: 1 },
+    ]);
+    expect(answers[1]).not.toHaveProperty('segments');
+  });
+});
+
 describe('rows without an event time', () => {
   it.each([
     ['texts', 'VARCHAR', 3],

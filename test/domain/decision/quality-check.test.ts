@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { weightsTowards } from '../../../domain/decision/class-quotas.js';
+import { planCorrections } from '../../../domain/decision/correct.js';
+import { judgeAll, qualityCheck } from '../../../domain/decision/quality-check.js';
+import type { QualityInputs, SliceMetrics } from '../../../domain/decision/quality-inputs.js';
+import { EMPTY_STRATEGY } from '../../../domain/quality/strategy.js';
+import { workItem } from './batch-inputs.js';
+
+const slice = (more: Partial<SliceMetrics> = {}): SliceMetrics => ({
+  ...{ digest: 'd', rows: 100, newestEventMs: null, completeness: { id: 1, x: 1 }, invalid: { id: 0, x: 0 } },
+  ...{ duplicateRows: 0, classCounts: null, ...more },
+});
+/** One item of 100 rows with the key `id`, and what was read for it. */
+function inputs(read: SliceMetrics | null, more: Partial<QualityInputs> = {}): QualityInputs {
+  const item = workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows', 'impute'] });
+  const failure = read === null ? { type: 'SourceFailed', reason: 'the disk is gone' } : null;
+  return {
+    ...{ asOfMs: 0, items: [item], lastGood: [], granted: { i: 100 }, minRows: { i: 0 }, strategy: EMPTY_STRATEGY },
+    results: [{ itemId: 'i', served: 'read', asOfMs: 0, slice: read, failure }],
+    datasets: {
+      d: { columns: {}, maxDuplicateFraction: 1, eventTime: undefined, key: ['id'] },
+    },
+    ...more,
+  };
+}
+
+describe('corrections', () => {
+  const actions = (read: SliceMetrics, allowed: ('drop-rows' | 'impute')[]) => {
+    const given = inputs(read);
+    const of = { ...given, items: [{ ...given.items[0], corrections: allowed }] };
+    return planCorrections(of, judgeAll(of)).map(({ action, columns }) => [action, columns]);
+  };
+
+  test('no value of another row is put into a key: it would hide that rows repeat', () => {
+    expect(actions(slice({ invalid: { id: 0.2, x: 0 } }), ['impute'])).toEqual([]);
+    expect(actions(slice({ invalid: { id: 0.2, x: 0.2 } }), ['impute'])).toEqual([]);
+    expect(actions(slice({ invalid: { id: 0.2, x: 0 } }), ['drop-rows', 'impute'])).toEqual([['drop-rows', ['id']]]);
+    expect(actions(slice({ invalid: { id: 0, x: 0.2 } }), ['impute'])).toEqual([['impute', ['x']]]);
+  });
+});
+
+describe('further tries at what would be kept back', () => {
+  const bad = slice({ invalid: { id: 0, x: 0.9 } });
+  const fallback = (read: SliceMetrics | null, failure: string | null = null) =>
+    ({ kind: 'fallback', dataset: 'backup', slice: read, failure }) as const;
+  const verdictOf = (given: QualityInputs) => qualityCheck(given).verdicts[0];
+
+  test('the first that is good enough is handed out, judged as the first slice was', () => {
+    const again = { kind: 'refetch', dataset: 'd', slice: bad, failure: null } as const;
+    const found = verdictOf(inputs(bad, { rerouted: { i: [again, fallback(slice({ rows: 80 }))] } }));
+    expect(found).toMatchObject({
+      ...{ use: 'slice', verdict: 'degrade', reason: '20 rows are missing' },
+      routed: {
+        kind: 'fallback',
+        dataset: 'backup',
+        attempt: 1,
+        rows: 80,
+        reason: expect.stringContaining('x has 90'),
+      },
+    });
+  });
+
+  test('a source that failed is gone round too; a stand-in that fails or is as bad changes nothing but the reason', () => {
+    expect(verdictOf(inputs(null, { rerouted: { i: [fallback(slice())] } }))).toMatchObject({
+      ...{ use: 'slice', verdict: 'pass', routed: { reason: 'the disk is gone' } },
+    });
+    const failed = verdictOf(inputs(bad, { rerouted: { i: [fallback(null, 'no such file')] } }));
+    expect(failed).toMatchObject({ use: 'none', verdict: 'quarantine', notRouted: ['fallback backup: no such file'] });
+    expect(verdictOf(inputs(bad, { rerouted: { i: [fallback(bad)] } }))).toMatchObject({ use: 'none' });
+  });
+
+  test('what is good enough is not gone round, and a pin is of one content', () => {
+    const tries = { rerouted: { i: [fallback(slice())] } };
+    expect(verdictOf(inputs(slice(), tries))).not.toHaveProperty('routed');
+    const pinned = inputs(bad, tries);
+    expect(verdictOf({ ...pinned, items: [{ ...pinned.items[0], datasetVersion: 'c' }] })).not.toHaveProperty('routed');
+  });
+});
+
+test('weights make the rows that are there count as the target mix', () => {
+  expect(weightsTowards({ rare: 0.5, common: 0.5, gone: 0 }, { rare: 10, common: 30 })).toEqual({
+    ...{ rare: 2, common: 2 / 3, gone: 0 },
+  });
+  const classes = fc.array(
+    fc.record({ rows: fc.integer({ min: 1, max: 1_000 }), share: fc.integer({ min: 1, max: 9 }) }),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  );
+  fc.assert(
+    fc.property(classes, (mix) => {
+      const total = mix.reduce((sum, { share }) => sum + share, 0);
+      const rows = mix.reduce((sum, one) => sum + one.rows, 0);
+      const of = <T>(value: (one: (typeof mix)[number]) => T) =>
+        Object.fromEntries(mix.map((one, i) => [`c${i}`, value(one)]));
+      const weights = weightsTowards(
+        of(({ share }) => share / total),
+        of((one) => one.rows),
+      );
+      for (const [i, one] of mix.entries())
+        expect((weights[`c${i}`] * one.rows) / rows).toBeCloseTo(one.share / total, 9);
+    }),
+  );
+});

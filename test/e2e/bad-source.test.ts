@@ -1,0 +1,125 @@
+/** A source that gives bad rows: the stand-in's rows reach the model, and nothing of it is hidden. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { replayDecision } from '../../activities/replay.js';
+import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
+import { EVENTS, HOUR, START, wrongs } from './small-pool.js';
+
+let balance: TestBalance;
+afterEach(async () => {
+  expect(await wrongs(balance)).toEqual([]);
+  await balance.stop();
+});
+
+/** The events; from which file a row is, is written into it. */
+const file = (region: string, value: (id: number) => number | null = (id) => id % 100): CsvRow[] =>
+  EVENTS.map(({ at, id, label }) => ({ at, id, label, region, value: value(id) }));
+/** Three values in four are out of their range. */
+const broken = (region: string) => file(region, (id) => (id % 4 === 0 ? 1 : 9_999));
+
+const need = (more: object = {}) => ({
+  ...{ id: 'all', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200, onDrift: 'pass', ...more },
+});
+function pool(dir: string, { needs = [need()], backup = {} }: { needs?: object[]; backup?: object } = {}): PoolInput {
+  const columns = { value: { min: 0, max: 200 } };
+  const files = { kind: 'files', root: dir } as const;
+  return {
+    clock: { kind: 'replay', start: new Date(START + 48 * HOUR).toISOString(), step: '1h' },
+    sources: { lake: files, vault: { ...files, limits: { rowsPerSecond: 1_000 } } },
+    datasets: {
+      events: { source: 'lake', path: 'events.csv', key: ['id'], eventTime: 'at', columns, fallback: 'backup' },
+      backup: { source: 'vault', path: 'backup.csv', key: ['id'], eventTime: 'at', ...backup },
+    },
+    models: { trainer: { kind: 'training', needs } },
+  };
+}
+const regionsOf = async (explanation: Explanation, id = 'trainer/all') => [
+  ...new Set((await balance.rowsOf(explanation, id)).map(({ region }) => region)),
+];
+const delivered = ({ requests }: Explanation) => requests[0].delivery!;
+async function replays({ decision: { id } }: Explanation): Promise<boolean> {
+  const store = createDecisionStore(balance.database.db);
+  const stages = await store.decisionStages(balance.pool, id);
+  return replayDecision(stages, await store.decisionStates(balance.pool, stages)).every(({ same }) => same);
+}
+
+describe('a dataset with a fallback', () => {
+  test('is served from it while its own rows would be kept back, with the reason; else from itself', async () => {
+    balance = await startBalance((dir) => pool(dir));
+    balance.write('backup.csv', file('backup'));
+    balance.write('events.csv', file('own'));
+    expect(await regionsOf(await balance.cycle())).toEqual(['own']);
+
+    balance.write('events.csv', broken('own'));
+    const routed = await balance.cycle();
+    expect(await regionsOf(routed)).toEqual(['backup']);
+    expect(delivered(routed)).toMatchObject({
+      ...{ rows: 200, verdict: 'pass', served: 'read' },
+      report: {
+        routed: { kind: 'fallback', dataset: 'backup', reason: expect.stringContaining('value has') },
+        corrections: [expect.stringMatching(/^read from backup in its place: value has \d+ values that break/)],
+      },
+    });
+    expect(routed.stages.flatMap(({ reasons }) => reasons).join()).toContain('read from backup in its place');
+    expect(await replays(routed)).toBe(true);
+    // What it took is charged to the source that gave it.
+    const [{ tokens }] = await balance.database
+      .sql`select tokens::float8 as tokens from budgets where resource = 'rows:vault'`;
+    expect(tokens).toBeLessThan(10_000);
+
+    balance.write('events.csv', file('own'));
+    expect(await regionsOf(await balance.cycle())).toEqual(['own']);
+  });
+
+  test('is judged by the promises of the first: a stand-in that breaks them is kept back as well', async () => {
+    balance = await startBalance((dir) => pool(dir));
+    balance.write('events.csv', broken('own'));
+    balance.write('backup.csv', broken('backup'));
+    const { requests, stages } = await balance.cycle();
+    expect(requests[0]).toMatchObject({ delivery: null, state: 'quarantined' });
+    expect(stages.flatMap(({ reasons }) => reasons).join()).toMatch(
+      /value has .* break .*; fallback backup: value has .* break/,
+    );
+  });
+
+  test('gives way to the last good delivery where the stand-in holds what the model may not read', async () => {
+    const columns = { region: { sensitivity: 'restricted' } };
+    balance = await startBalance((dir) => pool(dir, { backup: { columns } }));
+    balance.write('backup.csv', file('backup'));
+    balance.write('events.csv', file('own'));
+    await balance.cycle();
+    balance.write('events.csv', broken('own'));
+    const kept = await balance.cycle();
+    expect(delivered(kept).served).toBe('last-good');
+    expect(kept.stages.flatMap(({ reasons }) => reasons).join()).toContain('may not read region of backup');
+  });
+
+  test('hands out each new row once, from wherever it came', async () => {
+    balance = await startBalance((dir) => pool(dir, { needs: [need({ rows: 'new' })] }));
+    balance.write('backup.csv', file('backup'));
+    balance.write('events.csv', file('own'));
+    const cycles = [await balance.cycle()];
+    balance.write('events.csv', broken('own'));
+    cycles.push(await balance.cycle());
+    balance.write('events.csv', file('own'));
+    cycles.push(await balance.cycle());
+    const rows = await Promise.all(cycles.map((cycle) => balance.rowsOf(cycle, 'trainer/all')));
+    expect(rows.map(([{ region }]) => region)).toEqual(['own', 'backup', 'own']);
+    const ids = rows.flat().map(({ id }) => Number(id));
+    expect(ids.sort((a, b) => a - b)).toEqual(Array.from({ length: 180 }, (_, i) => 2_821 + i));
+    expect(cycles[2].stages.flatMap(({ reasons }) => reasons).join()).not.toContain('lateness');
+  });
+});
+
+test('a cached result that is no good is read again, past the cache', async () => {
+  balance = await startBalance((dir) => pool(dir, { needs: [] }));
+  balance.write('backup.csv', broken('backup'));
+  balance.write('events.csv', broken('own'));
+  const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };
+  const bad = await balance.client.request(request);
+  await expect(balance.client.waitForDelivery(bad.id)).rejects.toMatchObject({ type: 'Quarantined' });
+  balance.write('events.csv', file('mended'));
+  const { id } = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
+  const delivery = await balance.client.waitForDelivery(id);
+  expect(delivery).toMatchObject({ verdict: 'pass', rows: 200, report: { routed: { kind: 'refetch' } } });
+});
