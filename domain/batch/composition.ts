@@ -19,7 +19,7 @@ import {
   type ComposeProblem,
 } from './composition-search.js';
 
-export type { ComposeItem, ComposeProblem } from './composition-search.js';
+export type { ComposeProblem } from './composition-search.js';
 
 export interface Composition {
   /** Item ids of each batch, sorted; batches ordered by their first id. */

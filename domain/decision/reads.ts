@@ -50,8 +50,8 @@ export interface ReadPlan {
   readonly closed: ReadonlyMap<string, number>;
 }
 
-/** Kicks of the search for the best scans, over all datasets: some tenths of a second. */
-const KICKS_MAX = 100;
+/** Kicks of the search for the best scans, over all datasets that do not fit one: some tenths of a second. */
+const KICKS_MAX = 200;
 /** Slices of one read: bounds what one activity does, and what is lost when it fails. */
 export const SLICES_PER_READ_MAX = 500;
 
