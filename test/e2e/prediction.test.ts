@@ -1,8 +1,9 @@
 /** What is foreseen is told and acted on: shortages before they come, demand that is not as it was, and every decision replays. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { listWarnings } from '../../db/warning-store.js';
+import { loadPredictors } from '../../workers/predictor-plugins.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
 const START = Date.parse('2020-01-15T00:00:00Z');
@@ -122,6 +123,29 @@ describe('demand that is not as it was', () => {
       /loud\/events: \d+ rows are asked, at most \d+ were to be expected/,
     );
   }, 300_000);
+});
+
+describe('a predictor from outside', () => {
+  test('that the environment names runs beside the others in a worker, and its decisions replay', async () => {
+    vi.stubEnv('BALANCE_PREDICTORS', 'examples/augurs-predictor.mjs');
+    const models = { watcher: { kind: 'serving', needs: [fresh({ id: 'fresh' })] } };
+    balance = await startBalance((dir) => pool(dir, models, {}));
+    const predictors = await loadPredictors(process.env, process.cwd());
+    vi.unstubAllEnvs();
+    balance.write(
+      'events.csv',
+      arrivals({ from: -100, to: 1 }, (hour) => 60 + ((hour + 600) % 24)),
+    );
+    const { decision } = await balance.cycle();
+    const runs = await balance.database.sql<{ id: string }[]>`
+      select distinct jsonb_array_elements(snapshot->'runs')->>'id' as id from series_states order by 1`;
+    expect(runs.map(({ id }) => id)).toEqual(['augurs-mstl', 'mixture', 'seasonal-naive']);
+    const store = createDecisionStore(balance.database.db);
+    const stages = await store.decisionStages(balance.pool, decision.id);
+    const states = await store.decisionStates(balance.pool, stages);
+    const replayed = replayDecision(stages, states, undefined, predictors);
+    expect(replayed.filter(({ same }) => !same)).toEqual([]);
+  });
 });
 
 describe('a shortage of rows to come', () => {
