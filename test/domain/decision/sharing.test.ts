@@ -43,17 +43,20 @@ describe('balances between models', () => {
   });
 
   test('what cannot be read before its source closes is nobody going short', () => {
-    // A row of these takes a second: neither the 300 of a nor the 100 of b end in the minute that is left.
+    // A read of d takes minutes, of which one is left; of e nothing is known.
     const slow = [1, 2, 3, 4].reduce(
       (state, items) => observeBatch(state, { items, ms: 100_000 * items, bytes: null }),
       emptySizeModel,
     );
-    const items = [need('a-1', 300, { model: 'a' }), need('b-2', 100, { model: 'b' })];
-    const windows = [{ fromMs: 0, toMs: 120_000 }];
+    const items = [need('a-1', 300, { model: 'a' }), need('b-2', 300, { model: 'b', dataset: 'e' })];
     const inputs = batchInputs(items, 0, { limits: limit(3_000, 3_000), models: { a: equal, b: equal } });
-    expect(Object.keys(planBatch(inputs).credits)).toEqual(['a@s', 'b@s']);
-    const closing = { ...inputs, readCosts: { d: slow }, sources: { s: { scansAtOnce: 2, windows } } };
-    expect(planBatch(closing)).toMatchObject({ grants: [], credits: {} });
+    const datasets = [inputs.datasets[0], { ...inputs.datasets[0], id: 'e' }];
+    const windows = [{ fromMs: 0, toMs: 120_000 }];
+    const closing = { ...inputs, datasets, readCosts: { d: slow }, sources: { s: { scansAtOnce: 2, windows } } };
+    const { waiting, grants, credits } = planBatch(closing);
+    expect(waiting).toMatchObject([{ itemId: 'a-1', resource: 'window:s' }]);
+    expect(grants).toMatchObject([{ itemId: 'b-2' }]);
+    expect(credits).toEqual({ 'b@s': 0 });
   });
 });
 
