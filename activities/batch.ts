@@ -144,6 +144,8 @@ async function gather(
     readLimits: { msMax: timeMax, bytesMax: memoryMax },
     credits: ((await deps.plans.learned(context, 'credits')).flows ?? {}) as BatchInputs['credits'],
     windowMs: definition.window,
+    // A slice of the past is not asked of the hours to come.
+    levelled: context.trigger !== 'backfill',
     windowsPerStep: definition.clock.kind === 'replay' ? 1 : Math.max(1, stepMsOf(definition) / definition.window),
     models: Object.fromEntries(
       Object.entries(definition.models).map(([id, { weight, priority }]) => [id, { weight, priority }]),

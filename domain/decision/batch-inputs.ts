@@ -32,6 +32,8 @@ export interface BatchInputs {
   readonly facts: readonly ItemFacts[];
   readonly models: Readonly<Record<string, { readonly weight: number; readonly priority: number }>>;
   readonly limits: readonly ResourceLimit[];
+  /** Whether what can wait is put off to hours of lower load. Absent in records of older versions: it was not. */
+  readonly levelled?: boolean;
   /** Attempts of each request so far, this one included. */
   readonly attempts: Readonly<Record<string, number>>;
   /** Rows that an earlier decision already delivered ahead, by item. */

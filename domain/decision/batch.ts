@@ -11,14 +11,14 @@ import { isQuota, mergeDemand } from './costs.js';
 import { tellRound } from './grant-reasons.js';
 import type { Grant } from './grants.js';
 import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
-import type { SeriesPrediction } from './series-outcome.js';
-import { sourceSeries } from './source-loads.js';
 import { planReads, type PlannedRead } from './reads.js';
 import { shareInRounds } from './sharing.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
+import { bytesAhead } from './bytes-ahead.js';
+import { levelOverTime } from './levelling.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
 import { openIntervals } from './source-windows.js';
-import type { DatasetFacts, Refusal, WaitReason } from './work.js';
+import type { Refusal, WaitReason } from './work.js';
 
 export interface BatchOutcome {
   readonly grants: readonly Grant[];
@@ -47,7 +47,11 @@ export function planBatch(given: BatchInputs): BatchOutcome {
   const inputs = { ...given, items: [...given.items].sort((a, b) => (a.id < b.id ? -1 : 1)) };
   const shut = shutItems(inputs);
   const ahead = workAhead(inputs);
-  const demand = mergeDemand(inputs, new Set([...inputs.refused, ...shut.keys()]), ahead.factor);
+  const out = new Set([...inputs.refused, ...shut.keys()]);
+  const whole = mergeDemand(inputs, out, ahead.factor);
+  const putOff = levelOverTime(inputs, whole);
+  for (const { itemId } of putOff) out.add(itemId);
+  const demand = putOff.length === 0 ? whole : mergeDemand(inputs, out, ahead.factor);
   const round = shareInRounds(demand, inputs);
   const told = tellRound(round, demand.items.length, inputs);
   const fromRead = told.grants.map((grant) => (grant?.served === 'read' ? grant : undefined));
@@ -64,7 +68,7 @@ export function planBatch(given: BatchInputs): BatchOutcome {
     for (const resource in cost) charges[resource] = (charges[resource] ?? 0) + cost[resource];
   return {
     grants,
-    waiting: late.length === 0 ? waiting : [...waiting, ...closedWaits].sort(byItem),
+    waiting: late.length + putOff.length === 0 ? waiting : [...waiting, ...closedWaits, ...putOff].sort(byItem),
     refusals: demand.refusals,
     reads,
     allocation: round.allocation,
@@ -152,24 +156,9 @@ function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
   return { factor: 0, reason: 'no reliable forecast exceeds what a source can give next step' };
 }
 
-/** Bytes that demand on a limit's source reaches in the next step: upper ends of reliable forecasts, or of all but what is declared. */
+/** Bytes that demand on a limit's source reaches in the next step. */
 function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, what: 'likely' | 'undeclared'): number {
-  const byId = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
-  // A replay clock stands at the end of the first step: that one is being decided now.
-  const next = ({ steps, declared }: SeriesPrediction): number => {
-    const index = steps.findIndex((step) => step.targetMs > inputs.asOfMs);
-    const known = what === 'undeclared' ? (declared?.[index] ?? 0) : 0;
-    return index === -1 ? 0 : Math.max(0, steps[index].upper - known);
-  };
-  const own = inputs.predictions.find(({ series, reliable }) => reliable && series === sourceSeries(source!));
-  if (own !== undefined) return next(own);
-  return sum(inputs.predictions, (prediction) => {
-    const { series, reliable } = prediction;
-    // The series of a source, and of all of them, have no slash: no dataset is meant, whatever it is called.
-    const dataset = series.includes('/') ? byId.get(series.slice(series.indexOf('/') + 1)) : undefined;
-    if ((what === 'likely' && !reliable) || dataset?.source !== source) return 0;
-    return next(prediction) * meanRowBytes(inputs, series, dataset);
-  });
+  return bytesAhead(inputs, source!, what).at(0)?.bytes ?? 0;
 }
 
 /**
@@ -182,14 +171,6 @@ function reservedBytes(inputs: BatchInputs): Record<string, number> {
       .filter(({ source, resource }) => source !== null && resource.startsWith('bytes:'))
       .map((limit) => [limit.resource, bytesNextStep(inputs, limit, 'undeclared') / inputs.windowsPerStep]),
   );
-}
-
-/** Bytes a row that the items of this series ask for, or of the whole dataset when none asks now. */
-function meanRowBytes(inputs: BatchInputs, series: string, dataset: DatasetFacts): number {
-  const items = inputs.items.filter((item) => `${item.model}/${item.dataset}` === series);
-  const widths = items.map((item) => sum(item.fields, (field) => dataset.bytesPerValue[field] ?? 8));
-  if (widths.length === 0) return sum(Object.values(dataset.bytesPerValue), (bytes) => bytes);
-  return sum(widths, (width) => width) / widths.length;
 }
 
 function sum<T>(values: readonly T[], value: (item: T) => number): number {
