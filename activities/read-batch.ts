@@ -64,11 +64,21 @@ export async function readPaced(
   join?: Joining,
 ): Promise<Scanned> {
   const { cancellationSignal } = Context.current();
-  return paced(deps, context, foreseen, () => scan(deps, context, read, cancellationSignal, join));
+  return scan(deps, context, read.dataset, () =>
+    paced(deps, context, foreseen, async () => {
+      const startedMs = deps.now();
+      assertOpen(read.dataset, startedMs);
+      const result = await readBisecting(deps, read, cancellationSignal, join);
+      return { result, startedMs, endedMs: deps.now() };
+    }),
+  );
 }
 type Joining = Parameters<StageDependencies['data']['read']>[2];
 
-/** Runs a read when its source's limits allow what it will probably take, and settles what it really took. */
+/**
+ * Runs a read when its source's limits allow what it will probably take, and settles what it really took. A read that
+ * fails gives back all of it: nobody got a row of it, and what it took until then is not known.
+ */
 async function paced(
   deps: StageDependencies,
   context: CycleContext,
@@ -78,39 +88,35 @@ async function paced(
   const { cancellationSignal } = Context.current();
   const limits = sourceLimits(context.definition).map((limit) => ({ ...limit, available: limit.burst }));
   const amounts = (bytes: number, rows: number) => ({ [`bytes:${source}`]: bytes, [`rows:${source}`]: rows });
-  const foreseen = amounts(predictedBytes, predictedRows);
-  await deps.pace.take(context, chargesOf(foreseen, limits, 1), cancellationSignal);
-  const scanned = await run();
-  const { bytesRead, rowsRead } = scanned.result;
-  const beyond = amounts(bytesRead - predictedBytes, rowsRead - predictedRows);
-  await deps.pace.settle(context, chargesOf(beyond, limits, 1));
+  await deps.pace.take(context, chargesOf(amounts(predictedBytes, predictedRows), limits, 1), cancellationSignal);
+  const settle = (bytes: number, rows: number): Promise<void> =>
+    deps.pace.settle(context, chargesOf(amounts(bytes - predictedBytes, rows - predictedRows), limits, 1));
+  let scanned: Scanned;
+  try {
+    scanned = await run();
+  } catch (error) {
+    // Why the read failed says more than why this does; the bucket refills by itself.
+    await settle(0, 0).catch(() => undefined);
+    throw error;
+  }
+  await settle(scanned.result.bytesRead, scanned.result.rowsRead);
   return scanned;
 }
 
-/** Scans while holding a slot of the source, and the dataset's only one where it is read alone. What it waits for them is not what it takes. */
+/**
+ * Runs a read while holding a slot of its source, and the dataset's only one where it is read alone. The slot comes before
+ * what the limits allow: whoever holds tokens reads, so that no more reads than there are slots hold some.
+ */
 async function scan(
   deps: StageDependencies,
   { tenant, pool }: CycleContext,
-  read: MergedRead,
-  signal: AbortSignal,
-  join: Joining,
+  { id, sourceId, source: { limits }, definition: { access } }: DatasetRef,
+  run: () => Promise<Scanned>,
 ): Promise<Scanned> {
-  const { dataset } = read;
-  const source = `${tenant}/${pool}/${dataset.sourceId}`;
-  const scanned = (): Promise<Scanned> =>
-    deps.scanSlots.hold(
-      source,
-      dataset.source.limits.scansAtOnce,
-      async () => {
-        const startedMs = deps.now();
-        assertOpen(dataset, startedMs);
-        const result = await readBisecting(deps, read, signal, join);
-        return { result, startedMs, endedMs: deps.now() };
-      },
-      signal,
-    );
-  if (dataset.definition.access !== 'exclusive') return scanned();
-  return deps.scanSlots.hold(`${source}/${dataset.id}`, 1, scanned, signal);
+  const { cancellationSignal } = Context.current();
+  const source = `${tenant}/${pool}/${sourceId}`;
+  const held = (): Promise<Scanned> => deps.scanSlots.hold(source, limits.scansAtOnce, run, cancellationSignal);
+  return access === 'exclusive' ? deps.scanSlots.hold(`${source}/${id}`, 1, held, cancellationSignal) : held();
 }
 
 /** Requests that are looked at to join one read. */
