@@ -75,6 +75,8 @@ export interface StageDependencies extends ActivityDependencies {
 export interface ReleaseAnswer {
   readonly due: boolean;
   readonly againMs: number | null;
+  /** Why what waits is held, and until when. */
+  readonly held?: string;
   /** Digest of the kept reasons why it is due. */
   readonly released?: string;
 }

@@ -34,7 +34,8 @@ export function createOpen(deps: StageDependencies) {
       const inputs = await deps.requests.waiting(pool, deps.now());
       if (inputs === null) return { due: false, againMs: null };
       const outcome = decideRelease(inputs);
-      if (!outcome.due) return { due: false, againMs: Math.max(1, Math.ceil(outcome.wakeMs - inputs.nowMs)) };
+      if (!outcome.due)
+        return { due: false, againMs: Math.max(1, outcome.wakeMs - inputs.nowMs), held: outcome.reason };
       const why = { inputs, outcome };
       const released = digestOf(why);
       await deps.requests.keep(pool, released, why, inputs.nowMs);

@@ -97,7 +97,7 @@ function ending(request: RequestExplanation): string[] {
     case 'pending':
       return why.reason === undefined
         ? [
-            '  No cycle has looked at it yet. `balance status` says whether the pool is busy or paused.',
+            '  No cycle has looked at it yet. `balance status` says whether the pool is busy, paused, or holds requests for others to join.',
             ...until(request),
           ]
         : [`  It waits (${tierOf(why)}): ${why.reason}.`, ...obstacle(request, why), ...until(request), ...hint];

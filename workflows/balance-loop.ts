@@ -50,6 +50,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
     running: null,
     queued: input.queue ?? [],
     workWaits: input.workWaits ?? true, // the first thing a new loop does is look
+    held: null,
     cycles: input.cycles ?? 0,
     last: input.last ?? null,
   };
@@ -71,6 +72,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
     if (state.queued.length === 0) {
       if (asked) state.workWaits = false;
       const answer = await sweep(pool);
+      state.held = answer.held ?? null;
       if (!answer.due) {
         // What is held a little for others to join is looked at again then, or when something comes; never later than a sweep.
         againMs = Math.min(answer.againMs ?? SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
@@ -78,6 +80,7 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
       }
       released = answer.released;
     }
+    state.held = null;
     const [next, ...later] = state.queued;
     state.queued = later;
     state.running = next ?? { decisionId: uuid4(), trigger: 'work', asOfMs: null };
@@ -177,6 +180,7 @@ function describe(state: LoopState): string {
     state.paused ? `**Paused**${state.pauseReason === null ? '' : `: ${state.pauseReason}`}` : '**Running**',
     `Cycles run: ${state.cycles}; waiting: ${state.queued.length}`,
   ];
+  if (state.held !== null) lines.push(`Holding: ${state.held}`);
   if (state.last !== null)
     lines.push(`Last decision ${state.last.decisionId}: ${state.last.outcome}. ${state.last.summary}`);
   return lines.join('\n\n');

@@ -59,6 +59,8 @@ export interface LoopState {
   readonly running: QueuedCycle | null;
   readonly queued: readonly QueuedCycle[];
   readonly workWaits: boolean;
+  /** Why requests that wait are held a little longer, and until when; null: none are. */
+  readonly held: string | null;
   /** Cycles run since the loop began. */
   readonly cycles: number;
   readonly last: { readonly decisionId: string; readonly outcome: Outcome; readonly summary: string } | null;

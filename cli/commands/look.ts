@@ -57,7 +57,9 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
         const doing = loop.paused
           ? `paused${loop.pauseReason === null ? '' : `: ${loop.pauseReason}`}`
           : loop.running === null
-            ? 'idle'
+            ? loop.held === null
+              ? 'idle'
+              : `idle (${loop.held})`
             : `running ${loop.running.decisionId}`;
         process.stdout.write(`pool ${pool.pool}: ${doing}; ${loop.cycles} cycles, ${loop.queued.length} queued\n`);
         if (loop.last !== null)

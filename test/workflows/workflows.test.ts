@@ -195,7 +195,7 @@ describe('balanceLoop', () => {
       };
       return { asked, replace: { requestsWait } };
     }
-    const held = (againMs: number): ReleaseAnswer => ({ due: false, againMs });
+    const held = (againMs: number): ReleaseAnswer => ({ due: false, againMs, held: 'others are likely' });
     const due: ReleaseAnswer = { due: true, againMs: null };
 
     test('are looked at again when they are due, not at the next sweep, and the cycle is told why', () => {
@@ -223,12 +223,14 @@ describe('balanceLoop', () => {
     });
 
     test('are looked at again at once when more come', () => {
-      const { asked, replace } = answering([held(3_000), due]);
+      const { replace } = answering([held(3_000), due]);
       return within(async (taskQueue, world) => {
         const loop = await startLoop(taskQueue);
-        while (asked.times < 1) await env.sleep('50ms');
+        while ((await loop.query(stateQuery)).held === null) await env.sleep('50ms');
+        expect(await loop.query(stateQuery)).toMatchObject({ held: 'others are likely', running: null });
         await loop.signal(workWaitsSignal);
         while ((await loop.query(stateQuery)).cycles === 0) await env.sleep('50ms');
+        expect((await loop.query(stateQuery)).held).toBeNull();
         expect(world.opened).toMatchObject([{ trigger: 'work' }]);
         const { events } = await loop.fetchHistory();
         expect(events?.filter(({ timerFiredEventAttributes: fired }) => fired)).toEqual([]);
