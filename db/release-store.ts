@@ -105,5 +105,6 @@ async function settingsOf(
     select coalesce((definition->'release'->>'maxWait')::float8, ${WAIT_MS_MAX}::float8) as wait,
       (definition->>'maxRequestsPerCycle')::int as requests
     from pools where tenant = ${tenant} and pool = ${pool}`);
-  return { waitMsMax: row.wait, requestsMax: row.requests };
+  // Of a pool that is not there nothing is held: the cycle says what is wrong.
+  return { waitMsMax: row?.wait ?? 0, requestsMax: row?.requests ?? 1 };
 }

@@ -4,6 +4,7 @@ import { learnWaits } from '../../../domain/batch/release-cost.js';
 import { firstBatch, type PlanItem } from '../../../domain/batch/release-deadline.js';
 import {
   createReleasePolicy,
+  releasePolicyAfter,
   restoreReleasePolicy,
   type ReleaseOptions,
   type ReleasePolicy,
@@ -329,6 +330,46 @@ describe.each(policies)('every run of %j', (options) => {
       return lines;
     };
     expect(log(true)).toEqual(log(false));
+  });
+});
+
+describe('an eager policy', () => {
+  const eager = { policy: 'balance', maxBatch: 64, service: null, batchCost: 0.2, eager: true } as const;
+  const gaps = fc.array(fc.integer({ min: 0, max: 2_000 }), { minLength: 1, maxLength: 60 });
+
+  it('holds nothing where requests come one by one, from the first, and gathers what comes in bursts', () => {
+    const sparse = simulateRelease(arrivalsAt(timesOf(Array<number>(40).fill(5_000))), eager).summary;
+    expect(sparse).toMatchObject({ batches: 40, waitMs: { mean: 0 } });
+    const bursts = arrivalsAt(timesOf(Array.from({ length: 200 }, (_, i) => (i % 5 === 0 ? 10_000 : 10))));
+    const { summary } = simulateRelease(bursts, eager);
+    // The first eight gaps teach it; then each burst is one batch.
+    expect(summary.batches).toBeLessThan(60);
+    const optimum = offlineOptimum(
+      bursts.map(({ atMs }) => atMs / 1_000),
+      eager.batchCost,
+      64,
+    );
+    expect(summary.cost).toBeLessThan(1.5 * optimum);
+  });
+
+  it('knows of arrivals that were served what it knows of those that it served itself', () => {
+    fc.assert(
+      fc.property(gaps, fc.nat(3_000), (some, later) => {
+        const times = timesOf(some);
+        const policy = createReleasePolicy(eager);
+        for (const at of times) {
+          policy.onArrival(at);
+          policy.drain(at);
+        }
+        const next = times.at(-1)! + later;
+        const after = releasePolicyAfter(times, eager);
+        after.onArrival(next);
+        policy.onArrival(next);
+        expect(after.snapshot().state.cost.gaps).toEqual(policy.snapshot().state.cost.gaps);
+        expect(after.nextWakeMs()!).toBeGreaterThanOrEqual(next);
+        expect(after.nextWakeMs()!).toBeLessThanOrEqual(next + 1_000 * eager.batchCost);
+      }),
+    );
   });
 });
 
