@@ -33,6 +33,7 @@ export const CORRECTIONS_MAX = 100;
 /** Columns that corrections add to a file. */
 export const WEIGHT_COLUMN = 'balance_weight';
 export const imputedColumn = (column: string): string => `${column}_imputed`;
+export const repairedColumn = (column: string): string => `${column}_repaired`;
 
 /** The slices to treat, the worst finding of each that an allowed action can mend. Pure: the same inputs plan the same. */
 export function planCorrections(inputs: QualityInputs, judged: ReadonlyMap<string, Judged>): PlannedCorrection[] {
@@ -120,6 +121,12 @@ function fit(
     const correction: Correction = { action, issue, columns, weights: null };
     return clash || columns.length === 0 || faultShare(correction, slice) > DROPPED_MAX ? null : correction;
   }
+  if (action === 'repair') {
+    const declared = columns.filter((column) => isDeclared(dataset.columns[column]));
+    const clash = declared.some((column) => item.fields.includes(repairedColumn(column)));
+    // However many cells: what they mean is certain, whatever the others say.
+    return clash || declared.length === 0 ? null : { action, issue, columns: declared, weights: null };
+  }
   if (item.fields.includes(WEIGHT_COLUMN)) return null;
   if (issue === 'class-mix') {
     if (item.classColumn === null || item.target === null || slice.classCounts === null) return null;
@@ -129,6 +136,11 @@ function fit(
     return weights === null ? null : { action, issue, columns: [item.classColumn], weights };
   }
   return fitDrift(columns, item, inputs);
+}
+
+/** Whether what was declared of a column can tell what a wrong cell means. */
+function isDeclared({ type, unit, format, values }: QualityInputs['datasets'][string]['columns'][string]): boolean {
+  return [type, unit, format, values].some((said) => said !== undefined);
 }
 
 /** Rows that break a rule are dropped whole: nothing tells which of their values is wrong. */
@@ -304,5 +316,7 @@ export function describeCorrection(record: CorrectionRecord): string {
     return `dropped ${effect!.rows.before - effect!.rows.after} rows (${record.issue}${where})`;
   if (action === 'impute')
     return `imputed ${effect!.changedCells} cells${where}, flagged in ${columns.map(imputedColumn).join(', ')}`;
+  if (action === 'repair')
+    return `repaired ${effect!.changedCells} cells${where}, flagged in ${columns.map(repairedColumn).join(', ')}`;
   return `rows weighted by ${columns.join(', ')} in ${WEIGHT_COLUMN}`;
 }

@@ -13,9 +13,10 @@ export interface ValueFault {
   readonly suggested?: string;
 }
 
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const INTEGER = /^[+-]?\d+$/;
-const BOOLEAN = /^(?:true|false|yes|no|t|f|y|n|0|1)$/i;
+/** What plain values of a type look like. */
+export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+export const INTEGER = /^[+-]?\d+$/;
+export const BOOLEAN = /^(?:true|false|yes|no|t|f|y|n|0|1)$/i;
 /**
  * A number inside other text: brackets or a currency sign, the number with optional thousands groups, then a unit
  * (`oz.`, `%`, `min`) or the scale it is out of (`/10`).
@@ -191,13 +192,26 @@ function withoutFloatNoise(plain: string): string {
 
 /** Whether the suffix names a unit other than the declared one, so that dropping it would change the quantity. */
 function isOtherUnit(suffix: string, unit: string | undefined): boolean {
-  const family = (name: string): number => {
-    const plain = name.toLowerCase().replace(/[.\s]+$/, '');
-    return UNITS.findIndex((names) => names.includes(plain) || names.includes(plain.replace(/s$/, '')));
-  };
   if (unit === undefined || suffix === '') return false;
-  const found = family(suffix);
-  return found >= 0 && found !== family(unit);
+  const found = unitFamily(suffix);
+  return found >= 0 && found !== unitFamily(unit);
+}
+
+const plainUnit = (name: string): string =>
+  name
+    .trim()
+    .toLowerCase()
+    .replace(/[.\s]+$/, '');
+
+/** Line of `UNITS` that has the name; -1 for none. */
+function unitFamily(name: string): number {
+  const plain = plainUnit(name);
+  return UNITS.findIndex((names) => names.includes(plain) || names.includes(plain.replace(/s$/, '')));
+}
+
+/** Whether two names are surely of one unit: spelled alike, or spellings of a known one. */
+export function isSameUnit(a: string, b: string): boolean {
+  return plainUnit(a) === plainUnit(b) || (unitFamily(a) >= 0 && unitFamily(a) === unitFamily(b));
 }
 
 function momentChecker(

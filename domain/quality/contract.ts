@@ -167,8 +167,11 @@ function parseWith<T>(schema: z.ZodType<T>, input: unknown): T {
 const MOMENTS: ReadonlySet<string | undefined> = new Set(['date', 'time', 'datetime']);
 const NUMBERS: ReadonlySet<string | undefined> = new Set(['integer', 'number']);
 
-/** Refuses a rule that nothing could meet, or whose parts speak of different types. */
-function checkRule(name: string, rule: ColumnRule): void {
+/**
+ * Refuses a rule that nothing could meet, or whose parts speak of different types.
+ * @throws BalanceError `InvalidContract`, `InvalidFormat`
+ */
+export function checkRule(name: string, rule: ColumnRule): void {
   const { type, min, max, pattern, format, values, unit } = rule;
   const refuse = (message: string, expected: string, got: unknown): never => {
     throw usageError({

@@ -13,7 +13,7 @@ import { DECISION_Z, type ActionOutcome } from './strategy.js';
 import { normalQuantile } from './watch-scores.js';
 
 /** What can be done with a delivery's file. Others act elsewhere: resample (the draw), last good, ask for data. */
-export const FILE_ACTIONS = ['drop-rows', 'impute', 'reweight'] as const;
+export const FILE_ACTIONS = ['drop-rows', 'impute', 'repair', 'reweight'] as const;
 export type FileAction = (typeof FILE_ACTIONS)[number];
 
 /** What is wrong, as far as an action cares: the kinds of the gate and those learned from history. */
@@ -31,7 +31,7 @@ const ISSUES: Readonly<Record<string, Issue | undefined>> = {
 };
 /** Reweighting repairs a mix; missing cells of a column that may be missing are no reason to drop rows (see `planRows`). */
 const ACTIONS: Readonly<Record<Issue, readonly FileAction[]>> = {
-  invalid: ['drop-rows', 'impute'],
+  invalid: ['drop-rows', 'impute', 'repair'],
   missing: ['drop-rows', 'impute'],
   duplicates: ['drop-rows'],
   rule: ['drop-rows'],

@@ -20,6 +20,8 @@ export interface MomentFormat {
   readonly parse: (text: string) => MomentParts | undefined;
   /** Like `parse`, but with or without leading zeros, in any letter case. */
   readonly parseLoosely: (text: string) => MomentParts | undefined;
+  /** Regular expression of what `parseLoosely` reads, for engines that have no other way; letter case does not count. */
+  readonly loosePattern: string;
   /** Writes the parts so; `undefined` if a part that the format needs is absent. */
   readonly render: (parts: MomentParts) => string | undefined;
   /**
@@ -274,6 +276,7 @@ export function compileFormat(source: string): MomentFormat {
   return {
     source,
     parse: (text) => readParts(tokens, strict.exec(text)),
+    loosePattern: loose.source,
     parseLoosely: (text) => readParts(tokens, loose.exec(text)),
     render: (parts) => {
       const pieces = tokens.map((token) => token.write(parts));

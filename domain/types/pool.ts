@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { checkedCron } from './cron.js';
+import { compileFormat } from '../quality/format.js';
 import { parseForeignKey } from './foreign-key.js';
 import { parseCron } from './run-times.js';
 import { parsePredicate } from './predicate.js';
@@ -101,6 +102,15 @@ const postgresSource = z.strictObject({
 
 /** What a dataset promises of one column (names of the Open Data Contract Standard 3.1 where it has them). */
 const columnContract = z.strictObject({
+  type: z
+    .enum(['string', 'integer', 'number', 'boolean', 'date', 'time', 'datetime'])
+    .optional()
+    .describe('What its values are. Text that cannot be read so is invalid.'),
+  unit: z.string().min(1).optional().describe('Values are plain numbers in this unit: `12 oz` is invalid.'),
+  format: parsed(
+    (text) => compileFormat(text).source,
+    'Date or time format as people write it (M/D/YY), or strftime.',
+  ).optional(),
   required: z.boolean().default(false).describe('Missing values are not allowed.'),
   minCompleteness: fraction.optional().describe('Least share of non-null values; below it the delivery is degraded.'),
   values: z
@@ -116,9 +126,9 @@ const columnContract = z.strictObject({
     .describe('Restricted columns reach only models that list them in `mayRead`.'),
 });
 const corrections = z
-  .array(z.enum(['drop-rows', 'impute', 'reweight']))
+  .array(z.enum(['drop-rows', 'impute', 'repair', 'reweight']))
   .describe(
-    'What may be done with a delivery that is at fault: `drop-rows` (rows that break the contract, lack a required value or repeat a key), `impute` (fills cells and flags them in a column NAME_imputed), `reweight` (a column balance_weight). What does harm is rolled back.',
+    'What may be done with a delivery that is at fault: `drop-rows` (rows that break the contract, lack a required value or repeat a key), `impute` (fills cells and flags them in a column NAME_imputed), `repair` (writes what a cell surely means by its declared type, unit or format, flagged in NAME_repaired), `reweight` (a column balance_weight). What does harm is rolled back.',
   );
 const dataset = z.strictObject({
   source: id,

@@ -1,4 +1,6 @@
 /** What a schema cannot say: names that must exist elsewhere in the file, and needs that must not wait in a circle. */
+import { checkRule } from '../../domain/quality/contract.js';
+import type { BalanceError } from '../../domain/types/errors.js';
 import type { BalanceConfig, DatasetDefinition, NeedDefinition, PoolDefinition } from '../../domain/types/pool.js';
 
 export interface ConfigIssue {
@@ -82,11 +84,25 @@ function checkDataset(id: string, dataset: DatasetDefinition, pool: PoolDefiniti
     refuse('format', 'postgres');
   }
   issues.push(...checkFallback([...path, 'fallback'], id, dataset, pool));
+  issues.push(...checkColumns([...path, 'columns'], dataset));
   for (const [index, { dataset: referred }] of (dataset.references ?? []).entries()) {
     if (pool.datasets[referred] === undefined)
       issues.push(unknown([...path, 'references', String(index)], referred, Object.keys(pool.datasets), 'dataset'));
   }
   return issues;
+}
+
+/** What is declared of one column must not contradict itself. */
+function checkColumns(path: readonly string[], { columns }: DatasetDefinition): ConfigIssue[] {
+  return Object.entries(columns).flatMap(([name, { type, unit, format, min, max, values }]): ConfigIssue[] => {
+    try {
+      checkRule(name, { type, unit, format, min, max, values: values?.map(String) });
+      return [];
+    } catch (error) {
+      const { message, expected, got } = error as BalanceError;
+      return [{ path: [...path, name], expected: `${expected} (${message})`, got: String(got) }];
+    }
+  });
 }
 
 /** What stands in must be another dataset with the same notion of time, and its reads must be countable. */

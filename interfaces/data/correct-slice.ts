@@ -1,7 +1,8 @@
-/** A corrected copy of a delivered file: rows dropped, cells filled and flagged, or a weight for each row. */
+/** A corrected copy of a delivered file: rows dropped, cells filled or repaired and flagged, or a weight for each row. */
 import type { CorrectAsk, CorrectedSlice, SliceAsk, SliceResult } from '../../activities/ports.js';
-import { imputedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/correct.js';
-import { columnNamed, classSql, sourceColumns, type SourceColumn } from './columns.js';
+import { imputedColumn, repairedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/correct.js';
+import { certainRepairs } from '../../domain/quality/repair.js';
+import { columnNamed, classSql, kindOf, sourceColumns, type SourceColumn } from './columns.js';
 import type { DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache } from './file-cache.js';
@@ -9,6 +10,7 @@ import { Bindings } from './predicate-sql.js';
 import { brokenSql, measureSlices } from './slice-metrics.js';
 import { breaksSql } from './rule-sql.js';
 import { keyIdentitySql } from './source.js';
+import { declaredType } from './type-sql.js';
 
 /** Spreads row numbers over the values to draw from: Knuth's multiplicative hash (TAOCP 3, 6.4). */
 const SPREAD = 2654435761;
@@ -33,7 +35,8 @@ export async function correctSlice(
       `COPY (SELECT ${[...named, ...made.extra].join(', ')} FROM slice ORDER BY pos) TO ${quoteText(file)} (FORMAT parquet)`,
     ),
   );
-  const metrics = await measure(slice, at, ask, session);
+  const now = made.columns === undefined ? at : { ...at, open: { ...at.open, columns: made.columns } };
+  const metrics = await measure(slice, now, ask, session);
   const stored = await written.stored;
   await cache.settle([stored]);
   const weights = ask.correction.weights;
@@ -80,12 +83,15 @@ interface Made {
   readonly changedCells: number;
   /** Columns that the copy has and the file had not. */
   readonly extra: readonly string[];
+  /** The file's columns where their types changed; absent: they are what they were. */
+  readonly columns?: readonly SourceColumn[];
 }
 
 /** Makes the table `slice` out of `pool`. */
 async function treat(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
   const { action } = ask.correction;
   if (action === 'drop-rows') return dropRows(at, ask, session);
+  if (action === 'repair') return repair(at, ask, session);
   return action === 'impute' ? impute(at, ask, session) : reweight(at, ask, session);
 }
 
@@ -141,6 +147,96 @@ async function impute(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
   );
   const extra = names.map((name, index) => `f${index} AS ${quoteIdentifier(imputedColumn(name))}`);
   return { rows, effectiveRows: rows, changedCells: Number(n), extra };
+}
+
+/** Distinct values of a column that are looked at, the most frequent first: the others stay as they are. */
+const VALUES_MAX = 100_000;
+
+/** Each cell at fault whose meaning is certain says so. A column that is numbers then, as declared, is delivered as numbers. */
+async function repair(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
+  const columns = ask.correction.columns.map((name) => columnNamed(at.open.columns, name));
+  const replaced: string[] = [];
+  const joins: string[] = [];
+  for (const [index, column] of columns.entries()) {
+    const meant = await repairsOf(column, at, ask, session);
+    await session.run(
+      `CREATE TEMP TABLE repair${index} AS SELECT cells[1] AS value, cells[2] AS meant
+       FROM (SELECT unnest(from_json($1, '["VARCHAR[]"]')) AS cells)`,
+      [JSON.stringify([...meant])],
+    );
+    const text = `CAST(p.${column.alias} AS VARCHAR)`;
+    joins.push(`LEFT JOIN repair${index} ON ${text} = repair${index}.value`);
+    replaced.push(
+      `CASE WHEN repair${index}.value IS NULL THEN ${text} ELSE repair${index}.meant END AS ${column.alias}`,
+    );
+  }
+  const flags = columns.map((_, index) => `repair${index}.value IS NOT NULL AS f${index}`);
+  await session.run(
+    `CREATE TEMP TABLE repaired AS SELECT p.* REPLACE (${replaced.join(', ')}), ${flags.join(', ')}
+     FROM pool p ${joins.join(' ')}`,
+  );
+  const counts = columns.map(({ alias }, index) => {
+    const asNumber = numberTypeOf(columns[index], ask);
+    const others =
+      asNumber === null
+        ? 'NULL'
+        : `count(*) FILTER (TRY_CAST(${alias} AS ${asNumber}) IS NULL AND ${alias} IS NOT NULL)`;
+    return `count(*) FILTER (f${index}) AS n${index}, ${others} AS x${index}`;
+  });
+  const [found] = await session.rows(`SELECT ${counts.join(', ')} FROM repaired`);
+  const changedCells = columns.reduce((sum, _, index) => sum + Number(found[`n${index}`]), 0);
+  if (changedCells === 0) return null;
+  const types = new Map(
+    columns.map((column, index) => {
+      const type = Number(found[`n${index}`]) > 0 && found[`x${index}`] !== null && Number(found[`x${index}`]) === 0;
+      return [column, type ? numberTypeOf(column, ask)! : column.type];
+    }),
+  );
+  const cast = columns.map((column) => `CAST(${column.alias} AS ${types.get(column)!}) AS ${column.alias}`);
+  const rows = await create(
+    `SELECT * REPLACE (${cast.join(', ')}) FROM repaired ORDER BY pos`,
+    session,
+    new Bindings(),
+  );
+  const extra = columns.map(({ name }, index) => `f${index} AS ${quoteIdentifier(repairedColumn(name))}`);
+  const typed = at.open.columns.map((column) => {
+    const type = types.get(column) ?? column.type;
+    return { ...column, type, kind: kindOf(type) };
+  });
+  return { rows, effectiveRows: rows, changedCells, extra, columns: typed };
+}
+
+/** The engine's type of a column that was declared to be numbers; null for any other. */
+function numberTypeOf(column: SourceColumn, { dataset }: CorrectAsk): string | null {
+  const type = declaredType(dataset.definition.columns[column.name]);
+  return type === 'integer' ? 'BIGINT' : type === 'number' ? 'DOUBLE' : null;
+}
+
+/** What the cells at fault of a text column mean, where that is certain. */
+async function repairsOf(
+  column: SourceColumn,
+  at: DatasetScope,
+  ask: CorrectAsk,
+  session: Session,
+): Promise<ReadonlyMap<string, string | null>> {
+  if (column.kind !== 'string') return new Map();
+  const { required, unit, format, values } = at.dataset.definition.columns[column.name];
+  const bindings = new Bindings();
+  const rows = await session.rows(
+    `SELECT ${column.alias} AS value, count(*) AS n, bool_or(${faultSql(column, ask, at, bindings)}) AS bad FROM pool
+     WHERE ${column.alias} IS NOT NULL GROUP BY 1 ORDER BY n DESC, value LIMIT ${VALUES_MAX}`,
+    bindings.values,
+  );
+  const type = declaredType(at.dataset.definition.columns[column.name]);
+  const rule = { type, required, unit, format, values: values?.map(String) };
+  const texts = rows.map(({ value }) => String(value));
+  const meant = certainRepairs(
+    rule,
+    texts,
+    rows.map(({ n }) => Number(n)),
+  );
+  const bad = new Set(rows.flatMap(({ value, bad: isBad }) => (isBad === true ? [String(value)] : [])));
+  return new Map([...meant].filter(([value]) => bad.has(value)));
 }
 
 async function reweight(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made> {

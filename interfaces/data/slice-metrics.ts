@@ -7,6 +7,7 @@ import type { ResultRow, Session } from './engine.js';
 import { Bindings } from './predicate-sql.js';
 import { breaksSql } from './rule-sql.js';
 import { fieldsOf } from './slice.js';
+import { fitsTypeSql } from './type-sql.js';
 
 export type SliceMetrics = Omit<SliceResult, 'id' | 'digest' | 'path' | 'fileBytes'>;
 
@@ -125,6 +126,8 @@ export function brokenSql(column: SourceColumn, at: DatasetScope, bindings: Bind
     );
     kept.push(`${numbers ? column.alias : `CAST(${column.alias} AS VARCHAR)`} IN (${list.join(', ')})`);
   }
+  const typed = fitsTypeSql(column, columns[column.name], bindings);
+  if (typed !== null) kept.push(typed);
   if (min !== undefined) kept.push(`${numeric} >= ${bound(min)}`);
   if (max !== undefined) kept.push(`${numeric} <= ${bound(max)}`);
   return kept.length === 0 ? null : `${column.alias} IS NOT NULL AND NOT coalesce(${kept.join(' AND ')}, FALSE)`;

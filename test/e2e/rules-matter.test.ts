@@ -140,3 +140,54 @@ describe('references between datasets', () => {
     });
   });
 });
+
+describe('repairs of what is certain', () => {
+  const columns = { departs: { type: 'number', unit: 'min', min: 0, max: 1_000 } };
+  /** In one row of five the number has its unit behind it. */
+  const suffixed = () => trips((id) => (id % 5 === 2 ? { departs: `${(id * 37) % 1_000} min` } : {}));
+  const truth = new Map(trips().map(({ id, departs }) => [id, departs]));
+
+  test('a declared unit is taken off and the row reaches the model; without `repair` it does not', async () => {
+    balance = await startBalance((dir) => pool(dir, { columns, corrections: ['repair'] }));
+    balance.write('trips.csv', trips());
+    await balance.cycle();
+    balance.write('trips.csv', suffixed());
+    const treated = await balance.cycle();
+    const rows = await balance.rowsOf(treated, 'planner/all');
+    expect(rows).toHaveLength(400);
+    for (const { id, departs, departs_repaired: flag } of rows) {
+      expect(departs).toBe(truth.get(id as number));
+      expect(flag).toBe((id as number) % 5 === 2);
+    }
+    expect(delivered(treated)).toMatchObject({
+      verdict: 'pass',
+      report: {
+        corrections: [expect.stringMatching(/^repaired \d+ cells of departs, flagged in departs_repaired$/)],
+        correction: {
+          action: 'repair',
+          applied: true,
+          effect: { rows: { before: 400, after: 400 }, fault: { after: 0 } },
+        },
+      },
+    });
+    expect(await replays(treated)).toBe(true);
+
+    await balance.apply(pool(balance.dir, { columns, corrections: ['drop-rows'] }));
+    const dropped = await balance.rowsOf(await balance.cycle(), 'planner/all');
+    expect(dropped.length).toBeLessThan(360);
+    expect(dropped.some(({ id }) => (id as number) % 5 === 2)).toBe(false);
+  });
+
+  test('what is not certain stays as it is and degrades the delivery', async () => {
+    balance = await startBalance((dir) => pool(dir, { columns, corrections: ['repair'] }));
+    balance.write(
+      'trips.csv',
+      trips((id) => (id % 5 === 2 ? { departs: `${id % 10} h` } : {})),
+    );
+    const untreated = await balance.cycle();
+    expect(delivered(untreated)).toMatchObject({
+      verdict: 'degrade',
+      report: { correction: { action: 'repair', applied: false, verdict: 'failed' } },
+    });
+  });
+});

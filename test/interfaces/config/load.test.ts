@@ -55,6 +55,22 @@ describe('mistakes in balance.yaml', () => {
     ['a word that is not one of the choices', 'kind: training', 'kind: trainer', 11, '"training"', '"trainer"'],
     ['a predicate beyond the grammar', 'value > 3', "value LIKE 'a'", 16, 'BETWEEN', '"value LIKE \'a\'"'],
     [
+      'a column that contradicts itself',
+      'eventTime: at }',
+      'eventTime: at, columns: { value: { type: date, unit: oz } } }',
+      8,
+      'type: integer or number (column value: a unit is of plain numbers)',
+      '{"type":"date","unit":"oz"}',
+    ],
+    [
+      'a format that is none',
+      'eventTime: at }',
+      "eventTime: at, columns: { at: { format: '???' } } }",
+      8,
+      'a format such as',
+      '"???"',
+    ],
+    [
       'a rule beyond the grammar',
       'eventTime: at }',
       'eventTime: at, rules: [value > 3 OR at = 1] }',

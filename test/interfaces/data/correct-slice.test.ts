@@ -1,4 +1,6 @@
 /** Corrected copies of real files: what is in them, and what was measured of them. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { CorrectAsk } from '../../../activities/ports.js';
 import type { Correction } from '../../../domain/quality/correction.js';
@@ -6,7 +8,7 @@ import { fileCache } from '../../../interfaces/data/file-cache.js';
 import { createSliceFiles } from '../../../interfaces/data/slice-files.js';
 import { fileDataset, fileRows, noAbort, read, slice, testPlane } from './plane-kit.js';
 
-const { plane, engine, cacheDir } = await testPlane();
+const { plane, engine, cacheDir, folder } = await testPlane();
 const files = createSliceFiles({ engine, cacheDir, cache: fileCache(cacheDir) });
 const weather = fileDataset('weather.csv', {
   key: ['location', 'date'],
@@ -99,4 +101,65 @@ test('each key is there once, the first of its rows, when repeated rows are drop
   });
   expect(await rowsOf(made.file.path)).toEqual(first);
   expect(made.file).toMatchObject({ rows: first.length, duplicateRows: 0 });
+});
+
+describe('a repaired copy', () => {
+  const cans =
+    'id,size,sold,kind\n1,12 oz,2020-01-05,can\n2,16,5/31/2020,Can\n3,N/A,2020-02-01,can\n4,8.50 oz.,2020-03-01,keg\n5,3 ml,1/2/2020,can\n';
+  const declared = (size: object) => ({
+    size: { required: false, sensitivity: 'public' as const, type: 'number' as const, unit: 'oz', ...size },
+    sold: { required: false, sensitivity: 'public' as const, type: 'date' as const, format: 'YYYY-MM-DD' },
+    kind: { required: false, sensitivity: 'public' as const, values: ['can', 'keg'] },
+  });
+  async function repaired(columns: string[], text = cans, size: object = {}) {
+    writeFileSync(join(folder, 'cans.csv'), text);
+    const dataset = fileDataset('cans.csv', { key: ['id'], columns: declared(size) }, folder);
+    const own = ['id', 'size', 'sold', 'kind'];
+    const [before] = (await read(plane, dataset, [slice('s', { fields: own })])).slices;
+    const made = await files.correct(
+      before,
+      {
+        ...{ fields: own, moving: ['id'], reference: null, dataset, classColumn: null },
+        correction: { action: 'repair', issue: 'invalid', columns, weights: null },
+      },
+      noAbort,
+    );
+    const rows = made === null ? [] : await rowsOf(made.file.path);
+    return { before, made, rows: [...rows].sort((a, b) => Number(a.id) - Number(b.id)) };
+  }
+
+  test('says what cells at fault surely mean, flags them, and leaves the others as they are', async () => {
+    const { before, made, rows } = await repaired(['kind', 'size', 'sold']);
+    expect(before.invalid).toEqual({ id: 0, size: 0.8, sold: 0.4, kind: 0.2 });
+    expect(rows.map(({ size, sold, kind }) => [size, sold, kind])).toEqual([
+      ['12', '2020-01-05', 'can'],
+      ['16', '2020-05-31', 'can'],
+      [null, '2020-02-01', 'can'],
+      ['8.5', '2020-03-01', 'keg'],
+      ['3 ml', '1/2/2020', 'can'],
+    ]);
+    expect(rows.map((row) => [row.size_repaired, row.sold_repaired, row.kind_repaired])).toEqual([
+      ['true', 'false', 'false'],
+      ['false', 'true', 'true'],
+      ['true', 'false', 'false'],
+      ['true', 'false', 'false'],
+      ['false', 'false', 'false'],
+    ]);
+    expect(made).toMatchObject({
+      changedCells: 5,
+      effectiveRows: 5,
+      file: { rows: 5, invalid: { size: 0.25, sold: 0.2, kind: 0 } },
+    });
+  });
+
+  test('is delivered as numbers where all values are some then, and judged by the range', async () => {
+    const { made, rows } = await repaired(['size'], cans.replace('3 ml', '99 oz'), { max: 50 });
+    expect(rows.map(({ size }) => size)).toEqual(['12.0', '16.0', null, '8.5', '99.0']);
+    expect(made!.file.invalid.size).toBe(0.25);
+    expect(made!.sample!.own.columns.size.kind).toBe('number');
+  });
+
+  test('is not made where nothing is certain', async () => {
+    expect((await repaired(['size'], 'id,size,sold,kind\n1,3 ml,2020-01-05,can\n')).made).toBeNull();
+  });
 });
