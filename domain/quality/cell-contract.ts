@@ -88,6 +88,7 @@ export function valueChecker(
   const type = rule.type ?? (rule.unit === undefined ? undefined : 'number');
   const typeFault = typeChecker({ ...rule, type }, values, counts);
   const custom = customaryNull(values, counts);
+  const isCustom = spellsMissing(values, counts);
   const rangeFault = rangeChecker(rule, type);
   const restrictsText = allowed !== undefined || pattern !== undefined;
   return (text) => {
@@ -99,7 +100,11 @@ export function valueChecker(
       if (rule.required === true) return { kind: 'missing', evidence: `"${text}" spells a missing value` };
       if ((type === undefined || type === 'string') && text === custom) return undefined;
       if (restrictsText || (type !== undefined && type !== 'string')) {
-        return { kind: 'implicit-missing', evidence: `"${text}" spells a missing value`, suggested: '' };
+        return {
+          kind: 'implicit-missing',
+          evidence: `"${text}" spells a missing value`,
+          ...(isCustom ? { suggested: '' } : {}),
+        };
       }
     }
     const fault = typeFault(text);
@@ -135,6 +140,19 @@ function customaryNull(values: readonly string[], counts: ArrayLike<number>): st
     .filter(({ text }) => isBlank(text) || isMissingSpelling(text));
   const rows = Array.from(counts).reduce((sum, count) => sum + count, 0);
   return missing.length === 1 && missing[0].rows >= CUSTOM_SHARE * rows ? missing[0].text : undefined;
+}
+
+/**
+ * Whether a column spells missing values out: one row in a hundred does. Only there does a spelled-out null surely mean a
+ * blank; where hardly any row has one, it may as well stand where a value was lost, which nobody can tell.
+ */
+export function spellsMissing(values: readonly string[], counts: ArrayLike<number>): boolean {
+  let [rows, spelled] = [0, 0];
+  for (const [code, text] of values.entries()) {
+    rows += counts[code];
+    if (!isBlank(text) && isMissingSpelling(text)) spelled += counts[code];
+  }
+  return spelled > 0 && spelled >= CUSTOM_SHARE * rows;
 }
 
 function typeChecker(
@@ -174,7 +192,9 @@ function numberChecker(
     const short = keepsZeros ? plain : plain.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
     const suggested = type === 'integer' ? plain.replace(/\.0*$/, '') : short;
     const evidence = suffix === '' ? `not a plain ${type}` : `carries the suffix "${suffix}"`;
-    const certain = fits.test(suggested) && !isOtherUnit(suffix, unit);
+    // Nothing is more than the scale that it is out of: 47/0 is a slip of another kind.
+    const exceedsScale = suffix.startsWith('/') && Number(plain) > Number(suffix.slice(1));
+    const certain = fits.test(suggested) && !isOtherUnit(suffix, unit) && !exceedsScale;
     return { kind: suffix === '' ? 'type' : 'unit', evidence, ...(certain ? { suggested } : {}) };
   };
 }

@@ -7,7 +7,7 @@
  *      `12/01/2011 7:10 a.m.` votes as `7:10 a.m.` and `San Francisco CA` as `San Francisco`;
  *   3. step 2 again after its own certain repairs, so that a wrong cell no longer speaks against its neighbours.
  */
-import { CUSTOM_SHARE, momentReader, valueChecker } from './cell-contract.js';
+import { CUSTOM_SHARE, momentReader, spellsMissing, valueChecker } from './cell-contract.js';
 import { impliedType } from './column-summary.js';
 import { isBlank, isMissingSpelling, encodeColumn, type CellColumn, type CellTable } from './cell-table.js';
 import type { ColumnRule, QualityContract } from './contract.js';
@@ -224,7 +224,8 @@ function nullSpellingSignals(column: CellColumn, index: number, isTyped: boolean
   const evidence = hasCustom
     ? `missing values are usually written "${usual.value}" here`
     : 'spells a missing value where others have one';
-  const suggestion = hasCustom ? { suggested: usual.value } : {};
+  const isSure = hasCustom && spellsMissing(column.values, column.counts);
+  const suggestion = isSure ? { suggested: usual.value } : {};
   const signals: Signal[] = [];
   column.codes.forEach((code, row) => {
     if (!slips.has(code) || isBlank(column.values[code])) return;

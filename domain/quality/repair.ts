@@ -1,6 +1,5 @@
 /** Repairs that are certain: what a cell means is beyond doubt, given what its column was declared to be. */
 import { isSameUnit, valueChecker } from './cell-contract.js';
-import { isBlank } from './cell-table.js';
 import type { ColumnRule } from './contract.js';
 
 /** A number, written plainly or with thousands, alone or before its unit: no brackets (-5 in accounts), no currency sign. */
@@ -28,10 +27,12 @@ export function certainRepairs(
   const repairs = new Map<string, string | null>();
   for (const text of values) {
     const fault = check(text);
-    const meant = fault?.suggested;
-    if (fault === undefined || meant === undefined) continue;
-    if (isBlank(meant)) repairs.set(text, null);
-    else if (check(meant) === undefined && isCertain(text, fault.kind, rule, usesPoints)) repairs.set(text, meant);
+    if (fault === undefined) continue;
+    const { suggested: meant, kind } = fault;
+    // What it says is that there is no value, whether or not there was one.
+    if (kind === 'implicit-missing') repairs.set(text, null);
+    else if (meant !== undefined && check(meant) === undefined && isCertain(text, kind, rule, usesPoints))
+      repairs.set(text, meant);
   }
   return repairs;
 }

@@ -88,7 +88,7 @@ describe('profileTable finds', () => {
     const input = { ...spoiled([5, 4, '35.5 eur'], [6, 4, 'N/A']), contract };
     expect(reported(input)).toEqual([
       [5, 'price', 'unit', '35.5'],
-      [6, 'price', 'implicit-missing', ''],
+      [6, 'price', 'implicit-missing', undefined], // all others have a price: this one was lost, not left out
     ]);
   });
 
