@@ -158,7 +158,7 @@ export async function findOrphans(
   tables: ReadonlyMap<string, string>,
 ): Promise<OrphanVerdict[]> {
   const references = bindContract(declared ?? EMPTY_CONTRACT, table.columns).contract.references ?? [];
-  const named = [...new Set(references.map(({ dataset }) => dataset))];
+  const named = [...new Set((declared?.references ?? []).map(({ dataset }) => dataset))];
   const stranger = [...tables.keys()].find((name) => !named.includes(name));
   if (stranger !== undefined) {
     throw usageError({

@@ -105,6 +105,17 @@ describe('balance profile', () => {
       expect(out).toContain('not judged, since the other table was not given (--with): customer -> customers.id');
     });
 
+    it('lists the columns that the file lacks, and does not judge their references', async () => {
+      const other = write('other.csv', 'id,shop,day\n1,a,2020-01-01\n');
+      const [, ...contract] = orders();
+      const { code, out } = await run(other, ...contract, '--with', 'customers=c.csv', '--json');
+      expect(code).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({
+        absentColumns: ['customer'],
+        references: [{ reference: references[1] }],
+      });
+    });
+
     it.each([
       ['shops=c.csv', 'no reference of the contract names the table shops', 'customers, openings'],
       ['customers', '--with customers names no table', 'NAME=FILE'],
