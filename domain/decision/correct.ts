@@ -122,7 +122,9 @@ function fit(
     return clash || columns.length === 0 || faultShare(correction, slice) > DROPPED_MAX ? null : correction;
   }
   if (action === 'repair') {
-    const declared = columns.filter((column) => isDeclared(dataset.columns[column]));
+    // A key that is written anew may be another row's.
+    const own = columns.filter((column) => Object.hasOwn(dataset.columns, column) && !dataset.key?.includes(column));
+    const declared = own.filter((column) => isDeclared(dataset.columns[column]));
     const clash = declared.some((column) => item.fields.includes(repairedColumn(column)));
     // However many cells: what they mean is certain, whatever the others say.
     return clash || declared.length === 0 ? null : { action, issue, columns: declared, weights: null };
