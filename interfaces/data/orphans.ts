@@ -5,9 +5,26 @@ import { arrivedSql, scanNeed, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import { loadFile, requireTableColumn } from './table-file.js';
 
-/** SQL of a key's text form: 7, 7.0 and " 7", or a day and its midnight, are one key in whatever types they are kept. */
+/** A number with a fraction: what is left without its closing zeros, and of minus zero its 0. */
+const FRACTION = String.raw`^(?:-(0)\.0+|([+-]?\d+)(?:(\.\d*[1-9])0*|\.0+))$`;
+/** A time of day on a day in ISO 8601, as exact as the engine's TIMESTAMP: microseconds. */
+const INSTANT = String.raw`^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?$`;
+const UUID = '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$';
+
+/**
+ * SQL of a key's text form, one for each value in whatever types it is kept: 7, 7.0 and " 7"; 1e16 of a double; an
+ * instant with a zone, its UTC time and, at midnight, its day; a UUID in either case. Other text stays as it is: 007 and 7
+ * may be two codes.
+ */
 function keyTextSql(sql: string): string {
-  return `regexp_replace(trim(CAST(${sql} AS VARCHAR)), '^([+-]?\\d+)\\.0+$|^(\\d{4}-\\d\\d-\\d\\d) 00:00:00$', '\\1\\2')`;
+  const text = `trim(CAST(${sql} AS VARCHAR))`;
+  const utc = `CAST(TRY_CAST(${text} AS TIMESTAMP WITH TIME ZONE) AT TIME ZONE 'UTC' AS VARCHAR)`;
+  const whole = `CAST(TRY_CAST(TRY_CAST(${text} AS DOUBLE) AS HUGEINT) AS VARCHAR)`;
+  return `CASE
+    WHEN regexp_matches(${text}, '${INSTANT}') THEN coalesce(regexp_replace(${utc}, ' 00:00:00$', ''), ${text})
+    WHEN regexp_matches(${text}, '${UUID}') THEN lower(${text})
+    WHEN typeof(${sql}) IN ('DOUBLE', 'FLOAT') AND contains(${text}, 'e+') THEN coalesce(${whole}, ${text})
+    ELSE regexp_replace(${text}, '${FRACTION}', '\\1\\2\\3') END`;
 }
 
 /**
