@@ -15,6 +15,8 @@ export interface ProfileBasis {
   readonly fingerprint: string | null;
   /** Engine types by column: a column of another type has other texts. */
   readonly columns: Readonly<Record<string, string>>;
+  /** The column that tells when a row has arrived: by another one, other rows are covered. Null: there is none. */
+  readonly event: { readonly name: string; readonly type: string } | null;
   /** What hashed the rows and measured the states, with its version. */
   readonly engine: string;
 }
@@ -87,8 +89,9 @@ export function planProfile(kept: ProfileBasis | null, now: PresentContent): Pro
     .filter((name) => kept.columns[name] !== now.columns[name])
     .sort();
   if (changed.length > 0) return full(`columns were not profiled so before: ${changed.join(', ')}`);
+  const [before, after] = [kept, now].map(({ event }) => (event == null ? 'none' : `${event.name} (${event.type})`));
+  if (before !== after) return full(`its event time was ${before} before, and is ${after} now`);
   const { upToMs } = kept;
-  if ((upToMs === null) !== (now.upToMs === null)) return full('the event time was declared otherwise before');
   if (upToMs !== null && upToMs > now.upToMs!) return full('what is kept covers a later time');
   if (kept.contentId === now.contentId) {
     return upToMs === null || upToMs === now.upToMs ? { kind: 'unchanged' } : { kind: 'new-rows', afterMs: upToMs };
@@ -96,8 +99,8 @@ export function planProfile(kept: ProfileBasis | null, now: PresentContent): Pro
   const files = Object.keys(now.parts)
     .filter((name) => !Object.hasOwn(kept.parts, name))
     .sort();
-  const before = Object.keys(kept.parts);
-  if (files.length > 0 && before.length > 0 && before.every((name) => now.parts[name] === kept.parts[name]))
+  const known = Object.keys(kept.parts);
+  if (files.length > 0 && known.length > 0 && known.every((name) => now.parts[name] === kept.parts[name]))
     return { kind: 'new-files', files, afterMs: upToMs };
   if (upToMs === null) return full('its content changed, and no event time tells what is new');
   return { kind: 'prove', afterMs: upToMs };

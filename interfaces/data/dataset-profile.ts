@@ -84,6 +84,7 @@ async function presentContent(
     upToMs: at.eventColumn === null ? null : at.asOfMs - latenessMs,
     parts: at.open.parts,
     columns: Object.fromEntries(columns.map(({ name, type }) => [name, type])),
+    event: at.eventColumn === null ? null : { name: at.eventColumn.name, type: at.eventColumn.type },
     engine: `${ownFingerprint(at)?.by ?? String(version)}, states ${PROFILE_STATE_VERSION}`,
   };
 }

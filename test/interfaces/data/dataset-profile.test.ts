@@ -139,6 +139,21 @@ describe('the profile of a dataset', () => {
     expect(Object.keys(keep!.states)).toEqual(['five']);
   });
 
+  it('reads everything where another event time is declared: no row counts twice', async () => {
+    const root = mkdtempSync(join(folder, 'event-'));
+    const rows = Array.from({ length: 100 }, (_, i) => {
+      const at = (days: number) => new Date(day(days) + i * 60_000).toISOString();
+      return `${at(0)},${at(1)},${i % 7}`;
+    });
+    writeFileSync(join(root, 't.csv'), `created,updated,value\n${rows.join('\n')}\n`);
+    const by = (eventTime: string) => fileDataset('t.csv', { eventTime }, root);
+    const first = await profile(by('created'), ['value'], null, day(1) - 1);
+    expect(first.profile.rows).toBe(100);
+    const second = await profile(by('updated'), ['value'], first.keep, day(2));
+    expect(second.profile).toMatchObject({ rows: 100, run: { kind: 'full', rowsRead: 100 } });
+    expect(second.keep).toEqual((await profile(by('updated'), ['value'], null, day(2))).keep);
+  });
+
   it('reads everything where a column is asked for that was not profiled before', async () => {
     const dataset = fileDataset('weather.csv', {}, vegaData);
     const first = await profile(dataset, ['wind'], null);
