@@ -11,7 +11,7 @@ import {
 } from '../domain/decision/declared-runs.js';
 import { FORECAST_STEPS } from '../domain/decision/predict.js';
 import type { DeclaredAhead } from '../domain/decision/series-outcome.js';
-import { stepEndMs, stepMsOf } from '../domain/decision/steps.js';
+import { stepMsOf } from '../domain/decision/steps.js';
 import type { StageDependencies } from './dependencies.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -36,7 +36,8 @@ export async function declaredInputs(
   const range = {
     fromMs,
     toMs: upToMs + FORECAST_STEPS * stepMs,
-    stepEndMs: (ms: number) => stepEndMs(definition, ms),
+    stepMs,
+    clock: definition.clock.kind,
   };
   const since = await deps.recurrences.declaredSince(context, runs);
   const demand = declaredDemand(runs, analyzed.datasets, range, since);

@@ -82,26 +82,31 @@ export interface DeclaredPart {
 export interface StepRange {
   readonly fromMs: number;
   readonly toMs: number;
-  readonly stepEndMs: (atMs: number) => number;
+  readonly stepMs: number;
+  /** A replay clock stands at the end of a step: what is asked then counts in it. A clock on the wall is past the time of a run when it is asked. */
+  readonly clock: PoolDefinition['clock']['kind'];
 }
 
 /**
- * Declared rows of each `model/dataset`, and bytes of each source and of all, in the steps within (fromMs, toMs].
+ * Declared rows of each `model/dataset`, and bytes of each source and of all, in the steps within (fromMs, toMs]: each run in the
+ * step that its request is recorded in.
  * @param sinceMs event time at which each run was first known, by id
  */
 export function declaredDemand(
   runs: readonly DeclaredRun[],
   datasets: readonly DatasetFacts[],
-  { fromMs, toMs, stepEndMs }: StepRange,
+  { fromMs, toMs, stepMs, clock }: StepRange,
   sinceMs: Readonly<Record<string, number>>,
 ): ReadonlyMap<string, DeclaredDemand> {
   const factsOf = new Map(datasets.map((dataset) => [dataset.id, dataset]));
   const found = new Map<string, { calendar: string; parts: Map<number, DeclaredPart[]> }>();
+  const askedAfterMs = clock === 'wall' ? 1 : 0;
+  const stepEndMs = (atMs: number): number => fromMs + Math.ceil((atMs + askedAfterMs - fromMs) / stepMs) * stepMs;
   for (const run of runs) {
     const of = `${run.model}/${run.dataset}`;
     const facts = factsOf.get(run.dataset);
     const rows = run.rows ?? facts?.rows ?? 0;
-    const times = runTimes(run, fromMs, toMs);
+    const times = runTimes(run, fromMs - askedAfterMs, toMs - askedAfterMs);
     const add = (series: string, amount: number): void => {
       const { calendar = '', parts = new Map<number, DeclaredPart[]>() } = found.get(series) ?? {};
       for (const atMs of times) {

@@ -93,7 +93,7 @@ describe('what is declared', () => {
   const facts = [
     { id: 'events', source: 'lake', contentId: 'c', version: 'c', rows: 2_000, newestEventMs: null, completeness: {} },
   ].map((one) => ({ ...one, bytesPerValue: { x: 6, y: 4 } }));
-  const range = { fromMs: 0, toMs: 2 * DAY, stepEndMs: (ms: number) => Math.ceil(ms / HOUR) * HOUR };
+  const range = { fromMs: 0, toMs: 2 * DAY, stepMs: HOUR, clock: 'replay' } as const;
 
   test('is rows of the model, bytes of the source and of all; promised only from when it was known', () => {
     const demand = declaredDemand([run(), run({ id: 'other', cron: '30 1 * * *', rows: undefined })], facts, range, {
@@ -121,6 +121,15 @@ describe('what is declared', () => {
         .parts.get(2 * HOUR)!
         .map(({ of }) => of),
     ).toEqual(['trainer/events', 'trainer/events']);
+  });
+
+  test.each([
+    ['replay', [2, 24, 26, 48]],
+    ['wall', [1, 3, 25, 27]],
+  ] as const)('lies in the step that its request is recorded in: %s clock', (clock, hours) => {
+    const demand = declaredDemand([run({ cron: '0 0,2 * * *' })], facts, { ...range, clock }, {});
+    const ends = [...demand.get('trainer/events')!.parts.keys()].sort((a, b) => a - b);
+    expect(ends.map((ms) => ms / HOUR)).toEqual(hours);
   });
 
   test('is seen by a step that asks for at least half of it', () => {

@@ -1,0 +1,87 @@
+/** What is declared of each series, from what the stores know: put back where it is asked, taken out where it was. */
+import { describe, expect, test } from 'vitest';
+import { declaredInputs } from '../../activities/declared-inputs.js';
+import type { StageDependencies } from '../../activities/dependencies.js';
+import type { CycleContext } from '../../activities/store-ports.js';
+import type { AnalyzeInputs } from '../../domain/decision/analyze.js';
+import type { DatasetFacts } from '../../domain/decision/work.js';
+import { stepEndMs, stepMsOf } from '../../domain/decision/steps.js';
+import { poolSchema } from '../../domain/types/pool.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const NIGHTS = 12;
+const EVENTS: DatasetFacts = {
+  ...{ id: 'events', source: 'lake', contentId: 'c', version: 'c', rows: 2_000, newestEventMs: null },
+  ...{ bytesPerValue: { x: 10 }, completeness: {} },
+};
+
+interface Asked {
+  /** Of the day. */
+  readonly afterMs: number;
+  readonly rows: number;
+}
+interface Known {
+  readonly clock: object;
+  readonly run?: object;
+  readonly asked?: Asked;
+  readonly datasets?: readonly DatasetFacts[];
+  readonly asOfMs: number;
+}
+
+/** A run that was declared before the first night, and what twelve nights asked. */
+async function declared({ clock, run, asked, datasets = [EVENTS], asOfMs }: Known) {
+  const definition = poolSchema.parse({
+    clock,
+    sources: { lake: { kind: 'files', root: '.' } },
+    datasets: { events: { source: 'lake', path: 'e.csv' } },
+    models: {
+      trainer: {
+        kind: 'training',
+        runs: [{ id: 'nightly', cron: '0 2 * * *', dataset: 'events', fields: ['x'], rows: 500, ...run }],
+      },
+    },
+  });
+  const nights = Array.from({ length: asked === undefined ? 0 : NIGHTS }, (_, day) => ({
+    atMs: stepEndMs(definition, day * DAY + asked!.afterMs),
+    value: asked!.rows,
+  }));
+  const deps = {
+    recurrences: {
+      declaredSince: () => Promise.resolve({ 'trainer/nightly': 0 }),
+    },
+    series: {
+      demand: (_: unknown, series: readonly string[], fromMs: number, toMs: number) =>
+        Promise.resolve(
+          series
+            .filter((one) => one === 'trainer/events')
+            .flatMap((one) => nights.map((night) => ({ series: one, ...night })))
+            .filter(({ atMs }) => atMs > fromMs && atMs <= toMs),
+        ),
+    },
+  } as unknown as StageDependencies;
+  const stepMs = stepMsOf(definition);
+  const upToMs = stepEndMs(definition, asOfMs) - stepMs;
+  return declaredInputs(
+    deps,
+    { definition, asOfMs, items: [] } as unknown as CycleContext,
+    { datasets } as unknown as AnalyzeInputs,
+    { fromMs: upToMs - 336 * stepMs, upToMs },
+  );
+}
+
+describe('a run at the edge of a step', () => {
+  const replay = { kind: 'replay', start: new Date(0).toISOString(), step: '1h' };
+  test.each([
+    ['wall', { kind: 'wall' }, 5_000, 3 * HOUR],
+    ['replay', replay, 0, 2 * HOUR],
+  ])('is asked in the step that it is declared in: %s clock', async (_, clock, lateMs, endMs) => {
+    const asOfMs = NIGHTS * DAY + 2 * HOUR + (lateMs === 0 ? 0 : 6_000);
+    const inputs = await declared({ clock, asOfMs, asked: { afterMs: 2 * HOUR + lateMs, rows: 600 } });
+    // The night that goes on is ahead; of eleven before it and one more, all were kept.
+    expect(inputs.ahead('trainer/events')).toMatchObject({ amounts: [500, 0, 0, 0], kept: 1 });
+    expect(inputs.ahead('source:lake')).toMatchObject({ amounts: [5_000, 0, 0, 0], kept: 1 });
+    expect(inputs.beside('trainer/events', 5 * DAY + endMs, 600)).toBe(100);
+    expect(inputs.beside('trainer/events', 5 * DAY + endMs + HOUR, 600)).toBe(600);
+  });
+});
