@@ -21,11 +21,26 @@ export function lessonsOf(
   const items = new Map(context.items.map((item) => [item.id, item]));
   const corrections = verdicts.flatMap(({ itemId, correction }): NewCorrection[] => {
     if (correction === undefined) return [];
-    const { issue, action, applied, verdict, predictedDelta, measuredDelta, standardError, reason, effect } =
-      correction;
+    const { issue, action, applied, verdict, predictedDelta, measuredDelta, standardError } = correction;
+    const { reason, effect, predictedEffect, cost } = correction;
     const { needId, dataset } = items.get(itemId)!;
     const measured = { predictedDelta, measuredDelta, standardError };
-    return [{ requestId: itemId, needId, dataset, issue, action, applied, verdict, ...measured, reason, effect }];
+    return [
+      {
+        requestId: itemId,
+        needId,
+        dataset,
+        issue,
+        action,
+        applied,
+        verdict,
+        ...measured,
+        reason,
+        effect,
+        predictedEffect,
+        cost,
+      },
+    ];
   });
   if (context.trigger === 'backfill') return { metrics: [], references: [], strategy: null, corrections, asks: [] };
   return {

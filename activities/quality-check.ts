@@ -1,4 +1,5 @@
 /** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
+import { costKey } from '../domain/decision/correction-cost.js';
 import { qualityCheck, qualityReasons } from '../domain/decision/quality-check.js';
 import type { QualityInputs, QualityOutcome } from '../domain/decision/quality-inputs.js';
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
@@ -12,7 +13,14 @@ import { rerouteItems } from './quality-reroute.js';
 import { treatSlices } from './quality-treatment.js';
 import type { QualityStageInputs, StoredResult } from './quality-stage.js';
 import { loadStage, recordOf } from './stage.js';
-import type { BatchOutcome as BatchRow, CycleContext, DecisionRef, NeedState, StageRecord } from './store-ports.js';
+import type {
+  ActionOn,
+  BatchOutcome as BatchRow,
+  CycleContext,
+  DecisionRef,
+  NeedState,
+  StageRecord,
+} from './store-ports.js';
 
 export function createQualityCheck(deps: StageDependencies) {
   return {
@@ -97,6 +105,7 @@ async function gather(
     seed: context.decisionId,
     strategy: await deps.history.strategy(context),
     asked: await deps.history.asks(context, needIds),
+    costs: await deps.history.costs(context, actionsOn(context)),
     results,
     granted: grantedRows(context, analyzed, plan, results),
     minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
@@ -114,6 +123,12 @@ async function gather(
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
     ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
   };
+}
+
+/** The actions that may be taken on the slices of each dataset. */
+function actionsOn({ items }: CycleContext): ActionOn[] {
+  const pairs = items.flatMap(({ dataset, corrections = [] }) => corrections.map((action) => ({ dataset, action })));
+  return [...new Map(pairs.map((pair) => [costKey(pair.dataset, pair.action), pair])).values()];
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Further tries at what would be kept back: the source read again where that may help, then the dataset that stands in for it. */
+import type { BatchInputs } from '../domain/decision/batch-inputs.js';
 import type { Grant } from '../domain/decision/grants.js';
 import { qualityCheck } from '../domain/decision/quality-check.js';
 import type { QualityInputs } from '../domain/decision/quality-inputs.js';
+import { predictRead } from '../domain/decision/read-cost.js';
 import { sliceOf } from '../domain/decision/reads.js';
 import { isRoutable, routeRound } from '../domain/decision/reroute.js';
 import type { WorkItem } from '../domain/decision/work.js';
@@ -112,18 +114,22 @@ async function attempt(
     ...{ id: `${kind} ${item.id}`, dataset, asOfMs: context.asOfMs },
     ...{ contentId: null, slices: [sliceOf(item, grant)] },
   };
-  const foreseen = { source: dataset.sourceId, predictedBytes: grant.bytes, predictedRows: grant.rows };
+  const charged = { source: dataset.sourceId, predictedBytes: grant.bytes, predictedRows: grant.rows };
+  const costs = (await deps.plans.learned(context, 'read-cost')) as BatchInputs['readCosts'];
+  const predicted = predictRead(costs[dataset.id], [{ rows: grant.rows, fields: item.fields }]);
+  const foreseen = predicted === null ? null : { ms: predicted.ms, msTail: predicted.msTail };
   try {
-    const { result } = await readPaced(deps, context, read, foreseen);
+    const { result, startedMs, endedMs } = await readPaced(deps, context, read, charged);
     const [slice = null] = result.slices;
     return {
       ...nothing(kind, dataset),
       ...{ slice, failure: result.failures.at(0)?.reason ?? null, contentId: result.contentId },
       ...{ rows: result.rowsRead, chargedBytes: result.bytesRead },
+      cost: { foreseen, took: { ms: endedMs - startedMs, bytes: result.bytesRead } },
     };
   } catch (error) {
     if (!isFault(error)) throw error;
-    return { ...nothing(kind, dataset), failure: error.message };
+    return { ...nothing(kind, dataset), failure: error.message, cost: { foreseen, took: null } };
   }
 }
 

@@ -28,12 +28,14 @@ export async function treatSlices(
       ...{ correction: { action, issue, columns, rules, weights }, classColumn: item.classColumn },
       dataset: datasetRef(context, item.dataset),
     };
+    const startedMs = deps.now();
     try {
       const made = await deps.sliceFiles.correct(slices.get(itemId)!, ask, signal);
       if (made === null) continue;
       const { file, sample, judgedClassCounts, effectiveRows, changedCells } = made;
       const slice = { ...file, classCounts: judgedClassCounts };
-      treated[itemId] = { file, slice, sample, effectiveRows, changedCells };
+      const cost = { ms: deps.now() - startedMs, bytes: slices.get(itemId)!.fileBytes + file.fileBytes };
+      treated[itemId] = { file, slice, sample, effectiveRows, changedCells, cost };
     } catch (error) {
       // A file that the engine refuses to treat is delivered or kept back as it is; other faults are retried.
       if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;

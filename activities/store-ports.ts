@@ -1,5 +1,6 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
+import type { ForeseenCost } from '../domain/decision/correction-cost.js';
 import type { CorrectionRecord, Routed } from '../domain/decision/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
@@ -271,6 +272,11 @@ export interface NeedState {
   /** Rows delivered ahead of need, still to be set off. */
   readonly aheadRows: number;
 }
+/** A corrective action on the slices of a dataset. */
+export interface ActionOn {
+  readonly dataset: string;
+  readonly action: CorrectionRecord['action'];
+}
 export interface HistoryStore {
   /** State of standing needs from their earlier deliveries, by need id. */
   needs(ref: PoolRef, needIds: readonly string[], asOfMs: number): Promise<Readonly<Record<string, NeedState>>>;
@@ -278,6 +284,8 @@ export interface HistoryStore {
   references(ref: PoolRef, needIds: readonly string[]): Promise<Readonly<Record<string, NeedReference>>>;
   /** What is known of corrective actions. */
   strategy(ref: PoolRef): Promise<StrategyState>;
+  /** What actions are foreseen to take from what the newest of them took, by `costKey`; one without a history is absent. */
+  costs(ref: PoolRef, asked: readonly ActionOn[]): Promise<Readonly<Record<string, ForeseenCost>>>;
   /** The last ask for data of each need, by need id. */
   asks(ref: PoolRef, needIds: readonly string[]): Promise<Readonly<Record<string, KnownAsk>>>;
   /** The newest `limit` values of each metric before `beforeMs`, oldest first, in the order asked. */
@@ -329,18 +337,7 @@ export interface CacheEntry {
   readonly costMs: number;
 }
 /** What was done about one slice at fault. */
-export interface NewCorrection extends Pick<
-  CorrectionRecord,
-  | 'issue'
-  | 'action'
-  | 'applied'
-  | 'verdict'
-  | 'predictedDelta'
-  | 'measuredDelta'
-  | 'standardError'
-  | 'reason'
-  | 'effect'
-> {
+export interface NewCorrection extends Omit<CorrectionRecord, 'columns' | 'rules' | 'chosen'> {
   readonly requestId: string;
   readonly needId: string | null;
   readonly dataset: string;

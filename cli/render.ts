@@ -1,8 +1,8 @@
 /** Decisions as text for a terminal. */
 import type { Explanation, RequestExplanation } from '../db/decision-store.js';
-import type { DeliveryReport } from '../interfaces/model/client.js';
 import { presentShare } from '../domain/analyzers/quality.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
+import { CORRECTION_HEADER, correctionRows } from './render-correction.js';
 
 /** Left-aligned columns, two spaces apart; the last one is not padded. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
@@ -127,12 +127,8 @@ export function renderDetails(explanation: Explanation): string {
     ),
   );
   if (findings.length > 0) lines.push('Quality findings\n', table(findings));
-  const corrected = requests.flatMap(({ needId, id, delivery }) => correctionRow(needId ?? id, delivery?.report));
-  if (corrected.length > 0)
-    lines.push(
-      'Corrections\n',
-      table([['NEED', 'ACTION', 'ISSUE', 'EXPECTED', 'MEASURED', 'VERDICT', 'WHY'], ...corrected]),
-    );
+  const corrected = requests.flatMap(({ needId, id, delivery }) => correctionRows(needId ?? id, delivery?.report));
+  if (corrected.length > 0) lines.push('Corrections\n', table([[...CORRECTION_HEADER], ...corrected]));
   lines.push(
     'Versions\n',
     table(Object.entries(decision.versions).map(([name, version]) => [name, version])),
@@ -190,16 +186,6 @@ function savedOf({
   ms,
 }: NonNullable<Explanation['batches'][number]['efficiency']>['saved']): string {
   return `${operations} reads, ${formatBytes(bytes)}, ${formatDuration(ms)}`;
-}
-
-/** A correction in a line: shares of rows that came nearer to what the model had in good order. */
-function correctionRow(of: string, report: unknown): string[][] {
-  const { correction } = (report ?? {}) as Partial<Pick<DeliveryReport, 'correction'>>;
-  if (correction === undefined) return [];
-  const { action, issue, columns, predictedDelta, measuredDelta, standardError, verdict, reason } = correction;
-  const measured = measuredDelta === null ? '-' : `${measuredDelta.toFixed(3)} ± ${(standardError ?? 0).toFixed(3)}`;
-  const what = columns.length === 0 ? issue : `${issue} of ${columns.join(', ')}`;
-  return [[of, action, what, predictedDelta.toFixed(3), measured, verdict, reason]];
 }
 
 export function reasonOf(why: unknown): string {

@@ -1,11 +1,13 @@
 /** What deliveries taught: references, the strategy of corrections, asks for data. Read before a cycle judges, written when it closes. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Closing, DecisionRef, HistoryStore } from '../activities/store-ports.js';
+import { costKey, COST_CASES_MAX, foreseeCost, type Cost } from '../domain/decision/correction-cost.js';
+import type { FileAction } from '../domain/quality/correction.js';
 import { EMPTY_STRATEGY } from '../domain/quality/strategy.js';
 import { chunked, type Database, type Queryable } from './client.js';
 import { corrections, dataAsks, needReferences, outbox, strategies } from './schema.js';
 
-export function createQualityStore(db: Database): Pick<HistoryStore, 'references' | 'strategy' | 'asks'> {
+export function createQualityStore(db: Database): Pick<HistoryStore, 'references' | 'strategy' | 'costs' | 'asks'> {
   return {
     references: async ({ tenant, pool }, needIds) => {
       if (needIds.length === 0) return {};
@@ -18,6 +20,20 @@ export function createQualityStore(db: Database): Pick<HistoryStore, 'references
       const mine = and(eq(strategies.tenant, tenant), eq(strategies.pool, pool));
       const [row] = await db.select({ state: strategies.state }).from(strategies).where(mine);
       return row?.state ?? EMPTY_STRATEGY;
+    },
+    costs: async ({ tenant, pool }, asked) => {
+      const rows = await db.execute<{ dataset: string; action: FileAction; costs: Cost[] }>(sql`
+        select a.dataset, a.action, jsonb_agg(c.took) as costs
+        from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) as a(dataset text, action text)
+        cross join lateral (
+          select cost -> 'took' as took from corrections
+          where tenant = ${tenant} and pool = ${pool} and dataset = a.dataset and action = a.action
+            and jsonb_typeof(cost -> 'took') = 'object'
+          order by created_at desc, decision_id, request_id limit ${COST_CASES_MAX}) c
+        group by a.dataset, a.action order by a.dataset, a.action`);
+      return Object.fromEntries(
+        rows.map(({ dataset, action, costs }) => [costKey(dataset, action), foreseeCost(costs)!]),
+      );
     },
     asks: async ({ tenant, pool }, needIds) => {
       if (needIds.length === 0) return {};

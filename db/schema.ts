@@ -20,6 +20,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { at, big, definition, scope } from './columns.js';
 import type { Predicate } from '../domain/types/predicate.js';
+import type { Cost, ForeseenCost } from '../domain/decision/correction-cost.js';
 import type { ArrivalWindow } from '../domain/decision/work.js';
 
 export * from './schema-history.js';
@@ -367,6 +368,9 @@ export const corrections = pgTable(
     standardError: doublePrecision(),
     reason: text().notNull(),
     effect: jsonb(),
+    predictedEffect: jsonb(),
+    /** What it was foreseen to take, and took. */
+    cost: jsonb().$type<{ foreseen: ForeseenCost | null; took: Cost | null }>(),
     createdAt: at().notNull(),
   },
   (t) => [
@@ -375,6 +379,7 @@ export const corrections = pgTable(
       columns: [t.tenant, t.pool, t.decisionId],
       foreignColumns: [decisions.tenant, decisions.pool, decisions.id],
     }).onDelete('cascade'),
+    index('corrections_newest').on(t.tenant, t.pool, t.dataset, t.action, t.createdAt),
     check('corrections_verdict', sql`${t.verdict} in ('keep', 'undecided', 'roll-back', 'failed')`),
     check('corrections_applied', sql`not (${t.applied} and ${t.verdict} in ('roll-back', 'failed'))`),
   ],

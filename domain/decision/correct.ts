@@ -13,7 +13,15 @@ import {
 import { pairSamples } from '../quality/sample.js';
 import type { GateFinding } from '../quality/gate.js';
 import { chooseAction, learnOutcome, type StrategyState } from '../quality/strategy.js';
-import type { CorrectionRecord, Judged, QualityInputs, SliceMetrics, Treated } from './quality-inputs.js';
+import { costKey } from './correction-cost.js';
+import type {
+  CorrectionRecord,
+  Judged,
+  PredictedEffect,
+  QualityInputs,
+  SliceMetrics,
+  Treated,
+} from './quality-inputs.js';
 import type { WorkItem } from './work.js';
 
 /** One slice to treat: what, why, and what is expected of it. */
@@ -164,19 +172,49 @@ function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInp
 }
 
 /** Share of rows or cells at fault: of the worst column, since the same rows may be bad in several. */
-export function faultShare(
-  { issue, columns, rules = [] }: Pick<Correction, 'issue' | 'columns' | 'rules'>,
-  slice: SliceMetrics,
-): number {
-  if (issue === 'rule') return Math.max(0, ...rules.map((rule) => slice.ruleBreaches?.[rule] ?? 0));
-  if (issue === 'duplicates') return slice.duplicateRows / Math.max(1, slice.rows);
-  if (issue === 'class-mix' || issue === 'drift') return 0;
-  const shares = columns.map((column) =>
+export function faultShare(what: AtFault, slice: SliceMetrics): number {
+  return Math.max(0, ...faultShares(what, slice));
+}
+type AtFault = Pick<Correction, 'issue' | 'columns' | 'rules'>;
+
+/** The share of each column or rule at fault. */
+function faultShares({ issue, columns, rules = [] }: AtFault, slice: SliceMetrics): number[] {
+  if (issue === 'rule') return rules.map((rule) => slice.ruleBreaches?.[rule] ?? 0);
+  if (issue === 'duplicates') return [slice.duplicateRows / Math.max(1, slice.rows)];
+  if (issue === 'class-mix' || issue === 'drift') return [];
+  return columns.map((column) =>
     issue === 'missing'
       ? 1 - (slice.completeness[column] ?? 1)
       : (slice.invalid[column] ?? 0) * (slice.completeness[column] ?? 1),
   );
-  return Math.max(0, ...shares);
+}
+
+/**
+ * What a correction will do to the rows and the class mix that its model gets. Of rows dropped whatever their class the gap
+ * moves by as much as chance gives a draw of n (1 - lost) / lost rows (a sample against its own random part, Cochran 1977,
+ * 2.6). Values that are imputed into the class column may be of any class.
+ */
+export function predictEffect(
+  correction: Correction,
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): PredictedEffect {
+  const { action, issue, columns, weights } = correction;
+  const shares = action === 'drop-rows' ? faultShares(correction, slice) : [];
+  const [least, most] = [shares.reduce((sum, share) => sum + share, 0), Math.max(0, ...shares)].map((lost) =>
+    Math.round(slice.rows * Math.max(0, 1 - lost)),
+  );
+  const rows = { least, most };
+  if (item.target === null || slice.classCounts === null) return { rows, classGap: null };
+  const target = inputs.shares?.[item.id] ?? targetShares(item.target, slice.classCounts);
+  const counts =
+    issue === 'class-mix' && weights !== null ? weightedCounts(slice.classCounts, weights) : slice.classCounts;
+  const mean = classGap(target, counts);
+  const lost = 1 - least / Math.max(1, slice.rows);
+  const imputed = action === 'impute' && item.classColumn !== null && columns.includes(item.classColumn);
+  const moved = lost === 0 ? 0 : classGapNoise(target, (slice.rows * (1 - lost)) / lost);
+  return { rows, classGap: { mean, uncertainty: imputed ? faultShare(correction, slice) : moved } };
 }
 
 /** 32 bits of a text (FNV-1a): the draw of a strategy is that of its decision and item, whatever else is decided. */
@@ -215,7 +253,18 @@ export function settleCorrections(
   for (const plan of planned) {
     const treated = inputs.treated?.[plan.itemId];
     const { action, issue, columns, rules, predictedDelta, reason: chosen } = plan;
-    const told = { action, issue, columns, ...(rules === undefined ? {} : { rules }), predictedDelta, chosen };
+    const { costs } = inputs;
+    const [item, slice] = [items.get(plan.itemId)!, slices.get(plan.itemId)!];
+    const told = {
+      ...{ action, issue, columns, ...(rules === undefined ? {} : { rules }), predictedDelta, chosen },
+      // A record of before costs were kept replays without them.
+      ...(costs === undefined
+        ? {}
+        : {
+            predictedEffect: predictEffect(plan, item, slice, inputs),
+            cost: { foreseen: costs[costKey(item.dataset, action)] ?? null, took: treated?.cost ?? null },
+          }),
+    };
     if (treated === undefined) {
       const reason = 'it could not be done';
       records.set(plan.itemId, {
@@ -231,8 +280,6 @@ export function settleCorrections(
       });
       continue;
     }
-    const slice = slices.get(plan.itemId)!;
-    const item = items.get(plan.itemId)!;
     const verdicts = [before, after].map((one) => one.get(plan.itemId)!.verdict);
     const measured = measure(inputs, item, plan, slice, treated, verdicts);
     const learned = learnOutcome(strategy, measured.outcome, inputs.nowMs ?? inputs.asOfMs);

@@ -5,7 +5,9 @@ import type { Recount, Sample } from '../quality/sample.js';
 import type { StrategyState } from '../quality/strategy.js';
 import type { MetricName, Usual } from '../quality/usual.js';
 import type { DatasetDefinition } from '../types/pool.js';
+import type { Cost, ForeseenCost } from './correction-cost.js';
 import type { OrphanCount } from './orphans.js';
+import type { ReadPrediction } from './read-cost.js';
 import type { NeedReference } from './reference.js';
 import type { WorkItem } from './work.js';
 
@@ -69,6 +71,8 @@ export interface QualityInputs {
   readonly seed?: string;
   /** What is known of corrections; absent: none are tried. */
   readonly strategy?: StrategyState;
+  /** What each action on each dataset's slices is foreseen to take, by `costKey`; absent in records of before it was kept. */
+  readonly costs?: Readonly<Record<string, ForeseenCost>>;
   /** Treated copies of the slices that `planCorrections` names, by item; one that could not be made is absent. */
   readonly treated?: Readonly<Record<string, Treated>>;
   /** Further tries at items whose slice would be kept back, in order, by item; absent: none was made. */
@@ -104,9 +108,17 @@ export interface Reroute {
   readonly slice: SliceMetrics | null;
   /** Why there is no slice; null where there is one. */
   readonly failure: string | null;
+  readonly cost?: ReadCost;
+}
+/** What a further read was foreseen to take, and took. */
+export interface ReadCost {
+  /** From what the dataset's planned reads took; null before the first of them. */
+  readonly foreseen: Pick<ReadPrediction, 'ms' | 'msTail'> | null;
+  /** Null where it failed. */
+  readonly took: Cost | null;
 }
 /** Where a delivery came from instead, and why. */
-export interface Routed extends Pick<Reroute, 'kind' | 'dataset'> {
+export interface Routed extends Pick<Reroute, 'kind' | 'dataset' | 'cost'> {
   /** Which of the item's tries it is. */
   readonly attempt: number;
   readonly rows: number;
@@ -139,6 +151,14 @@ export interface Treated {
   /** Rows as far as statistics go: fewer than there are when their weights differ (Kish 1965: (sum w)^2 / sum w^2). */
   readonly effectiveRows: number;
   readonly changedCells: number;
+  readonly cost?: Cost;
+}
+/** What an action will do to the model, as far as it can be told before it is done. */
+export interface PredictedEffect {
+  /** Rows that will be left: fewest where no two faults are in one row, most where all of them are. */
+  readonly rows: { readonly least: number; readonly most: number };
+  /** Distance to the class target, and what losing rows whatever their class may add; null without a target. */
+  readonly classGap: { readonly mean: number; readonly uncertainty: number } | null;
 }
 /** What was done with a slice, as the record and the model see it. */
 export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 'columns' | 'rules'> {
@@ -157,4 +177,8 @@ export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 
     readonly classGap: { readonly before: number; readonly after: number; readonly uncertainty: number } | null;
     readonly changedCells: number;
   } | null;
+  /** The same before it was done; absent with `cost`. */
+  readonly predictedEffect?: PredictedEffect;
+  /** What it was foreseen to take (null: no history yet) and took (null: it could not be done); absent in old records. */
+  readonly cost?: { readonly foreseen: ForeseenCost | null; readonly took: Cost | null };
 }

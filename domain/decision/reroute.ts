@@ -13,7 +13,7 @@ import type { WorkItem } from './work.js';
 export function routeRound(inputs: QualityInputs, item: WorkItem, bad: Judged): Judged & Pick<ItemVerdict, 'routed'> {
   const tries = inputs.rerouted?.[item.id] ?? [];
   const notRouted: string[] = [];
-  for (const [attempt, { kind, dataset, slice, failure }] of tries.entries()) {
+  for (const [attempt, { kind, dataset, slice, failure, cost }] of tries.entries()) {
     const told = kind === 'refetch' ? 'reading it again' : `fallback ${dataset}`;
     if (slice === null) {
       notRouted.push(`${told}: ${failure ?? 'it was not read'}`);
@@ -25,8 +25,10 @@ export function routeRound(inputs: QualityInputs, item: WorkItem, bad: Judged): 
       { ...inputs, orphans: {} },
       { unusual: [], drift: null },
     );
-    if (judged.verdict !== 'quarantine')
-      return { ...judged, routed: { kind, dataset, attempt, rows: slice.rows, reason: bad.reason } };
+    if (judged.verdict !== 'quarantine') {
+      const routed = { kind, dataset, attempt, rows: slice.rows, reason: bad.reason };
+      return { ...judged, routed: { ...routed, ...(cost === undefined ? {} : { cost }) } };
+    }
     notRouted.push(`${told}: ${judged.reason}`);
   }
   return notRouted.length === 0 ? bad : { ...bad, notRouted, reason: [bad.reason, ...notRouted].join('; ') };

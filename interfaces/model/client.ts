@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { CorrectionRecord } from '../../domain/decision/quality-inputs.js';
+import type { CorrectionRecord, Routed } from '../../domain/decision/quality-inputs.js';
 import type { GateFinding } from '../../domain/quality/gate.js';
 import { parsePredicate, type Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
@@ -67,6 +67,8 @@ export interface DeliveryReport {
   readonly corrections: readonly string[];
   /** The same of the file's correction, in figures: what was expected, what came of it, whether it was kept. */
   readonly correction?: CorrectionRecord;
+  /** Where the rows came from, if not from what was read first: why, and what that took. */
+  readonly routed?: Routed;
   /** Rows asked for and granted; rows that came ahead of a predicted peak. */
   readonly asked: number;
   readonly granted: number;

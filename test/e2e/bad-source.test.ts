@@ -56,7 +56,10 @@ describe('a dataset with a fallback', () => {
     expect(delivered(routed)).toMatchObject({
       ...{ rows: 200, verdict: 'pass', served: 'read' },
       report: {
-        routed: { kind: 'fallback', dataset: 'backup', reason: expect.stringContaining('value has') },
+        routed: {
+          ...{ kind: 'fallback', dataset: 'backup', reason: expect.stringContaining('value has') },
+          cost: { foreseen: null, took: { ms: expect.any(Number), bytes: expect.any(Number) } },
+        },
         corrections: [expect.stringMatching(/^read from backup in its place: value has \d+ values that break/)],
       },
     });

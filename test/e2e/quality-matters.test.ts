@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { renderDetails } from '../../cli/render.js';
+import type { CorrectionRecord } from '../../domain/decision/quality-inputs.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
@@ -256,9 +257,28 @@ describe('corrections', () => {
     expect(asIs.filter(({ value }) => value === 9_999).length).toBe(600 - kept.length);
     expect(await replays(treated)).toBe(true);
     const recorded = await balance.database
-      .sql`select issue, action, applied, measured_delta, predicted_delta from corrections`;
+      .sql`select issue, action, applied, measured_delta, predicted_delta, cost from corrections`;
     expect(recorded).toMatchObject([{ issue: 'invalid', action: 'drop-rows', applied: true }]);
     expect(recorded[0].measured_delta).toBeGreaterThan(0.1);
+    // One column is at fault: the rows that will be left are known. What it takes is not, before the first has been measured.
+    const correctionOf = ({ report }: { readonly report: unknown }) =>
+      (report as { readonly correction: Required<CorrectionRecord> }).correction;
+    const { cost, predictedEffect } = correctionOf(of('trainer/all'));
+    expect(predictedEffect.rows).toEqual({ least: kept.length, most: kept.length });
+    expect(cost).toEqual({ foreseen: null, took: { ms: expect.any(Number), bytes: expect.any(Number) } });
+    expect(cost.took!.bytes).toBeGreaterThan(0);
+    expect(recorded[0].cost).toEqual(cost);
+    expect(renderDetails(treated)).toContain('no history yet');
+
+    const later = await balance.cycle();
+    const next = later.requests.find((one) => one.needId === 'trainer/all')!.delivery!;
+    const { foreseen } = correctionOf(next).cost;
+    expect(foreseen).toEqual({
+      cases: 1,
+      ms: { mean: cost.took!.ms, standardError: null },
+      bytes: { mean: cost.took!.bytes, standardError: null },
+    });
+    expect(await replays(later)).toBe(true);
   });
 
   test('one that does harm is rolled back and rests: here it would drop a whole class', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { weightsTowards } from '../../../domain/decision/class-quotas.js';
-import { planCorrections } from '../../../domain/decision/correct.js';
+import { planCorrections, predictEffect } from '../../../domain/decision/correct.js';
 import { judgeAll, qualityCheck } from '../../../domain/decision/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../domain/decision/quality-inputs.js';
 import { EMPTY_STRATEGY } from '../../../domain/quality/strategy.js';
@@ -37,6 +37,50 @@ describe('corrections', () => {
     expect(actions(slice({ invalid: { id: 0.2, x: 0.2 } }), ['impute'])).toEqual([]);
     expect(actions(slice({ invalid: { id: 0.2, x: 0 } }), ['drop-rows', 'impute'])).toEqual([['drop-rows', ['id']]]);
     expect(actions(slice({ invalid: { id: 0, x: 0.2 } }), ['impute'])).toEqual([['impute', ['x']]]);
+  });
+});
+
+describe('what a correction will do, told before it is done', () => {
+  const planned = (more: Partial<SliceMetrics>, given: Partial<QualityInputs> = {}) => {
+    const all = inputs(slice(more), given);
+    const [plan] = planCorrections(all, judgeAll(all));
+    return predictEffect(plan, all.items[0], all.results[0].slice!, all);
+  };
+
+  test('rows that are left lie between no fault in common and all of them', () => {
+    const only: Partial<QualityInputs> = {
+      items: [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] })],
+    };
+    expect(planned({ invalid: { id: 0.2, x: 0.1 } }, only)).toEqual({ rows: { least: 70, most: 80 }, classGap: null });
+    expect(planned({ invalid: { id: 0, x: 0.1 } }, only).rows).toEqual({ least: 90, most: 90 });
+  });
+
+  test('values imputed keep the rows', () => {
+    const items = [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['impute'] })];
+    expect(planned({ invalid: { id: 0, x: 0.1 } }, { items }).rows).toEqual({ least: 100, most: 100 });
+  });
+
+  test('losing rows leaves the class gap as it is, give or take what chance does to the part that is left', () => {
+    const target = { a: 0.5, b: 0.5 };
+    const more = { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] as const, classColumn: 'x', target };
+    const gap = planned(
+      { invalid: { id: 0, x: 0.2 }, classCounts: { a: 60, b: 40 } },
+      { items: [workItem('i', more)] },
+    );
+    // A fifth lost of 100 moves as a draw of 100 x .8 / .2 = 400 rows does: 2 x .5 / sqrt(2 pi 400).
+    expect(gap.classGap!.mean).toBeCloseTo(0.1, 12);
+    expect(gap.classGap!.uncertainty).toBeCloseTo(1 / Math.sqrt(2 * Math.PI * 400), 12);
+  });
+
+  test('a decision recorded before costs were kept replays without them', () => {
+    const bad = slice({ invalid: { id: 0, x: 0.2 } });
+    const treated = { i: { slice: slice({ rows: 80 }), sample: null, effectiveRows: 80, changedCells: 0 } };
+    const old = qualityCheck(inputs(bad, { treated })).verdicts[0].correction!;
+    expect(old).not.toHaveProperty('cost');
+    expect(old).not.toHaveProperty('predictedEffect');
+    const took = { ms: 7, bytes: 90 };
+    const now = inputs(bad, { costs: {}, treated: { i: { ...treated.i, cost: took } } });
+    expect(qualityCheck(now).verdicts[0].correction).toMatchObject({ cost: { foreseen: null, took } });
   });
 });
 

@@ -1,0 +1,51 @@
+/** What was done about a delivery at fault, in a line of a table each. */
+import type { Cost, ForeseenCost } from '../domain/decision/correction-cost.js';
+import type { ReadCost } from '../domain/decision/quality-inputs.js';
+import { formatBytes, formatDuration } from '../domain/types/units.js';
+import type { DeliveryReport } from '../interfaces/model/client.js';
+
+export const CORRECTION_HEADER = [
+  ...['NEED', 'ACTION', 'ISSUE', 'CHANGE', 'EXPECTED', 'ROWS', 'EXPECTED', 'COST', 'EXPECTED', 'VERDICT', 'WHY'],
+];
+
+/** The correction of a delivery's file, and where it was read instead; changes are shares of rows that came nearer to what the model had in good order. */
+export function correctionRows(of: string, report: unknown): string[][] {
+  const { correction, routed } = (report ?? {}) as Partial<Pick<DeliveryReport, 'correction' | 'routed'>>;
+  const rows: string[][] = [];
+  if (correction !== undefined) {
+    const { action, issue, columns, predictedDelta, measuredDelta, standardError, verdict, reason } = correction;
+    const { effect, predictedEffect, cost } = correction;
+    const what = columns.length === 0 ? issue : `${issue} of ${columns.join(', ')}`;
+    const change = measuredDelta === null ? '-' : `${measuredDelta.toFixed(3)} ± ${(standardError ?? 0).toFixed(3)}`;
+    rows.push([
+      ...[of, action, what, change, predictedDelta.toFixed(3)],
+      ...[String(effect?.rows.after ?? '-'), predictedEffect === undefined ? '-' : range(predictedEffect.rows)],
+      ...[tookOf(cost?.took), cost === undefined ? '-' : foreseenOf(cost.foreseen), verdict, reason],
+    ]);
+  }
+  if (routed !== undefined) {
+    const { kind, dataset, rows: count, cost, reason } = routed;
+    const foreseen = cost === undefined ? '-' : readForeseen(cost.foreseen);
+    rows.push([of, kind, dataset, '-', '-', String(count), '-', tookOf(cost?.took), foreseen, 'keep', reason]);
+  }
+  return rows;
+}
+
+const NO_HISTORY = 'no history yet';
+const range = ({ least, most }: { readonly least: number; readonly most: number }): string =>
+  least === most ? String(least) : `${least} to ${most}`;
+const tookOf = (cost: Cost | null | undefined): string =>
+  cost == null ? '-' : `${formatDuration(cost.ms)}, ${formatBytes(cost.bytes)}`;
+
+function foreseenOf(foreseen: ForeseenCost | null): string {
+  if (foreseen === null) return NO_HISTORY;
+  const { ms, bytes, cases } = foreseen;
+  const told = (value: typeof ms, format: (figure: number) => string): string =>
+    `${format(value.mean)}${value.standardError === null ? '' : ` ± ${format(value.standardError)}`}`;
+  return `${told(ms, formatDuration)}, ${told(bytes, formatBytes)} (${cases} before)`;
+}
+
+function readForeseen(foreseen: ReadCost['foreseen']): string {
+  if (foreseen === null) return NO_HISTORY;
+  return `${formatDuration(foreseen.ms)}, hardly over ${formatDuration(foreseen.msTail)}`;
+}
