@@ -69,7 +69,10 @@ export async function declaredInputs(
 function keptOf(declared: DeclaredDemand, upToMs: number, asked: (endMs: number) => number): number {
   const past = [...declared.parts]
     .filter(([endMs, parts]) => endMs <= upToMs && parts.some(({ promised }) => promised))
-    .sort(([a], [b]) => b - a)
+    .map(([endMs]) => ({ endMs, declared: declaredIn(declared, endMs), asked: asked(endMs) }))
+    // Of an empty dataset nothing was promised.
+    .filter((step) => step.declared > 0)
+    .sort((a, b) => b.endMs - a.endMs)
     .slice(0, KEPT_STEPS);
-  return keptShare(past.map(([endMs]) => ({ declared: declaredIn(declared, endMs), asked: asked(endMs) })));
+  return keptShare(past);
 }

@@ -24,13 +24,14 @@ interface Asked {
 interface Known {
   readonly clock: object;
   readonly run?: object;
+  readonly others?: readonly object[];
   readonly asked?: Asked;
   readonly datasets?: readonly DatasetFacts[];
   readonly asOfMs: number;
 }
 
 /** A run that was declared before the first night, and what twelve nights asked. */
-async function declared({ clock, run, asked, datasets = [EVENTS], asOfMs }: Known) {
+async function declared({ clock, run, others = [], asked, datasets = [EVENTS], asOfMs }: Known) {
   const definition = poolSchema.parse({
     clock,
     sources: { lake: { kind: 'files', root: '.' } },
@@ -38,7 +39,7 @@ async function declared({ clock, run, asked, datasets = [EVENTS], asOfMs }: Know
     models: {
       trainer: {
         kind: 'training',
-        runs: [{ id: 'nightly', cron: '0 2 * * *', dataset: 'events', fields: ['x'], rows: 500, ...run }],
+        runs: [{ id: 'nightly', cron: '0 2 * * *', dataset: 'events', fields: ['x'], rows: 500, ...run }, ...others],
       },
     },
   });
@@ -48,7 +49,7 @@ async function declared({ clock, run, asked, datasets = [EVENTS], asOfMs }: Know
   }));
   const deps = {
     recurrences: {
-      declaredSince: () => Promise.resolve({ 'trainer/nightly': 0 }),
+      declaredSince: () => Promise.resolve({ 'trainer/nightly': 0, 'trainer/whole': 0 }),
     },
     series: {
       demand: (_: unknown, series: readonly string[], fromMs: number, toMs: number) =>
@@ -84,4 +85,13 @@ describe('a run at the edge of a step', () => {
     expect(inputs.beside('trainer/events', 5 * DAY + endMs, 600)).toBe(100);
     expect(inputs.beside('trainer/events', 5 * DAY + endMs + HOUR, 600)).toBe(600);
   });
+});
+
+test('a run that asks every row of an empty dataset says nothing of what is kept', async () => {
+  const whole = { id: 'whole', cron: '0 1 * * *', dataset: 'events', fields: ['x'] };
+  const inputs = await declared({
+    ...{ clock: { kind: 'wall' }, others: [whole], datasets: [{ ...EVENTS, rows: 0 }] },
+    ...{ asOfMs: NIGHTS * DAY + 2 * HOUR + 6_000, asked: { afterMs: 2 * HOUR + 5_000, rows: 500 } },
+  });
+  for (const series of ['trainer/events', 'source:lake', 'system']) expect(inputs.ahead(series)!.kept).toBe(1);
 });
