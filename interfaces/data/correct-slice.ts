@@ -3,12 +3,11 @@ import type { CorrectAsk, CorrectedSlice, SliceAsk, SliceResult } from '../../ac
 import { imputedColumn, repairedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/correct.js';
 import { certainRepairs } from '../../domain/quality/repair.js';
 import { columnNamed, classSql, kindOf, sourceColumns, type SourceColumn } from './columns.js';
-import type { DatasetScope } from './dataset-scope.js';
+import { breachSql, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache } from './file-cache.js';
 import { Bindings } from './predicate-sql.js';
 import { brokenSql, measureSlices } from './slice-metrics.js';
-import { breaksSql } from './rule-sql.js';
 import { keyIdentitySql } from './source.js';
 import { declaredType } from './type-sql.js';
 
@@ -107,7 +106,7 @@ async function dropRows(at: DatasetScope, ask: CorrectAsk, session: Session): Pr
   const broken = (at.dataset.definition.rules ?? []).filter(({ text }) => rules.includes(text));
   const bad = [
     ...columns.map((name) => faultSql(columnNamed(at.open.columns, name), ask, at, bindings)),
-    ...broken.map((rule) => breaksSql(rule, at.open.columns, bindings)),
+    ...broken.map((rule) => breachSql(rule, at, bindings)),
   ];
   const keep = issue === 'duplicates' ? 'QUALIFY row_number() OVER (PARTITION BY id ORDER BY pos) = 1' : '';
   const where = bad.length === 0 ? '' : `WHERE NOT (${bad.join(' OR ')})`;

@@ -1,6 +1,7 @@
 /** A dataset opened as of a time, and the SQL that every question to it shares. */
 import type { DatasetRef } from '../../activities/ports.js';
 import type { Predicate } from '../../domain/types/predicate.js';
+import type { RowRule } from '../../domain/types/rule.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
 import type { Cell } from './engine.js';
@@ -31,15 +32,17 @@ export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: num
       got: eventColumn.type,
     });
   }
-  checkRules(open, dataset);
-  return { open, dataset, asOfMs, eventColumn };
+  const at = { open, dataset, asOfMs, eventColumn };
+  checkRules(at);
+  return at;
 }
 
 /** A rule that names what is not there would never be judged: it is refused. */
-function checkRules({ columns }: OpenDataset, { id, definition }: DatasetRef): void {
+function checkRules(at: DatasetScope): void {
+  const { id, definition } = at.dataset;
   for (const rule of definition.rules ?? []) {
     try {
-      breaksSql(rule, columns, new Bindings());
+      breachSql(rule, at, new Bindings());
     } catch (error) {
       if (!(error instanceof BalanceError)) throw error;
       throw usageError({ ...error.facts(), message: `dataset ${id}: rule ${rule.text}: ${error.message}` });
@@ -96,6 +99,11 @@ export function whereSql(where: Predicate, { open, eventColumn }: DatasetScope, 
     spell: ({ alias }) => alias,
     eventColumn,
   });
+}
+
+/** SQL of a rule's breach over the scan's columns: true or false, never NULL. */
+export function breachSql(rule: RowRule, { open, eventColumn }: DatasetScope, bindings: Bindings): string {
+  return breaksSql(rule, { columns: open.columns, eventColumn }, bindings);
 }
 
 /** Columns that a predicate reads. */

@@ -2,10 +2,9 @@
 import type { SliceAsk, SliceResult } from '../../activities/ports.js';
 import { rulesWithin, type RowRule } from '../../domain/types/rule.js';
 import { cellBytes, cellBytesSql, classSql, columnNamed, type SourceColumn } from './columns.js';
-import { largestClasses, newestSql, numberOrNull, type DatasetScope } from './dataset-scope.js';
+import { breachSql, largestClasses, newestSql, numberOrNull, type DatasetScope } from './dataset-scope.js';
 import type { ResultRow, Session } from './engine.js';
 import { Bindings } from './predicate-sql.js';
-import { breaksSql } from './rule-sql.js';
 import { fieldsOf } from './slice.js';
 import { fitsTypeSql } from './type-sql.js';
 
@@ -39,9 +38,7 @@ export async function measureSlices(
     at.dataset.definition.rules,
     [...columns].map(({ name }) => name),
   );
-  aggregates.push(
-    ...rules.map((rule, i) => `count(*) FILTER (${breaksSql(rule, at.open.columns, bindings)}) AS rule${i}`),
-  );
+  aggregates.push(...rules.map((rule, i) => `count(*) FILTER (${breachSql(rule, at, bindings)}) AS rule${i}`));
   const found = await session.rows(
     `SELECT ${one ? '0' : 'nth'} AS nth, count(*) AS n, ${newestSql(at.eventColumn)} AS newest,
       ${at.dataset.definition.key === undefined ? '0' : 'count(*) - count(DISTINCT id)'} AS duplicates,

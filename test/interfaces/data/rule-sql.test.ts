@@ -16,7 +16,12 @@ const { engine, plane, folder } = await testPlane();
 type Row = readonly (string | null)[];
 
 /** Numbers of the rows that break the rule, by the engine itself. */
-async function broken(types: Readonly<Record<string, string>>, rows: readonly Row[], text: string): Promise<number[]> {
+async function broken(
+  types: Readonly<Record<string, string>>,
+  rows: readonly Row[],
+  text: string,
+  eventTime?: string,
+): Promise<number[]> {
   return engine.session(noAbort, async (session) => {
     const columns = sourceColumns(Object.entries(types).map(([name, type]) => ({ name, type })));
     await session.run(
@@ -27,7 +32,8 @@ async function broken(types: Readonly<Record<string, string>>, rows: readonly Ro
       await session.run(`INSERT INTO t SELECT ${[nr, ...cells].join(', ')}`, [...row]);
     }
     const bindings = new Bindings();
-    const breaks = breaksSql(parseRule(text), columns, bindings);
+    const eventColumn = columns.find(({ name }) => name === eventTime) ?? null;
+    const breaks = breaksSql(parseRule(text), { columns, eventColumn }, bindings);
     const found = await session.rows(`SELECT nr, ${breaks} AS broken FROM t ORDER BY nr`, bindings.values);
     expect(found.every((row) => row.broken !== null)).toBe(true);
     return found.flatMap((row) => (row.broken === true ? [Number(row.nr)] : []));
@@ -91,6 +97,30 @@ describe('rules in DuckDB', () => {
       [0],
     ],
     [
+      'NaN is a missing value, in numbers and in text read as such',
+      { a: 'DOUBLE', b: 'FLOAT', c: 'VARCHAR' },
+      [
+        ['NaN', '1', '1'],
+        ['1', 'NaN', '1'],
+        ['1', '1', 'nan'],
+        ['3', '2', '1'],
+      ],
+      'a <= b AND b <= c AND a <= c AND a <= 100 AND b < 100',
+      [3],
+    ],
+    ['NaN where a value must be', { a: 'DOUBLE' }, [['NaN'], ['1'], [null]], 'a IS NOT NULL', [0, 2]],
+    [
+      'a UUID and text, which need not be one',
+      { a: 'UUID', b: 'VARCHAR' },
+      [
+        ['0b7e3c1a-5f7e-4c39-8d4e-0a1b2c3d4e5f', 'n/a'],
+        ['0b7e3c1a-5f7e-4c39-8d4e-0a1b2c3d4e5f', '0B7E3C1A-5F7E-4C39-8D4E-0A1B2C3D4E5F'],
+        ['0b7e3c1a-5f7e-4c39-8d4e-0a1b2c3d4e5f', null],
+      ],
+      'a != b',
+      [1],
+    ],
+    [
       'values bound, never pasted',
       { a: 'VARCHAR' },
       [["x'); DROP TABLE t; --"], ['y']],
@@ -100,6 +130,21 @@ describe('rules in DuckDB', () => {
   ];
   it.each(cases)('%s', async (_, types, rows, rule, expected) => {
     expect(await broken(types, rows, rule)).toEqual(expected);
+  });
+
+  it('orders texts of the event time as times, as predicates do', async () => {
+    const rows = [
+      ['2024-05-01 08:00:00', '2024-05-01T09:00:00Z'],
+      ['2024-04-30 23:59:59', '2024-05-01'],
+      ['2024-05-01T01:00:00+02:00', '2024-05-01 00:00:00'],
+      ['2024-05-01 08:00:00', '2024-05-01T07:00:00Z'],
+      ['?', '2024-05-01'],
+      ['2024-05-01', '?'],
+    ];
+    const types = { at: 'VARCHAR', until: 'VARCHAR' };
+    expect(await broken(types, rows, "at >= '2024-05-01T00:00:00Z'", 'at')).toEqual([1, 2]);
+    expect(await broken(types, rows, 'at <= until', 'at')).toEqual([3]);
+    expect(await broken(types, rows, 'until >= at', 'at')).toEqual([3]);
   });
 
   it('judges as the profile of the same rows does', async () => {
@@ -113,7 +158,7 @@ describe('rules in DuckDB', () => {
     ];
     const number = fc.option(fc.integer({ min: 0, max: 4 }).map(String));
     const text = fc.option(fc.constantFrom('x', 'y', 'z'));
-    const row = fc.tuple(number, number, text);
+    const row = fc.tuple(number, fc.oneof(number, fc.constant('NaN')), text);
     await fc.assert(
       fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 12 }), async (rows) => {
         const types = { a: 'BIGINT', b: 'DOUBLE', c: 'VARCHAR' };
