@@ -37,6 +37,12 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
     section('Released', stageReasons(explanation, 'release')),
     section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
     section(
+      'Not profiled',
+      Object.keys(explanation.unprofiled)
+        .sort()
+        .map((dataset) => `${dataset}: ${explanation.unprofiled[dataset]}`),
+    ),
+    section(
       'Warnings',
       explanation.warnings.map(
         ({ state, message, action }) => `${state}: ${message}${action === 'none' ? '' : `: ${action}`}`,
@@ -138,12 +144,11 @@ export function renderDetails(explanation: Explanation): string {
   return lines.join('');
 }
 
-/** Each read: when it was to start, what was foreseen and what came of it, and what it saved against reads of their own. */
-/** One row for each profiled column; how much was read for it stands beside the first. */
+/** One row for each profiled column; how much was read for it, and why all of it was, stands beside the first. */
 function profileRows(profiles: Explanation['profiles']): string[][] {
   const number = (value: number | null): string => (value === null ? '-' : String(Number(value.toPrecision(4))));
   const rows = Object.entries(profiles).flatMap(([dataset, { rows: count, run, columns, omitted }]) => {
-    const read = `${run.rowsRead} rows read (${run.kind})`;
+    const read = `${run.rowsRead} rows read (${run.kind}${run.reason === null ? '' : `: ${run.reason}`})`;
     const named = [
       ...Object.entries(columns).map(([name, of]) => [
         ...[name, of.inferredType, percent(presentShare(of))],
@@ -160,6 +165,7 @@ function percent(share: number): string {
   return `${Number((100 * share).toFixed(2))} %`;
 }
 
+/** Each read: when it was to start, what was foreseen and what came of it, and what it saved against reads of their own. */
 function readRows(batches: Explanation['batches']): string[][] {
   const of = (value: number | null | undefined, format: (known: number) => string): string =>
     value == null ? '-' : format(value);

@@ -71,6 +71,8 @@ export interface Explanation {
   }[];
   /** What the datasets hold, by dataset, with how much was read to know it. */
   readonly profiles: Readonly<Record<string, DatasetProfile>>;
+  /** Why a dataset that is read for needs has no profile. */
+  readonly unprofiled: Readonly<Record<string, string>>;
   readonly forecasts: readonly {
     readonly series: string;
     readonly targetMs: number;
@@ -228,6 +230,7 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
     requestsOf(db, ref, eq(requests.decisionId, id)),
   ]);
   const { digest, versions, poolVersion, reasons, impact } = row.decision;
+  const analyzed = stages.find(({ stage }) => stage === 'analyze')?.inputs as AnalyzeInputs | undefined;
   return {
     decision: { ...toSummary(row), digest, versions, poolVersion, reasons, impact },
     stages: stages.map(({ stage, state, inputDigest, outcomeDigest, reasons: why, startedMs, endedMs }) => ({
@@ -254,7 +257,8 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       actualMemoryBytes: batch.actualMemoryBytes,
       efficiency: efficiencyOf(batch),
     })),
-    profiles: (stages.find(({ stage }) => stage === 'analyze')?.inputs as AnalyzeInputs | undefined)?.profiles ?? {},
+    profiles: analyzed?.profiles ?? {},
+    unprofiled: analyzed?.unprofiled ?? {},
     forecasts: await forecastsOf(db, ref, stages),
     warnings: predictedIn(stages)?.warnings ?? [],
     prefetches: prefetchRows.map(({ shape, model, dataset, untilMs, probability, bytes, askedMs, served, ended }) => ({

@@ -241,21 +241,6 @@ function lateArrivals({ items, facts }: AnalyzeInputs): string[] {
   });
 }
 
-/** Which profiles are not what the cycles before would have led to: read in full, or not at all. */
-function profileReasons({ profiles = {}, unprofiled = {} }: AnalyzeInputs): string[] {
-  return [
-    ...Object.keys(unprofiled)
-      .sort()
-      .map((id) => `${id} could not be profiled: ${unprofiled[id]}`),
-    ...Object.keys(profiles)
-      .sort()
-      .flatMap((id) => {
-        const { rows, run } = profiles[id];
-        return run.reason === null ? [] : [`${id} was profiled in full, ${rows} rows: ${run.reason}`];
-      }),
-  ];
-}
-
 /** A sentence for each finding, the worst first. */
 export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, inputs: AnalyzeInputs): string[] {
   return [
@@ -268,7 +253,6 @@ export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, 
     ...inputs.facts
       .filter(({ segments }) => segments === null)
       .map(({ itemId }) => `${itemId}: its segments are too many to be counted: declare fewer, or coarser columns`),
-    ...profileReasons(inputs),
     ...refusals.slice(0, 20).map(({ itemId, reason }) => `request ${itemId} refused: ${reason}`),
   ];
 }

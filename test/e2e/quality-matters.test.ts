@@ -1,7 +1,7 @@
 /** No quality finding is decoration: each test changes only what one of them finds, and sees other rows reach the model. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
-import { renderDetails } from '../../cli/render.js';
+import { renderDecision, renderDetails } from '../../cli/render.js';
 import type { CorrectionRecord } from '../../domain/decision/quality-inputs.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
@@ -177,7 +177,17 @@ describe('the profile of a dataset', () => {
     expect(await replays(cycles[1])).toBe(true);
     const told = renderDetails(cycles[1]);
     expect(told).toMatch(/events +2941 +60 rows read \(new-rows\) +id +integer +100 % +29\d\d/);
-    expect(cycles[2].stages[0].reasons.join()).toContain('events was profiled in full, 3001 rows: rows with an event');
+    expect(renderDetails(cycles[2])).toMatch(
+      /events +3001 +3001 rows read \(full: rows with an event time up to \S+ changed\)/,
+    );
+    // How a profile came about is no finding about the data.
+    const short = cycles.map((cycle) => renderDecision(cycle, { cacheDir: '', namespace: 'default' }));
+    expect(short.filter((text) => text.includes('profile'))).toEqual([]);
+    const unprofiled = { events: 'its profile took longer than 10 s' };
+    const without = { ...cycles[2], profiles: {}, unprofiled };
+    expect(renderDecision(without, { cacheDir: '', namespace: 'default' })).toContain(
+      'Not profiled\n  events: its profile took longer than 10 s',
+    );
   });
 
   test('finds values that are missing in spelling only, and makes their need more critical', async () => {
