@@ -380,10 +380,7 @@ describe('what a cycle looks at', () => {
 
 describe('retention', () => {
   test('profiles, the metrics of a replay and the memory of removed files go by when they were stored', async () => {
-    await apply({
-      clock,
-      retention: { decisions: '10d', metrics: '10d' },
-    });
+    await apply({ clock, retention: { decisions: '10d', metrics: '10d' } });
     for (const [index, days] of [20, 5].entries()) {
       const at = new Date(nowMs - days * DAY).toISOString();
       await database.sql`insert into metric_history (tenant, pool, metric, subject, at_ms, value, recorded_at) values ('t', 'p', 'demand', 's', ${startMs + index}, 1, ${at})`;
