@@ -321,9 +321,12 @@ function measure(
   const shares = plan.issue === 'class-mix' && gap !== null ? gap : null;
   const fault = shares ?? { before: plan.fault, after: faultShare(plan, treated.slice) };
   const least = inputs.minRows[item.id] ?? item.minRows;
+  const half = Math.ceil(slice.rows * (1 - DROPPED_MAX));
   const figures = [
     { name: 'verdict', before: RANK.indexOf(verdicts[0]), after: RANK.indexOf(verdicts[1]) },
     { name: 'rows below the minimum', before: 0, after: Math.max(0, least - treated.slice.rows) },
+    // What was planned knows the share of each column or rule alone: together they may be in many more rows.
+    { name: 'rows of the half that must be left', before: 0, after: Math.max(0, half - treated.slice.rows) },
   ];
   const lost = Math.min(0.999, Math.max(0, 1 - treated.effectiveRows / Math.max(1, slice.rows)));
   return {

@@ -40,6 +40,24 @@ describe('corrections', () => {
   });
 });
 
+describe('what a correction leaves', () => {
+  test.each([
+    ['rules', { ruleBreaches: { 'x > 1': 0.4, 'x < 9': 0.4 } }, { ruleBreaches: { 'x > 1': 0, 'x < 9': 0 } }],
+    ['columns', { invalid: { id: 0.4, x: 0.4 } }, {}],
+  ])('is half of the rows at least, in however many %s the faults are', (_, bad, sound) => {
+    const items = [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] })];
+    const left = (rows: number) => {
+      const made = { slice: slice({ rows, ...sound }), sample: null, effectiveRows: rows, changedCells: 0 };
+      return qualityCheck(inputs(slice(bad), { items, treated: { i: made } })).verdicts[0].correction;
+    };
+    expect(left(50)).toMatchObject({ action: 'drop-rows', applied: true });
+    expect(left(49)).toMatchObject({
+      ...{ applied: false, verdict: 'roll-back', effect: { rows: { before: 100, after: 49 } } },
+      reason: 'rows of the half that must be left fell by 1 (standard error 0)',
+    });
+  });
+});
+
 describe('what a correction will do, told before it is done', () => {
   const planned = (more: Partial<SliceMetrics>, given: Partial<QualityInputs> = {}) => {
     const all = inputs(slice(more), given);
