@@ -231,11 +231,9 @@ function needsOf(
   const { grants, waiting } = planned.outcome as BatchOutcome;
   const routed = (checked.outcome as QualityOutcome).verdicts.filter((one) => one.routed !== undefined);
   const elsewhere = new Set(routed.map(({ itemId }) => itemId));
-  const rowsRead = new Map([
-    ...results.map(({ itemId, slice }) => [itemId, slice?.rows ?? 0] as const),
-    // Of a window that was served from elsewhere, what comes into it later is told from what matched.
-    ...facts.flatMap(({ itemId, rows }) => (elsewhere.has(itemId) ? [[itemId, rows] as const] : [])),
-  ]);
+  // Of a window that was served from elsewhere, what comes into it later is told from what matched.
+  const own = results.filter(({ itemId }) => !elsewhere.has(itemId));
+  const rowsRead = new Map(own.map(({ itemId, slice }) => [itemId, slice?.rows ?? 0]));
   const states = needStates({ items, facts, grants, waiting }, deliver, rowsRead);
   const asBefore = { owedRows: null, shortCycles: null, askedRows: null };
   return trigger === 'backfill' ? states.map((state) => ({ ...state, ...asBefore })) : states;
@@ -302,7 +300,7 @@ async function deliveriesOf(
       slice: last?.slice ?? fresh,
       chargedBytes: last === null ? (route ?? result).chargedBytes : 0,
       contentId: last?.contentId ?? (route ?? result).contentId,
-      asOfMs: last?.asOfMs ?? result.asOfMs,
+      asOfMs: last?.asOfMs ?? (route === null ? result.asOfMs : context.asOfMs),
       upToMs: item.window == null ? null : (grant.upToMs ?? item.window.toMs),
       verdict,
       score: last?.score ?? score,

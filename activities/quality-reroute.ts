@@ -8,6 +8,7 @@ import { sliceOf } from '../domain/decision/reads.js';
 import { isRoutable, routeRound } from '../domain/decision/reroute.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
+import { predicateColumns } from '../domain/types/predicate.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef } from './ports.js';
@@ -83,7 +84,12 @@ async function fallback(deps: StageDependencies, context: CycleContext, asked: A
   if (promised.fallback === undefined || !Object.hasOwn(datasets, promised.fallback)) return null;
   const other = datasetRef(context, promised.fallback);
   const { columns } = other.definition;
-  const forbidden = [...item.fields, ...item.where.map(({ column }) => column)].filter(
+  const used = [
+    ...item.fields,
+    ...predicateColumns(item.where),
+    ...(item.classColumn === null ? [] : [item.classColumn]),
+  ];
+  const forbidden = used.filter(
     (column) =>
       Object.hasOwn(columns, column) &&
       columns[column].sensitivity === 'restricted' &&
@@ -123,6 +129,7 @@ async function attempt(
     const [slice = null] = result.slices;
     return {
       ...nothing(kind, dataset),
+      ...(item.window == null ? {} : { leastRows: grant.rows }),
       ...{ slice, failure: result.failures.at(0)?.reason ?? null, contentId: result.contentId },
       ...{ rows: result.rowsRead, chargedBytes: result.bytesRead },
       cost: { foreseen, took: { ms: endedMs - startedMs, bytes: result.bytesRead } },

@@ -32,7 +32,8 @@ export function owedAfter({ rows }: Pick<WorkItem, 'rows'>, short: number): numb
 /**
  * The states that this cycle changes. Only scarcity owes: what was quarantined, held back or could not be read leaves
  * the state as it was, so that the next cycle asks for the same again.
- * @param rowsRead rows of what is handed out, by item
+ * @param rowsRead rows that were read of the item's own dataset; without them its last rows are those that matched and were
+ *   granted
  */
 export function needStates(
   inputs: {
@@ -81,7 +82,8 @@ export function needStates(
         ...served,
         servedUpToMs: upToMs,
         lastFromMs: item.window.fromMs,
-        lastRows: (grant.quotas ?? null) === null ? (rowsRead.get(item.id) ?? 0) : (matched ?? 0) - (grant.short ?? 0),
+        lastRows:
+          ((grant.quotas ?? null) === null ? rowsRead.get(item.id) : undefined) ?? (matched ?? 0) - (grant.short ?? 0),
         lastQuestion: standingQuestion(item.dataset, standingWhere(item)),
         askedRows: upToMs < item.window.toMs ? Math.max(0, (matched ?? 0) - (grant.rows ?? 0)) : 0,
       },

@@ -109,6 +109,8 @@ export interface Reroute {
   /** Why there is no slice; null where there is one. */
   readonly failure: string | null;
   readonly cost?: ReadCost;
+  /** Rows of an arrival window: a try with fewer would lose the rest of them for good. Absent: fewer are better than none. */
+  readonly leastRows?: number;
 }
 /** What a further read was foreseen to take, and took. */
 export interface ReadCost {

@@ -13,10 +13,14 @@ import type { WorkItem } from './work.js';
 export function routeRound(inputs: QualityInputs, item: WorkItem, bad: Judged): Judged & Pick<ItemVerdict, 'routed'> {
   const tries = inputs.rerouted?.[item.id] ?? [];
   const notRouted: string[] = [];
-  for (const [attempt, { kind, dataset, slice, failure, cost }] of tries.entries()) {
+  for (const [attempt, { kind, dataset, slice, failure, cost, leastRows = 0 }] of tries.entries()) {
     const told = kind === 'refetch' ? 'reading it again' : `fallback ${dataset}`;
     if (slice === null) {
       notRouted.push(`${told}: ${failure ?? 'it was not read'}`);
+      continue;
+    }
+    if (slice.rows < leastRows) {
+      notRouted.push(`${told}: it has ${slice.rows} of the ${leastRows} rows`);
       continue;
     }
     const judged = judgeSlice(

@@ -97,6 +97,37 @@ describe('a dataset with a fallback', () => {
     expect(kept.stages.flatMap(({ reasons }) => reasons).join()).toContain('may not read region of backup');
   });
 
+  test('gives way as well where the class column is what the model may not read of the stand-in', async () => {
+    const columns = { label: { sensitivity: 'restricted' } };
+    const mixed = need({ classColumn: 'label', target: 'uniform' });
+    balance = await startBalance((dir) => pool(dir, { needs: [mixed], backup: { columns } }));
+    balance.write('backup.csv', file('backup'));
+    balance.write(
+      'events.csv',
+      file('own', () => 9_999),
+    );
+    const { requests } = await balance.cycle();
+    expect(requests[0]).toMatchObject({ delivery: null, state: 'quarantined' });
+    expect(JSON.stringify(requests[0])).toContain('may not read label of backup');
+  });
+
+  test('loses no new row to a stand-in that has not got all of them yet', async () => {
+    balance = await startBalance((dir) => pool(dir, { needs: [need({ rows: 'new' })] }));
+    balance.write('backup.csv', file('backup').slice(0, 2_900));
+    balance.write('events.csv', file('own'));
+    const cycles = [await balance.cycle()];
+    balance.write('events.csv', broken('own'));
+    const lagging = await balance.cycle();
+    expect(lagging.requests[0]).toMatchObject({ delivery: null });
+    expect(JSON.stringify(lagging.requests[0])).toContain('fallback backup: it has 19 of the 60 rows');
+    expect(await replays(lagging)).toBe(true);
+    balance.write('events.csv', file('own'));
+    cycles.push(await balance.cycle());
+    const rows = await Promise.all(cycles.map((cycle) => balance.rowsOf(cycle, 'trainer/all')));
+    const ids = rows.flat().map(({ id }) => Number(id));
+    expect(ids.sort((a, b) => a - b)).toEqual(Array.from({ length: 180 }, (_, i) => 2_821 + i));
+  });
+
   test('hands out each new row once, from wherever it came', async () => {
     balance = await startBalance((dir) => pool(dir, { needs: [need({ rows: 'new' })] }));
     balance.write('backup.csv', file('backup'));
@@ -121,8 +152,12 @@ test('a cached result that is no good is read again, past the cache', async () =
   const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };
   const bad = await balance.client.request(request);
   await expect(balance.client.waitForDelivery(bad.id)).rejects.toMatchObject({ type: 'Quarantined' });
+  // The time of the pool moves on by a step.
+  await balance.cycle();
   balance.write('events.csv', file('mended'));
   const { id } = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
   const delivery = await balance.client.waitForDelivery(id);
   expect(delivery).toMatchObject({ verdict: 'pass', rows: 200, report: { routed: { kind: 'refetch' } } });
+  // It is as old as its rows are, not as the cached ones that it stands for.
+  expect(delivery.asOf.getTime()).toBe(START + 49 * HOUR);
 });

@@ -82,6 +82,14 @@ describe('rows: new', () => {
     expect(state[0].lastRows).toBe(inputs.facts[0].rows - 10);
   });
 
+  test('of a part that another source gave, what was granted was handed out: what is left of the window is still to come', () => {
+    const inputs = batchInputs([news(1)], 1e6);
+    const matched = inputs.facts[0].rows;
+    const part = { itemId: 'n', rows: matched - 600, short: 600, upToMs: 400 };
+    const state = needStates({ ...inputs, grants: [part], waiting: [] }, [{ itemId: 'n', use: 'slice' }], new Map());
+    expect(state[0]).toMatchObject({ servedUpToMs: 400, lastRows: matched - 600, askedRows: 600 });
+  });
+
   test('a cycle that hands nothing out moves nothing', () => {
     const inputs = batchInputs([news(3)], 0);
     const plan = planBatch(inputs);

@@ -132,6 +132,15 @@ describe('further tries at what would be kept back', () => {
     expect(verdictOf(inputs(bad, { rerouted: { i: [fallback(bad)] } }))).toMatchObject({ use: 'none' });
   });
 
+  test('of an arrival window a try hands out every row or none: the others would never be asked for again', () => {
+    const { use, notRouted } = verdictOf(
+      inputs(bad, { rerouted: { i: [{ ...fallback(slice({ rows: 80 })), leastRows: 100 }] } }),
+    );
+    expect([use, notRouted]).toEqual(['none', ['fallback backup: it has 80 of the 100 rows']]);
+    const all = { ...fallback(slice()), leastRows: 100 };
+    expect(verdictOf(inputs(bad, { rerouted: { i: [all] } }))).toMatchObject({ use: 'slice', verdict: 'pass' });
+  });
+
   test('what is good enough is not gone round, and a pin is of one content', () => {
     const tries = { rerouted: { i: [fallback(slice())] } };
     expect(verdictOf(inputs(slice(), tries))).not.toHaveProperty('routed');
