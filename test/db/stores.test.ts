@@ -41,10 +41,7 @@ const definition = (more: object = {}) =>
     sources: { lake: { kind: 'files', root: '.', limits: { bytesPerSecond: '100B', rowsPerSecond: 10 } } },
     datasets: { events: { source: 'lake', path: 'events.csv', eventTime: 'at' } },
     models: {
-      trainer: {
-        kind: 'training',
-        needs: [{ id: 'fresh', dataset: 'events', fields: ['id'], rows: 'new' }],
-      },
+      trainer: { kind: 'training', needs: [{ id: 'fresh', dataset: 'events', fields: ['id'], rows: 'new' }] },
       asker: { kind: 'serving' },
     },
     ...more,
