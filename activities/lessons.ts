@@ -24,23 +24,9 @@ export function lessonsOf(
     const { issue, action, applied, verdict, predictedDelta, measuredDelta, standardError } = correction;
     const { reason, effect, predictedEffect, cost } = correction;
     const { needId, dataset } = items.get(itemId)!;
-    const measured = { predictedDelta, measuredDelta, standardError };
-    return [
-      {
-        requestId: itemId,
-        needId,
-        dataset,
-        issue,
-        action,
-        applied,
-        verdict,
-        ...measured,
-        reason,
-        effect,
-        predictedEffect,
-        cost,
-      },
-    ];
+    const taken = { requestId: itemId, needId, dataset, issue, action, applied, verdict };
+    const measured = { predictedDelta, measuredDelta, standardError, effect, predictedEffect, cost };
+    return [{ ...taken, ...measured, reason }];
   });
   if (context.trigger === 'backfill') return { metrics: [], references: [], strategy: null, corrections, asks: [] };
   return {

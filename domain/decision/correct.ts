@@ -192,7 +192,7 @@ function faultShares({ issue, columns, rules = [] }: AtFault, slice: SliceMetric
 /**
  * What a correction will do to the rows and the class mix that its model gets. Of rows dropped whatever their class the gap
  * moves by as much as chance gives a draw of n (1 - lost) / lost rows (a sample against its own random part, Cochran 1977,
- * 2.6). Values that are imputed into the class column may be of any class.
+ * 2.6). Where the class itself is at fault, dropping or changing a share of its cells moves the mix by that share at most.
  */
 export function predictEffect(
   correction: Correction,
@@ -212,9 +212,9 @@ export function predictEffect(
     issue === 'class-mix' && weights !== null ? weightedCounts(slice.classCounts, weights) : slice.classCounts;
   const mean = classGap(target, counts);
   const lost = 1 - least / Math.max(1, slice.rows);
-  const imputed = action === 'impute' && item.classColumn !== null && columns.includes(item.classColumn);
+  const ofClass = action !== 'reweight' && item.classColumn !== null && columns.includes(item.classColumn);
   const moved = lost === 0 ? 0 : classGapNoise(target, (slice.rows * (1 - lost)) / lost);
-  return { rows, classGap: { mean, uncertainty: imputed ? faultShare(correction, slice) : moved } };
+  return { rows, classGap: { mean, uncertainty: ofClass ? Math.max(lost, faultShare(correction, slice)) : moved } };
 }
 
 /** 32 bits of a text (FNV-1a): the draw of a strategy is that of its decision and item, whatever else is decided. */

@@ -80,14 +80,25 @@ describe('what a correction will do, told before it is done', () => {
 
   test('losing rows leaves the class gap as it is, give or take what chance does to the part that is left', () => {
     const target = { a: 0.5, b: 0.5 };
-    const more = { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] as const, classColumn: 'x', target };
+    const more = { fields: ['id', 'x', 'y'], rows: 100, corrections: ['drop-rows'] as const, classColumn: 'y', target };
     const gap = planned(
-      { invalid: { id: 0, x: 0.2 }, classCounts: { a: 60, b: 40 } },
+      { completeness: { id: 1, x: 1, y: 1 }, invalid: { id: 0, x: 0.2, y: 0 }, classCounts: { a: 60, b: 40 } },
       { items: [workItem('i', more)] },
     );
     // A fifth lost of 100 moves as a draw of 100 x .8 / .2 = 400 rows does: 2 x .5 / sqrt(2 pi 400).
     expect(gap.classGap!.mean).toBeCloseTo(0.1, 12);
     expect(gap.classGap!.uncertainty).toBeCloseTo(1 / Math.sqrt(2 * Math.PI * 400), 12);
+  });
+
+  test('where the class itself is at fault, the mix moves by the share of its cells at most', () => {
+    const more = { fields: ['id', 'x'], rows: 100, classColumn: 'x', target: { a: 0.5, b: 0.5 } };
+    const bad = { invalid: { id: 0, x: 0.2 }, classCounts: { a: 40, b: 40, bad: 20 } };
+    for (const action of ['drop-rows', 'impute'] as const) {
+      const items = [workItem('i', { ...more, corrections: [action] })];
+      expect(planned(bad, { items }).classGap).toEqual({
+        ...{ mean: expect.closeTo(0.2, 12), uncertainty: expect.closeTo(0.2, 12) },
+      });
+    }
   });
 
   test('a decision recorded before costs were kept replays without them', () => {
