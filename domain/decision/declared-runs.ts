@@ -2,15 +2,13 @@
  * What models declare that they will ask, and when (`runs`): demand that is known before it was ever seen. It is taken
  * out of what the series learn, and put back on what they forecast: a run once a month is neither an anomaly nor missed.
  */
-import { cronTimes, intervalTimes, parseCron } from '../types/run-times.js';
+import { cronCount, cronTimes, intervalCount, intervalTimes, parseCron } from '../types/run-times.js';
 import type { PoolDefinition, RunDefinition } from '../types/pool.js';
 import type { Predicate } from '../types/predicate.js';
 import type { SeriesOutcome, SeriesPrediction } from './series-outcome.js';
 import { sourceSeries, SYSTEM_SERIES } from './source-loads.js';
 import type { DatasetFacts } from './work.js';
 
-/** Times of one run that are looked at in one stretch. */
-const TIMES_MAX = 10_000;
 /** Declared steps of the past that say how well a declaration is kept. */
 export const KEPT_STEPS = 8;
 
@@ -39,10 +37,16 @@ export function declaredRuns({ models }: Pick<PoolDefinition, 'models'>): Declar
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** The times of a run within (fromMs, toMs], ascending. */
-export function runTimes({ times: { every, cron } }: DeclaredRun, fromMs: number, toMs: number): number[] {
-  if (cron !== undefined) return cronTimes(parseCron(cron), fromMs, toMs, TIMES_MAX);
-  return intervalTimes(every!, fromMs, toMs, TIMES_MAX);
+/** The first time of a run within (fromMs, toMs]. */
+export function firstRunMs({ times: { every, cron } }: DeclaredRun, fromMs: number, toMs: number): number | undefined {
+  return (cron === undefined ? intervalTimes(every!, fromMs, toMs, 1) : cronTimes(parseCron(cron), fromMs, toMs, 1))[0];
+}
+
+/** Counts the times of a run within (fromMs, toMs]. */
+export function runCounter({ times: { every, cron } }: DeclaredRun): (fromMs: number, toMs: number) => number {
+  if (cron === undefined) return (fromMs, toMs) => intervalCount(every!, fromMs, toMs);
+  const parsed = parseCron(cron);
+  return (fromMs, toMs) => cronCount(parsed, fromMs, toMs);
 }
 
 /**
@@ -52,14 +56,14 @@ export function runTimes({ times: { every, cron } }: DeclaredRun, fromMs: number
 export function declaredByMs(run: DeclaredRun, asOfMs: number, stepMs: number): number | null {
   if (run.maxAgeMs === null) return null;
   const lateMs = Math.min(stepMs, run.maxAgeMs / 2);
-  const [next] = runTimes(run, asOfMs - 1, asOfMs + run.maxAgeMs - lateMs);
+  const next = firstRunMs(run, asOfMs - 1, asOfMs + run.maxAgeMs - lateMs);
   return next === undefined ? null : next + lateMs;
 }
 
 /** Datasets that runs will ask within the steps that are forecast, or are read ahead of now. */
 export function datasetsOfRuns(runs: readonly DeclaredRun[], asOfMs: number, horizonMs: number): string[] {
   const due = runs.filter(
-    (run) => runTimes(run, asOfMs - 1, asOfMs + Math.max(horizonMs, run.maxAgeMs ?? 0)).length > 0,
+    (run) => firstRunMs(run, asOfMs - 1, asOfMs + Math.max(horizonMs, run.maxAgeMs ?? 0)) !== undefined,
   );
   return [...new Set(due.map(({ dataset }) => dataset))].sort();
 }
@@ -71,10 +75,11 @@ export interface DeclaredDemand {
   /** By end of the step, in the series' unit: which models' demand (`model/dataset`) it is. Steps without a run are absent. */
   readonly parts: ReadonlyMap<number, readonly DeclaredPart[]>;
 }
+/** One run, as often as it comes in a step. */
 export interface DeclaredPart {
   readonly of: string;
   readonly amount: number;
-  /** Declared before it came. */
+  /** Declared before it first came. */
   readonly promised: boolean;
 }
 
@@ -101,17 +106,29 @@ export function declaredDemand(
   const factsOf = new Map(datasets.map((dataset) => [dataset.id, dataset]));
   const found = new Map<string, { calendar: string; parts: Map<number, DeclaredPart[]> }>();
   const askedAfterMs = clock === 'wall' ? 1 : 0;
-  const stepEndMs = (atMs: number): number => fromMs + Math.ceil((atMs + askedAfterMs - fromMs) / stepMs) * stepMs;
   for (const run of runs) {
     const of = `${run.model}/${run.dataset}`;
     const facts = factsOf.get(run.dataset);
     const rows = run.rows ?? facts?.rows ?? 0;
-    const times = runTimes(run, fromMs - askedAfterMs, toMs - askedAfterMs);
+    const count = runCounter(run);
+    const steps: { endMs: number; times: number; promised: boolean }[] = [];
+    for (let endMs = fromMs + stepMs; endMs <= toMs; endMs += stepMs) {
+      const [beginMs, lastMs] = [endMs - stepMs - askedAfterMs, endMs - askedAfterMs];
+      const times = count(beginMs, lastMs);
+      if (times === 0) continue;
+      steps.push({
+        endMs,
+        times,
+        promised: times === count(Math.max(beginMs, (sinceMs[run.id] ?? Infinity) - 1), lastMs),
+      });
+    }
     const add = (series: string, amount: number): void => {
       const { calendar = '', parts = new Map<number, DeclaredPart[]>() } = found.get(series) ?? {};
-      for (const atMs of times) {
-        const part = { of, amount, promised: atMs >= (sinceMs[run.id] ?? Infinity) };
-        parts.set(stepEndMs(atMs), [...(parts.get(stepEndMs(atMs)) ?? []), part]);
+      for (const { endMs, times, promised } of steps) {
+        const part = { of, amount: times * amount, promised };
+        const others = parts.get(endMs);
+        if (others === undefined) parts.set(endMs, [part]);
+        else others.push(part);
       }
       found.set(series, { calendar: calendar + JSON.stringify([run.id, run.times, run.rows]), parts });
     };

@@ -77,6 +77,23 @@ export function cronTimes(cron: Cron, fromMs: number, toMs: number, limit: numbe
   return times;
 }
 
+/** How many times lie within (fromMs, toMs]: a look at each day, whatever its times. */
+export function cronCount(cron: Cron, fromMs: number, toMs: number): number {
+  if (fromMs >= toMs) return 0;
+  let count = 0;
+  for (let dayMs = Math.floor(fromMs / DAY_MS) * DAY_MS; dayMs <= toMs; dayMs += DAY_MS)
+    if (isDay(cron, new Date(dayMs))) count += timesUpTo(cron, toMs - dayMs) - timesUpTo(cron, fromMs - dayMs);
+  return count;
+}
+
+/** Times of one day until `ofDayMs` after its beginning, which may lie outside of it. */
+function timesUpTo({ hours, minutes }: Cron, ofDayMs: number): number {
+  const last = Math.floor(ofDayMs / MINUTE_MS);
+  const hour = Math.floor(last / 60);
+  const whole = hours.filter((one) => one < hour).length * minutes.length;
+  return hours.includes(hour) ? whole + minutes.filter((one) => hour * 60 + one <= last).length : whole;
+}
+
 function isDay({ days, months, weekdays, eitherDay }: Cron, date: Date): boolean {
   if (!months.has(date.getUTCMonth() + 1)) return false;
   const [day, weekday] = [days.has(date.getUTCDate()), weekdays.has(date.getUTCDay())];
@@ -88,4 +105,9 @@ export function intervalTimes(everyMs: number, fromMs: number, toMs: number, lim
   const first = (Math.floor(fromMs / everyMs) + 1) * everyMs;
   const count = Math.max(0, Math.min(limit, Math.floor((toMs - first) / everyMs) + 1));
   return Array.from({ length: count }, (_, index) => first + index * everyMs);
+}
+
+/** How many of them lie within (fromMs, toMs]. */
+export function intervalCount(everyMs: number, fromMs: number, toMs: number): number {
+  return fromMs >= toMs ? 0 : Math.floor(toMs / everyMs) - Math.floor(fromMs / everyMs);
 }

@@ -149,6 +149,19 @@ describe('a declared run', () => {
     expect((await ask({ maxAgeMs: 2 * HOUR })).served).toBe('read');
   });
 
+  test('on a clock on the wall it is expected in every step to the last, and read ahead', async () => {
+    const often = { ...question, id: 'often', every: '1m' };
+    await start({ ...trainer([often]), more: { clock: { kind: 'wall' } } });
+    const cycle = await balance.cycle();
+    await readAhead(cycle);
+    const forecast = cycle.forecasts.filter(({ series }) => series === 'trainer/events');
+    expect(forecast.map(({ mean, method }) => [mean, method])).toEqual(
+      Array.from({ length: 4 }, () => [60 * 50, 'declared runs']),
+    );
+    expect(cycle.prefetches).toMatchObject([{ model: 'trainer', dataset: 'events', probability: 1, came: 'open' }]);
+    expect(await ask({ maxAgeMs: 2 * HOUR })).toMatchObject({ served: 'cache', verdict: 'pass', rows: 50 });
+  });
+
   test('that does not come is believed less: the next one is not read ahead', async () => {
     await start(trainer([{ ...nightly, cron: '0 2,6 * * *' }]));
     const cycles = [];

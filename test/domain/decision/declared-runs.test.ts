@@ -5,8 +5,9 @@ import {
   declaredDemand,
   declaredIn,
   declaredRuns,
+  firstRunMs,
   keptShare,
-  runTimes,
+  runCounter,
   sawRun,
   type DeclaredRun,
 } from '../../../domain/decision/declared-runs.js';
@@ -132,6 +133,25 @@ describe('what is declared', () => {
     expect(ends.map((ms) => ms / HOUR)).toEqual(hours);
   });
 
+  test.each([{ every: '1m', cron: undefined }, { cron: '* * * * *' }])(
+    'is whole to the last step, however often it comes, with one part for each run and step: %j',
+    (times) => {
+      const runs = [run(times), run({ ...times, id: 'other', rows: 10 })];
+      const demand = declaredDemand(runs, facts, { ...range, toMs: 340 * HOUR, clock: 'wall' }, {});
+      const { parts } = demand.get('trainer/events')!;
+      expect([...parts.keys()]).toEqual(Array.from({ length: 340 }, (_, step) => (step + 1) * HOUR));
+      for (const part of parts.values()) expect(part.map(({ amount }) => amount)).toEqual([60 * 500, 60 * 10]);
+    },
+  );
+
+  test('is promised in a step only when it was known before it first came in it', () => {
+    const promisedAt = (sinceMs: number) =>
+      declaredDemand([run({ cron: '10,40 1 * * *' })], facts, range, { 'trainer/nightly': sinceMs })
+        .get('trainer/events')!
+        .parts.get(2 * HOUR)![0].promised;
+    expect([10, 11, 41].map((minute) => promisedAt(HOUR + minute * 60_000))).toEqual([true, false, false]);
+  });
+
   test('is seen by a step that asks for at least half of it', () => {
     expect([49, 50, 500].map((asked) => sawRun(asked, 100))).toEqual([false, true, true]);
   });
@@ -148,8 +168,10 @@ describe('what is declared', () => {
   });
 
   test('has its times by cron or by interval', () => {
-    expect(runTimes(run(), 0, DAY)).toEqual([2 * HOUR]);
-    expect(runTimes(run({ cron: undefined, every: '6h' }), 0, DAY)).toEqual([6, 12, 18, 24].map((hour) => hour * HOUR));
+    const sixth = run({ cron: undefined, every: '6h' });
+    expect([run(), sixth].map((one) => firstRunMs(one, 0, DAY))).toEqual([2 * HOUR, 6 * HOUR]);
+    expect([run(), sixth].map((one) => firstRunMs(one, 18 * HOUR, 23 * HOUR))).toEqual([undefined, undefined]);
+    expect([run(), sixth].map((one) => runCounter(one)(0, DAY))).toEqual([1, 4]);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cronTimes, intervalTimes, parseCron } from '../../../domain/types/run-times.js';
+import { cronCount, cronTimes, intervalCount, intervalTimes, parseCron } from '../../../domain/types/run-times.js';
 
 const MINUTE = 60_000;
 const at = (text: string) => Date.parse(`${text}Z`);
@@ -73,4 +73,19 @@ test('an interval counts from 1970, however far it is asked', () => {
   expect(intervalTimes(10, -15, 5, 9)).toEqual([-10, 0]);
   expect(intervalTimes(10, 5, 9, 9)).toEqual([]);
   expect(intervalTimes(1, 0, 1e12, 2)).toEqual([1, 2]);
+});
+
+test('counted, they are as many as there are', () => {
+  const cron = fc.constantFrom('* * * * *', '*/7 3-20 * * *', '59 23 29 2 *', '0,59 0,23 1-7 * SUN', '0 0 * * *');
+  // Around a leap day, at whole minutes as well as a millisecond beside them.
+  const time = fc.record({ minute: fc.nat(10_000), besideMs: fc.integer({ min: -1, max: 1 }) });
+  fc.assert(
+    fc.property(cron, fc.integer({ min: 1, max: 1_000 }), time, time, (text, every, ...[a, b]) => {
+      const [from, to] = [a, b].map(({ minute, besideMs }) => at('2024-02-26T00:00') + minute * MINUTE + besideMs);
+      expect(cronCount(parseCron(text), from, to)).toBe(cronTimes(parseCron(text), from, to, Infinity).length);
+      const everyMs = every * MINUTE;
+      expect(intervalCount(everyMs, from, to)).toBe(intervalTimes(everyMs, from, to, Infinity).length);
+    }),
+  );
+  expect(cronCount(parseCron('* * * * *'), Infinity, 0)).toBe(0);
 });
