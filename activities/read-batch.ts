@@ -172,16 +172,26 @@ function aheadEnd(
   };
 }
 
-/** A read that its caller must mend fails as a whole; halving finds the slice that is at fault, the others succeed. */
+/**
+ * A read that its caller must mend fails as a whole; halving finds the slice that is at fault, the others succeed.
+ * What those who joined did to it is not its slices' fault: it is read again without them first.
+ */
 async function readBisecting(
   deps: StageDependencies,
   read: MergedRead,
   signal: AbortSignal,
-  late?: () => Promise<readonly SliceAsk[]>,
-): Promise<MergedReadResult & { failures: readonly SliceFailure[] }> {
+  join?: Joining,
+): Promise<Scanned['result']> {
+  let joined = false;
+  const joining = async (): Promise<readonly SliceAsk[]> => {
+    const late = (await join?.()) ?? [];
+    joined ||= late.length > 0;
+    return late;
+  };
   try {
-    return { ...(await deps.data.read(read, signal, late)), failures: [] };
+    return { ...(await deps.data.read(read, signal, joining)), failures: [] };
   } catch (error) {
+    if (joined && !signal.aborted) return readBisecting(deps, read, signal);
     if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
     if (read.slices.length === 1) {
       const failure = { id: read.slices[0].id, type: error.type, reason: error.message };

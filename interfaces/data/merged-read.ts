@@ -25,7 +25,7 @@ const STORES_AT_ONCE = 2;
 
 /**
  * Serves all slices by one scan.
- * @param joining slices that came since, to be cut from the same rows
+ * @param joining slices that came since, to be cut from the same rows; those that no read can answer are left out
  * @throws `VersionGone` when the pinned content is no longer there; `InvalidSlice`, `UnknownColumn`, `TypeMismatch`.
  */
 export async function readMerged(
@@ -46,11 +46,11 @@ export async function readMerged(
     });
   }
   for (const slice of read.slices) checkSlice(slice, columns);
-  const early = await joining();
+  const early = readable(await joining(), at);
   const asked = distinctSlices([...read.slices, ...early]);
   const scanned = await scanPool(asked, at, session);
   // A single slice is cut out of the scan itself: nobody can join it any more.
-  const late = asked.length === 1 ? [] : await joining();
+  const late = asked.length === 1 ? [] : readable(await joining(), at);
   const slices = distinctSlices([...asked, ...late]);
   const delivered = await cutAndStore(slices, rankedPool(scanned, slices, at, session), at, session, cache);
   const union = slices.length === 1 ? delivered.get(slices[0])! : await unionOf(slices, at, session);
@@ -69,6 +69,20 @@ export async function readMerged(
 }
 
 const nobodyJoins = (): Promise<readonly SliceAsk[]> => Promise.resolve([]);
+
+/** Slices that name what is there, with values that fit. Others fail by themselves when a cycle serves them, not those they join. */
+function readable(slices: readonly SliceAsk[], at: DatasetScope): SliceAsk[] {
+  return slices.filter((slice) => {
+    try {
+      checkSlice(slice, at.open.columns);
+      whereSql(slice.where, at, new Bindings());
+      return true;
+    } catch (error) {
+      if (!(error instanceof BalanceError)) throw error;
+      return false;
+    }
+  });
+}
 
 /** Equal slices are cut once; those of one seed follow one another, as they share the pool's ranks. */
 function distinctSlices(slices: readonly SliceAsk[]): SliceAsk[] {

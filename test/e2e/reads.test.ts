@@ -1,5 +1,7 @@
 /** Which reads there are, how large, in which order: what the plan foresees is what happens, and its record says why. */
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { openEngine, quoteText } from '../../interfaces/data/engine.js';
 import type { TestBalance } from '../support/balance.js';
 import { ARRIVED, EVENTS, startSmall, together, until, wrongs, type Reads } from './small-pool.js';
 
@@ -246,6 +248,36 @@ test('a contained request that comes while a read runs is cut from it: its sourc
   const again = await late('again', { where: 'value = 7', rows: 5 });
   expect(idsOf(await rows(again))).toEqual(idsOf(drawn));
   expect(reads.begun.at(-1)).toEqual([again]);
+});
+
+test.each([
+  ['a text where a number is', "number > 'late'", 1],
+  // Found out by the engine alone: the read is done again without it.
+  ['a text that is no key', "key = 'none'", 2],
+])('%s, asked while the read of others is about to begin, fails nobody but its asker', async (_, where, scans) => {
+  const numbers = { source: 'lake', path: 'numbers.parquet' };
+  ({ balance, reads } = await startSmall({ more: { datasets: { numbers } } }));
+  const engine = await openEngine({ tempDir: balance.dir });
+  const path = quoteText(join(balance.dir, 'numbers.parquet'));
+  await engine.session(new AbortController().signal, (session) =>
+    session.run(`COPY (SELECT n AS number, uuid() AS key FROM range(100) AS r(n)) TO ${path}`),
+  );
+  engine.close();
+  reads.hold();
+  const request = async (key: string, more: object = {}): Promise<string> => {
+    const asked = { model: 'trainer', dataset: 'numbers', fields: ['number', 'key'], key, ...more };
+    return (await balance.client.request(asked)).id;
+  };
+  const innocent = await request('innocent');
+  await until('its read', () => reads.begun.length === 1);
+  const contained = await request('contained', { where: 'number < 20' });
+  const wrong = await request('wrong', { where });
+  reads.release();
+  const delivered = (id: string) => balance.client.waitForDelivery(id, { timeoutMs: 60_000 });
+  expect((await delivered(innocent)).rows).toBe(100);
+  expect((await delivered(contained)).rows).toBe(20);
+  await expect(delivered(wrong)).rejects.toThrow(/cannot be compared|no(ne|t).*INT128/);
+  expect(reads.begun.filter(([id]) => id === innocent)).toHaveLength(scans);
 });
 
 test('what was read for a need answers an equal request', async () => {
