@@ -65,7 +65,8 @@ async function open(
   ]);
   await Promise.all([
     tx.insert(decisions).values({ tenant, pool, id: decisionId, poolVersion: row.version, versions, openedAt }),
-    claimPending(tx, input, row.definition.maxRequestsPerCycle, openedAt),
+    // What waits for an answer of now is not answered as of the past: the cycles between the slices of a backfill do.
+    ...(trigger === 'backfill' ? [] : [claimPending(tx, input, row.definition.maxRequestsPerCycle, openedAt)]),
   ]);
   if (trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
 }

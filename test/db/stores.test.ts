@@ -89,16 +89,8 @@ const slice = (path: string) => ({
 });
 const delivery = (requestId: string, more: Partial<NewDelivery> = {}): NewDelivery => ({
   ...{ id: requestId, requestId, model: 'asker', dataset: 'events', needId: null, slice: slice('aa/x.parquet') },
-  ...{
-    chargedBytes: 8,
-    contentId: 'c',
-    asOfMs: nowMs,
-    upToMs: null,
-    verdict: 'pass',
-    score: 1,
-    served: 'read',
-    report: {},
-  },
+  ...{ chargedBytes: 8, contentId: 'c', asOfMs: nowMs, upToMs: null },
+  ...{ verdict: 'pass', score: 1, served: 'read', report: {} },
   ...more,
 });
 const close = (decision: Parameters<typeof abandon>[0], more: Partial<Closing> = {}) =>
@@ -322,6 +314,12 @@ describe('what a cycle looks at', () => {
     await close(decision);
     await open();
     expect((await rowOf(urgent)).state).toBe('claimed');
+  });
+
+  test('a backfill, which is as of the past, looks at no request', async () => {
+    const id = await put();
+    await open({ trigger: 'backfill', asOfMs: nowMs - DAY });
+    expect((await rowOf(id)).state).toBe('pending');
   });
 
   test('new rows: a replay clock at its end delivers the last step once; a backfill repeats it', async () => {
