@@ -68,10 +68,10 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   return {
     describe: (dataset, asOfMs, signal) =>
       opened(dataset, signal, async (open, session) => {
+        const at = datasetScope(open, dataset, asOfMs); // Checked even where its content is known: promises change.
         const key = contentKey(open, dataset, asOfMs);
-        const known = descriptions.get(key);
-        if (known !== undefined) return known;
-        const state = await describe(datasetScope(open, dataset, asOfMs), session);
+        if (descriptions.has(key)) return descriptions.get(key)!;
+        const state = await describe(at, session);
         if (descriptions.size >= DESCRIPTIONS_MAX) descriptions.clear();
         descriptions.set(key, state);
         return state;

@@ -20,7 +20,7 @@ export interface DatasetScope {
   readonly eventColumn: SourceColumn | null;
 }
 
-/** Checks the declared event time and rules against the real columns. */
+/** Checks the declared event time, rules and references against the real columns. */
 export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: number): DatasetScope {
   const { eventTime } = dataset.definition;
   const eventColumn = eventTime === undefined ? null : columnNamed(open.columns, eventTime);
@@ -33,19 +33,26 @@ export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: num
     });
   }
   const at = { open, dataset, asOfMs, eventColumn };
-  checkRules(at);
+  checkPromises(at);
   return at;
 }
 
-/** A rule that names what is not there would never be judged: it is refused. */
-function checkRules(at: DatasetScope): void {
-  const { id, definition } = at.dataset;
-  for (const rule of definition.rules ?? []) {
+/** A rule or a reference that names what is not there would never be judged: it is refused. */
+function checkPromises(at: DatasetScope): void {
+  const { rules = [], references = [] } = at.dataset.definition;
+  const promises = [
+    ...rules.map((rule) => [`rule ${rule.text}`, () => breachSql(rule, at, new Bindings())] as const),
+    ...references.map(
+      ({ text, columns }) =>
+        [`reference ${text}`, () => columns.map((name) => columnNamed(at.open.columns, name))] as const,
+    ),
+  ];
+  for (const [promise, check] of promises) {
     try {
-      breachSql(rule, at, new Bindings());
+      check();
     } catch (error) {
       if (!(error instanceof BalanceError)) throw error;
-      throw usageError({ ...error.facts(), message: `dataset ${id}: rule ${rule.text}: ${error.message}` });
+      throw usageError({ ...error.facts(), message: `dataset ${at.dataset.id}: ${promise}: ${error.message}` });
     }
   }
 }

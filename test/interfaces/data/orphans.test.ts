@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { parseForeignKey } from '../../../domain/types/foreign-key.js';
 import { endOfTime, fileDataset, noAbort, read, slice, testPlane } from './plane-kit.js';
 
 const { plane, engine, folder } = await testPlane();
@@ -144,4 +145,17 @@ it('holds files of many requests against a dataset in one go', async () => {
   expect(answers.every(({ rows }) => rows === 10)).toBe(true);
   expect(orphans).toBeGreaterThan(450);
   expect(orphans).toBeLessThan(750);
+});
+
+it('refuses a dataset that refers by a column which it does not have', async () => {
+  const made = await dataset('typo', 'SELECT 1 AS customer_id');
+  const refers = (text: string) => ({
+    ...made,
+    definition: { ...made.definition, references: [parseForeignKey(text)] },
+  });
+  await expect(plane.describe(refers('customer_id -> parent.k'), 0, noAbort)).resolves.toMatchObject({ rows: 1 });
+  await expect(plane.describe(refers('custmer_id -> parent.k'), 0, noAbort)).rejects.toMatchObject({
+    ...{ kind: 'usage', type: 'UnknownColumn' },
+    message: 'dataset set: reference custmer_id -> parent.k: no column "custmer_id"',
+  });
 });
