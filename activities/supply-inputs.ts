@@ -2,17 +2,18 @@
 import { FORECAST_STEPS } from '../domain/decision/predict.js';
 import { SUPPLY_CYCLES, type Supply } from '../domain/decision/future-supply.js';
 import { stepEndMs, stepMsOf } from '../domain/decision/steps.js';
-import type { WorkItem } from '../domain/decision/work.js';
+import { standingQuestion, type WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies } from './dependencies.js';
+import { digestOf } from './digest.js';
 import type { Closing, CycleContext } from './store-ports.js';
 
-/** Metric of the rows that match a need of a fixed size, by need. */
+/** Metric of the rows that match a need of a fixed size, by need and question. */
 const MATCHED = 'matched-rows';
 
 export async function supplyInputs(deps: StageDependencies, context: CycleContext): Promise<Supply> {
   const { definition, asOfMs, items } = context;
-  const needIds = items.filter(isFixed).map(({ needId }) => needId!);
-  const asks = needIds.map((subject) => ({ metric: MATCHED, subject }));
+  const fixed = items.filter(isFixed);
+  const asks = fixed.map((item) => ({ metric: MATCHED, subject: subjectOf(item) }));
   const stepMs = stepMsOf(definition);
   // A replay clock stands at the end of a step, a clock on the wall within one.
   const endMs = stepEndMs(definition, asOfMs + 1);
@@ -22,7 +23,7 @@ export async function supplyInputs(deps: StageDependencies, context: CycleContex
   ]);
   return {
     stepEndsMs: Array.from({ length: FORECAST_STEPS }, (_, index) => endMs + index * stepMs),
-    matched: Object.fromEntries(needIds.map((needId, index) => [needId, histories[index]])),
+    matched: Object.fromEntries(fixed.map(({ needId }, index) => [needId!, histories[index]])),
     arrivals: Object.fromEntries(forecasts.map(({ series, reliable, steps }) => [series, { reliable, steps }])),
   };
 }
@@ -33,10 +34,15 @@ export function matchedMetrics(
   facts: readonly { readonly itemId: string; readonly rows: number; readonly exact: boolean }[],
 ): Closing['metrics'] {
   const factOf = new Map(facts.map((fact) => [fact.itemId, fact]));
-  return items.filter(isFixed).flatMap(({ id, needId }) => {
-    const fact = factOf.get(id);
-    return fact?.exact === true ? [{ metric: MATCHED, subject: needId!, atMs: asOfMs, value: fact.rows }] : [];
+  return items.filter(isFixed).flatMap((item) => {
+    const fact = factOf.get(item.id);
+    return fact?.exact === true ? [{ metric: MATCHED, subject: subjectOf(item), atMs: asOfMs, value: fact.rows }] : [];
   });
+}
+
+/** A need whose dataset or predicate changes begins a history of its own: what matched the old question is no past of the new one. */
+function subjectOf({ needId, dataset, where }: WorkItem): string {
+  return `${needId}#${digestOf(standingQuestion(dataset, where)).slice(0, 16)}`;
 }
 
 function isFixed({ needId, rows }: WorkItem): boolean {
