@@ -19,6 +19,8 @@ import type { CycleContext } from './store-ports.js';
 
 /** Items that are tried again in one decision at most: each try is a read of its own. */
 const REROUTED_MAX = 100;
+/** No try begins later than this after the first: the stage has two minutes, and one read may wait for its source's limits. */
+const REROUTING_MS = 30_000;
 
 /** The tries by item; an item for which nothing can be tried has none. */
 export async function rerouteItems(
@@ -32,7 +34,9 @@ export async function rerouteItems(
   const grantOf = new Map(grants.map((grant) => [grant.itemId, grant]));
   const bad = qualityCheck(inputs).verdicts.filter((judged) => isRoutable(items.get(judged.itemId)!, judged));
   const rerouted: Record<string, readonly StoredReroute[]> = {};
+  const untilMs = deps.now() + REROUTING_MS;
   for (const judged of bad.slice(0, REROUTED_MAX)) {
+    if (deps.now() > untilMs) break;
     const item = items.get(judged.itemId)!;
     const asked = { item, grant: grantOf.get(item.id)! };
     const again = await refetch(deps, context, asked, results.get(item.id)!);

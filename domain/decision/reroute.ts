@@ -4,8 +4,8 @@ import type { ItemVerdict, Judged, QualityInputs } from './quality-inputs.js';
 import type { WorkItem } from './work.js';
 
 /**
- * What becomes of an item whose slice would be kept back. Each try is judged by the same gate and the same promises; what is
- * usual of the item and what its rows refer to was learned and counted on the first slice, and is not asked of another.
+ * What becomes of an item whose slice would be kept back. Each try is judged by the same gate and the same promises; drift,
+ * what is usual of the item and what its rows refer to are known of the first slice alone, and are not asked of another.
  *
  * @param bad the verdict on what was read first
  * @returns the verdict on the first try that is good enough, with where it came from; else `bad`, with what was tried
@@ -44,7 +44,17 @@ export function describeRoute({ kind, dataset, reason }: NonNullable<ItemVerdict
   return `${what}: ${reason}`;
 }
 
-/** Whether an item is worth another try: a pin names one content, and only that. */
-export function isRoutable(item: Pick<WorkItem, 'datasetVersion'>, judged: Pick<Judged, 'verdict'>): boolean {
-  return judged.verdict === 'quarantine' && item.datasetVersion === null;
+/**
+ * Whether an item is worth another try. A pin names one content, and only that. What is kept back for something that no try
+ * is judged for stays so: the same rows read again would pass.
+ */
+export function isRoutable(
+  item: Pick<WorkItem, 'datasetVersion'>,
+  { verdict, findings }: Pick<Judged, 'verdict' | 'findings'>,
+): boolean {
+  const unasked = findings.some(
+    ({ kind, severity }) =>
+      severity === 'quarantine' && (kind === 'drift' || kind === 'orphan-rows' || kind.startsWith('unusual-')),
+  );
+  return verdict === 'quarantine' && item.datasetVersion === null && !unasked;
 }

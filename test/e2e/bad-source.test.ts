@@ -161,3 +161,23 @@ test('a cached result that is no good is read again, past the cache', async () =
   // It is as old as its rows are, not as the cached ones that it stands for.
   expect(delivery.asOf.getTime()).toBe(START + 49 * HOUR);
 });
+
+test('rows that refer to nothing stay kept back, however often they are asked for', async () => {
+  balance = await startBalance((dir) => {
+    const plain = pool(dir, { needs: [] }) as { readonly datasets: { readonly events: object } };
+    const { events } = plain.datasets;
+    const regions = { source: 'lake', path: 'regions.csv' };
+    return {
+      ...plain,
+      datasets: { ...plain.datasets, events: { ...events, references: ['region -> regions.name'] }, regions },
+    };
+  });
+  balance.write('backup.csv', file('backup'));
+  balance.write('events.csv', file('own'));
+  balance.write('regions.csv', [{ name: 'another' }]);
+  const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };
+  for (const more of [{}, { maxAgeMs: 2 * HOUR }]) {
+    const { id } = await balance.client.request({ ...request, ...more });
+    await expect(balance.client.waitForDelivery(id)).rejects.toMatchObject({ type: 'Quarantined' });
+  }
+});

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { weightsTowards } from '../../../domain/decision/class-quotas.js';
 import { planCorrections, predictEffect } from '../../../domain/decision/correct.js';
 import { judgeAll, qualityCheck } from '../../../domain/decision/quality-check.js';
+import { isRoutable } from '../../../domain/decision/reroute.js';
 import type { QualityInputs, SliceMetrics } from '../../../domain/decision/quality-inputs.js';
 import { EMPTY_STRATEGY } from '../../../domain/quality/strategy.js';
 import { workItem } from './batch-inputs.js';
@@ -150,6 +151,24 @@ describe('further tries at what would be kept back', () => {
     expect([use, notRouted]).toEqual(['none', ['fallback backup: it has 80 of the 100 rows']]);
     const all = { ...fallback(slice()), leastRows: 100 };
     expect(verdictOf(inputs(bad, { rerouted: { i: [all] } }))).toMatchObject({ use: 'slice', verdict: 'pass' });
+  });
+
+  test('what is kept back for its orphans is not gone round: a try is not judged for them', () => {
+    const counted = { reference: 'x -> o.id', dataset: 'o', contentId: 'c', rows: 100, orphans: 80, examples: ['7'] };
+    const tries = { rerouted: { i: [fallback(slice())] } };
+    const kept = verdictOf(inputs(slice(), { ...tries, orphans: { i: [counted] } }));
+    expect(kept).toMatchObject({ use: 'none', verdict: 'quarantine', findings: [{ kind: 'orphan-rows' }] });
+    // Neither where the contract is broken as well.
+    expect(verdictOf(inputs(bad, { ...tries, orphans: { i: [counted] } })).use).toBe('none');
+    const few = { ...counted, orphans: 20 };
+    expect(verdictOf(inputs(bad, { ...tries, orphans: { i: [few] } }))).toHaveProperty('routed');
+  });
+
+  test.each(['drift', 'unusual-invalid', 'unusual-missing', 'orphan-rows'])('nor what is kept back for %s', (kind) => {
+    const finding = { kind, severity: 'quarantine', message: '', expected: '', got: '' } as const;
+    const isTried = (more: object) =>
+      isRoutable({ datasetVersion: null }, { verdict: 'quarantine', findings: [{ ...finding, ...more }] });
+    expect([isTried({}), isTried({ severity: 'degrade' }), isTried({ kind: 'invalid' })]).toEqual([false, true, true]);
   });
 
   test('what is good enough is not gone round, and a pin is of one content', () => {
