@@ -8,10 +8,12 @@ import {
   keptShare,
   sawRun,
   type DeclaredDemand,
+  type DeclaredRun,
 } from '../domain/decision/declared-runs.js';
 import { FORECAST_STEPS } from '../domain/decision/predict.js';
 import type { DeclaredAhead } from '../domain/decision/series-outcome.js';
 import { stepMsOf } from '../domain/decision/steps.js';
+import type { DatasetFacts } from '../domain/decision/work.js';
 import type { StageDependencies } from './dependencies.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -40,7 +42,7 @@ export async function declaredInputs(
     clock: definition.clock.kind,
   };
   const since = await deps.recurrences.declaredSince(context, runs);
-  const demand = declaredDemand(runs, analyzed.datasets, range, since);
+  const demand = declaredDemand(runs, await factsOf(deps, context, analyzed, runs), range, since);
   const recorded = await deps.series.demand(context, [...demand.keys()], fromMs, upToMs);
   const askedAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
   const asked = (series: string, endMs: number): number => askedAt.get(`${series}|${endMs}`) ?? 0;
@@ -63,6 +65,18 @@ export async function declaredInputs(
       return seen.reduce((left, { amount }) => Math.max(0, left - amount), value);
     },
   };
+}
+
+/** Of what the runs ask: as it is now, else as it was when it was last looked at, for a cycle that asks nothing of it. */
+async function factsOf(
+  deps: StageDependencies,
+  context: CycleContext,
+  { datasets }: AnalyzeInputs,
+  runs: readonly DeclaredRun[],
+): Promise<readonly DatasetFacts[]> {
+  const known = new Set(datasets.map(({ id }) => id));
+  const others = new Set(runs.map(({ dataset }) => dataset).filter((dataset) => !known.has(dataset)));
+  return [...datasets, ...(await deps.history.lastFacts(context, [...others].sort(), context.asOfMs))];
 }
 
 /** How well the last steps kept what had been declared of them before they came. */

@@ -11,7 +11,7 @@ import type { DeclaredRun } from '../domain/decision/declared-runs.js';
 import type { LateRequest } from '../domain/decision/joining.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
-import type { WaitReason, WorkItem } from '../domain/decision/work.js';
+import type { DatasetFacts, WaitReason, WorkItem } from '../domain/decision/work.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { StrategyState } from '../domain/quality/strategy.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
@@ -297,6 +297,8 @@ export interface HistoryStore {
   ): Promise<readonly (readonly HistoryValue[])[]>;
   /** What is kept of the newest profile of each dataset, by dataset id. */
   keptProfiles(ref: PoolRef, datasets: readonly string[]): Promise<Readonly<Record<string, KeptProfile>>>;
+  /** What each dataset was when it was last looked at, until `asOfMs`; those that never were are left out. */
+  lastFacts(ref: PoolRef, datasets: readonly string[], asOfMs: number): Promise<readonly DatasetFacts[]>;
   /** The profiles of dataset versions; `keep` takes the place of what was kept of an earlier time. */
   saveProfiles(
     ref: PoolRef,

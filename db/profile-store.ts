@@ -1,10 +1,11 @@
 /** Profiles of dataset versions, and what is kept of the newest one for the next. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { HistoryStore } from '../activities/store-ports.js';
+import type { DatasetFacts } from '../domain/decision/work.js';
 import type { Database } from './client.js';
 import { profiles, profileStates } from './schema.js';
 
-export function createProfileStore(db: Database): Pick<HistoryStore, 'keptProfiles' | 'saveProfiles'> {
+export function createProfileStore(db: Database): Pick<HistoryStore, 'keptProfiles' | 'lastFacts' | 'saveProfiles'> {
   return {
     keptProfiles: async ({ tenant, pool }, datasets) => {
       if (datasets.length === 0) return {};
@@ -12,6 +13,17 @@ export function createProfileStore(db: Database): Pick<HistoryStore, 'keptProfil
       const mine = and(eq(profileStates.tenant, tenant), eq(profileStates.pool, pool), inArray(dataset, [...datasets]));
       const rows = await db.select({ dataset, kept }).from(profileStates).where(mine).orderBy(dataset);
       return Object.fromEntries(rows.map((row) => [row.dataset, row.kept]));
+    },
+    lastFacts: async ({ tenant, pool }, datasets, asOfMs) => {
+      if (datasets.length === 0) return [];
+      const rows = await db.execute<{ facts: DatasetFacts }>(sql`
+        select distinct on (dataset)
+          state - 'profile' || jsonb_build_object('id', dataset, 'version', version) as facts
+        from profiles
+        where tenant = ${tenant} and pool = ${pool} and as_of_ms <= ${asOfMs}
+          and dataset in (select jsonb_array_elements_text(${JSON.stringify(datasets)}::jsonb))
+        order by dataset, as_of_ms desc, version`);
+      return rows.map(({ facts }) => facts);
     },
     saveProfiles: async ({ tenant, pool }, saved, nowMs) => {
       const now = new Date(nowMs);

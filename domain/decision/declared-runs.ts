@@ -17,6 +17,7 @@ export interface DeclaredRun {
   readonly id: string;
   readonly model: string;
   readonly dataset: string;
+  readonly source: string;
   readonly fields: readonly string[];
   readonly where: Predicate;
   readonly rows: number | null;
@@ -26,12 +27,13 @@ export interface DeclaredRun {
 }
 
 /** By id. */
-export function declaredRuns({ models }: Pick<PoolDefinition, 'models'>): DeclaredRun[] {
+export function declaredRuns({ models, datasets }: Pick<PoolDefinition, 'models' | 'datasets'>): DeclaredRun[] {
   return Object.entries(models)
     .flatMap(([model, { runs }]) =>
       runs.map(({ id, every, cron, dataset, fields, where, rows = null, seed, maxAge = null }): DeclaredRun => {
         const times = cron === undefined ? { every } : { cron };
-        return { id: `${model}/${id}`, model, dataset, fields, where, rows, seed, maxAgeMs: maxAge, times };
+        const { source } = datasets[dataset];
+        return { id: `${model}/${id}`, model, dataset, source, fields, where, rows, seed, maxAgeMs: maxAge, times };
       }),
     )
     .sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -95,6 +97,7 @@ export interface StepRange {
 /**
  * Declared rows of each `model/dataset`, and bytes of each source and of all, in the steps within (fromMs, toMs]: each run in the
  * step that its request is recorded in.
+ * @param datasets what is known of them; one that was never looked at has 8 bytes a value, and no rows
  * @param sinceMs event time at which each run was first known, by id
  */
 export function declaredDemand(
@@ -132,10 +135,9 @@ export function declaredDemand(
       }
       found.set(series, { calendar: calendar + JSON.stringify([run.id, run.times, run.rows]), parts });
     };
-    add(of, rows);
-    if (facts === undefined) continue;
     const bytes = rows * bytesPerRow(run, facts);
-    add(sourceSeries(facts.source), bytes);
+    add(of, rows);
+    add(sourceSeries(run.source), bytes);
     add(SYSTEM_SERIES, bytes);
   }
   return found;

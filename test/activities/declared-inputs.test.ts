@@ -26,12 +26,15 @@ interface Known {
   readonly run?: object;
   readonly others?: readonly object[];
   readonly asked?: Asked;
+  /** Described in this cycle. */
   readonly datasets?: readonly DatasetFacts[];
+  /** Described in an earlier one. */
+  readonly earlier?: readonly DatasetFacts[];
   readonly asOfMs: number;
 }
 
 /** A run that was declared before the first night, and what twelve nights asked. */
-async function declared({ clock, run, others = [], asked, datasets = [EVENTS], asOfMs }: Known) {
+async function declared({ clock, run, others = [], asked, datasets = [EVENTS], earlier = [], asOfMs }: Known) {
   const definition = poolSchema.parse({
     clock,
     sources: { lake: { kind: 'files', root: '.' } },
@@ -50,6 +53,9 @@ async function declared({ clock, run, others = [], asked, datasets = [EVENTS], a
   const deps = {
     recurrences: {
       declaredSince: () => Promise.resolve({ 'trainer/nightly': 0, 'trainer/whole': 0 }),
+    },
+    history: {
+      lastFacts: (_: unknown, ids: readonly string[]) => Promise.resolve(earlier.filter(({ id }) => ids.includes(id))),
     },
     series: {
       demand: (_: unknown, series: readonly string[], fromMs: number, toMs: number) =>
@@ -94,4 +100,20 @@ test('a run that asks every row of an empty dataset says nothing of what is kept
     ...{ asOfMs: NIGHTS * DAY + 2 * HOUR + 6_000, asked: { afterMs: 2 * HOUR + 5_000, rows: 500 } },
   });
   for (const series of ['trainer/events', 'source:lake', 'system']) expect(inputs.ahead(series)!.kept).toBe(1);
+});
+
+test('a cycle that asks nothing of the dataset knows what is declared of its source, by the same declaration', async () => {
+  const asked = { afterMs: 2 * HOUR + 5_000, rows: 500 };
+  const at = { clock: { kind: 'wall' }, asked, asOfMs: NIGHTS * DAY + 4.5 * HOUR };
+  const [now, earlier, never] = [
+    await declared(at),
+    await declared({ ...at, datasets: [], earlier: [EVENTS] }),
+    await declared({ ...at, datasets: [] }),
+  ];
+  for (const series of ['trainer/events', 'source:lake', 'system']) {
+    expect(earlier.ahead(series)).toEqual(now.ahead(series));
+    // One that was never looked at is learned by the same declaration: what is learned stays when it is.
+    expect(never.ahead(series)!.calendar).toBe(now.ahead(series)!.calendar);
+  }
+  expect(earlier.beside('source:lake', 5 * DAY + 3 * HOUR, 5_030)).toBe(30);
 });
