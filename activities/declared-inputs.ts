@@ -1,6 +1,7 @@
 /** What is declared of each series' demand: taken out of what it learned from, put back on what it forecasts. */
 import type { AnalyzeInputs } from '../domain/decision/analyze.js';
 import {
+  asksAll,
   declaredDemand,
   declaredIn,
   declaredRuns,
@@ -14,6 +15,7 @@ import { FORECAST_STEPS } from '../domain/decision/predict.js';
 import type { DeclaredAhead } from '../domain/decision/series-outcome.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { DatasetFacts } from '../domain/decision/work.js';
+import { shapeOf } from './batch.js';
 import type { StageDependencies } from './dependencies.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -42,7 +44,13 @@ export async function declaredInputs(
     clock: definition.clock.kind,
   };
   const since = await deps.recurrences.declaredSince(context, runs);
-  const demand = declaredDemand(runs, await factsOf(deps, context, analyzed, runs), range, since);
+  const demand = declaredDemand(
+    runs,
+    await factsOf(deps, context, analyzed, runs),
+    range,
+    since,
+    await matchedOf(deps, context, runs),
+  );
   const recorded = await deps.series.demand(context, [...demand.keys()], fromMs, upToMs);
   const askedAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
   const asked = (series: string, endMs: number): number => askedAt.get(`${series}|${endMs}`) ?? 0;
@@ -77,6 +85,22 @@ async function factsOf(
   const known = new Set(datasets.map(({ id }) => id));
   const others = new Set(runs.map(({ dataset }) => dataset).filter((dataset) => !known.has(dataset)));
   return [...datasets, ...(await deps.history.lastFacts(context, [...others].sort(), context.asOfMs))];
+}
+
+/** Rows that matched when the question of a run was last asked, by run: of those that ask all that match a predicate. */
+async function matchedOf(
+  deps: StageDependencies,
+  context: CycleContext,
+  runs: readonly DeclaredRun[],
+): Promise<Readonly<Record<string, number>>> {
+  const open = runs.filter((run) => run.rows === null && !asksAll(run)).map((run) => ({ ...run, shape: shapeOf(run) }));
+  if (open.length === 0) return {};
+  const shapes = [...new Set(open.map(({ shape }) => shape))].sort();
+  const seen = await deps.recurrences.ofShapes(context, context.asOfMs, shapes);
+  const rowsOf = new Map(seen.filter(({ askedMs }) => askedMs.length > 0).map((one) => [one.shape, one.resultRows]));
+  return Object.fromEntries(
+    open.flatMap(({ id, shape }) => (rowsOf.has(shape) ? [[id, rowsOf.get(shape)!] as const] : [])),
+  );
 }
 
 /** How well the last steps kept what had been declared of them before they came. */

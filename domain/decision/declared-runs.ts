@@ -99,12 +99,14 @@ export interface StepRange {
  * step that its request is recorded in.
  * @param datasets what is known of them; one that was never looked at has 8 bytes a value, and no rows
  * @param sinceMs event time at which each run was first known, by id
+ * @param matched rows that its question last had, of a run that asks all that match a predicate, by id; absent: never asked
  */
 export function declaredDemand(
   runs: readonly DeclaredRun[],
   datasets: readonly DatasetFacts[],
   { fromMs, toMs, stepMs, clock }: StepRange,
   sinceMs: Readonly<Record<string, number>>,
+  matched: Readonly<Record<string, number>>,
 ): ReadonlyMap<string, DeclaredDemand> {
   const factsOf = new Map(datasets.map((dataset) => [dataset.id, dataset]));
   const found = new Map<string, { calendar: string; parts: Map<number, DeclaredPart[]> }>();
@@ -112,7 +114,7 @@ export function declaredDemand(
   for (const run of runs) {
     const of = `${run.model}/${run.dataset}`;
     const facts = factsOf.get(run.dataset);
-    const rows = run.rows ?? facts?.rows ?? 0;
+    const rows = run.rows ?? (asksAll(run) ? facts?.rows : matched[run.id]) ?? 0;
     const count = runCounter(run);
     const steps: { endMs: number; times: number; promised: boolean }[] = [];
     for (let endMs = fromMs + stepMs; endMs <= toMs; endMs += stepMs) {
@@ -146,6 +148,11 @@ export function declaredDemand(
 /** What is declared of a step. */
 export function declaredIn({ parts }: DeclaredDemand, stepEndMs: number): number {
   return (parts.get(stepEndMs) ?? []).reduce((sum, { amount }) => sum + amount, 0);
+}
+
+/** Whether a run without `rows` asks every row of its dataset; else only its answers tell how many. */
+export function asksAll({ where }: Pick<DeclaredRun, 'where'>): boolean {
+  return where.length === 0;
 }
 
 /** Logical bytes of one row of what a run asks. */

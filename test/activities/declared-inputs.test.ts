@@ -30,11 +30,22 @@ interface Known {
   readonly datasets?: readonly DatasetFacts[];
   /** Described in an earlier one. */
   readonly earlier?: readonly DatasetFacts[];
+  /** Rows of the last answer to the run's question; absent: never asked. */
+  readonly answered?: number;
   readonly asOfMs: number;
 }
 
 /** A run that was declared before the first night, and what twelve nights asked. */
-async function declared({ clock, run, others = [], asked, datasets = [EVENTS], earlier = [], asOfMs }: Known) {
+async function declared({
+  clock,
+  run,
+  others = [],
+  asked,
+  datasets = [EVENTS],
+  earlier = [],
+  answered,
+  asOfMs,
+}: Known) {
   const definition = poolSchema.parse({
     clock,
     sources: { lake: { kind: 'files', root: '.' } },
@@ -52,6 +63,10 @@ async function declared({ clock, run, others = [], asked, datasets = [EVENTS], e
   }));
   const deps = {
     recurrences: {
+      ofShapes: (_: unknown, __: number, shapes: readonly string[]) =>
+        Promise.resolve(
+          shapes.map((shape) => ({ shape, askedMs: answered === undefined ? [] : [0], resultRows: answered ?? 2_000 })),
+        ),
       declaredSince: () => Promise.resolve({ 'trainer/nightly': 0, 'trainer/whole': 0 }),
     },
     history: {
@@ -116,4 +131,17 @@ test('a cycle that asks nothing of the dataset knows what is declared of its sou
     expect(never.ahead(series)!.calendar).toBe(now.ahead(series)!.calendar);
   }
   expect(earlier.beside('source:lake', 5 * DAY + 3 * HOUR, 5_030)).toBe(30);
+});
+
+test('a run that asks all that match a predicate declares what its question last had, and nothing before', async () => {
+  const run = { rows: undefined, where: "label = 'rare'" };
+  const asked = { afterMs: 2 * HOUR + 5_000, rows: 12 };
+  const at = { clock: { kind: 'wall' }, run, asked, asOfMs: NIGHTS * DAY + 2 * HOUR + 6_000 };
+  const known = await declared({ ...at, answered: 10 });
+  expect(known.ahead('trainer/events')).toMatchObject({ amounts: [10, 0, 0, 0], kept: 1 });
+  expect(known.ahead('source:lake')).toMatchObject({ amounts: [100, 0, 0, 0], kept: 1 });
+  expect(known.beside('trainer/events', 5 * DAY + 3 * HOUR, 12)).toBe(2);
+  const unknown = await declared(at);
+  expect(unknown.ahead('trainer/events')).toMatchObject({ amounts: [0, 0, 0, 0], kept: 1 });
+  expect(unknown.ahead('trainer/events')!.calendar).toBe(known.ahead('trainer/events')!.calendar);
 });

@@ -97,9 +97,15 @@ describe('what is declared', () => {
   const range = { fromMs: 0, toMs: 2 * DAY, stepMs: HOUR, clock: 'replay' } as const;
 
   test('is rows of the model, bytes of the source and of all; promised only from when it was known', () => {
-    const demand = declaredDemand([run(), run({ id: 'other', cron: '30 1 * * *', rows: undefined })], facts, range, {
-      'trainer/nightly': DAY,
-    });
+    const demand = declaredDemand(
+      [run(), run({ id: 'other', cron: '30 1 * * *', rows: undefined })],
+      facts,
+      range,
+      {
+        'trainer/nightly': DAY,
+      },
+      {},
+    );
     const amounts = (series: string) =>
       [...demand.get(series)!.parts.keys()].map((ms) => [ms / HOUR, declaredIn(demand.get(series)!, ms)]);
     expect(amounts('trainer/events')).toEqual([
@@ -128,7 +134,7 @@ describe('what is declared', () => {
     ['replay', [2, 24, 26, 48]],
     ['wall', [1, 3, 25, 27]],
   ] as const)('lies in the step that its request is recorded in: %s clock', (clock, hours) => {
-    const demand = declaredDemand([run({ cron: '0 0,2 * * *' })], facts, { ...range, clock }, {});
+    const demand = declaredDemand([run({ cron: '0 0,2 * * *' })], facts, { ...range, clock }, {}, {});
     const ends = [...demand.get('trainer/events')!.parts.keys()].sort((a, b) => a - b);
     expect(ends.map((ms) => ms / HOUR)).toEqual(hours);
   });
@@ -137,7 +143,7 @@ describe('what is declared', () => {
     'is whole to the last step, however often it comes, with one part for each run and step: %j',
     (times) => {
       const runs = [run(times), run({ ...times, id: 'other', rows: 10 })];
-      const demand = declaredDemand(runs, facts, { ...range, toMs: 340 * HOUR, clock: 'wall' }, {});
+      const demand = declaredDemand(runs, facts, { ...range, toMs: 340 * HOUR, clock: 'wall' }, {}, {});
       const { parts } = demand.get('trainer/events')!;
       expect([...parts.keys()]).toEqual(Array.from({ length: 340 }, (_, step) => (step + 1) * HOUR));
       for (const part of parts.values()) expect(part.map(({ amount }) => amount)).toEqual([60 * 500, 60 * 10]);
@@ -146,7 +152,7 @@ describe('what is declared', () => {
 
   test('is promised in a step only when it was known before it first came in it', () => {
     const promisedAt = (sinceMs: number) =>
-      declaredDemand([run({ cron: '10,40 1 * * *' })], facts, range, { 'trainer/nightly': sinceMs })
+      declaredDemand([run({ cron: '10,40 1 * * *' })], facts, range, { 'trainer/nightly': sinceMs }, {})
         .get('trainer/events')!
         .parts.get(2 * HOUR)![0].promised;
     expect([10, 11, 41].map((minute) => promisedAt(HOUR + minute * 60_000))).toEqual([true, false, false]);
