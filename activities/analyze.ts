@@ -20,7 +20,7 @@ import { stepMsOf } from '../domain/decision/steps.js';
 import { needQuestion } from '../domain/decision/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
-import { profileDatasets } from './profile-datasets.js';
+import { profileDatasets, type SlowProfiles } from './profile-datasets.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
@@ -32,12 +32,13 @@ import type { CycleContext, DecisionRef } from './store-ports.js';
 const ASKS_MAX = 256;
 
 export function createAnalyze(deps: StageDependencies) {
+  const slow: SlowProfiles = new Map();
   return {
     async analyze(ref: DecisionRef): Promise<StageSummary> {
       const startedMs = deps.now();
       const [stored, context] = await Promise.all([deps.stages.find(ref, 'analyze'), deps.contextOf(ref)]);
       if (stored !== null) return { summary: summarise(stored.outcome as AnalyzeOutcome) };
-      const { inputs, keep } = await gather(deps, context, startedMs);
+      const { inputs, keep } = await gather(deps, context, startedMs, slow);
       const outcome = analyze(inputs, deps.analyzers);
       await deps.history.saveProfiles(
         ref,
@@ -74,7 +75,12 @@ interface Gathered {
   readonly keep: Readonly<Record<string, KeptProfile>>;
 }
 
-async function gather(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<Gathered> {
+async function gather(
+  deps: StageDependencies,
+  context: CycleContext,
+  nowMs: number,
+  slow: SlowProfiles,
+): Promise<Gathered> {
   const { definition, items, asOfMs } = context;
   const runs = datasetsOfRuns(declaredRuns(definition), asOfMs, FORECAST_STEPS * stepMsOf(definition));
   const used = [...new Set([...items.map(({ dataset }) => dataset), ...runs])]
@@ -90,6 +96,7 @@ async function gather(deps: StageDependencies, context: CycleContext, nowMs: num
     deps,
     context,
     parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
+    slow,
   );
   const inputs: AnalyzeInputs = {
     nowMs,

@@ -53,6 +53,7 @@ function clocked(engine: Engine): Engine {
     run: (sql, values) => timed(sql, () => session.run(sql, values)),
     rows: (sql, values) => timed(sql, () => session.rows(sql, values)),
     columns: (sql, values) => timed(sql, () => session.columns(sql, values)),
+    pieces: (sql) => timed(sql, () => session.pieces(sql)),
   });
   return {
     session: (signal, job) => engine.session(signal, (session) => job(clockedSession(session))),

@@ -154,7 +154,7 @@ function profileRows(profiles: Explanation['profiles']): string[][] {
         ...[name, of.inferredType, percent(presentShare(of))],
         ...[String(of.distinct), number(of.min), number(of.median), number(of.max)],
       ]),
-      ...omitted.map((name) => [name, 'too many distinct values to be worth a profile']),
+      ...omitted.map((name) => [name, 'no profile: too many distinct values, or no plain ones']),
     ];
     return named.map((cells, at) => (at === 0 ? [dataset, String(count), read, ...cells] : ['', '', '', ...cells]));
   });

@@ -13,6 +13,7 @@ import {
   type ProfileRun,
 } from '../../domain/quality/dataset-profile.js';
 import {
+  emptyColumn,
   measureCounts,
   mergeColumns,
   PROFILE_STATE_VERSION,
@@ -27,6 +28,12 @@ import { quoteText, type Session } from './engine.js';
 /** The estimate of distinct values errs by 1.6 % (one standard error): so many more are surely too many. */
 const SURELY = 1.1;
 
+/** A longer text is profiled as its beginning and a digest: values stay apart, and no value takes more than its share of memory. */
+const TEXT_MAX = 200;
+
+/** Rows measured at a time. Each takes microseconds: other work waits tens of milliseconds at most. */
+const PIECE_ROWS = 8_192;
+
 /** A plan that nothing is left to be proved of. */
 type SettledPlan = Exclude<ProfilePlan, { readonly kind: 'prove' }>;
 
@@ -39,7 +46,9 @@ interface Profiling {
 }
 
 export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session: Session): Promise<ProfileAnswer> {
-  const columns = [...ask.columns].sort().map((name) => columnNamed(at.open.columns, name));
+  const asked = [...ask.columns].sort();
+  // Lists, structs, binary values, times of day: no range or spelling to tell, and the first have texts of any length.
+  const columns = asked.map((name) => columnNamed(at.open.columns, name)).filter(({ kind }) => kind !== 'other');
   const now = await presentContent(at, columns, ask.latenessMs, session);
   const profiling = { at, session, columns, now };
   const kept = ask.kept;
@@ -61,9 +70,8 @@ export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session:
     rowsRead: read === null ? 0 : read.settledRows + read.freshRows,
     reason: plan.kind === 'full' ? plan.reason : null,
   };
-  const names = columns.map(({ name }) => name);
   return {
-    profile: describeProfile(total, names, run, rows + (read?.freshRows ?? 0)),
+    profile: describeProfile(total, asked, run, rows + (read?.freshRows ?? 0)),
     keep:
       plan.kind === 'unchanged'
         ? null
@@ -85,7 +93,7 @@ async function presentContent(
     parts: at.open.parts,
     columns: Object.fromEntries(columns.map(({ name, type }) => [name, type])),
     event: at.eventColumn === null ? null : { name: at.eventColumn.name, type: at.eventColumn.type },
-    engine: `${ownFingerprint(at)?.by ?? String(version)}, states ${PROFILE_STATE_VERSION}`,
+    engine: `${ownFingerprint(at)?.by ?? String(version)}, states ${PROFILE_STATE_VERSION}, texts up to ${TEXT_MAX}`,
   };
 }
 
@@ -110,7 +118,7 @@ async function proved(
   else {
     const scan = await at.open.scan(scanNeed({ ...at, asOfMs: plan.afterMs }, columns, [], false));
     const [row] = await session.rows(
-      `SELECT ${hashSql(columns)} AS sum FROM ${scan} WHERE ${arrivedSql({ ...at, asOfMs: plan.afterMs })}`,
+      `SELECT coalesce(sum(${hashSql(columns)}), 0) AS sum FROM ${scan} WHERE ${arrivedSql({ ...at, asOfMs: plan.afterMs })}`,
     );
     sum = row.sum as bigint;
   }
@@ -119,8 +127,16 @@ async function proved(
     : { kind: 'full', reason: `rows with an event time up to ${until} changed` };
 }
 
-function hashSql(columns: readonly SourceColumn[], filter = ''): string {
-  return `coalesce(sum(hash(${columns.map(({ alias }) => alias).join(', ')})::HUGEINT) ${filter}, 0)`;
+/** A hash of one row over the columns, of which sums are compared. */
+function hashSql(columns: readonly SourceColumn[]): string {
+  return `hash(${['0', ...columns.map(cellSql)].join(', ')})::HUGEINT`;
+}
+
+/** A cell as it is profiled. */
+function cellSql({ kind, type, alias }: SourceColumn): string {
+  if (kind !== 'string' || type === 'UUID') return alias;
+  const text = `CAST(${alias} AS VARCHAR)`;
+  return `CASE WHEN length(${text}) > ${TEXT_MAX} THEN left(${text}, ${TEXT_MAX}) || md5(${text}) ELSE ${text} END`;
 }
 
 function added(before: KeptProfile | null, sum: bigint | null): string | null {
@@ -144,13 +160,13 @@ async function readNew(profiling: Profiling, plan: SettledPlan): Promise<NewRows
   const after = event === null || afterMs === null || files !== null ? [] : [[arrivedAfter(event.name, afterMs)]];
   const scan = await at.open.scan({ ...scanNeed(at, columns, after, false), part: files !== null });
   const settled = event === null ? 'TRUE' : `(${eventTimeSql(event)} <= ${instant(now.upToMs!)}) IS NOT FALSE`;
-  const cells = columns.map(({ alias }) => alias);
+  const cells = columns.map((column) => `${cellSql(column)} AS ${column.alias}`);
   await session.run(
-    `CREATE OR REPLACE TEMP TABLE profiled AS SELECT ${[...cells, `${settled} AS settled`].join(', ')} FROM ${scan}
+    `CREATE OR REPLACE TEMP TABLE profiled AS SELECT ${[...cells, `${hashSql(columns)} AS row_hash`, `${settled} AS settled`].join(', ')} FROM ${scan}
      WHERE ${arrivedSql(at)} AND ${newSql(event, afterMs, files)}`,
   );
   const [counts] = await session.rows(
-    `SELECT count(*) AS n, count(*) FILTER (settled) AS s, ${hashSql(columns, 'FILTER (settled)')} AS sum FROM profiled`,
+    `SELECT count(*) AS n, count(*) FILTER (settled) AS s, coalesce(sum(row_hash) FILTER (settled), 0) AS sum FROM profiled`,
   );
   const states = { settled: {} as Record<string, ColumnState>, fresh: {} as Record<string, ColumnState> };
   for (const column of columns) {
@@ -183,13 +199,25 @@ function instant(ms: number): string {
 /** The states of one column's settled and fresh rows; null where its values are too many to be worth it. */
 async function measureNew(column: SourceColumn, session: Session): Promise<[ColumnState, ColumnState] | null> {
   const limit = Math.ceil(DISTINCT_MAX * SURELY);
-  const [texts, settled, rows] = await session.columns(
+  const pieces = await session.pieces(
     `SELECT coalesce(CAST(${column.alias} AS VARCHAR), '') AS text, settled, count(*)::DOUBLE AS n FROM profiled GROUP BY ALL LIMIT ${limit + 1}`,
   );
-  if (texts.length > limit) return null;
+  if (pieces.rows > limit) return null;
+  const states: [ColumnState, ColumnState] = [emptyColumn(), emptyColumn()];
   const counts = [new Map<string, number>(), new Map<string, number>()];
-  texts.forEach((text, at) => counts[settled[at] === true ? 0 : 1].set(String(text), Number(rows[at])));
-  return [measureCounts(counts[0]), measureCounts(counts[1])];
+  // The state of a column is the same however its values are parted.
+  const measure = (): void =>
+    counts.forEach((some, at) => {
+      if (some.size > 0) states[at] = mergeColumns(states[at], measureCounts(some));
+      some.clear();
+    });
+  for (let piece = await pieces.next(); piece !== null; piece = await pieces.next()) {
+    const [texts, settled, rows] = piece;
+    texts.forEach((text, at) => counts[settled[at] === true ? 0 : 1].set(String(text), Number(rows[at])));
+    if (counts[0].size + counts[1].size >= PIECE_ROWS) measure();
+  }
+  measure();
+  return states;
 }
 
 /** The columns that describe rows rather than name them. */

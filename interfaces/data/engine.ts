@@ -33,6 +33,15 @@ export interface Session {
   rows(sql: string, values?: readonly DuckDBValue[]): Promise<readonly ResultRow[]>;
   /** The result column by column, every value as the engine holds it: times in their unit, decimals unscaled. */
   columns(sql: string, values?: readonly DuckDBValue[]): Promise<readonly (readonly DuckDBValue[])[]>;
+  /** The same, held by the engine and handed over in pieces of at most 2,048 rows: other work runs between them. */
+  pieces(sql: string): Promise<Pieces>;
+}
+
+export interface Pieces {
+  /** Rows of all pieces. */
+  readonly rows: number;
+  /** The next piece, column by column; null after the last. */
+  next(): Promise<readonly (readonly DuckDBValue[])[] | null>;
 }
 
 export interface Engine {
@@ -123,6 +132,18 @@ function sessionOn(connection: DuckDBConnection, signal: AbortSignal): Session {
         const reader = await connection.runAndReadAll(sql, values && [...values]);
         // Without a row there is no chunk, and without a chunk no column.
         return reader.currentRowCount === 0 ? reader.columnNames().map(() => []) : reader.getColumns();
+      }),
+    pieces: (sql) =>
+      guarded(async () => {
+        const result = await connection.run(sql);
+        return {
+          rows: result.rowCount,
+          next: () =>
+            guarded(async () => {
+              const chunk = await result.fetchChunk();
+              return chunk === null || chunk.rowCount === 0 ? null : chunk.getColumns();
+            }),
+        };
       }),
   };
 }

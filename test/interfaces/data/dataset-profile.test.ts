@@ -139,6 +139,22 @@ describe('the profile of a dataset', () => {
     expect(Object.keys(keep!.states)).toEqual(['five']);
   });
 
+  it('leaves out lists and structs, and holds no more of a long text than tells it from others', async () => {
+    const path = join(folder, 'wide.parquet');
+    const value = "(range % 700) || repeat('x', 5000)";
+    await engine.session(noAbort, (session) =>
+      session.run(
+        `COPY (SELECT ${value} AS text, [range, 1] AS list, {'a': range} AS struct, range % 5 AS five FROM range(3000)) TO '${path}' (FORMAT parquet)`,
+      ),
+    );
+    const dataset = fileDataset('wide.parquet', {}, folder);
+    const { profile: seen, keep } = await profile(dataset, ['five', 'list', 'struct', 'text'], null);
+    expect(seen).toMatchObject({ rows: 3_000, omitted: ['list', 'struct'], columns: { text: { distinct: 700 } } });
+    const { lengthMax } = JSON.parse(keep!.states.text) as { lengthMax: number };
+    expect(lengthMax).toBeLessThan(300);
+    expect((await profile(dataset, ['list'], null)).profile).toMatchObject({ rows: 3_000, omitted: ['list'] });
+  });
+
   it('reads everything where another event time is declared: no row counts twice', async () => {
     const root = mkdtempSync(join(folder, 'event-'));
     const rows = Array.from({ length: 100 }, (_, i) => {
