@@ -2,6 +2,7 @@
 import type { OrphanCount } from '../domain/decision/orphans.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { ForeignKey } from '../domain/types/foreign-key.js';
+import type { DatasetDefinition } from '../domain/types/pool.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { OrphanAsk } from './ports.js';
@@ -12,6 +13,8 @@ import type { CycleContext } from './store-ports.js';
 /** One reference of one item. */
 interface Asked extends OrphanAsk {
   readonly itemId: string;
+  /** The dataset that refers. */
+  readonly from: string;
   readonly reference: ForeignKey;
 }
 
@@ -33,7 +36,15 @@ export async function countOrphans(
       .filter(({ columns }) => columns.every((name) => fields.includes(name)))
       .map((reference) => {
         const { columns, keys, text } = reference;
-        return { id: JSON.stringify([slice.path, text]), path: slice.path, columns, keys, itemId, reference };
+        return {
+          id: JSON.stringify([slice.path, text]),
+          path: slice.path,
+          columns,
+          keys,
+          itemId,
+          from: dataset,
+          reference,
+        };
       });
   });
   const datasets = [...new Set(asked.map(({ reference }) => reference.dataset))].sort();
@@ -56,6 +67,18 @@ async function countIn(
   // Deliveries that share a file share its answer.
   const asks = new Map(asked.map(({ id, path, columns, keys }) => [id, { id, path, columns, keys }]));
   const references = new Map(asked.map(({ id, reference: { text } }) => [id, text]));
+  const { datasets } = context.definition;
+  const restricted = (columns: DatasetDefinition['columns'], names: readonly string[]): boolean =>
+    names.some((name) => Object.hasOwn(columns, name) && columns[name].sensitivity === 'restricted');
+  // Findings are read by more than may read a restricted column, on either side.
+  const hidden = new Set(
+    asked
+      .filter(
+        ({ from, columns, keys }) =>
+          restricted(datasets[from].columns, columns) || restricted(datasets[dataset].columns, keys),
+      )
+      .map(({ id }) => id),
+  );
   try {
     const { contentId, answers } = await deps.data.orphans(
       datasetRef(context, dataset),
@@ -64,7 +87,10 @@ async function countIn(
       cancellation(),
     );
     return new Map(
-      answers.map(({ id, ...counted }) => [id, { reference: references.get(id)!, dataset, contentId, ...counted }]),
+      answers.map(({ id, examples, ...counted }) => {
+        const shown = hidden.has(id) ? [] : examples;
+        return [id, { reference: references.get(id)!, dataset, contentId, ...counted, examples: shown }];
+      }),
     );
   } catch (error) {
     // What cannot be judged is told; what a retry may mend is retried.

@@ -40,7 +40,8 @@ export function orphanFindings(
     const fraction = rows === 0 ? 0 : Math.min(1, orphans / rows);
     const severity = severityOf(fraction, limit);
     if (severity === undefined) return [];
-    const message = `${orphans} rows refer to what ${dataset} does not have (${reference}), for example ${examples.join('; ')}`;
+    const named = examples.length === 0 ? '' : `, for example ${examples.join('; ')}`;
+    const message = `${orphans} rows refer to what ${dataset} does not have (${reference})${named}`;
     return [
       { kind: 'orphan-rows', rule: reference, severity, message, expected, got: `${percent(fraction)} of the rows` },
     ];

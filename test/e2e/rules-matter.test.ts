@@ -120,6 +120,25 @@ describe('references between datasets', () => {
     expect(delivered(await balance.cycle())).toMatchObject({ served: 'read', verdict: 'pass' });
   });
 
+  test('a finding names no value of a restricted column, on either side', async () => {
+    const restricted = (name: string) => ({ columns: { [name]: { sensitivity: 'restricted' } } });
+    const reader = (input: PoolInput): PoolInput => {
+      const given = input as { models: { planner: object } };
+      return { ...given, models: { planner: { ...given.models.planner, mayRead: ['trips.customer'] } } };
+    };
+    const own = { references, ...restricted('customer') };
+    balance = await startBalance((dir) => reader(pool(dir, own, { customers: dataset })));
+    balance.write('trips.csv', trips());
+    balance.write('customers.csv', customers(40));
+    const reason = expect.stringMatching(
+      /^\d+ rows refer to what customers does not have \(customer -> customers.no\)$/,
+    );
+    expect(delivered(await balance.cycle())).toMatchObject({ verdict: 'degrade', report: { reason } });
+    const other = { customers: { ...dataset, ...restricted('no') } };
+    await balance.apply(reader(pool(balance.dir, { references }, other)));
+    expect(delivered(await balance.cycle())).toMatchObject({ verdict: 'degrade', report: { reason } });
+  });
+
   test('what had not arrived yet is not there, and a dataset that cannot be read is told', async () => {
     balance = await startBalance((dir) => pool(dir, { references }, { customers: dataset }));
     balance.write('trips.csv', trips());
