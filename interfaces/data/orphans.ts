@@ -78,15 +78,12 @@ export async function countOrphans(
     const key = JSON.stringify(ask.keys);
     byKeys.set(key, [...(byKeys.get(key) ?? []), ask]);
   }
-  for (const sharing of byKeys.values()) {
-    for (let start = 0; start < sharing.length; start += FILES_AT_ONCE) {
-      answers.push(...(await countSome(at, sharing.slice(start, start + FILES_AT_ONCE), located, session)));
-    }
-  }
+  for (const sharing of byKeys.values()) answers.push(...(await countSharing(at, sharing, located, session)));
   return answers;
 }
 
-async function countSome(
+/** The answers to questions about the same columns: however many files ask, the dataset is read once. */
+async function countSharing(
   at: DatasetScope,
   asks: readonly OrphanAsk[],
   located: (path: string) => string,
@@ -94,23 +91,29 @@ async function countSome(
 ): Promise<OrphanAnswer[]> {
   const columns = asks[0].keys.map((name) => columnNamed(at.open.columns, name));
   const names = columns.map((_, index) => `k${index}`);
+  const complete = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
   const referring = asks.map(({ path, columns: from }, nr) => {
     const texts = from.map((name, index) => `${keyTextSql(quoteIdentifier(name))} AS ${names[index]}`);
     return `SELECT ${nr} AS nr, ${texts.join(', ')} FROM read_parquet(${quoteText(located(path))})`;
   });
+  for (let start = 0; start < referring.length; start += FILES_AT_ONCE) {
+    const files = referring.slice(start, start + FILES_AT_ONCE).join(' UNION ALL ');
+    await session.run(
+      `${start === 0 ? 'CREATE OR REPLACE TEMP TABLE referring AS' : 'INSERT INTO referring'}
+       SELECT *, count(*) AS n FROM (${files}) WHERE ${complete} GROUP BY ALL`,
+    );
+  }
   const scan = await at.open.scan(scanNeed(at, columns, [], false));
   const referred = columns.map(({ alias }, index) => `${keyTextSql(alias)} AS ${names[index]}`);
-  const complete = names.map((name) => `${name} IS NOT NULL`).join(' AND ');
   const rows = await session.rows(
-    `WITH referring AS (
-       SELECT *, count(*) AS n FROM (${referring.join(' UNION ALL ')}) WHERE ${complete} GROUP BY ALL),
-     lost AS (
+    `WITH lost AS MATERIALIZED (
        SELECT nr, concat_ws(', ', ${names.join(', ')}) AS value, n FROM referring
-       ANTI JOIN (SELECT ${referred.join(', ')} FROM ${scan} WHERE ${arrivedSql(at)}) USING (${names.join(', ')}))
-     SELECT nr, sum(n) AS rows, (SELECT sum(n) FROM lost WHERE lost.nr = referring.nr) AS orphans,
-       (SELECT list(value ORDER BY n DESC, value)[1:${EXAMPLES_MAX}] FROM lost WHERE lost.nr = referring.nr) AS examples
-     FROM referring GROUP BY nr`,
+       ANTI JOIN (SELECT ${referred.join(', ')} FROM ${scan} WHERE ${arrivedSql(at)}) USING (${names.join(', ')})),
+     named AS (
+       SELECT nr, sum(n) AS orphans, list(value ORDER BY n DESC, value)[1:${EXAMPLES_MAX}] AS examples FROM lost GROUP BY nr)
+     SELECT nr, rows, orphans, examples FROM (SELECT nr, sum(n) AS rows FROM referring GROUP BY nr) LEFT JOIN named USING (nr)`,
   );
+  await session.run('DROP TABLE referring');
   const found = new Map(rows.map((row) => [Number(row.nr), row]));
   return asks.map(({ id }, nr) => {
     const row = found.get(nr);
