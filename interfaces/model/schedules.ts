@@ -61,15 +61,8 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
       const views: ScheduleView[] = [];
       for await (const { scheduleId } of client.schedule.list()) {
         if (!scheduleId.startsWith(prefix(pool))) continue;
-        const { state, info } = await client.schedule.getHandle(scheduleId).describe();
-        views.push({
-          id: scheduleId.slice(prefix(pool).length),
-          paused: state.paused,
-          next: info.nextActionTimes[0]?.toISOString() ?? null,
-          missedCatchup: info.numActionsMissedCatchupWindow,
-          skippedOverlap: info.numActionsSkippedOverlap,
-          recent: info.recentActions.map(({ takenAt }) => takenAt.toISOString()),
-        });
+        const view = await viewOf(client, scheduleId, prefix(pool));
+        if (view !== null) views.push(view);
       }
       return views.sort((a, b) => (a.id < b.id ? -1 : 1));
     },
@@ -87,6 +80,24 @@ export function createScheduleClient(client: Client, taskQueue: string = TASK_QU
     slices: (pool, id, from, to) => known(id, () => slicesOf(client, handle(pool, id), from, to)),
     remove: (pool, id) => known(id, () => handle(pool, id).delete()),
   };
+}
+
+/** Null: the list of schedules lags behind, and this one is gone. */
+async function viewOf(client: Client, scheduleId: string, before: string): Promise<ScheduleView | null> {
+  try {
+    const { state, info } = await client.schedule.getHandle(scheduleId).describe();
+    return {
+      id: scheduleId.slice(before.length),
+      paused: state.paused,
+      next: info.nextActionTimes[0]?.toISOString() ?? null,
+      missedCatchup: info.numActionsMissedCatchupWindow,
+      skippedOverlap: info.numActionsSkippedOverlap,
+      recent: info.recentActions.map(({ takenAt }) => takenAt.toISOString()),
+    };
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return null;
+    throw error;
+  }
 }
 
 function toOptions(pool: PoolRef, schedule: ScheduleDefinition, taskQueue: string): ScheduleOptions {
