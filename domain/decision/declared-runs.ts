@@ -4,7 +4,7 @@
  */
 import { cronCount, cronTimes, intervalCount, intervalTimes, parseCron } from '../types/run-times.js';
 import type { PoolDefinition, RunDefinition } from '../types/pool.js';
-import type { Predicate } from '../types/predicate.js';
+import type { Question } from './expected-requests.js';
 import type { SeriesOutcome, SeriesPrediction } from './series-outcome.js';
 import { sourceSeries, SYSTEM_SERIES } from './source-loads.js';
 import type { DatasetFacts } from './work.js';
@@ -12,17 +12,9 @@ import type { DatasetFacts } from './work.js';
 /** Declared steps of the past that say how well a declaration is kept. */
 export const KEPT_STEPS = 8;
 
-export interface DeclaredRun {
+export interface DeclaredRun extends Question {
   /** `model/run`. */
   readonly id: string;
-  readonly model: string;
-  readonly dataset: string;
-  readonly source: string;
-  readonly fields: readonly string[];
-  readonly where: Predicate;
-  readonly rows: number | null;
-  readonly seed: number;
-  readonly maxAgeMs: number | null;
   readonly times: Pick<RunDefinition, 'every' | 'cron'>;
 }
 

@@ -2,11 +2,9 @@
 import { recurrenceWithin, type Recurrence } from '../prediction/recurrence.js';
 import type { Predicate } from '../types/predicate.js';
 
-/** A question that was asked before, when, and how predictions of it went. */
-export interface KnownRequest {
-  /** Digest of the question: dataset, fields, predicate, rows, seed. */
-  readonly shape: string;
-  /** Who asked last. */
+/** What is asked, of whom, and by whom. */
+export interface Question {
+  /** Who asks; of a known one, who asked last. */
   readonly model: string;
   readonly dataset: string;
   readonly source: string;
@@ -16,6 +14,12 @@ export interface KnownRequest {
   readonly seed: number;
   /** How old a result may be for it; null: of the very time at which it is asked. */
   readonly maxAgeMs: number | null;
+}
+
+/** A question that was asked before, when, and how predictions of it went. */
+export interface KnownRequest extends Question {
+  /** Digest of the question: dataset, fields, predicate, rows, seed. */
+  readonly shape: string;
   /** Event times at which it was asked, ascending and distinct; this cycle's where it is asked now. */
   readonly askedMs: readonly number[];
   /** Its last result. */

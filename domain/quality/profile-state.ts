@@ -3,10 +3,10 @@
  * merged state equals the state of a full rescan, bit for bit: every part is an integer, a maximum or a minimum.
  */
 import { z } from 'zod';
-import { usageError } from '../types/errors.js';
 import { isBlank, isMissingSpelling } from './cell-table.js';
 import { TYPE_TESTS } from './column-summary.js';
 import type { ColumnType } from './contract.js';
+import { parseState } from './encoded-state.js';
 import { shapeOf } from './pattern.js';
 import {
   bucketOf,
@@ -307,22 +307,10 @@ export function encodeColumnState(state: ColumnState): string {
  * @throws BalanceError `CorruptState` for anything else
  */
 export function decodeColumnState(text: string): ColumnState {
-  let input: unknown;
-  try {
-    input = JSON.parse(text);
-  } catch {
-    input = undefined;
-  }
-  const parsed = encoded.safeParse(input);
-  if (!parsed.success) {
-    throw usageError({
-      type: 'CorruptState',
-      message: 'the column state cannot be read',
-      expected: `text of a column state of version ${PROFILE_STATE_VERSION}`,
-      got: text.slice(0, 80),
-    });
-  }
-  const plain = parsed.data;
+  const plain = parseState(encoded, text, {
+    message: 'the column state cannot be read',
+    expected: `text of a column state of version ${PROFILE_STATE_VERSION}`,
+  });
   const bounded = ({ level, counts }: z.infer<typeof boundedCounts>): BoundedCounts => ({
     level,
     counts: new Map(counts),

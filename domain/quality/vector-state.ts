@@ -3,7 +3,7 @@
  * count, a least or a greatest value, or the lowest entries of a ranking: any split, order and grouping gives the same.
  */
 import { z } from 'zod';
-import { usageError } from '../types/errors.js';
+import { parseState } from './encoded-state.js';
 import { bucketOf, hashText } from './sketch.js';
 
 export const VECTOR_STATE_VERSION = 1;
@@ -258,22 +258,10 @@ export function encodeVectors({ rows, unreadable, vectors, dimensions }: VectorS
  * @throws BalanceError `CorruptState` for anything else
  */
 export function decodeVectors(text: string): VectorState {
-  let input: unknown;
-  try {
-    input = JSON.parse(text);
-  } catch {
-    input = undefined;
-  }
-  const parsed = encoded.safeParse(input);
-  if (!parsed.success) {
-    throw usageError({
-      type: 'CorruptState',
-      message: 'not a state of the meter vectors',
-      expected: `text of a vector state of version ${VECTOR_STATE_VERSION}`,
-      got: text.slice(0, 80),
-    });
-  }
-  const { rows, unreadable, vectors, dimensions } = parsed.data;
+  const { rows, unreadable, vectors, dimensions } = parseState(encoded, text, {
+    message: 'not a state of the meter vectors',
+    expected: `text of a vector state of version ${VECTOR_STATE_VERSION}`,
+  });
   return {
     rows,
     unreadable,
