@@ -5,7 +5,7 @@ import {
   type AnalyzeInputs,
   type AnalyzeOutcome,
   type DatasetFailure,
-} from '../domain/decision/analyze.js';
+} from '../domain/decision/analyze/analyze.js';
 import {
   standingWhere,
   windowConditions,
@@ -14,10 +14,10 @@ import {
   type Refusal,
   type WorkItem,
 } from '../domain/decision/work.js';
-import { datasetsOfRuns, declaredRuns } from '../domain/decision/declared-runs.js';
-import { FORECAST_STEPS } from '../domain/decision/predict.js';
+import { datasetsOfRuns, declaredRuns } from '../domain/decision/predict/declared-runs.js';
+import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
 import { stepMsOf } from '../domain/decision/steps.js';
-import { needQuestion } from '../domain/decision/reference.js';
+import { needQuestion } from '../domain/decision/quality/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import { profileDatasets, type SlowProfiles } from './profile-datasets.js';

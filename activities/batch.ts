@@ -1,11 +1,11 @@
 /** Stage 3: gather limits, budgets, cached results and history; plan; keep plan, batches and charges in one transaction. */
-import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
-import { planBatch, type BatchOutcome } from '../domain/decision/batch.js';
-import type { BatchInputs, ResourceLimit } from '../domain/decision/batch-inputs.js';
+import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
+import { planBatch, type BatchOutcome } from '../domain/decision/batch/batch.js';
+import type { BatchInputs, ResourceLimit } from '../domain/decision/batch/batch-inputs.js';
 import { stepMsOf } from '../domain/decision/steps.js';
-import type { ExpectedRequest } from '../domain/decision/expected-requests.js';
-import type { PredictOutcome } from '../domain/decision/predict.js';
-import { prefetchReasons } from '../domain/decision/prefetch.js';
+import type { ExpectedRequest } from '../domain/decision/predict/expected-requests.js';
+import type { PredictOutcome } from '../domain/decision/predict/predict.js';
+import { prefetchReasons } from '../domain/decision/batch/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import type { PoolDefinition } from '../domain/types/pool.js';

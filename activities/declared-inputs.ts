@@ -1,5 +1,5 @@
 /** What is declared of each series' demand: taken out of what it learned from, put back on what it forecasts. */
-import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
 import {
   asksAll,
   declaredDemand,
@@ -10,9 +10,9 @@ import {
   sawRun,
   type DeclaredDemand,
   type DeclaredRun,
-} from '../domain/decision/declared-runs.js';
-import { FORECAST_STEPS } from '../domain/decision/predict.js';
-import type { DeclaredAhead } from '../domain/decision/series-outcome.js';
+} from '../domain/decision/predict/declared-runs.js';
+import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
+import type { DeclaredAhead } from '../domain/decision/predict/series-outcome.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { DatasetFacts } from '../domain/decision/work.js';
 import { shapeOf } from './batch.js';

@@ -1,6 +1,6 @@
 /** Questions that came again and again, as they stand now: what may be expected, and read ahead, is chosen from these. */
-import { bytesPerRow, declaredByMs, declaredRuns } from '../domain/decision/declared-runs.js';
-import type { KnownRequest } from '../domain/decision/expected-requests.js';
+import { bytesPerRow, declaredByMs, declaredRuns } from '../domain/decision/predict/declared-runs.js';
+import type { KnownRequest } from '../domain/decision/predict/expected-requests.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { DatasetFacts } from '../domain/decision/work.js';
 import { shapeOf } from './batch.js';

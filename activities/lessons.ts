@@ -1,10 +1,10 @@
 /** What a decision's deliveries teach later ones, and whom it asks for more data. */
-import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
-import { dueAsks } from '../domain/decision/ask.js';
-import type { CoordinateOutcome } from '../domain/decision/coordinate.js';
-import { deliveryMetrics, historyKey } from '../domain/decision/delivery-metrics.js';
-import type { QualityOutcome } from '../domain/decision/quality-inputs.js';
-import { needQuestion, nextReference } from '../domain/decision/reference.js';
+import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
+import { dueAsks } from '../domain/decision/coordinate/ask.js';
+import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
+import { deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
+import type { QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
+import { needQuestion, nextReference } from '../domain/decision/quality/reference.js';
 import type { QualityStageInputs } from './quality-stage.js';
 import { matchedMetrics } from './supply-inputs.js';
 import type { Closing, CycleContext, NewCorrection, StageRecord } from './store-ports.js';

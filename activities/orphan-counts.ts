@@ -1,5 +1,5 @@
 /** Counts the orphans of every delivery whose columns refer to another dataset. */
-import type { OrphanCount } from '../domain/decision/orphans.js';
+import type { OrphanCount } from '../domain/decision/quality/orphans.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { ForeignKey } from '../domain/types/foreign-key.js';
 import type { DatasetDefinition } from '../domain/types/pool.js';

@@ -2,7 +2,7 @@
  * What the activities need from the world: small interfaces, implemented by `interfaces/data` (sources and
  * shared cache) and `db` (stores), handed in by `workers/compose`. Units: rows, bytes, milliseconds since 1970.
  */
-import type { SliceMetrics } from '../domain/decision/quality-inputs.js';
+import type { SliceMetrics } from '../domain/decision/quality/quality-inputs.js';
 import type { SegmentCell } from '../domain/analyzers/analyzer.js';
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
 import type { Correction } from '../domain/quality/correction.js';

@@ -1,13 +1,13 @@
 /** Stage 2: give every series the steps that are complete, a page at a time; forecast the next ones, keep what was learned. */
-import type { AnalyzeInputs } from '../domain/decision/analyze.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
 import {
   predict,
   predictReasons,
   predictSeries,
   type PredictInputs,
   type PredictOutcome,
-} from '../domain/decision/predict.js';
-import type { SeriesInput, SeriesOutcome } from '../domain/decision/series-outcome.js';
+} from '../domain/decision/predict/predict.js';
+import type { SeriesInput, SeriesOutcome } from '../domain/decision/predict/series-outcome.js';
 import type { TrackSnapshot } from '../domain/prediction/series-track.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import { digestOf } from './digest.js';

@@ -1,9 +1,9 @@
 /** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
-import { costKey } from '../domain/decision/correction-cost.js';
-import { qualityCheck, qualityReasons } from '../domain/decision/quality-check.js';
-import type { QualityInputs, QualityOutcome } from '../domain/decision/quality-inputs.js';
-import type { AnalyzeInputs } from '../domain/decision/analyze.js';
-import type { BatchOutcome } from '../domain/decision/batch.js';
+import { costKey } from '../domain/decision/quality/correction-cost.js';
+import { qualityCheck, qualityReasons } from '../domain/decision/quality/quality-check.js';
+import type { QualityInputs, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
+import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { BatchStageInputs } from './batch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';

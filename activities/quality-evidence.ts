@@ -1,9 +1,9 @@
 /** What the quality check knows besides contracts: references, samples of what was read, what is usual of each figure. */
-import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze.js';
-import type { BatchOutcome } from '../domain/decision/batch.js';
-import { deliveryMetrics, historyKey } from '../domain/decision/delivery-metrics.js';
-import type { ItemSample, QualityInputs, UsualMetric } from '../domain/decision/quality-inputs.js';
-import { needQuestion, type NeedReference } from '../domain/decision/reference.js';
+import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
+import type { BatchOutcome } from '../domain/decision/batch/batch.js';
+import { deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
+import type { ItemSample, QualityInputs, UsualMetric } from '../domain/decision/quality/quality-inputs.js';
+import { needQuestion, type NeedReference } from '../domain/decision/quality/reference.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { HISTORY_MAX, learnUsual } from '../domain/quality/usual.js';
 import type { StageDependencies } from './dependencies.js';

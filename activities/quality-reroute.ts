@@ -1,11 +1,11 @@
 /** Further tries at what would be kept back: the source read again where that may help, then the dataset that stands in for it. */
-import type { BatchInputs } from '../domain/decision/batch-inputs.js';
-import type { Grant } from '../domain/decision/grants.js';
-import { qualityCheck } from '../domain/decision/quality-check.js';
-import type { QualityInputs } from '../domain/decision/quality-inputs.js';
-import { predictRead } from '../domain/decision/read-cost.js';
-import { sliceOf } from '../domain/decision/reads.js';
-import { isRoutable, routeRound } from '../domain/decision/reroute.js';
+import type { BatchInputs } from '../domain/decision/batch/batch-inputs.js';
+import type { Grant } from '../domain/decision/batch/grants.js';
+import { qualityCheck } from '../domain/decision/quality/quality-check.js';
+import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js';
+import { predictRead } from '../domain/decision/batch/read-cost.js';
+import { sliceOf } from '../domain/decision/batch/reads.js';
+import { isRoutable, routeRound } from '../domain/decision/quality/reroute.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { predicateColumns } from '../domain/types/predicate.js';

@@ -1,6 +1,6 @@
 /** The quality check's inputs as they are stored: with the whole slices, which the deliveries need later. */
-import type { KnownAsk } from '../domain/decision/ask.js';
-import type { QualityInputs, Reroute, Result, Treated } from '../domain/decision/quality-inputs.js';
+import type { KnownAsk } from '../domain/decision/coordinate/ask.js';
+import type { QualityInputs, Reroute, Result, Treated } from '../domain/decision/quality/quality-inputs.js';
 import type { SliceResult } from './ports.js';
 
 /** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */

@@ -1,7 +1,7 @@
 /** Executes one planned read: heartbeats, source slots, one bad slice does not fail its neighbours. */
 import { Context } from '@temporalio/activity';
-import { joiningSlices } from '../domain/decision/joining.js';
-import { openIntervals } from '../domain/decision/source-windows.js';
+import { joiningSlices } from '../domain/decision/batch/joining.js';
+import { openIntervals } from '../domain/decision/batch/source-windows.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';
 import { chargesOf, shapeOf, sourceLimits } from './batch.js';

@@ -1,10 +1,10 @@
 /** Replays a stored decision: runs every stage's pure part again on its stored inputs and compares the digests. */
-import { analyze, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze.js';
-import { planBatch } from '../domain/decision/batch.js';
-import { coordinate } from '../domain/decision/coordinate.js';
-import { predict, predictSeries, type PredictInputs, type PredictOutcome } from '../domain/decision/predict.js';
+import { analyze, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
+import { planBatch } from '../domain/decision/batch/batch.js';
+import { coordinate } from '../domain/decision/coordinate/coordinate.js';
+import { predict, predictSeries, type PredictInputs, type PredictOutcome } from '../domain/decision/predict/predict.js';
 import { decideRelease, type ReleaseInputs } from '../domain/decision/release.js';
-import { qualityCheck } from '../domain/decision/quality-check.js';
+import { qualityCheck } from '../domain/decision/quality/quality-check.js';
 import type { Recorded } from '../domain/decision/stages.js';
 import { defaultAnalyzers } from '../domain/analyzers/registry.js';
 import type { Analyzer } from '../domain/analyzers/analyzer.js';

@@ -1,11 +1,11 @@
 /** What the predict stage learns from: recorded demand and load since each series' stored state, page by page. */
-import type { AnalyzeInputs } from '../domain/decision/analyze.js';
-import type { PredictInputs, StoredTrack } from '../domain/decision/predict.js';
-import { backlogRows, newlyAskedRows } from '../domain/decision/demand.js';
-import type { Surge } from '../domain/decision/demand-anomalies.js';
-import type { Backlog, SeriesInput, StateRef } from '../domain/decision/series-outcome.js';
-import { isRestorable, stateKey } from '../domain/decision/predict.js';
-import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/source-loads.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
+import type { PredictInputs, StoredTrack } from '../domain/decision/predict/predict.js';
+import { backlogRows, newlyAskedRows } from '../domain/decision/analyze/demand.js';
+import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
+import type { Backlog, SeriesInput, StateRef } from '../domain/decision/predict/series-outcome.js';
+import { isRestorable, stateKey } from '../domain/decision/predict/predict.js';
+import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/predict/source-loads.js';
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import { datasetRef } from './dataset-ref.js';
 import { sourceLimits } from './batch.js';

@@ -1,16 +1,16 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
-import type { DataAsk, KnownAsk } from '../domain/decision/ask.js';
-import type { ForeseenCost } from '../domain/decision/correction-cost.js';
-import type { CorrectionRecord, Routed } from '../domain/decision/quality-inputs.js';
-import type { NeedReference } from '../domain/decision/reference.js';
+import type { DataAsk, KnownAsk } from '../domain/decision/coordinate/ask.js';
+import type { ForeseenCost } from '../domain/decision/quality/correction-cost.js';
+import type { CorrectionRecord, Routed } from '../domain/decision/quality/quality-inputs.js';
+import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
-import type { Surge } from '../domain/decision/demand-anomalies.js';
-import type { SeriesPrediction, StateRef } from '../domain/decision/series-outcome.js';
-import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
-import type { DeclaredRun } from '../domain/decision/declared-runs.js';
-import type { LateRequest } from '../domain/decision/joining.js';
-import type { ExpectedRequest, KnownRequest } from '../domain/decision/expected-requests.js';
-import type { NeedState as StandingNeed } from '../domain/decision/need-states.js';
+import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
+import type { SeriesPrediction, StateRef } from '../domain/decision/predict/series-outcome.js';
+import type { OpenWarning, Warning } from '../domain/decision/predict/shortage.js';
+import type { DeclaredRun } from '../domain/decision/predict/declared-runs.js';
+import type { LateRequest } from '../domain/decision/batch/joining.js';
+import type { ExpectedRequest, KnownRequest } from '../domain/decision/predict/expected-requests.js';
+import type { NeedState as StandingNeed } from '../domain/decision/coordinate/need-states.js';
 import type { DatasetFacts, WaitReason, WorkItem } from '../domain/decision/work.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { StrategyState } from '../domain/quality/strategy.js';

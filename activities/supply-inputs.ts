@@ -1,6 +1,6 @@
 /** What the analyze stage knows of the rows to come: how many matched in past cycles, and what was forecast to arrive. */
-import { FORECAST_STEPS } from '../domain/decision/predict.js';
-import { SUPPLY_CYCLES, type Supply } from '../domain/decision/future-supply.js';
+import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
+import { SUPPLY_CYCLES, type Supply } from '../domain/decision/analyze/future-supply.js';
 import { stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import { standingQuestion, type WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies } from './dependencies.js';

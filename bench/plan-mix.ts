@@ -1,8 +1,8 @@
 /** What a pool is asked, at any size: the mix that planning is measured on. */
-import type { BatchInputs } from '../domain/decision/batch-inputs.js';
+import type { BatchInputs } from '../domain/decision/batch/batch-inputs.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import type { Predicate } from '../domain/types/predicate.js';
-import { batchInputs, workItem } from '../test/domain/decision/batch-inputs.js';
+import { batchInputs, workItem } from '../test/domain/decision/batch/batch-inputs.js';
 import { seeded } from './release-traces.js';
 
 const DATASETS = 40;

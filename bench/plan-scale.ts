@@ -8,8 +8,8 @@
 import { createHash } from 'node:crypto';
 import { planMergedReads } from '../domain/batch/merge.js';
 import { mergeRanges, type RangeRequest } from '../domain/batch/range-merge.js';
-import { planBatch } from '../domain/decision/batch.js';
-import type { BatchInputs } from '../domain/decision/batch-inputs.js';
+import { planBatch } from '../domain/decision/batch/batch.js';
+import type { BatchInputs } from '../domain/decision/batch/batch-inputs.js';
 import { mixOf } from './plan-mix.js';
 import { seeded } from './release-traces.js';
 

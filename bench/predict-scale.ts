@@ -7,8 +7,8 @@
  * two weeks of hours each. Give SERIES as the page for the peer: everything in memory at once.
  */
 import { digestOf } from '../activities/digest.js';
-import { predict, predictSeries, stateKey, type PredictInputs } from '../domain/decision/predict.js';
-import type { SeriesInput } from '../domain/decision/series-outcome.js';
+import { predict, predictSeries, stateKey, type PredictInputs } from '../domain/decision/predict/predict.js';
+import type { SeriesInput } from '../domain/decision/predict/series-outcome.js';
 import { defaultPredictors } from '../domain/prediction/predictors.js';
 
 const SERIES = Number(process.argv[2] ?? 10_000);

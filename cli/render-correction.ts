@@ -1,6 +1,6 @@
 /** What was done about a delivery at fault, in a line of a table each. */
-import type { Cost, ForeseenCost } from '../domain/decision/correction-cost.js';
-import type { ReadCost } from '../domain/decision/quality-inputs.js';
+import type { Cost, ForeseenCost } from '../domain/decision/quality/correction-cost.js';
+import type { ReadCost } from '../domain/decision/quality/quality-inputs.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import type { DeliveryReport } from '../interfaces/model/client.js';
 

@@ -1,9 +1,9 @@
 /** Ends a decision that did not reach its end, as if its cycle had not been: requests go back, and so does the budget. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { BudgetCharge, ClosedDecision, CycleAsked, DecisionRef } from '../activities/store-ports.js';
-import type { BatchOutcome } from '../domain/decision/batch.js';
-import type { ResourceLimit } from '../domain/decision/batch-inputs.js';
-import { isQuota } from '../domain/decision/costs.js';
+import type { BatchOutcome } from '../domain/decision/batch/batch.js';
+import type { ResourceLimit } from '../domain/decision/batch/batch-inputs.js';
+import { isQuota } from '../domain/decision/batch/costs.js';
 import { insertRows, type Queryable } from './client.js';
 import { cancelRequested, lockClaimed, OUTBOX_CHANNEL } from './close-store.js';
 import { batches, cycles, decisions, decisionStages, outbox, pools } from './schema.js';

@@ -2,7 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { CycleContext, CycleStore, DecisionRef, OpenCycle, SliceRef } from '../activities/store-ports.js';
 import { BalanceError } from '../domain/types/errors.js';
-import { SECONDS_PER_LEVEL } from '../domain/decision/item-priority.js';
+import { SECONDS_PER_LEVEL } from '../domain/decision/batch/item-priority.js';
 import type { NeedDefinition, PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { Predicate } from '../domain/types/predicate.js';
 import { stepMsOf } from '../domain/decision/steps.js';

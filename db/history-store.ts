@@ -9,8 +9,8 @@ import type {
   SeriesStore,
 } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
-import type { Surge } from '../domain/decision/demand-anomalies.js';
-import type { SeriesPrediction, StateRef } from '../domain/decision/series-outcome.js';
+import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
+import type { SeriesPrediction, StateRef } from '../domain/decision/predict/series-outcome.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import { insertRows, type Database, type Queryable } from './client.js';

@@ -1,7 +1,7 @@
 /** What deliveries taught: references, the strategy of corrections, asks for data. Read before a cycle judges, written when it closes. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Closing, DecisionRef, HistoryStore } from '../activities/store-ports.js';
-import { costKey, COST_CASES_MAX, foreseeCost, type Cost } from '../domain/decision/correction-cost.js';
+import { costKey, COST_CASES_MAX, foreseeCost, type Cost } from '../domain/decision/quality/correction-cost.js';
 import type { FileAction } from '../domain/quality/correction.js';
 import { EMPTY_STRATEGY } from '../domain/quality/strategy.js';
 import { chunked, type Database, type Queryable } from './client.js';

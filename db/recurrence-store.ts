@@ -1,7 +1,7 @@
 /** Requests that come again: what was asked when, how predictions of it went, what was read ahead for it. */
 import { sql } from 'drizzle-orm';
 import type { AskedRequest, Closing, DecisionRef, RecurrenceStore, RequestPromise } from '../activities/store-ports.js';
-import type { KnownRequest } from '../domain/decision/expected-requests.js';
+import type { KnownRequest } from '../domain/decision/predict/expected-requests.js';
 import type { Database, Queryable } from './client.js';
 
 /** Times kept for each question: a month of days, or a day and more of hours. */

@@ -15,7 +15,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { LearnedKind } from '../activities/store-ports.js';
-import type { NeedReference } from '../domain/decision/reference.js';
+import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { StrategyState } from '../domain/quality/strategy.js';
 import { at, big, scope } from './columns.js';

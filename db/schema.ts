@@ -20,7 +20,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { at, big, definition, scope } from './columns.js';
 import type { Predicate } from '../domain/types/predicate.js';
-import type { Cost, ForeseenCost } from '../domain/decision/correction-cost.js';
+import type { Cost, ForeseenCost } from '../domain/decision/quality/correction-cost.js';
 import type { ArrivalWindow } from '../domain/decision/work.js';
 
 export * from './schema-history.js';

@@ -18,7 +18,7 @@ import type { MergedReadResult, SliceResult } from '../activities/ports.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import { cacheWorth } from '../domain/batch/cache-worth.js';
 import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
-import { readWork } from '../domain/decision/read-cost.js';
+import { readWork } from '../domain/decision/batch/read-cost.js';
 import { ordinalOf, type Recorded } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
 import { cacheClock, learn, learnedOf } from './learned-store.js';

@@ -1,7 +1,7 @@
 /** Warnings: raised by a decision, still true in later ones, cleared by one. */
 import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { DecisionRef } from '../activities/store-ports.js';
-import type { OpenWarning, Warning } from '../domain/decision/shortage.js';
+import type { OpenWarning, Warning } from '../domain/decision/predict/shortage.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { Database, Queryable } from './client.js';
 import { warnings } from './schema.js';

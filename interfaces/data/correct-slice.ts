@@ -1,6 +1,6 @@
 /** A corrected copy of a delivered file: rows dropped, cells filled or repaired and flagged, or a weight for each row. */
 import type { CorrectAsk, CorrectedSlice, SliceAsk, SliceResult } from '../../activities/ports.js';
-import { imputedColumn, repairedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/correct.js';
+import { imputedColumn, repairedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/quality/correct.js';
 import { certainRepairs } from '../../domain/quality/repair.js';
 import { columnNamed, classSql, kindOf, sourceColumns, type SourceColumn } from './columns.js';
 import { breachSql, type DatasetScope } from './dataset-scope.js';

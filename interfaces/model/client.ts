@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { CorrectionRecord, Routed } from '../../domain/decision/quality-inputs.js';
+import type { CorrectionRecord, Routed } from '../../domain/decision/quality/quality-inputs.js';
 import type { GateFinding } from '../../domain/quality/gate.js';
 import { parsePredicate, type Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { declaredInputs } from '../../activities/declared-inputs.js';
 import type { StageDependencies } from '../../activities/dependencies.js';
 import type { CycleContext } from '../../activities/store-ports.js';
-import type { AnalyzeInputs } from '../../domain/decision/analyze.js';
+import type { AnalyzeInputs } from '../../domain/decision/analyze/analyze.js';
 import type { DatasetFacts } from '../../domain/decision/work.js';
 import { stepEndMs, stepMsOf } from '../../domain/decision/steps.js';
 import { poolSchema } from '../../domain/types/pool.js';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { CycleContext } from '../../activities/store-ports.js';
 import { matchedMetrics } from '../../activities/supply-inputs.js';
 import type { Predicate } from '../../domain/types/predicate.js';
-import { workItem } from '../domain/decision/batch-inputs.js';
+import { workItem } from '../domain/decision/batch/batch-inputs.js';
 
 const subjectOf = (where: Predicate, rows = 60): string => {
   const item = workItem('n', { kind: 'need', needId: 'a/n', rows, where });

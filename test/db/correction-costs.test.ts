@@ -6,7 +6,7 @@ import { createCycleStore } from '../../db/cycle-store.js';
 import { createHistoryStore } from '../../db/history-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { keepLessons } from '../../db/quality-store.js';
-import { COST_CASES_MAX } from '../../domain/decision/correction-cost.js';
+import { COST_CASES_MAX } from '../../domain/decision/quality/correction-cost.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import { startTestPostgres } from '../support/servers.js';
 

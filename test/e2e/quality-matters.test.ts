@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { renderDecision, renderDetails } from '../../cli/render.js';
-import type { CorrectionRecord } from '../../domain/decision/quality-inputs.js';
+import type { CorrectionRecord } from '../../domain/decision/quality/quality-inputs.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 

@@ -1,0 +1,227 @@
+/** What each item would cost: rows, own bytes, and its share of the merged read that serves it. */
+import { groupRequests, type RequestGroup } from '../../batch/merge.js';
+import type { MergeRequest } from '../../batch/read-request.js';
+import { classQuotas } from './class-quotas.js';
+import type { BatchInputs } from './batch-inputs.js';
+import { formatBytes } from '../../types/units.js';
+import type { ArrivalCut, DatasetFacts, ItemFacts, Refusal, WorkItem } from '../work.js';
+
+/** Something that can be served, before anything is scarce. */
+export interface CostedItem {
+  readonly item: WorkItem;
+  /** Its place among the items of the plan, which are in order of id. */
+  readonly index: number;
+  readonly source: string;
+  /** Rows that it would get if nothing were scarce. */
+  readonly rows: number;
+  readonly aheadRows: number;
+  readonly ownBytes: number;
+  readonly bytesPerRow: number;
+  /** Target shares of the classes; null: no class mix to keep. */
+  readonly shares: Readonly<Record<string, number>> | null;
+  readonly classCounts: Readonly<Record<string, number>> | null;
+  /** From analyze, 0 to 1. */
+  readonly criticality: number;
+  /** Cycles that looked at it, this one included. */
+  readonly attempts: number;
+  /** Fewer rows than this are not worth handing out: the need's own bound, less what came ahead earlier. */
+  readonly least: number;
+  /** A window of new rows: how many of its oldest can be handed out without the rest. */
+  readonly cuts: readonly ArrivalCut[];
+  /** Served from the cache: costs nothing. */
+  readonly cached: boolean;
+}
+
+/**
+ * A scan has to open and decode its source before the first row: worth about this many cells, measured on Parquet
+ * (a scan of 3M rows costs what writing about 100k cells costs). Reads whose overlap saves less stay apart.
+ */
+const SCAN_COST_CELLS = 100_000;
+
+/** Version of a read that nobody pinned: whatever is there when it runs. Pinned requests never share a read with others. */
+export const CURRENT = 'current';
+
+const NO_CUTS: readonly ArrivalCut[] = [];
+
+/** Items that share a read. */
+export interface SharedRead {
+  readonly dataset: string;
+  readonly datasetVersion: string;
+  /** Union of their fields and of the columns that their predicates need. */
+  readonly fields: readonly string[];
+  /** Indices of the items, ascending. */
+  readonly members: Uint32Array;
+  /** Of each member, which of the read's distinct sets of rows it asks for. */
+  readonly rowSets: Uint32Array;
+}
+
+/** What is wanted and how it merges: the same for every round of sharing. */
+export interface MergedDemand {
+  /** In order of id, whatever order they came in. */
+  readonly items: readonly CostedItem[];
+  /** By their first members. */
+  readonly reads: readonly SharedRead[];
+  readonly refusals: readonly Refusal[];
+}
+
+/** A request for a read, and the item that it stands for. */
+interface MergingItem extends MergeRequest {
+  readonly costed: CostedItem;
+}
+
+/** @param refused items that are served by nothing now, whatever is scarce */
+export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, aheadFactor: number): MergedDemand {
+  const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
+  const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
+  const hits = new Set(inputs.hits);
+  const known = knownOf(inputs);
+  const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
+  const refusals: Refusal[] = [];
+  const items: CostedItem[] = [];
+  const limited: MergingItem[] = [];
+  const free: MergingItem[] = [];
+  for (const item of inputs.items) {
+    const dataset = datasets.get(item.dataset);
+    const fact = facts.get(item.id);
+    if (dataset === undefined || fact === undefined || refused.has(item.id)) continue;
+    const cached = hits.has(item.id);
+    const wanted = wantedRows(item, known, aheadFactor, fact);
+    const tooLarge = cached ? null : beyondQuota(item, wanted.rows, dataset, inputs);
+    const refusal = tooLarge ?? (item.fields.length === 0 ? noFields(item) : null);
+    if (refusal !== null) {
+      refusals.push(refusal);
+      continue;
+    }
+    const costed = costedItem(item, items.length, dataset, wanted, fact, cached, known);
+    items.push(costed);
+    if (!cached) (metered.has(dataset.source) ? limited : free).push(mergingItem(costed, dataset));
+  }
+  // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
+  const groups = [
+    ...groupRequests(limited, { cost: { perOperation: 0, perUnit: 1 } }).groups,
+    ...groupRequests(free, { cost: { perOperation: SCAN_COST_CELLS, perUnit: 1 } }).groups,
+  ];
+  return { items, reads: groups.map(sharedRead).sort((a, b) => a.members[0] - b.members[0]), refusals };
+}
+
+/** What is known of items by id: asked for each, and for very many a record is slower than a map. */
+interface Known {
+  readonly criticality: ReadonlyMap<string, number>;
+  readonly attempts: ReadonlyMap<string, number>;
+  readonly aheadRows: ReadonlyMap<string, number>;
+  readonly resample: ReadonlyMap<string, Readonly<Record<string, number>>>;
+}
+
+function knownOf({ criticality, attempts, aheadRows, resample }: BatchInputs): Known {
+  return {
+    criticality: new Map(Object.entries(criticality)),
+    attempts: new Map(Object.entries(attempts)),
+    aheadRows: new Map(Object.entries(aheadRows)),
+    resample: new Map(Object.entries(resample)),
+  };
+}
+
+function noFields({ id }: WorkItem): Refusal {
+  return { itemId: id, type: 'NoFields', reason: `request ${id} names no field` };
+}
+
+function costedItem(
+  item: WorkItem,
+  index: number,
+  { source, bytesPerValue }: DatasetFacts,
+  { rows, aheadRows, shares }: Wanted,
+  { classCounts, cuts = NO_CUTS }: ItemFacts,
+  cached: boolean,
+  known: Known,
+): CostedItem {
+  const bytesPerRow = widthOf(item.fields, bytesPerValue);
+  return {
+    item,
+    index,
+    source,
+    rows,
+    aheadRows,
+    ownBytes: rows * bytesPerRow,
+    bytesPerRow,
+    shares,
+    classCounts,
+    criticality: known.criticality.get(item.id) ?? 0,
+    attempts: item.kind === 'need' ? item.attempts : (known.attempts.get(item.id) ?? 1),
+    least: Math.max(0, item.minRows - (known.aheadRows.get(item.id) ?? 0)),
+    cuts,
+    cached,
+  };
+}
+
+function mergingItem(costed: CostedItem, { contentId }: DatasetFacts): MergingItem {
+  const { id, model, dataset, fields, where } = costed.item;
+  const datasetVersion = costed.item.datasetVersion === null ? CURRENT : contentId;
+  return { id, model, dataset, datasetVersion, fields, where, estimatedRows: costed.rows, costed };
+}
+
+function sharedRead({ nodes, fields }: RequestGroup<MergingItem>): SharedRead {
+  const { dataset, datasetVersion } = nodes[0].node.requests[0];
+  const members: { readonly index: number; readonly rowSet: number }[] = [];
+  for (const [rowSet, { node }] of nodes.entries())
+    for (const { costed } of node.requests) members.push({ index: costed.index, rowSet });
+  members.sort((a, b) => a.index - b.index);
+  return {
+    ...{ dataset, datasetVersion, fields },
+    members: Uint32Array.from(members, ({ index }) => index),
+    rowSets: Uint32Array.from(members, ({ rowSet }) => rowSet),
+  };
+}
+
+/** A request is served whole or not at all: one that is larger than all that may leave its source in a period would wait for ever. */
+function beyondQuota(item: WorkItem, rows: number, dataset: DatasetFacts, { limits }: BatchInputs): Refusal | null {
+  const quota = limits.find(({ resource, source }) => isQuota(resource) && source === dataset.source);
+  if (item.kind !== 'request' || quota === undefined) return null;
+  const bytes = rows * widthOf(item.fields, dataset.bytesPerValue);
+  if (bytes <= quota.burst) return null;
+  const reason = `${rows} rows are about ${formatBytes(bytes)}; the quota of ${dataset.source} is ${formatBytes(quota.burst)}`;
+  const hint = 'Ask for fewer rows or fields, or raise limits.quota of the source.';
+  const short = { resource: quota.resource, shortfall: bytes - quota.burst };
+  return { itemId: item.id, type: 'ExceedsQuota', reason, hint, ...short };
+}
+
+/** Limits of a source are bytes (a second: `bytes:`, in a period: `quota:`) or rows. */
+export function countsBytes(resource: string): boolean {
+  return !resource.startsWith('rows:');
+}
+
+/** A quota is never exceeded; the other limits of a source are buckets, which may go into debt. */
+export function isQuota(resource: string): boolean {
+  return resource.startsWith('quota:');
+}
+
+interface Wanted {
+  readonly rows: number;
+  readonly aheadRows: number;
+  readonly shares: Readonly<Record<string, number>> | null;
+}
+
+/** Rows wanted now: what is asked and still owed, less what came ahead, plus what is taken ahead; never more than match or than the mix allows. */
+function wantedRows(
+  item: WorkItem,
+  { aheadRows, resample }: Known,
+  aheadFactor: number,
+  facts: { rows: number; classCounts: Readonly<Record<string, number>> | null },
+): Wanted {
+  const base =
+    item.rows === null ? facts.rows : Math.max(0, item.rows + (item.owedRows ?? 0) - (aheadRows.get(item.id) ?? 0));
+  const ahead = item.kind === 'need' && item.rows !== null ? Math.floor(item.rows * aheadFactor) : 0;
+  // Every new row is handed out: a draw by class would lose the others.
+  const shares = item.window == null ? (resample.get(item.id) ?? null) : null;
+  const most =
+    shares === null || facts.classCounts === null
+      ? facts.rows
+      : classQuotas(facts.classCounts, shares, base + ahead, item.maxClassGap).rows;
+  const rows = Math.min(base + ahead, most);
+  return { rows, aheadRows: Math.max(0, rows - base), shares };
+}
+
+export function widthOf(fields: readonly string[], bytesPerValue: Readonly<Record<string, number>>): number {
+  let width = 0;
+  for (const field of fields) width += bytesPerValue[field] ?? 8;
+  return width;
+}

@@ -1,0 +1,110 @@
+/**
+ * Who shares what: each model's demand on one source is a flow, as sources are where models contend. A flow keeps its
+ * items in the order in which they are served, and what each would cost of what is limited.
+ */
+import type { AllocationInstance } from '../../scheduler/allocation-instance.js';
+import type { BatchInputs } from './batch-inputs.js';
+import type { CostedItem } from './costs.js';
+import { itemScore } from './item-priority.js';
+import type { ReadCharges } from './read-charges.js';
+
+export interface Flow {
+  readonly id: string;
+  readonly model: string;
+  readonly source: string;
+  /** Highest score first, then by id; what every round of sharing asks of them stands in columns beside. */
+  readonly items: readonly CostedItem[];
+  readonly scores: Float64Array;
+  readonly index: Uint32Array;
+  readonly rows: Float64Array;
+  /** Cycles that looked at the item, this one included. */
+  readonly attempts: Float64Array;
+  /** Places of the standing needs. */
+  readonly needs: readonly number[];
+  /** Limited resources that it may take, by name. */
+  readonly resources: readonly string[];
+  /** `cost[place * resources + resource]` of the item at that place, and their sums. */
+  readonly cost: Float64Array;
+  readonly demand: Float64Array;
+  /** What it is owed, 0 to 1. */
+  readonly debt: number;
+}
+
+/** The flows, by id. Their costs are not known before `chargeFlows`. */
+export function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
+  const groups = new Map<string, CostedItem[]>();
+  for (const one of costed) {
+    const id = `${one.item.model}@${one.source}`;
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [one]);
+    else group.push(one);
+  }
+  return [...groups.keys()].sort().map((id) => flowOf(id, groups.get(id)!, inputs));
+}
+
+function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): Flow {
+  const { source } = group[0];
+  const debt = Math.min(1, Math.max(0, inputs.credits[id] ?? 0));
+  const score = Float64Array.from(group, (costed) => itemScore(costed, debt, inputs));
+  const order = Uint32Array.from(group.keys()).sort((a, b) => score[b] - score[a] || a - b);
+  const resources = inputs.limits
+    .flatMap((limit) => (limit.source === null || limit.source === source ? [limit.resource] : []))
+    .sort();
+  const items = Array.from(order, (place) => group[place]);
+  return {
+    ...{ id, model: group[0].item.model, source, debt, resources, items },
+    scores: Float64Array.from(order, (place) => score[place]),
+    index: Uint32Array.from(items, ({ index }) => index),
+    rows: Float64Array.from(items, ({ rows }) => rows),
+    attempts: Float64Array.from(items, ({ attempts }) => attempts),
+    needs: items.flatMap(({ item }, place) => (item.kind === 'need' ? [place] : [])),
+    cost: new Float64Array(group.length * resources.length),
+    demand: new Float64Array(resources.length),
+  };
+}
+
+/** Puts the costs of the items into their flows, as their reads are charged now. */
+export function chargeFlows(flows: readonly Flow[], charges: ReadCharges, { limits }: BatchInputs): void {
+  const pooled = new Set(limits.flatMap(({ resource, source }) => (source === null ? [resource] : [])));
+  for (const { items, index, resources, cost, demand } of flows) {
+    const width = resources.length;
+    for (const [r, resource] of resources.entries()) {
+      if (!pooled.has(resource)) charges.charge(index, resource, cost, r, width);
+      else for (const [place, { item }] of items.entries()) cost[place * width + r] = item.resources[resource] ?? 0;
+      demand[r] = 0;
+      for (let at = r; at < cost.length; at += width) demand[r] += cost[at];
+    }
+  }
+}
+
+/** One unit of a flow is all that it asks for: the allocation is the share of it that it gets. Null: nothing is limited. */
+export function instanceOf(flows: readonly Flow[], inputs: BatchInputs): AllocationInstance | null {
+  if (inputs.limits.length === 0 || flows.length === 0) return null;
+  return {
+    resources: Object.fromEntries(inputs.limits.map((limit) => [limit.resource, Math.max(0, limit.available)])),
+    models: flows.map(({ id, model, items, resources, demand }) => ({
+      id,
+      weight: weightOf(model, items, inputs),
+      demand: Object.fromEntries(resources.flatMap((name, r) => (demand[r] > 0 ? [[name, demand[r]]] : []))),
+      cap: 1,
+    })),
+    divisible: true,
+  };
+}
+
+/** Weight of a model that asks for no more than was to be expected: what is beyond counts with this one, if that is less. */
+const BASE_WEIGHT = 1;
+
+/** The weight of a flow: the model's for the bytes that were to be expected, the base weight for a surge beyond them. */
+function weightOf(model: string, items: readonly CostedItem[], inputs: BatchInputs): number {
+  const weight = inputs.models[model]?.weight ?? 1;
+  const surges = new Map(inputs.surges.map(({ series, asked, upper }) => [series, 1 - upper / asked]));
+  if (surges.size === 0 || weight <= BASE_WEIGHT) return weight;
+  let bytes = 0;
+  let beyond = 0;
+  for (const { item, ownBytes } of items) {
+    bytes += ownBytes;
+    beyond += ownBytes * (surges.get(`${model}/${item.dataset}`) ?? 0);
+  }
+  return bytes > 0 ? weight + (BASE_WEIGHT - weight) * (beyond / bytes) : weight;
+}

@@ -1,0 +1,292 @@
+/** What was handed out and what was not, told: each grant with its reason, and of each item that waits what it lacks, who holds it, and when to look again. */
+import type { BatchInputs } from './batch-inputs.js';
+import type { CostedItem } from './costs.js';
+import type { Flow } from './flows.js';
+import { costOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
+import { itemPriority } from './item-priority.js';
+import { owedAfter } from '../coordinate/need-states.js';
+import type { WaitReason } from '../work.js';
+
+/** Blockers named in a reason: the most urgent ones; a list of thousands explains nothing. */
+const BLOCKERS_MAX = 32;
+/** Other models named as blockers of an item. */
+const MODELS_NAMED_MAX = 8;
+
+/** What the sharing came to, as far as it is told. */
+export interface ToldRound {
+  readonly flows: readonly Flow[];
+  /** By flow, by its resources. */
+  readonly allotted: readonly Float64Array[];
+  /** What the shares gave, and what everybody has in the end. */
+  readonly shared: Handed;
+  readonly handed: Handed;
+}
+
+/** Everything granted, and everything that waits. */
+export function tellRound(round: ToldRound, items: number, inputs: BatchInputs): Told {
+  const told: Told = { grants: new Array<Grant | undefined>(items), waiting: new Array<WaitReason | undefined>(items) };
+  const models = holdersOf(round, inputs);
+  for (const [f, flow] of round.flows.entries()) tellFlow(flow, round.allotted[f], round, models, inputs, told);
+  return told;
+}
+
+/** By the items' indices: one of the two is there. */
+interface Told {
+  readonly grants: (Grant | undefined)[];
+  readonly waiting: (WaitReason | undefined)[];
+}
+
+/** Follows the flow's share from hand to hand: first the queue, then what the needs shared. */
+function tellFlow(
+  flow: Flow,
+  allotted: Float64Array,
+  { shared, handed }: ToldRound,
+  models: Largest,
+  inputs: BatchInputs,
+  told: Told,
+): void {
+  const left = Float64Array.from(allotted);
+  const blockers = new Blockers(flow, models);
+  const tell = (place: number, scarcest: string | null): void => {
+    const { index } = flow.items[place];
+    if (handed.rows[index] < 0) told.waiting[index] = waitReason(flow, place, left, allotted, blockers, inputs);
+    else told.grants[index] = grantOf(flow, place, handed, shared.rows[index], scarcest, inputs);
+  };
+  const take = (place: number, rows: number): void => {
+    if (rows <= 0) return;
+    takeFrom(left, flow, place, rows);
+    blockers.add(place, rows);
+  };
+  const needs: number[] = [];
+  for (let place = 0; place < flow.items.length; place++) {
+    const { item, index } = flow.items[place];
+    if (item.kind === 'need') needs.push(place);
+    else tell(place, null);
+    take(place, item.kind === 'need' ? shared.claimed[index] : shared.rows[index]);
+  }
+  for (const place of needs) {
+    const { index } = flow.items[place];
+    take(place, shared.rows[index] - shared.claimed[index]);
+  }
+  for (const place of needs) tell(place, tightest(flow, place, flow.items[place].rows, left).resource);
+}
+
+function grantOf(
+  flow: Flow,
+  place: number,
+  { rows: handed, upToMs }: Handed,
+  shared: number,
+  scarcest: string | null,
+  inputs: BatchInputs,
+): Grant {
+  const costed = flow.items[place];
+  const { item, index, rows: wanted } = costed;
+  const rows = handed[index];
+  const mix = mixOf(costed, rows);
+  const granted = mix?.rows ?? rows;
+  const cost: Record<string, number> = {};
+  for (const [r, resource] of flow.resources.entries()) cost[resource] = costOf(flow, place, r, rows);
+  const beyondShare = rows > shared;
+  const binding = rows < wanted ? scarcest : null;
+  const from = (costed.cached ? ', from the shared cache' : '') + (beyondShare ? '; from what others left' : '');
+  const cut = upToMs.get(index);
+  return {
+    itemId: item.id,
+    rows: granted,
+    asked: item.rows ?? wanted,
+    // What was asked for this cycle is served first; only the rest came ahead.
+    aheadRows: Math.max(0, granted - (wanted - costed.aheadRows)),
+    short: wanted - rows,
+    minRows: costed.least,
+    bytes: granted * costed.bytesPerRow,
+    served: costed.cached ? 'cache' : 'read',
+    quotas: mix?.quotas ?? null,
+    weights: mix?.weights ?? null,
+    shortfall: mix?.shortfall ?? null,
+    cost,
+    beyondShare,
+    binding: binding === null ? null : { resource: binding, shortfall: restOf(flow, place, binding, rows) },
+    reason: grantReason(costed, rows, granted, binding) + from,
+    ...itemPriority(costed, flow.debt, inputs),
+    ...(cut === undefined ? {} : { upToMs: cut }),
+  };
+}
+
+/** What the rest of an item would cost of a resource. */
+function restOf(flow: Flow, place: number, resource: string, rows: number): number {
+  const r = flow.resources.indexOf(resource);
+  return costOf(flow, place, r, flow.items[place].rows) - costOf(flow, place, r, rows);
+}
+
+/** Why it gets so many rows, and what becomes of the rest. */
+function grantReason(
+  { item, rows: wanted }: CostedItem,
+  rows: number,
+  granted: number,
+  resource: string | null,
+): string {
+  const owed = item.owedRows ?? 0;
+  const claim = owed === 0 ? '' : ` (${owed} of them owed by earlier cycles)`;
+  if (rows >= wanted) return `all ${granted} rows${claim}`;
+  const part = `${rows} of ${wanted} rows${claim}: ${resource ?? 'its share'} is used up`;
+  if (item.kind === 'request') return part;
+  if (item.window != null) return `${part}; the oldest come first, the rest with later cycles`;
+  return `${part}; ${owedAfter(item, wanted - rows)} are owed to it`;
+}
+
+/** The resource of which the least part of what so many rows cost is left, and that part (at most 1). */
+function tightest(
+  flow: Flow,
+  place: number,
+  rows: number,
+  left: Float64Array,
+): { readonly resource: string | null; readonly part: number } {
+  let resource: string | null = null;
+  let part = 1;
+  for (let r = 0; r < left.length; r++) {
+    const amount = costOf(flow, place, r, rows);
+    if (amount <= 0 || left[r] / amount >= part - 1e-9) continue;
+    part = Math.max(0, left[r] / amount);
+    resource = flow.resources[r];
+  }
+  return { resource, part };
+}
+
+/**
+ * Why an item waits: of each resource, what its model's share lacks for it (of a need: for the least that is worth
+ * handing out) beside what went before it. Granted exactly that, it runs; without one that is not named, it does not.
+ */
+function waitReason(
+  flow: Flow,
+  place: number,
+  left: Float64Array,
+  allotted: Float64Array,
+  blockers: Blockers,
+  inputs: BatchInputs,
+): WaitReason {
+  const costed = flow.items[place];
+  const { item } = costed;
+  const { rows } = leastPart(costed);
+  const { resource, part } = tightest(flow, place, rows, left);
+  const name = resource ?? flow.resources[0] ?? 'rows';
+  const at = flow.resources.indexOf(name);
+  const need = at < 0 ? 0 : costOf(flow, place, at, rows);
+  const short: Record<string, number> = {};
+  for (const [r, other] of flow.resources.entries()) {
+    const amount = costOf(flow, place, r, rows);
+    if (amount - left[r] > amount * 1e-9) short[other] = amount - left[r];
+  }
+  // Its share would do, were reads not dearer than the shares assumed: it lacks all that it costs.
+  if (resource === null) short[name] = need;
+  const shortfall = short[name];
+  const limit = inputs.limits.find((one) => one.resource === name);
+  const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[at] ?? 0, 1e-9)) - flow.attempts[place]);
+  const refillMs =
+    limit === undefined || limit.perSecond === 0
+      ? inputs.windowMs
+      : Math.min((shortfall / limit.perSecond) * 1000, inputs.windowMs * Math.min(cycles, 1_000));
+  return {
+    itemId: item.id,
+    tier: limit !== undefined && need > limit.burst * 1_000 ? 'misconfigured' : 'over-quota',
+    resource: name,
+    blockers: blockers.of(short),
+    shortfall,
+    short,
+    earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
+    reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * part)} of ${item.model}'s share are left; ${Math.round(shortfall)} short`,
+    terms: itemPriority(costed, flow.debt, inputs).terms,
+  };
+}
+
+/** Who had what is short: the items of its model that went before it, then the other models, each the largest holder first. */
+class Blockers {
+  private readonly items: Largest;
+  /** The answer for what is short alone: the same for all that wait until somebody else is granted. */
+  private readonly known = new Map<string, readonly string[]>();
+
+  constructor(
+    private readonly flow: Flow,
+    private readonly models: Largest,
+  ) {
+    this.items = new Largest(flow.resources, BLOCKERS_MAX);
+  }
+
+  add(place: number, rows: number): void {
+    this.known.clear();
+    const taken = this.flow.resources.map((_, r) => costOf(this.flow, place, r, rows));
+    this.items.add(this.flow.items[place].item.id, taken);
+  }
+
+  of(short: Readonly<Record<string, number>>): readonly string[] {
+    const names = Object.keys(short);
+    const known = names.length === 1 ? this.known.get(names[0]) : undefined;
+    if (known !== undefined) return known;
+    const models = this.models.of(short).filter((id) => id !== this.flow.id);
+    const found = [...this.items.of(short), ...models.slice(0, MODELS_NAMED_MAX)];
+    if (names.length === 1) this.known.set(names[0], found);
+    return found;
+  }
+}
+
+/** What each model holds in the end. */
+function holdersOf({ flows, handed }: ToldRound, inputs: BatchInputs): Largest {
+  const resources = inputs.limits.map(({ resource }) => resource);
+  // One more than is named: a model is not named among the others.
+  const models = new Largest(resources, MODELS_NAMED_MAX + 1);
+  for (const flow of flows) {
+    const taken = resources.map(() => 0);
+    const at = flow.resources.map((resource) => resources.indexOf(resource));
+    for (let place = 0; place < flow.items.length; place++) {
+      const rows = handed.rows[flow.items[place].index];
+      if (rows > 0) for (const [r, resource] of at.entries()) taken[resource] += costOf(flow, place, r, rows);
+    }
+    models.add(flow.id, taken);
+  }
+  return models;
+}
+
+interface Holder {
+  readonly id: string;
+  readonly taken: readonly number[];
+}
+
+/** The largest holders of each of some resources, as they come. */
+class Largest {
+  private readonly lists: readonly Holder[][];
+
+  constructor(
+    private readonly resources: readonly string[],
+    private readonly most: number,
+  ) {
+    this.lists = resources.map(() => []);
+  }
+
+  /** Adds a holder, or what it holds instead. */
+  add(id: string, taken: readonly number[]): void {
+    const holder = { id, taken };
+    for (const [r, list] of this.lists.entries()) {
+      const known = list.findIndex((other) => other.id === id);
+      if (known >= 0) list.splice(known, 1);
+      if (taken[r] <= 0) continue;
+      const after = list.findLastIndex((other) => holdsMore(other, holder, r));
+      if (after + 1 < this.most) list.splice(after + 1, 0, holder);
+      if (list.length > this.most) list.pop();
+    }
+  }
+
+  /** First those without any one of whom it would not be short, then who holds the largest part. */
+  of(short: Readonly<Record<string, number>>): string[] {
+    const parts = new Map<string, number>();
+    for (const [r, list] of this.lists.entries()) {
+      const missing = short[this.resources[r]] ?? 0;
+      if (missing <= 0) continue;
+      for (const { id, taken } of list) parts.set(id, Math.max(parts.get(id) ?? 0, taken[r] / missing));
+    }
+    const holders = [...parts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    return holders.slice(0, this.most).map(([id]) => id);
+  }
+}
+
+function holdsMore(a: Holder, b: Holder, r: number): boolean {
+  return a.taken[r] > b.taken[r] || (a.taken[r] === b.taken[r] && a.id < b.id);
+}

@@ -1,0 +1,257 @@
+/**
+ * The reads of a plan: merged reads cut to the items that were granted, split by memory and time, composed into as few
+ * scans as that allows, and put into the order in which they run.
+ */
+import { composeBatches } from '../../batch/composition.js';
+import { splitBatch } from '../../batch/split.js';
+import type { Predicate } from '../../types/predicate.js';
+import type { BatchInputs } from './batch-inputs.js';
+import { CURRENT, type MergedDemand, type SharedRead } from './costs.js';
+import type { Grant } from './grants.js';
+import { predictRead, readWork, workMax, type ReadPrediction } from './read-cost.js';
+import { scheduleReads, type ReadTiming } from './read-schedule.js';
+import { arrivedUpTo, type WorkItem } from '../work.js';
+
+export interface PlannedSlice {
+  readonly id: string;
+  readonly fields: readonly string[];
+  readonly where: Predicate;
+  readonly rows: number | null;
+  readonly seed: number;
+  readonly classColumn: string | null;
+  readonly quotas: Readonly<Record<string, number>> | null;
+}
+/** A read before it has its place in the order. */
+export interface ComposedRead {
+  readonly dataset: string;
+  readonly source: string;
+  /** The pinned content; null: whatever is there when it runs. */
+  readonly contentId: string | null;
+  readonly slices: readonly PlannedSlice[];
+  /** Bytes that the read is charged with, and that its members would have read alone. */
+  readonly predictedBytes: number;
+  readonly predictedRows: number;
+  readonly askedBytes: number;
+  readonly score: number;
+  /** From the reads of its dataset so far; null before the first. */
+  readonly predicted: ReadPrediction | null;
+  /** How it came to be this size: what it was composed of, what it was split by. */
+  readonly reason: string | null;
+}
+export interface PlannedRead extends ComposedRead {
+  readonly ordinal: number;
+  /** Foreseen start and end, milliseconds after the plan; why it does not start at once, with the ordinals of those that it waits for; ordinals that must end first. */
+  readonly timing: Omit<ReadTiming, 'after'>;
+  readonly after: readonly number[];
+}
+export interface ReadPlan {
+  readonly reads: readonly PlannedRead[];
+  /** Items whose read would not end before its source closes, with the time of the next opening. */
+  readonly closed: ReadonlyMap<string, number>;
+}
+
+/** Kicks of the search for the best scans, over all datasets that do not fit one: some tenths of a second. */
+const KICKS_MAX = 200;
+/** Slices of one read: bounds what one activity does, and what is lost when it fails. */
+export const SLICES_PER_READ_MAX = 500;
+
+/** @param granted by the items' indices */
+export function planReads(
+  demand: MergedDemand,
+  granted: readonly (Grant | undefined)[],
+  inputs: BatchInputs,
+): ReadPlan {
+  let reads = composeReads(demand, granted, inputs);
+  const closed = new Map<string, number>();
+  for (;;) {
+    const { order, timing, closed: late } = scheduleReads(reads, inputs);
+    if (late.size === 0) {
+      const ordinal = new Map(order.map((position, index) => [position, index]));
+      return {
+        closed,
+        reads: order.map((position, index): PlannedRead => {
+          const { after, wait, ...times } = timing.get(position)!;
+          const ordinals = (some: readonly number[]) => some.map((other) => ordinal.get(other)!).sort((a, b) => a - b);
+          return {
+            ordinal: index,
+            ...reads[position],
+            timing: { ...times, wait: wait === null ? null : { ...wait, blockers: ordinals(wait.blockers) } },
+            after: ordinals(after),
+          };
+        }),
+      };
+    }
+    // What cannot run now holds nothing up: the others are scheduled without it.
+    for (const [position, opensMs] of late) for (const { id } of reads[position].slices) closed.set(id, opensMs);
+    reads = reads.filter((_, position) => !late.has(position));
+  }
+}
+
+/** An item that is read, and what was granted to it. */
+interface Member {
+  readonly item: WorkItem;
+  readonly grant: Grant;
+  readonly work: number;
+}
+
+/** Granted members of one merged read, or a part of them. */
+interface Part {
+  readonly members: readonly Member[];
+  readonly columns: readonly string[];
+}
+
+/** Most urgent first; ties by the smallest item id, which no two reads share. */
+function composeReads(
+  { items, reads: merged }: MergedDemand,
+  granted: readonly (Grant | undefined)[],
+  inputs: BatchInputs,
+): readonly ComposedRead[] {
+  const sources = new Map(inputs.datasets.map(({ id, source }) => [id, source]));
+  const counted = new Set(inputs.limits.map(({ source }) => source));
+  const groups = new Map<string, { readonly first: SharedRead; readonly parts: Part[] }>();
+  for (const read of merged) {
+    const members: Member[] = [];
+    for (const index of read.members) {
+      const grant = granted[index];
+      if (grant === undefined) continue;
+      const { item } = items[index];
+      members.push({ item, grant, work: readWork([{ rows: grant.rows, fields: item.fields }]) });
+    }
+    if (members.length === 0) continue;
+    // Where bytes or rows are counted, only reads of the same fields share a scan: so none is read for more rows.
+    const fields = counted.has(sources.get(read.dataset)!) ? read.fields : [];
+    const key = [read.dataset, read.datasetVersion, ...fields].join('\0');
+    const part = { members, columns: read.fields };
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { first: read, parts: [part] });
+    else group.parts.push(part);
+  }
+  const split = [...groups.values()].map(({ first, parts }) =>
+    splitGroup(first, sources.get(first.dataset)!, parts, inputs),
+  );
+  const kicks = Math.floor(KICKS_MAX / Math.max(1, split.filter((group) => !fitsOne(group)).length));
+  const reads = split.flatMap((group) => composeGroup(group, kicks, inputs));
+  return reads.sort((a, b) => b.score - a.score || (a.slices[0].id < b.slices[0].id ? -1 : 1));
+}
+
+interface ReadSizeLimits {
+  /** Work, and slices. */
+  readonly itemsMax: number;
+  readonly bytesMax: number;
+}
+
+/** All merged reads that may share scans of one dataset at one version, those that are too large split. */
+interface ReadGroup {
+  readonly read: SharedRead;
+  readonly source: string;
+  readonly parts: readonly Part[];
+  readonly limits: ReadSizeLimits;
+  /** What splits them, beside the number of slices. */
+  readonly binding: string | null;
+}
+
+function splitGroup(read: SharedRead, source: string, parts: readonly Part[], inputs: BatchInputs): ReadGroup {
+  const { work: most, binding } = workMax(inputs.readCosts[read.dataset], inputs.readLimits);
+  const limits = { itemsMax: most, bytesMax: SLICES_PER_READ_MAX };
+  return { read, source, parts: parts.flatMap((part) => splitPart(part, limits)), limits, binding };
+}
+
+function fitsOne({ parts, limits }: ReadGroup): boolean {
+  const slices = parts.reduce((sum, { members }) => sum + members.length, 0);
+  const work = parts.reduce((sum, part) => sum + workOf(part), 0);
+  return parts.length === 1 || (slices <= limits.bytesMax && work <= limits.itemsMax);
+}
+
+function composeGroup(group: ReadGroup, kicks: number, inputs: BatchInputs): ComposedRead[] {
+  const batches = fitsOne(group) ? [group.parts] : bestBatches(group, kicks);
+  return batches.map((batch): ComposedRead => {
+    const why = [
+      ...(batch.length > 1 ? [`${batch.length} reads of other rows in one scan`] : []),
+      ...(batches.length > 1 && group.binding !== null ? [`split by ${group.binding}`] : []),
+    ];
+    const members = batch.flatMap((part) => part.members);
+    return composedOf(group.read, group.source, members, inputs, why.length === 0 ? null : why.join(', '));
+  });
+}
+
+function workOf({ members }: Part): number {
+  let sum = 0;
+  for (const { work } of members) sum += work;
+  return sum;
+}
+
+function splitPart(part: Part, limits: ReadSizeLimits): readonly Part[] {
+  if (part.members.length <= limits.bytesMax && workOf(part) <= limits.itemsMax) return [part];
+  const memberOf = new Map(part.members.map((member) => [member.item.id, member]));
+  const sizes = part.members.map(({ item, grant, work }) => {
+    return { id: item.id, items: work, bytes: 1, priority: grant.score };
+  });
+  return splitBatch(sizes, limits).map(({ ids }) => {
+    return { members: ids.map((id) => memberOf.get(id)!), columns: part.columns };
+  });
+}
+
+/** The parts of each batch. */
+function bestBatches({ parts, limits }: ReadGroup, kicks: number): readonly (readonly Part[])[] {
+  const idOf = ({ members }: Part): string => members[0].item.id;
+  const byId = new Map(parts.map((part) => [idOf(part), part]));
+  const { batches } = composeBatches(
+    {
+      // A scan decodes each column once: parts with the same columns belong together. Opening counts like a column.
+      items: parts.map((part) => ({
+        id: idOf(part),
+        sources: part.columns,
+        demand: [part.members.length, workOf(part)],
+      })),
+      limits: [limits.bytesMax, Math.min(limits.itemsMax, Number.MAX_VALUE)],
+      batchCost: 1,
+      sourceCosts: {},
+      defaultSourceCost: 1,
+    },
+    kicks,
+  );
+  return batches.map((ids) => ids.map((id) => byId.get(id)!));
+}
+
+function composedOf(
+  { dataset, datasetVersion }: SharedRead,
+  source: string,
+  members: readonly Member[],
+  inputs: BatchInputs,
+  reason: string | null,
+): ComposedRead {
+  const slices = members.map(({ item, grant }) => sliceOf(item, grant)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  let [predictedBytes, predictedRows, askedBytes, score] = [0, 0, 0, -Infinity];
+  for (const { grant } of members) {
+    predictedBytes += grant.cost[`bytes:${source}`] ?? grant.bytes;
+    predictedRows += grant.cost[`rows:${source}`] ?? grant.rows;
+    askedBytes += grant.bytes;
+    score = Math.max(score, grant.score);
+  }
+  return {
+    ...{ dataset, source, contentId: datasetVersion === CURRENT ? null : datasetVersion, slices },
+    ...{ predictedBytes, predictedRows, askedBytes, score },
+    predicted: predictRead(
+      inputs.readCosts[dataset],
+      members.map(({ item, grant }) => ({ rows: grant.rows, fields: item.fields })),
+    ),
+    reason,
+  };
+}
+
+/** What a grant has its item read. */
+export function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
+  const cut = item.window == null || grant.upToMs == null ? null : arrivedUpTo(item.window.column, grant.upToMs);
+  return {
+    id: item.id,
+    fields: item.fields,
+    where: cut === null ? item.where : [...item.where, cut],
+    // All that match need no row limit: the pick by hash is then only an order.
+    rows:
+      item.rows === null && grant.quotas === null && (cut !== null || grant.rows >= grant.asked) ? null : grant.rows,
+    seed: item.seed,
+    // Also of a plain draw: the gate judges the mix of every delivery that has a target.
+    classColumn: item.classColumn,
+    quotas: grant.quotas,
+  };
+}

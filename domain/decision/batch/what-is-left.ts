@@ -1,0 +1,197 @@
+/**
+ * What the models' shares leave unused, because requests are whole and needs have a least part: it goes to what waits
+ * and fits, the most urgent first, then to whoever can use any part of it. Afterwards nothing that waits could have been
+ * granted besides.
+ */
+import { allocate } from '../../scheduler/resource-allocator.js';
+import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
+import { countsBytes, isQuota, type CostedItem } from './costs.js';
+import type { Flow } from './flows.js';
+import {
+  costOf,
+  CRITICAL_MIN,
+  leastPart,
+  mixOf,
+  partOf,
+  ROUNDING,
+  setUpTo,
+  takenBy,
+  type Handed,
+  type RowsUpTo,
+} from './grants.js';
+import type { ReadCharges } from './read-charges.js';
+
+/** An item in its flow. */
+interface Asking {
+  readonly flow: Flow;
+  readonly place: number;
+  readonly costed: CostedItem;
+}
+
+/** What is left, as it is handed out. `charges` are settled for what everybody has. */
+class Rest {
+  private readonly names: readonly string[];
+  private readonly left: Float64Array;
+  /** Where each flow's resources stand among all. */
+  private readonly places = new Map<Flow, Uint8Array>();
+  private readonly untouched: ReadonlySet<string>;
+  private readonly limits: ReadonlyMap<string, readonly ResourceLimit[]>;
+  /** Limits that are exceeded by decision: what went into debt stays so. */
+  private readonly owed: ReadonlySet<string>;
+
+  constructor(
+    flows: readonly Flow[],
+    private readonly handed: Handed,
+    private readonly charges: ReadCharges,
+    { limits }: BatchInputs,
+  ) {
+    const taken = takenBy(flows, handed.rows);
+    this.names = limits.map(({ resource }) => resource);
+    this.left = Float64Array.from(limits, ({ resource, available }) =>
+      Math.max(0, available - (taken.get(resource) ?? 0)),
+    );
+    for (const flow of flows)
+      this.places.set(
+        flow,
+        Uint8Array.from(flow.resources, (resource) => this.names.indexOf(resource)),
+      );
+    const sources = new Set(flows.map(({ source }) => source));
+    this.limits = new Map([...sources].map((source) => [source, limits.filter((limit) => limit.source === source)]));
+    this.owed = new Set(limits.filter((limit) => this.beyond(limit, 0, 0)).map(({ resource }) => resource));
+    this.untouched = new Set(limits.filter(({ resource }) => !taken.get(resource)).map(({ resource }) => resource));
+  }
+
+  of(flow: Flow): Float64Array {
+    return Float64Array.from(this.places.get(flow)!, (at) => this.left[at]);
+  }
+
+  holds(flow: Flow, place: number, rows: number): boolean {
+    const places = this.places.get(flow)!;
+    for (let r = 0; r < places.length; r++) {
+      const amount = costOf(flow, place, r, rows);
+      if (amount > 0 && this.left[places[r]] < amount * (1 - ROUNDING)) return false;
+    }
+    return true;
+  }
+
+  amounts(): Record<string, number> {
+    return Object.fromEntries(this.names.map((name, at) => [name, this.left[at]]));
+  }
+
+  /** Whether the reads, charged for what they really share, would exceed a limit that is kept. */
+  private beyond({ source, resource, available }: ResourceLimit, bytes: number, rows: number): boolean {
+    if (source === null) return false;
+    const taken = this.charges.takenOf(source, resource) + (countsBytes(resource) ? bytes : rows);
+    // Of a bucket in debt nothing can be taken: that keeps no other source from its own.
+    return taken > Math.max(0, available) * 1.001;
+  }
+
+  /** Gives an item these rows when that exceeds nothing. */
+  give({ flow, place, costed }: Asking, { rows, upToMs }: RowsUpTo, intoDebt = false): boolean {
+    const given = mixOf(costed, rows)?.rows ?? rows;
+    const more = this.charges.added(costed.index, given);
+    const kept = this.limits.get(flow.source)!.filter(({ resource }) => !this.owed.has(resource));
+    if (!intoDebt && kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return false;
+    this.charges.add(costed.index, given);
+    const before = Math.max(0, this.handed.rows[costed.index]);
+    for (const [r, at] of this.places.get(flow)!.entries()) {
+      const amount = costOf(flow, place, r, rows) - costOf(flow, place, r, before);
+      this.left[at] = Math.max(0, this.left[at] - amount);
+    }
+    this.handed.rows[costed.index] = rows;
+    setUpTo(this.handed, costed.index, upToMs);
+    return true;
+  }
+
+  /**
+   * Whether it is larger than a bucket of its source that is full and that nobody took anything of, and would exceed
+   * nothing else: to wait longer would gain nothing.
+   */
+  waitsInVain({ flow, place }: Asking, rows: number): boolean {
+    const own = this.limits.get(flow.source)!;
+    let larger = false;
+    for (const [r, resource] of flow.resources.entries()) {
+      const amount = costOf(flow, place, r, rows);
+      if (amount <= this.left[this.places.get(flow)![r]]) continue;
+      const limit = own.find((one) => one.resource === resource);
+      if (limit === undefined || isQuota(resource)) return false;
+      if (!this.untouched.has(resource) || !isFull(limit) || amount <= limit.burst) return false;
+      larger = true;
+    }
+    return larger;
+  }
+}
+
+/** A bucket refills to its brim but for rounding. */
+function isFull({ available, burst, perSecond }: ResourceLimit): boolean {
+  return burst > 0 && perSecond > 0 && available >= burst * (1 - 1e-9);
+}
+
+/** Those that ask for more, the most urgent first. */
+function askersOf(flows: readonly Flow[], asks: (flow: Flow, place: number) => boolean): Asking[] {
+  const asking: Asking[] = [];
+  for (const flow of flows)
+    for (const [place, costed] of flow.items.entries()) if (asks(flow, place)) asking.push({ flow, place, costed });
+  return asking.sort((a, b) => b.flow.scores[b.place] - a.flow.scores[a.place] || a.costed.index - b.costed.index);
+}
+
+/** Hands out what is left. @param handed changed in place, as `charges` are */
+export function handOutWhatIsLeft(
+  flows: readonly Flow[],
+  handed: Handed,
+  charges: ReadCharges,
+  inputs: BatchInputs,
+): void {
+  const rest = new Rest(flows, handed, charges, inputs);
+  const waiting = askersOf(flows, ({ index }, place) => handed.rows[index[place]] < 0);
+  const inDebt = new Set<string>();
+  for (const one of waiting) {
+    const { flow, place, costed } = one;
+    const least = leastPart(costed);
+    if (rest.holds(flow, place, least.rows)) rest.give(one, least);
+  }
+  // Nothing else can use a bucket that is still full: the first of its source that is larger goes into debt.
+  for (const one of waiting) {
+    const least = leastPart(one.costed);
+    if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source)) continue;
+    if (rest.waitsInVain(one, least.rows) && rest.give(one, least, true)) inDebt.add(one.flow.source);
+  }
+  divide(flows, rest, handed, inputs);
+}
+
+/** Shares the rest among the needs that could use any part of it, by weighted max-min. */
+function divide(flows: readonly Flow[], rest: Rest, handed: Handed, inputs: BatchInputs): void {
+  const asking = askersOf(flows, ({ items, index, rows }, place) => {
+    return items[place].item.kind === 'need' && rows[place] > 0 && handed.rows[index[place]] < rows[place];
+  });
+  const part = ({ costed: { index, rows } }: Asking): number => Math.max(0, handed.rows[index]) / rows;
+  if (asking.length === 0) return;
+  const { allocations } = allocate({
+    resources: rest.amounts(),
+    models: asking.map((one) => ({
+      id: one.costed.item.id,
+      weight: (inputs.models[one.flow.model]?.weight ?? 1) * Math.max(CRITICAL_MIN, one.costed.item.critical),
+      demand: Object.fromEntries(
+        one.flow.resources.map((resource, r) => [resource, costOf(one.flow, one.place, r, one.costed.rows)]),
+      ),
+      cap: 1 - part(one),
+    })),
+    divisible: true,
+  });
+  const units = new Map(allocations.map((one) => [one.id, one.units]));
+  for (const one of asking) {
+    const more = partOf(one.costed, part(one) + units.get(one.costed.item.id)!);
+    if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
+  }
+  // Shares of less than a row each may add up to some: the most urgent have them.
+  for (const one of asking) {
+    const left = rest.of(one.flow);
+    let room = 1;
+    for (let r = 0; r < left.length; r++) {
+      const amount = costOf(one.flow, one.place, r, one.costed.rows);
+      if (amount > 0) room = Math.min(room, left[r] / amount);
+    }
+    const more = partOf(one.costed, part(one) + room);
+    if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
+  }
+}

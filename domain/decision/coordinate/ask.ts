@@ -1,0 +1,55 @@
+/** Asking for data: what no draw can repair is asked of the dataset's owner, with rows by class, and not again every cycle. */
+import type { Finding } from '../../analyzers/analyzer.js';
+import { countOf } from '../../analyzers/balance.js';
+
+/** One message to the owner of a dataset. */
+export interface DataAsk {
+  readonly needId: string;
+  readonly dataset: string;
+  readonly owner: string | null;
+  readonly column: string | null;
+  /** Rows missing by class; `*` where no class is concerned. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly reason: string;
+}
+/** The last ask of a need. */
+export interface KnownAsk {
+  readonly askedMs: number;
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+/** The same is asked again after a day: whoever has to deliver has seen it, and has had a day. */
+export const ASK_AGAIN_MS = 86_400_000;
+/** What is missing by a tenth more is worth another message before that. */
+const WORSE_SHARE = 1.1;
+
+/** What of the analyzers' findings the owner would mend, with new rows or times for old ones; the classes say more than the volume. */
+const ASKED = ['class-shortfall', 'volume', 'coverage', 'untimed', 'future-volume'];
+
+/** The asks that are due, by need. A need without a shortfall asks nothing. */
+export function dueAsks(
+  findings: readonly Finding[],
+  owners: Readonly<Record<string, string | null>>,
+  known: Readonly<Record<string, KnownAsk>>,
+  nowMs: number,
+): DataAsk[] {
+  const short = findings
+    .filter(({ kind, shortfall, blocking }) => {
+      // A shortage that may come is not asked for; one that probably comes is, before it does.
+      return ASKED.includes(kind) && (blocking || kind !== 'future-volume') && Object.keys(shortfall ?? {}).length > 0;
+    })
+    .sort((a, b) => ASKED.indexOf(a.kind) - ASKED.indexOf(b.kind));
+  const byNeed = new Map<string, Finding>();
+  for (const finding of short) if (!byNeed.has(finding.needId)) byNeed.set(finding.needId, finding);
+  return [...byNeed.values()]
+    .flatMap(({ needId, dataset, column = null, shortfall: rows = {}, message }): DataAsk[] => {
+      const before = known[needId] as KnownAsk | undefined;
+      if (before !== undefined && nowMs - before.askedMs < ASK_AGAIN_MS && !worse(rows, before.rows)) return [];
+      return [{ needId, dataset, owner: owners[dataset] ?? null, column, rows, reason: message }];
+    })
+    .sort((a, b) => (a.needId < b.needId ? -1 : 1));
+}
+
+function worse(now: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): boolean {
+  return Object.entries(now).some(([name, missing]) => missing > WORSE_SHARE * countOf(before, name));
+}

@@ -1,0 +1,249 @@
+/** Stage 5, coordinate: who is handed what, in which order, who is held back by whom, and how the decision ends. */
+import { analyzeImpact, type ModelImpact, type Risk } from '../../analyzers/impact.js';
+import type { AnalysisSnapshot } from '../../analyzers/analyzer.js';
+import type { Grant } from '../batch/grants.js';
+import type { ItemVerdict } from '../quality/quality-inputs.js';
+import type { Outcome } from '../stages.js';
+import type { Refusal, WaitReason, WorkItem } from '../work.js';
+
+export interface CoordinateInputs {
+  readonly items: readonly WorkItem[];
+  readonly snapshot: AnalysisSnapshot;
+  readonly grants: readonly Grant[];
+  readonly verdicts: readonly ItemVerdict[];
+  readonly refusals: readonly Refusal[];
+  readonly waiting: readonly WaitReason[];
+  readonly nowMs: number;
+  /** Failures of reads, by item: kept apart from data that was read and is bad. */
+  readonly failed: readonly { readonly itemId: string; readonly type: string; readonly reason: string }[];
+}
+export interface HandOut {
+  readonly itemId: string;
+  readonly use: 'slice' | 'last-good';
+  readonly verdict: 'pass' | 'degrade';
+  readonly score: number;
+}
+/** A source that failed while it was read is tried again after this long. */
+export const SOURCE_RETRY_MS = 15_000;
+
+export interface CoordinateOutcome {
+  /** In the order of delivery: dependencies first, then by score. */
+  readonly deliver: readonly HandOut[];
+  readonly ended: readonly {
+    readonly itemId: string;
+    readonly state: 'refused' | 'quarantined' | 'expired';
+    readonly type: string;
+    readonly reason: string;
+    readonly hint?: string;
+  }[];
+  /** What goes on waiting: for its share, or for a source that failed. */
+  readonly waiting: readonly WaitReason[];
+  readonly outcome: Outcome;
+  readonly risk: Risk;
+  readonly summary: string;
+  readonly impact: readonly ModelImpact[];
+}
+
+export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
+  const score = new Map(inputs.grants.map((grant) => [grant.itemId, grant.score]));
+  const verdicts = new Map(inputs.verdicts.map((verdict) => [verdict.itemId, verdict]));
+  const failed = new Map(inputs.failed.map((failure) => [failure.itemId, failure]));
+  const granted = inputs.items.filter(({ id }) => score.has(id));
+  const byNeed = new Map(granted.filter(({ needId }) => needId !== null).map((item) => [item.needId!, item]));
+  const held = heldBack(inputs.items, byNeed, verdicts);
+
+  const deliver: HandOut[] = [];
+  const waiting: WaitReason[] = [...inputs.waiting];
+  const ended: CoordinateOutcome['ended'][number][] = inputs.refusals.map(({ itemId, type, reason, hint }) => ({
+    itemId,
+    state: type === 'DeadlinePassed' ? 'expired' : 'refused',
+    type,
+    reason,
+    ...(hint === undefined ? {} : { hint }),
+  }));
+  for (const item of inDeliveryOrder(granted, byNeed, score)) {
+    const verdict = verdicts.get(item.id)!;
+    const failure = failed.get(item.id);
+    const blocker = held.get(item.id);
+    if (blocker !== undefined)
+      ended.push({
+        itemId: item.id,
+        state: 'refused',
+        type: 'DependencyNotMet',
+        reason: `held back: ${blocker}`,
+        hint: 'It is due again in the next cycle.',
+      });
+    else if (verdict.use === 'slice')
+      deliver.push({
+        itemId: item.id,
+        use: 'slice',
+        verdict: verdict.verdict === 'pass' ? 'pass' : 'degrade',
+        score: verdict.score,
+      });
+    else if (verdict.use === 'last-good')
+      deliver.push({ itemId: item.id, use: 'last-good', verdict: 'degrade', score: verdict.score });
+    else if (failure?.type === 'SourceFailed') waiting.push(waitForSource(item, failure.reason, inputs.nowMs));
+    else if (failure !== undefined)
+      ended.push({
+        itemId: item.id,
+        state: 'refused',
+        type: failure.type,
+        reason: failure.reason,
+        hint: 'Mend what the reason names, then ask again.',
+      });
+    else
+      ended.push({
+        itemId: item.id,
+        state: 'quarantined',
+        type: 'Quarantined',
+        reason: verdict.reason,
+        hint: 'The data was read and is kept back; `balance explain` shows every finding.',
+      });
+  }
+  const impact = impactOf(inputs, granted, deliver);
+  return {
+    deliver,
+    ended,
+    waiting,
+    outcome: outcomeOf(inputs.items.length, deliver.length, waiting.length),
+    risk: worst(impact),
+    summary: summarise(inputs, deliver, ended, waiting.length),
+    impact,
+  };
+}
+
+/** What the decision does to each model's standing needs, measured by what is really handed out. */
+function impactOf(
+  inputs: CoordinateInputs,
+  granted: readonly WorkItem[],
+  deliver: readonly HandOut[],
+): readonly ModelImpact[] {
+  const handed = new Set(deliver.map(({ itemId }) => itemId));
+  const needOf = new Map(granted.map((item) => [item.id, item.needId]));
+  // A correction may have dropped rows of what was granted.
+  const dropped = new Map(
+    inputs.verdicts.flatMap(({ itemId, correction, routed: elsewhere }) => {
+      const rows = correction?.applied === true && elsewhere === undefined ? correction.effect?.rows : undefined;
+      return rows === undefined ? [] : [[itemId, rows.before - rows.after] as const];
+    }),
+  );
+  const routed = new Map(
+    inputs.verdicts.flatMap((one) => (one.routed === undefined ? [] : [[one.itemId, one.routed]])),
+  );
+  const left = (itemId: string, rows: number): number =>
+    Math.min(routed.get(itemId)?.rows ?? Infinity, Math.max(0, rows - (dropped.get(itemId) ?? 0)));
+  return analyzeImpact(
+    inputs.snapshot,
+    inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {
+      const needId = needOf.get(itemId) ?? null;
+      return needId === null
+        ? []
+        : [
+            {
+              needId,
+              rows: handed.has(itemId) ? left(itemId, rows) : 0,
+              classRows: handed.has(itemId) ? quotas : null,
+              bytes,
+            },
+          ];
+    }),
+  );
+}
+
+/** Why an item must not be handed out: a need that it comes after was not delivered well in this cycle. Follows chains. */
+function heldBack(
+  items: readonly WorkItem[],
+  byNeed: ReadonlyMap<string, WorkItem>,
+  verdicts: ReadonlyMap<string, ItemVerdict>,
+): ReadonlyMap<string, string> {
+  const held = new Map<string, string>();
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const item of items) {
+      if (held.has(item.id)) continue;
+      for (const needId of item.after) {
+        const before = byNeed.get(needId);
+        const verdict = before === undefined ? undefined : verdicts.get(before.id);
+        const bad =
+          before === undefined
+            ? 'was not served in this cycle'
+            : held.has(before.id)
+              ? 'is held back itself'
+              : verdict?.use === 'slice'
+                ? null
+                : 'was not good in this cycle';
+        if (bad === null) continue;
+        held.set(item.id, `it comes after ${needId}, which ${bad}`);
+        changed = true;
+        break;
+      }
+    }
+  }
+  return held;
+}
+
+/** Depth-first over `after`, by score: a dependency is handed out before what needs it. Cycles are refused when a pool is applied. */
+function inDeliveryOrder(
+  granted: readonly WorkItem[],
+  byNeed: ReadonlyMap<string, WorkItem>,
+  score: ReadonlyMap<string, number>,
+): WorkItem[] {
+  const sorted = [...granted].sort((a, b) => score.get(b.id)! - score.get(a.id)! || (a.id < b.id ? -1 : 1));
+  const seen = new Set<string>();
+  const order: WorkItem[] = [];
+  const visit = (item: WorkItem): void => {
+    if (seen.has(item.id)) return;
+    seen.add(item.id);
+    for (const needId of item.after) {
+      const before = byNeed.get(needId);
+      if (before !== undefined) visit(before);
+    }
+    order.push(item);
+  };
+  for (const item of sorted) visit(item);
+  return order;
+}
+
+function outcomeOf(items: number, delivered: number, waiting: number): Outcome {
+  if (items === 0) return 'empty';
+  if (delivered === items) return 'delivered';
+  // Waiting is not failing: what waits is served by a later cycle.
+  return delivered > 0 || waiting > 0 ? 'partial' : 'rejected';
+}
+
+/** The request is as good as before: it waits for the source. */
+export function waitForSource(item: WorkItem, reason: string, nowMs: number): WaitReason {
+  return {
+    itemId: item.id,
+    tier: 'waiting',
+    resource: null,
+    blockers: [],
+    shortfall: 0,
+    earliestMs: nowMs + SOURCE_RETRY_MS,
+    reason: `dataset ${item.dataset} cannot be read now: ${reason}`,
+  };
+}
+
+function worst(impact: readonly ModelImpact[]): Risk {
+  if (impact.some(({ risk }) => risk === 'high')) return 'high';
+  return impact.some(({ risk }) => risk === 'medium') ? 'medium' : 'low';
+}
+
+function summarise(
+  inputs: CoordinateInputs,
+  deliver: readonly HandOut[],
+  ended: readonly { state: string }[],
+  waiting: number,
+): string {
+  if (inputs.items.length === 0) return 'nothing was due and nothing was asked for';
+  const degraded = deliver.filter(({ verdict }) => verdict === 'degrade').length;
+  const parts = [
+    `${deliver.length} of ${inputs.items.length} delivered${degraded === 0 ? '' : ` (${degraded} degraded)`}`,
+  ];
+  for (const state of ['refused', 'quarantined', 'expired']) {
+    const count = ended.filter((one) => one.state === state).length;
+    if (count > 0) parts.push(`${count} ${state}`);
+  }
+  if (waiting > 0) parts.push(`${waiting} waiting`);
+  return parts.join(', ');
+}

@@ -1,0 +1,86 @@
+/** The figures of a delivery that have a history, and the findings that its history and its reference make. */
+import { pairSamples } from '../../quality/sample.js';
+import { detectDrift, type DatasetDrift } from '../../quality/shift.js';
+import { judgeUnusual, type MetricName } from '../../quality/usual.js';
+import type { GateFinding } from '../../quality/gate.js';
+import type { NeedReference } from './reference.js';
+import type { DeliveryMetric, QualityInputs, SliceMetrics } from './quality-inputs.js';
+import type { WorkItem } from '../work.js';
+
+/** The figures of a need's slice. Volume is what matches, where every match is wanted: a grant may be less by design. */
+export function deliveryMetrics(
+  item: WorkItem,
+  slice: SliceMetrics,
+  asOfMs: number,
+  available: number | undefined,
+): DeliveryMetric[] {
+  const whole = (metric: MetricName, value: number): DeliveryMetric => ({ metric, column: null, value });
+  const { rows, completeness, invalid, duplicateRows, newestEventMs } = slice;
+  const volume = item.rows === null && available !== undefined ? [whole('rows', available)] : [];
+  if (rows === 0) return volume;
+  return [
+    ...volume,
+    ...(newestEventMs === null ? [] : [whole('age', Math.max(0, asOfMs - newestEventMs))]),
+    whole('duplicates', duplicateRows / rows),
+    ...Object.keys(completeness).map((column) => ({
+      metric: 'completeness' as const,
+      column,
+      value: completeness[column],
+    })),
+    ...Object.keys(invalid).map((column) => ({ metric: 'invalid' as const, column, value: invalid[column] })),
+  ];
+}
+
+/** Name under which a figure's history is kept, and of whom. */
+export function historyKey(needId: string, { metric, column }: Pick<DeliveryMetric, 'metric' | 'column'>) {
+  return { metric: `quality:${metric}`, subject: column === null ? needId : `${needId}/${column}` };
+}
+
+/** Figures that are not what they usually are, by item. All items of the decision are judged together. */
+export function unusualFindings(inputs: QualityInputs): ReadonlyMap<string, readonly GateFinding[]> {
+  const items = new Map(inputs.items.map((item) => [item.id, item]));
+  const measured = inputs.results.flatMap(({ itemId, slice }) => {
+    const usual = inputs.usual?.[itemId] ?? [];
+    if (slice === null || usual.length === 0) return [];
+    const key = ({ metric, column }: Pick<DeliveryMetric, 'metric' | 'column'>) => JSON.stringify([metric, column]);
+    const known = new Map(usual.map((one) => [key(one), one.usual]));
+    return deliveryMetrics(items.get(itemId)!, slice, inputs.asOfMs, inputs.available?.[itemId]).flatMap((one) => {
+      const normal = known.get(key(one));
+      return normal === undefined ? [] : [{ ...one, id: itemId, rows: slice.rows, usual: normal }];
+    });
+  });
+  const found = new Map<string, GateFinding[]>();
+  for (const { id, finding } of judgeUnusual(measured)) found.set(id, [...(found.get(id) ?? []), finding]);
+  return found;
+}
+
+/** Drift of each slice from its need's reference. All columns of the decision are judged together, so that false alarms are bounded over it. */
+export function driftOf(inputs: QualityInputs): ReadonlyMap<string, DatasetDrift> {
+  const pairs = inputs.items.flatMap((item) => {
+    const reference = item.needId === null ? undefined : inputs.references?.[item.needId];
+    const current = inputs.samples?.[item.id]?.current ?? null;
+    if (reference?.sample == null || current === null) return [];
+    return [[item.id, pairSamples(reference.sample, current)] as const];
+  });
+  return new Map(Object.entries(detectDrift(Object.fromEntries(pairs))));
+}
+
+/** What drift means for a delivery is the need's own choice: told, degraded, or held back. */
+export function driftFindings(
+  item: WorkItem,
+  drift: DatasetDrift | null,
+  reference: NeedReference | undefined,
+): GateFinding[] {
+  const severity = ({ pass: 'note', degrade: 'degrade', hold: 'quarantine' } as const)[item.onDrift ?? 'pass'];
+  const since = reference === undefined ? '' : ` since ${new Date(reference.asOfMs).toISOString()}`;
+  return (drift?.columns ?? [])
+    .filter((column) => column.drift)
+    .map((column) => ({
+      kind: 'drift',
+      column: column.column,
+      severity,
+      message: `${column.column} is not what ${item.model} was last given in good order${since}: ${column.reason}`,
+      expected: `${column.test} effect near ${column.floor.toPrecision(3)}, what chance gives`,
+      got: `${column.effect.toPrecision(3)}, adjusted p ${column.pAdjusted.toPrecision(2)}`,
+    }));
+}

@@ -1,0 +1,186 @@
+/** What the quality check reads and says: plain JSON, stored with the decision so that it can be replayed. */
+import type { Correction } from '../../quality/correction.js';
+import type { GateVerdict } from '../../quality/gate.js';
+import type { Recount, Sample } from '../../quality/sample.js';
+import type { StrategyState } from '../../quality/strategy.js';
+import type { MetricName, Usual } from '../../quality/usual.js';
+import type { DatasetDefinition } from '../../types/pool.js';
+import type { Cost, ForeseenCost } from './correction-cost.js';
+import type { OrphanCount } from './orphans.js';
+import type { ReadPrediction } from '../batch/read-cost.js';
+import type { NeedReference } from './reference.js';
+import type { WorkItem } from '../work.js';
+
+/** What came of one granted item: the slice's metrics, or why there is none. */
+export interface Result {
+  readonly itemId: string;
+  readonly served: 'read' | 'merged' | 'cache';
+  readonly asOfMs: number;
+  readonly slice: SliceMetrics | null;
+  readonly failure: { readonly type: string; readonly reason: string } | null;
+}
+/** What the gate wants to know of a slice's file. */
+export interface SliceMetrics {
+  /** sha256 of the Parquet file, its name in the cache. */
+  readonly digest: string;
+  readonly rows: number;
+  readonly newestEventMs: number | null;
+  readonly completeness: Readonly<Record<string, number>>;
+  /** Share of non-null values that break the dataset's column contract (values, min, max), by column. */
+  readonly invalid: Readonly<Record<string, number>>;
+  /** Rows whose declared key occurred before; 0 without a key. */
+  readonly duplicateRows: number;
+  readonly classCounts: Readonly<Record<string, number>> | null;
+  /** Share of rows that break each rule of the dataset whose columns the slice has, by the rule's text. */
+  readonly ruleBreaches?: Readonly<Record<string, number>>;
+}
+export interface LastGood {
+  readonly needId: string;
+  readonly asOfMs: number;
+  readonly digest: string;
+}
+export interface QualityInputs {
+  readonly asOfMs: number;
+  readonly items: readonly WorkItem[];
+  readonly results: readonly Result[];
+  /** Rows that a delivery should have, by item: fewer degrade it. */
+  readonly granted: Readonly<Record<string, number>>;
+  /** Rows below which it is kept back, by item. */
+  readonly minRows: Readonly<Record<string, number>>;
+  readonly datasets: Readonly<
+    Record<
+      string,
+      Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'maxInconsistentFraction' | 'eventTime' | 'key'>
+    >
+  >;
+  readonly lastGood: readonly LastGood[];
+  /** Wanted class shares, by item drawn by class: they name the classes that have no row left, too. */
+  readonly shares?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Rows that match, by item. */
+  readonly available?: Readonly<Record<string, number>>;
+  /** What each need's model was last given in good order, by need. */
+  readonly references?: Readonly<Record<string, NeedReference>>;
+  /** What the slices of needs look like, by item; drawn by class they are not compared. */
+  readonly samples?: Readonly<Record<string, ItemSample>>;
+  /** What is usual of the figures of needs' slices, by item. */
+  readonly usual?: Readonly<Record<string, readonly UsualMetric[]>>;
+  /** Rows that refer to what another dataset does not have, by item; absent: no reference is declared of its columns. */
+  readonly orphans?: Readonly<Record<string, readonly OrphanCount[]>>;
+  /** Wall time, and the seed of this decision's draws of an action. */
+  readonly nowMs?: number;
+  readonly seed?: string;
+  /** What is known of corrections; absent: none are tried. */
+  readonly strategy?: StrategyState;
+  /** What each action on each dataset's slices is foreseen to take, by `costKey`; absent in records of before it was kept. */
+  readonly costs?: Readonly<Record<string, ForeseenCost>>;
+  /** Treated copies of the slices that `planCorrections` names, by item; one that could not be made is absent. */
+  readonly treated?: Readonly<Record<string, Treated>>;
+  /** Further tries at items whose slice would be kept back, in order, by item; absent: none was made. */
+  readonly rerouted?: Readonly<Record<string, readonly Reroute[]>>;
+}
+export interface ItemVerdict {
+  readonly itemId: string;
+  readonly verdict: 'pass' | 'degrade' | 'quarantine';
+  readonly score: number;
+  readonly dimensions: GateVerdict['dimensions'];
+  readonly findings: GateVerdict['findings'];
+  /** What is handed out: the fresh slice, the last good delivery of the need, or nothing. */
+  readonly use: 'slice' | 'last-good' | 'none';
+  readonly reason: string;
+  /** What was done about the findings; absent: nothing was. */
+  readonly correction?: CorrectionRecord;
+  /** Where the slice came from, if it is not the one that was read first. */
+  readonly routed?: Routed;
+  /** Why further tries did not help. */
+  readonly notRouted?: readonly string[];
+}
+export interface QualityOutcome {
+  readonly verdicts: readonly ItemVerdict[];
+  /** What is known of corrections after this decision's; absent: nothing new. */
+  readonly strategy?: StrategyState;
+}
+
+/** Another try at what an item asks for, after what was read for it turned out to be no good. */
+export interface Reroute {
+  /** The same dataset read again, or the one that is declared to stand in for it. */
+  readonly kind: 'refetch' | 'fallback';
+  readonly dataset: string;
+  readonly slice: SliceMetrics | null;
+  /** Why there is no slice; null where there is one. */
+  readonly failure: string | null;
+  readonly cost?: ReadCost;
+  /** Rows of an arrival window: a try with fewer would lose the rest of them for good. Absent: fewer are better than none. */
+  readonly leastRows?: number;
+}
+/** What a further read was foreseen to take, and took. */
+export interface ReadCost {
+  /** From what the dataset's planned reads took; null before the first of them. */
+  readonly foreseen: Pick<ReadPrediction, 'ms' | 'msTail'> | null;
+  /** Null where it failed. */
+  readonly took: Cost | null;
+}
+/** Where a delivery came from instead, and why. */
+export interface Routed extends Pick<Reroute, 'kind' | 'dataset' | 'cost'> {
+  /** Which of the item's tries it is. */
+  readonly attempt: number;
+  readonly rows: number;
+  /** What was wrong with what was read first. */
+  readonly reason: string;
+}
+
+/** One figure of one delivery. */
+export interface DeliveryMetric {
+  readonly metric: MetricName;
+  readonly column: string | null;
+  readonly value: number;
+}
+/** What is usual of one figure. */
+export interface UsualMetric extends Pick<DeliveryMetric, 'metric' | 'column'> {
+  readonly usual: Usual;
+}
+/** A slice looked at for drift: what it is, and the same over its reference's values and bins. */
+export interface ItemSample {
+  readonly own: Sample;
+  readonly current: Recount | null;
+}
+
+export type Judged = Omit<ItemVerdict, 'use'>;
+
+/** A treated copy of a slice, as it was made. */
+export interface Treated {
+  readonly slice: SliceMetrics;
+  readonly sample: ItemSample | null;
+  /** Rows as far as statistics go: fewer than there are when their weights differ (Kish 1965: (sum w)^2 / sum w^2). */
+  readonly effectiveRows: number;
+  readonly changedCells: number;
+  readonly cost?: Cost;
+}
+/** What an action will do to the model, as far as it can be told before it is done. */
+export interface PredictedEffect {
+  /** Rows that will be left: fewest where no two faults are in one row, most where all of them are. */
+  readonly rows: { readonly least: number; readonly most: number };
+  /** Distance to the class target, and what losing rows whatever their class may add; null without a target. */
+  readonly classGap: { readonly mean: number; readonly uncertainty: number } | null;
+}
+/** What was done with a slice, as the record and the model see it. */
+export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 'columns' | 'rules'> {
+  /** False: rolled back (or it could not be done), the plain slice is handed out. */
+  readonly applied: boolean;
+  readonly verdict: 'keep' | 'undecided' | 'roll-back' | 'failed';
+  readonly predictedDelta: number;
+  readonly measuredDelta: number | null;
+  readonly standardError: number | null;
+  readonly reason: string;
+  readonly chosen: string;
+  /** What it does to the model: rows, share at fault, class gap with what chance gives, changed cells. */
+  readonly effect: {
+    readonly rows: { readonly before: number; readonly after: number };
+    readonly fault: { readonly before: number; readonly after: number };
+    readonly classGap: { readonly before: number; readonly after: number; readonly uncertainty: number } | null;
+    readonly changedCells: number;
+  } | null;
+  /** The same before it was done; absent with `cost`. */
+  readonly predictedEffect?: PredictedEffect;
+  /** What it was foreseen to take (null: no history yet) and took (null: it could not be done); absent in old records. */
+  readonly cost?: { readonly foreseen: ForeseenCost | null; readonly took: Cost | null };
+}

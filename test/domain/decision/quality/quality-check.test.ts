@@ -1,0 +1,207 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { weightsTowards } from '../../../../domain/decision/batch/class-quotas.js';
+import { planCorrections, predictEffect } from '../../../../domain/decision/quality/correct.js';
+import { judgeAll, qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
+import { isRoutable } from '../../../../domain/decision/quality/reroute.js';
+import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
+import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
+import { workItem } from '../batch/batch-inputs.js';
+
+const slice = (more: Partial<SliceMetrics> = {}): SliceMetrics => ({
+  ...{ digest: 'd', rows: 100, newestEventMs: null, completeness: { id: 1, x: 1 }, invalid: { id: 0, x: 0 } },
+  ...{ duplicateRows: 0, classCounts: null, ...more },
+});
+/** One item of 100 rows with the key `id`, and what was read for it. */
+function inputs(read: SliceMetrics | null, more: Partial<QualityInputs> = {}): QualityInputs {
+  const item = workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows', 'impute'] });
+  const failure = read === null ? { type: 'SourceFailed', reason: 'the disk is gone' } : null;
+  return {
+    ...{ asOfMs: 0, items: [item], lastGood: [], granted: { i: 100 }, minRows: { i: 0 }, strategy: EMPTY_STRATEGY },
+    results: [{ itemId: 'i', served: 'read', asOfMs: 0, slice: read, failure }],
+    datasets: {
+      d: { columns: {}, maxDuplicateFraction: 1, eventTime: undefined, key: ['id'] },
+    },
+    ...more,
+  };
+}
+
+describe('corrections', () => {
+  const actions = (read: SliceMetrics, allowed: ('drop-rows' | 'impute')[]) => {
+    const given = inputs(read);
+    const of = { ...given, items: [{ ...given.items[0], corrections: allowed }] };
+    return planCorrections(of, judgeAll(of)).map(({ action, columns }) => [action, columns]);
+  };
+
+  test('no value of another row is put into a key: it would hide that rows repeat', () => {
+    expect(actions(slice({ invalid: { id: 0.2, x: 0 } }), ['impute'])).toEqual([]);
+    expect(actions(slice({ invalid: { id: 0.2, x: 0.2 } }), ['impute'])).toEqual([]);
+    expect(actions(slice({ invalid: { id: 0.2, x: 0 } }), ['drop-rows', 'impute'])).toEqual([['drop-rows', ['id']]]);
+    expect(actions(slice({ invalid: { id: 0, x: 0.2 } }), ['impute'])).toEqual([['impute', ['x']]]);
+  });
+});
+
+describe('what a correction leaves', () => {
+  test.each([
+    ['rules', { ruleBreaches: { 'x > 1': 0.4, 'x < 9': 0.4 } }, { ruleBreaches: { 'x > 1': 0, 'x < 9': 0 } }],
+    ['columns', { invalid: { id: 0.4, x: 0.4 } }, {}],
+  ])('is half of the rows at least, in however many %s the faults are', (_, bad, sound) => {
+    const items = [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] })];
+    const left = (rows: number) => {
+      const made = { slice: slice({ rows, ...sound }), sample: null, effectiveRows: rows, changedCells: 0 };
+      return qualityCheck(inputs(slice(bad), { items, treated: { i: made } })).verdicts[0].correction;
+    };
+    expect(left(50)).toMatchObject({ action: 'drop-rows', applied: true });
+    expect(left(49)).toMatchObject({
+      ...{ applied: false, verdict: 'roll-back', effect: { rows: { before: 100, after: 49 } } },
+      reason: 'rows of the half that must be left fell by 1 (standard error 0)',
+    });
+  });
+});
+
+describe('what a correction will do, told before it is done', () => {
+  const planned = (more: Partial<SliceMetrics>, given: Partial<QualityInputs> = {}) => {
+    const all = inputs(slice(more), given);
+    const [plan] = planCorrections(all, judgeAll(all));
+    return predictEffect(plan, all.items[0], all.results[0].slice!, all);
+  };
+
+  test('rows that are left lie between no fault in common and all of them', () => {
+    const only: Partial<QualityInputs> = {
+      items: [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] })],
+    };
+    expect(planned({ invalid: { id: 0.2, x: 0.1 } }, only)).toEqual({ rows: { least: 70, most: 80 }, classGap: null });
+    expect(planned({ invalid: { id: 0, x: 0.1 } }, only).rows).toEqual({ least: 90, most: 90 });
+  });
+
+  test('values imputed keep the rows', () => {
+    const items = [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['impute'] })];
+    expect(planned({ invalid: { id: 0, x: 0.1 } }, { items }).rows).toEqual({ least: 100, most: 100 });
+  });
+
+  test('losing rows leaves the class gap as it is, give or take what chance does to the part that is left', () => {
+    const target = { a: 0.5, b: 0.5 };
+    const more = { fields: ['id', 'x', 'y'], rows: 100, corrections: ['drop-rows'] as const, classColumn: 'y', target };
+    const gap = planned(
+      { completeness: { id: 1, x: 1, y: 1 }, invalid: { id: 0, x: 0.2, y: 0 }, classCounts: { a: 60, b: 40 } },
+      { items: [workItem('i', more)] },
+    );
+    // A fifth lost of 100 moves as a draw of 100 x .8 / .2 = 400 rows does: 2 x .5 / sqrt(2 pi 400).
+    expect(gap.classGap!.mean).toBeCloseTo(0.1, 12);
+    expect(gap.classGap!.uncertainty).toBeCloseTo(1 / Math.sqrt(2 * Math.PI * 400), 12);
+  });
+
+  test('where the class itself is at fault, the mix moves by the share of its cells at most', () => {
+    const more = { fields: ['id', 'x'], rows: 100, classColumn: 'x', target: { a: 0.5, b: 0.5 } };
+    const bad = { invalid: { id: 0, x: 0.2 }, classCounts: { a: 40, b: 40, bad: 20 } };
+    for (const action of ['drop-rows', 'impute'] as const) {
+      const items = [workItem('i', { ...more, corrections: [action] })];
+      expect(planned(bad, { items }).classGap).toEqual({
+        ...{ mean: expect.closeTo(0.2, 12), uncertainty: expect.closeTo(0.2, 12) },
+      });
+    }
+  });
+
+  test('a decision recorded before costs were kept replays without them', () => {
+    const bad = slice({ invalid: { id: 0, x: 0.2 } });
+    const treated = { i: { slice: slice({ rows: 80 }), sample: null, effectiveRows: 80, changedCells: 0 } };
+    const old = qualityCheck(inputs(bad, { treated })).verdicts[0].correction!;
+    expect(old).not.toHaveProperty('cost');
+    expect(old).not.toHaveProperty('predictedEffect');
+    const took = { ms: 7, bytes: 90 };
+    const now = inputs(bad, { costs: {}, treated: { i: { ...treated.i, cost: took } } });
+    expect(qualityCheck(now).verdicts[0].correction).toMatchObject({ cost: { foreseen: null, took } });
+  });
+});
+
+describe('further tries at what would be kept back', () => {
+  const bad = slice({ invalid: { id: 0, x: 0.9 } });
+  const fallback = (read: SliceMetrics | null, failure: string | null = null) =>
+    ({ kind: 'fallback', dataset: 'backup', slice: read, failure }) as const;
+  const verdictOf = (given: QualityInputs) => qualityCheck(given).verdicts[0];
+
+  test('the first that is good enough is handed out, judged as the first slice was', () => {
+    const again = { kind: 'refetch', dataset: 'd', slice: bad, failure: null } as const;
+    const found = verdictOf(inputs(bad, { rerouted: { i: [again, fallback(slice({ rows: 80 }))] } }));
+    expect(found).toMatchObject({
+      ...{ use: 'slice', verdict: 'degrade', reason: '20 rows are missing' },
+      routed: {
+        kind: 'fallback',
+        dataset: 'backup',
+        attempt: 1,
+        rows: 80,
+        reason: expect.stringContaining('x has 90'),
+      },
+    });
+  });
+
+  test('a source that failed is gone round too; a stand-in that fails or is as bad changes nothing but the reason', () => {
+    expect(verdictOf(inputs(null, { rerouted: { i: [fallback(slice())] } }))).toMatchObject({
+      ...{ use: 'slice', verdict: 'pass', routed: { reason: 'the disk is gone' } },
+    });
+    const failed = verdictOf(inputs(bad, { rerouted: { i: [fallback(null, 'no such file')] } }));
+    expect(failed).toMatchObject({ use: 'none', verdict: 'quarantine', notRouted: ['fallback backup: no such file'] });
+    expect(verdictOf(inputs(bad, { rerouted: { i: [fallback(bad)] } }))).toMatchObject({ use: 'none' });
+  });
+
+  test('of an arrival window a try hands out every row or none: the others would never be asked for again', () => {
+    const { use, notRouted } = verdictOf(
+      inputs(bad, { rerouted: { i: [{ ...fallback(slice({ rows: 80 })), leastRows: 100 }] } }),
+    );
+    expect([use, notRouted]).toEqual(['none', ['fallback backup: it has 80 of the 100 rows']]);
+    const all = { ...fallback(slice()), leastRows: 100 };
+    expect(verdictOf(inputs(bad, { rerouted: { i: [all] } }))).toMatchObject({ use: 'slice', verdict: 'pass' });
+  });
+
+  test('what is kept back for its orphans is not gone round: a try is not judged for them', () => {
+    const counted = { reference: 'x -> o.id', dataset: 'o', contentId: 'c', rows: 100, orphans: 80, examples: ['7'] };
+    const tries = { rerouted: { i: [fallback(slice())] } };
+    const kept = verdictOf(inputs(slice(), { ...tries, orphans: { i: [counted] } }));
+    expect(kept).toMatchObject({ use: 'none', verdict: 'quarantine', findings: [{ kind: 'orphan-rows' }] });
+    // Neither where the contract is broken as well.
+    expect(verdictOf(inputs(bad, { ...tries, orphans: { i: [counted] } })).use).toBe('none');
+    const few = { ...counted, orphans: 20 };
+    expect(verdictOf(inputs(bad, { ...tries, orphans: { i: [few] } }))).toHaveProperty('routed');
+  });
+
+  test.each(['drift', 'unusual-invalid', 'unusual-missing', 'orphan-rows'])('nor what is kept back for %s', (kind) => {
+    const finding = { kind, severity: 'quarantine', message: '', expected: '', got: '' } as const;
+    const isTried = (more: object) =>
+      isRoutable({ datasetVersion: null }, { verdict: 'quarantine', findings: [{ ...finding, ...more }] });
+    expect([isTried({}), isTried({ severity: 'degrade' }), isTried({ kind: 'invalid' })]).toEqual([false, true, true]);
+  });
+
+  test('what is good enough is not gone round, and a pin is of one content', () => {
+    const tries = { rerouted: { i: [fallback(slice())] } };
+    expect(verdictOf(inputs(slice(), tries))).not.toHaveProperty('routed');
+    const pinned = inputs(bad, tries);
+    expect(verdictOf({ ...pinned, items: [{ ...pinned.items[0], datasetVersion: 'c' }] })).not.toHaveProperty('routed');
+  });
+});
+
+test('weights make the rows that are there count as the target mix', () => {
+  expect(weightsTowards({ rare: 0.5, common: 0.5, gone: 0 }, { rare: 10, common: 30 })).toEqual({
+    ...{ rare: 2, common: 2 / 3, gone: 0 },
+  });
+  const classes = fc.array(
+    fc.record({ rows: fc.integer({ min: 1, max: 1_000 }), share: fc.integer({ min: 1, max: 9 }) }),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  );
+  fc.assert(
+    fc.property(classes, (mix) => {
+      const total = mix.reduce((sum, { share }) => sum + share, 0);
+      const rows = mix.reduce((sum, one) => sum + one.rows, 0);
+      const of = <T>(value: (one: (typeof mix)[number]) => T) =>
+        Object.fromEntries(mix.map((one, i) => [`c${i}`, value(one)]));
+      const weights = weightsTowards(
+        of(({ share }) => share / total),
+        of((one) => one.rows),
+      );
+      for (const [i, one] of mix.entries())
+        expect((weights[`c${i}`] * one.rows) / rows).toBeCloseTo(one.share / total, 9);
+    }),
+  );
+});
