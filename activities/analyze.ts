@@ -20,7 +20,7 @@ import { stepMsOf } from '../domain/decision/steps.js';
 import { needQuestion } from '../domain/decision/quality/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
-import { profileDatasets, type SlowProfiles } from './profile-datasets.js';
+import { profileDatasets, type DescribedDataset, type SlowProfiles } from './profile-datasets.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
@@ -95,7 +95,7 @@ async function gather(
   const { keep, ...profiled } = await profileDatasets(
     deps,
     context,
-    parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
+    parts.flatMap(({ described }) => (described === null ? [] : [described])),
     slow,
   );
   const inputs: AnalyzeInputs = {
@@ -133,6 +133,7 @@ async function gather(
 
 interface Inspection {
   readonly facts: DatasetFacts | null;
+  readonly described: DescribedDataset | null;
   readonly failure: DatasetFailure | null;
   readonly items: readonly ItemFacts[];
   readonly rejected: readonly Refusal[];
@@ -146,7 +147,7 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
   try {
     state = await deps.data.describe(dataset, context.asOfMs, signal);
   } catch (error) {
-    return { facts: null, failure: failureOf(id, error), items: [], rejected: [] };
+    return { facts: null, described: null, failure: failureOf(id, error), items: [], rejected: [] };
   }
   const columns = new Set(state.columns.map(({ name }) => name));
   const items = context.items.filter((item) => item.dataset === id && usable(item, columns));
@@ -154,7 +155,7 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
   try {
     measured = await measure(deps, context, dataset, items, signal);
   } catch (error) {
-    return { facts: null, failure: failureOf(id, error), items: [], rejected: [] };
+    return { facts: null, described: null, failure: failureOf(id, error), items: [], rejected: [] };
   }
   const { answers, rejected } = measured;
   const wrong = new Set(rejected.map(({ itemId }) => itemId));
@@ -169,6 +170,7 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
       bytesPerValue: Object.fromEntries(state.columns.map(({ name, bytesPerValue }) => [name, bytesPerValue])),
       completeness: Object.fromEntries(state.columns.map(({ name, completeness }) => [name, completeness])),
     },
+    described: { id, state },
     failure: null,
     items: items.flatMap((item) => {
       if (wrong.has(item.id)) return [];

@@ -75,6 +75,8 @@ export interface ProfileAsk {
   /** How long after its event time a row may still become visible. */
   readonly latenessMs: number;
   readonly kept: KeptProfile | null;
+  /** The dataset as it was described a moment ago: if what is kept is of that, nothing is opened. */
+  readonly described?: DatasetState;
 }
 export interface ProfileAnswer {
   readonly profile: DatasetProfile;

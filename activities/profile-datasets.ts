@@ -1,13 +1,19 @@
 /** The profiles of the datasets that this cycle's needs read, merged into what is kept of earlier versions. */
-import type { DatasetFacts } from '../domain/decision/work.js';
 import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { DatasetDefinition } from '../domain/types/pool.js';
 import { formatDuration } from '../domain/types/units.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
+import type { DatasetState } from './ports.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
+
+/** A dataset of this cycle, as it was described. */
+export interface DescribedDataset {
+  readonly id: string;
+  readonly state: DatasetState;
+}
 
 interface Profiled {
   readonly profiles: Readonly<Record<string, DatasetProfile>>;
@@ -34,13 +40,13 @@ export type SlowProfiles = Map<string, number>;
 export async function profileDatasets(
   deps: StageDependencies,
   context: CycleContext,
-  facts: readonly DatasetFacts[],
+  described: readonly DescribedDataset[],
   slow: SlowProfiles,
   budgetMs = PROFILING_MS,
 ): Promise<Profiled> {
-  const read = facts.flatMap((dataset) => {
-    const columns = neededColumns(context, dataset);
-    return columns.length === 0 ? [] : [{ id: dataset.id, columns }];
+  const read = described.flatMap(({ id, state }) => {
+    const columns = neededColumns(context, id, state);
+    return columns.length === 0 ? [] : [{ id, columns, state }];
   });
   const kept = await deps.history.keptProfiles(
     context,
@@ -54,7 +60,7 @@ export async function profileDatasets(
   // Those that go on from what is kept take little, and leave the others more.
   const known = (id: string): number => (Object.hasOwn(kept, id) ? 0 : 1);
   const ordered = [...read].sort((a, b) => known(a.id) - known(b.id) || (a.id < b.id ? -1 : 1));
-  for (const [at, { id, columns }] of ordered.entries()) {
+  for (const [at, { id, columns, state }] of ordered.entries()) {
     const key = JSON.stringify([context.tenant, context.pool, id]);
     const againMs = slow.get(key) ?? 0;
     if (againMs > deps.now()) {
@@ -66,6 +72,7 @@ export async function profileDatasets(
       columns,
       latenessMs: context.definition.datasets[id].lateness ?? 0,
       kept: Object.hasOwn(kept, id) ? kept[id] : null,
+      described: state,
     };
     const late = AbortSignal.timeout(shareMs);
     try {
@@ -88,7 +95,7 @@ export async function profileDatasets(
 }
 
 /** All that the pool's needs may read of a dataset that is read for one of them now: the same columns in every cycle. */
-function neededColumns({ definition, items }: CycleContext, { id, bytesPerValue }: DatasetFacts): string[] {
+function neededColumns({ definition, items }: CycleContext, id: string, state: DatasetState): string[] {
   if (!items.some(({ needId, dataset }) => needId !== null && dataset === id)) return [];
   const { columns } = definition.datasets[id];
   const names = Object.values(definition.models).flatMap(({ needs, mayRead }) =>
@@ -97,7 +104,7 @@ function neededColumns({ definition, items }: CycleContext, { id, bytesPerValue 
       .flatMap(({ fields, classColumn }) => (classColumn === undefined ? fields : [...fields, classColumn]))
       .filter((name) => !isRestricted(columns, name) || mayRead.includes(`${id}.${name}`)),
   );
-  return [...new Set(names)].filter((name) => Object.hasOwn(bytesPerValue, name)).sort();
+  return [...new Set(names)].filter((name) => state.columns.some((column) => column.name === name)).sort();
 }
 
 function isRestricted(columns: DatasetDefinition['columns'], name: string): boolean {

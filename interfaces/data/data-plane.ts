@@ -10,7 +10,7 @@ import type {
   MeasureAsk,
   MergedRead,
 } from '../../activities/ports.js';
-import { profileDataset } from './dataset-profile.js';
+import { keptProfile, profileDataset } from './dataset-profile.js';
 import { datasetScope, type DatasetScope } from './dataset-scope.js';
 import type { Engine, Session } from './engine.js';
 import { fileCache, insideCache } from './file-cache.js';
@@ -79,22 +79,19 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
     measure: (dataset, asOfMs, asks, signal) =>
       asks.length === 0
         ? Promise.resolve([])
-        : opened(dataset, signal, async (open, session) => {
-            const content = contentKey(open, dataset, asOfMs);
-            const keyOf = (ask: MeasureAsk): string => JSON.stringify([content, { ...ask, id: null }]);
-            const fresh = asks.filter((ask) => !answers.has(keyOf(ask)));
-            const known = new Map(asks.map((ask) => [ask.id, answers.get(keyOf(ask))]));
-            const measured =
-              fresh.length === 0 ? [] : await measure(datasetScope(open, dataset, asOfMs), fresh, session);
-            if (answers.size + measured.length > ANSWERS_MAX) answers.clear();
-            for (const [index, answer] of measured.entries()) {
-              known.set(answer.id, answer);
-              answers.set(keyOf(fresh[index]), answer);
-            }
-            return asks.map(({ id }) => ({ ...known.get(id)!, id }));
-          }),
-    profile: (dataset, asOfMs, ask, signal) =>
-      opened(dataset, signal, (open, session) => profileDataset(datasetScope(open, dataset, asOfMs), ask, session)),
+        : opened(dataset, signal, (open, session) =>
+            measureFresh(datasetScope(open, dataset, asOfMs), asks, answers, session),
+          ),
+    profile: async (dataset, asOfMs, ask, signal) => {
+      const { hashedBy } = sources[dataset.source.kind];
+      const kept = await options.engine.session(signal, (session) =>
+        keptProfile(dataset, hashedBy, asOfMs, ask, session),
+      );
+      return (
+        kept ??
+        opened(dataset, signal, (open, session) => profileDataset(datasetScope(open, dataset, asOfMs), ask, session))
+      );
+    },
     arrivals: (dataset, asOfMs, asks, stepMs, steps, signal) =>
       opened(dataset, signal, (open, session) =>
         arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),
@@ -110,6 +107,26 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         withMemory(session, () => readMerged(read, scopeOf(open, read), session, cache, joining)),
       ),
   };
+}
+
+/** The answers, of which those that are known are not measured again. */
+async function measureFresh(
+  at: DatasetScope,
+  asks: readonly MeasureAsk[],
+  answers: Map<string, MeasureAnswer>,
+  session: Session,
+): Promise<readonly MeasureAnswer[]> {
+  const content = contentKey(at.open, at.dataset, at.asOfMs);
+  const keyOf = (ask: MeasureAsk): string => JSON.stringify([content, { ...ask, id: null }]);
+  const fresh = asks.filter((ask) => !answers.has(keyOf(ask)));
+  const known = new Map(asks.map((ask) => [ask.id, answers.get(keyOf(ask))]));
+  const measured = fresh.length === 0 ? [] : await measure(at, fresh, session);
+  if (answers.size + measured.length > ANSWERS_MAX) answers.clear();
+  for (const [index, answer] of measured.entries()) {
+    known.set(answer.id, answer);
+    answers.set(keyOf(fresh[index]), answer);
+  }
+  return asks.map(({ id }) => ({ ...known.get(id)!, id }));
 }
 
 /** A result with the memory that the engine holds more at its end. */

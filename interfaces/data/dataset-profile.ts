@@ -1,5 +1,5 @@
 /** The profile of a dataset as of a time: only what is new is read where the content is an extension of what is kept. */
-import type { ProfileAnswer, ProfileAsk } from '../../activities/ports.js';
+import type { DatasetRef, ProfileAnswer, ProfileAsk } from '../../activities/ports.js';
 import {
   decodeStates,
   describeProfile,
@@ -45,11 +45,48 @@ interface Profiling {
   readonly now: PresentContent;
 }
 
+/**
+ * The profile that is kept, where it is that of the described content: nothing changed, and no row has come since. A table's
+ * source would have to read all of it to say so again. Null: the dataset is to be opened.
+ */
+export async function keptProfile(
+  { definition }: DatasetRef,
+  hashedBy: string | undefined,
+  asOfMs: number,
+  { columns, kept, latenessMs, described }: ProfileAsk,
+  session: Session,
+): Promise<ProfileAnswer | null> {
+  if (kept === null || described === undefined) return null;
+  const named = described.columns.map(({ name, type, kind }) => ({ name, type, kind, alias: '' }));
+  const event = definition.eventTime === undefined ? null : columnNamed(named, definition.eventTime);
+  const content = { contentId: described.contentId, parts: kept.basis.parts };
+  const now = await presentContent(
+    { ...content, event, upToMs: asOfMs - latenessMs, hashedBy },
+    profilable(named, columns),
+    session,
+  );
+  const plan = planProfile(kept.basis, now);
+  const isCovered =
+    plan.kind === 'unchanged' || (plan.kind === 'new-rows' && (described.newestEventMs ?? -Infinity) <= plan.afterMs);
+  if (!isCovered) return null;
+  const run: ProfileRun = { kind: 'unchanged', rowsRead: 0, reason: null };
+  return { profile: describeProfile(decodeStates(kept.states), [...columns].sort(), run, kept.rows), keep: null };
+}
+
+/** Lists, structs, binary values, times of day: no range or spelling to tell, and the first have texts of any length. */
+function profilable(columns: readonly SourceColumn[], asked: readonly string[]): SourceColumn[] {
+  return [...asked]
+    .sort()
+    .map((name) => columnNamed(columns, name))
+    .filter(({ kind }) => kind !== 'other');
+}
+
 export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session: Session): Promise<ProfileAnswer> {
   const asked = [...ask.columns].sort();
-  // Lists, structs, binary values, times of day: no range or spelling to tell, and the first have texts of any length.
-  const columns = asked.map((name) => columnNamed(at.open.columns, name)).filter(({ kind }) => kind !== 'other');
-  const now = await presentContent(at, columns, ask.latenessMs, session);
+  const columns = profilable(at.open.columns, asked);
+  const { contentId, parts, fingerprint } = at.open;
+  const content = { contentId, parts, event: at.eventColumn, hashedBy: fingerprint?.by };
+  const now = await presentContent({ ...content, upToMs: at.asOfMs - ask.latenessMs }, columns, session);
   const profiling = { at, session, columns, now };
   const kept = ask.kept;
   const plan = await proved(profiling, planProfile(kept?.basis ?? null, now), kept);
@@ -79,21 +116,26 @@ export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session:
   };
 }
 
+interface Content extends Pick<PresentContent, 'contentId' | 'parts'> {
+  readonly event: SourceColumn | null;
+  /** Rows that may still become visible are read anew each time; what is kept covers the time up to this one. */
+  readonly upToMs: number;
+  readonly hashedBy: string | undefined;
+}
+
 async function presentContent(
-  at: DatasetScope,
+  { contentId, parts, event, upToMs, hashedBy }: Content,
   columns: readonly SourceColumn[],
-  latenessMs: number,
   session: Session,
 ): Promise<PresentContent> {
   const [{ version }] = await session.rows('SELECT version() AS version');
+  const by = event?.kind === 'time' && hashedBy !== undefined ? hashedBy : String(version);
   return {
-    contentId: at.open.contentId,
-    // Rows that may still become visible are read anew each time; what is kept covers the time before.
-    upToMs: at.eventColumn === null ? null : at.asOfMs - latenessMs,
-    parts: at.open.parts,
+    ...{ contentId, parts },
+    upToMs: event === null ? null : upToMs,
     columns: Object.fromEntries(columns.map(({ name, type }) => [name, type])),
-    event: at.eventColumn === null ? null : { name: at.eventColumn.name, type: at.eventColumn.type },
-    engine: `${ownFingerprint(at)?.by ?? String(version)}, states ${PROFILE_STATE_VERSION}, texts up to ${TEXT_MAX}`,
+    event: event === null ? null : { name: event.name, type: event.type },
+    engine: `${by}, states ${PROFILE_STATE_VERSION}, texts up to ${TEXT_MAX}`,
   };
 }
 

@@ -11,6 +11,9 @@ export interface PostgresSourceOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** What hashes the rows of a table: the server. */
+const HASHED_BY = 'postgres md5';
+
 /** Rows fetched from the cursor at a time: some hundred kilobytes, so that memory stays flat whatever the table's size. */
 const CURSOR_ROWS = 5_000;
 /** Time to reach the server before it counts as unreachable. */
@@ -18,7 +21,7 @@ const CONNECT_TIMEOUT_SECONDS = 10;
 
 /** The source kind `postgres`. */
 export function postgresSource(options: PostgresSourceOptions): DataSource {
-  return { open: (dataset, session) => openTable(dataset, session, options.env) };
+  return { hashedBy: HASHED_BY, open: (dataset, session) => openTable(dataset, session, options.env) };
 }
 
 async function openTable(
@@ -64,7 +67,7 @@ async function openTable(
         columns,
         parts: {},
         fingerprint: {
-          by: 'postgres md5',
+          by: HASHED_BY,
           sum: (of, event, range) =>
             translated(dataset, session.signal, () => rowsFingerprint(client, relation, of, event, range)),
         },

@@ -51,6 +51,8 @@ export interface RowsFingerprint {
 }
 
 export interface DataSource {
+  /** `RowsFingerprint.by` of its datasets; absent: they have none. */
+  readonly hashedBy?: string;
   /** Opens the dataset as it is now. */
   open(dataset: DatasetRef, session: Session): Promise<OpenDataset>;
 }

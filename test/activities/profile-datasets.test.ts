@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { StageDependencies } from '../../activities/dependencies.js';
-import { profileDatasets, type SlowProfiles } from '../../activities/profile-datasets.js';
+import { profileDatasets, type DescribedDataset, type SlowProfiles } from '../../activities/profile-datasets.js';
 import type { CycleContext } from '../../activities/store-ports.js';
-import type { DatasetFacts } from '../../domain/decision/work.js';
 import { testPlane } from '../interfaces/data/plane-kit.js';
 
 const root = mkdtempSync(join(tmpdir(), 'balance-profiles-'));
@@ -29,10 +28,10 @@ const context = (mayRead: readonly string[]) =>
       models: { m: { needs: [needs('fast'), needs('slow')], mayRead } },
     },
   }) as unknown as CycleContext;
-const facts = ['fast', 'slow'].map((id) => ({
+const described = ['fast', 'slow'].map((id) => ({
   id,
-  bytesPerValue: { name: 1, salary: 8 },
-})) as unknown as DatasetFacts[];
+  state: { columns: [{ name: 'name' }, { name: 'salary' }] },
+})) as unknown as DescribedDataset[];
 
 const BUDGET_MS = 60_000;
 
@@ -56,7 +55,7 @@ const run = (
   slow: SlowProfiles,
   mayRead: readonly string[],
 ): ReturnType<typeof profileDatasets> =>
-  new MockActivityEnvironment().run(() => profileDatasets(deps, context(mayRead), facts, slow, BUDGET_MS));
+  new MockActivityEnvironment().run(() => profileDatasets(deps, context(mayRead), described, slow, BUDGET_MS));
 
 test('a dataset that takes too long has no profile, is told, and is not tried again at once', async () => {
   const tried: string[] = [];

@@ -288,4 +288,28 @@ describe('the profile of a table', () => {
       reason: 'rows with an event time up to 2008-06-01T00:00:00.000Z changed',
     });
   });
+
+  it('opens no table that is described as it was: no row came, none changed', async () => {
+    await loadMovies();
+    await sql`CREATE TABLE still AS SELECT * FROM movies WHERE "Release Date" < '2005-01-01' OR "Release Date" IS NULL`;
+    const at = asOf('2008-06-01');
+    const first = await profile('still', '2006-01-01', null);
+    const described = await plane.describe(movies('still'), at, noAbort);
+    const again = (kept: KeptProfile | null, state = described, latenessMs = 0, ask = columns) =>
+      plane.profile(movies('still'), at, { columns: ask, latenessMs, kept, described: state }, noAbort);
+    const whole = await again(first.keep);
+    expect(whole).toEqual({
+      profile: { ...first.profile, run: { kind: 'unchanged', rowsRead: 0, reason: null } },
+      keep: null,
+    });
+    // It says so without the table.
+    await sql`ALTER TABLE still RENAME TO gone`;
+    expect(await again(first.keep)).toEqual(whole);
+    const opens = { type: 'UnreadableSource' };
+    await expect(again(null)).rejects.toMatchObject(opens);
+    await expect(again(first.keep, { ...described, contentId: 'another' })).rejects.toMatchObject(opens);
+    await expect(again(first.keep, { ...described, newestEventMs: at - 1 })).rejects.toMatchObject(opens);
+    await expect(again(first.keep, described, 5 * 365 * 86_400_000)).rejects.toMatchObject(opens);
+    await expect(again(first.keep, described, 0, ['Title'])).rejects.toMatchObject(opens);
+  });
 });
