@@ -1,26 +1,15 @@
 /** What corrections took, against a real PostgreSQL: the newest cases foresee the next. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
+import { expect, test } from 'vitest';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createHistoryStore } from '../../db/history-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { keepLessons } from '../../db/quality-store.js';
 import { COST_CASES_MAX } from '../../domain/decision/quality/correction-cost.js';
 import { poolSchema } from '../../domain/types/pool.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
-beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  database = openDatabase(server.url, { connectionsMax: 2 });
-});
-afterAll(async () => {
-  await database.close();
-  await server.stop();
-});
+const database = testDatabase();
 
 test('an action is foreseen by the newest of its cases on its dataset, of those that were done', async () => {
   const ref = { tenant: 't', pool: 'p' };

@@ -1,33 +1,24 @@
 /** A cycle of very many requests against a real PostgreSQL: its cost grows with their number, not with its square. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { Closing, NewDelivery } from '../../activities/store-ports.js';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 
 const ref = { tenant: 't', pool: 'p' };
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
+// One connection, so that every cycle meets the plans that the ones before it left.
+const database = testDatabase(1);
 beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  // One connection, so that every cycle meets the plans that the ones before it left.
-  database = openDatabase(server.url, { connectionsMax: 1 });
   const definition = poolSchema.parse({
     sources: { lake: { kind: 'files', root: '.' } },
     datasets: { events: { source: 'lake', path: 'events.csv' } },
     models: { asker: { kind: 'serving' } },
   });
   await createPoolStore(database.db).apply(ref, definition, 'd', '/');
-});
-afterAll(async () => {
-  await database.close();
-  await server.stop();
 });
 
 const delivery = (requestId: string): NewDelivery => ({

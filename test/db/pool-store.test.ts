@@ -1,22 +1,11 @@
 /** What was applied is read as the running version knows it. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
+import { expect, test } from 'vitest';
 import { createPoolStore } from '../../db/pool-store.js';
 import { poolVersions } from '../../db/schema.js';
 import { poolSchema } from '../../domain/types/pool.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
-beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  database = openDatabase(server.url, { connectionsMax: 2 });
-});
-afterAll(async () => {
-  await database.close();
-  await server.stop();
-});
+const database = testDatabase();
 
 test('a pool that an older version applied is read with the defaults of the keys that came later', async () => {
   const definition = poolSchema.parse({ sources: {}, datasets: {}, models: { m: { kind: 'serving' } } });

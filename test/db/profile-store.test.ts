@@ -1,25 +1,16 @@
 /** What is known of a dataset that this cycle does not look at. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
+import { beforeAll, expect, test } from 'vitest';
 import { createProfileStore } from '../../db/profile-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 
 const ref = { tenant: 'default', pool: 'p', decisionId: 'd' };
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
+const database = testDatabase();
 beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  database = openDatabase(server.url, { connectionsMax: 2 });
   const definition = poolSchema.parse({ sources: {}, datasets: {}, models: {} });
   await createPoolStore(database.db).apply(ref, definition, 'digest', '/');
 }, 120_000);
-afterAll(async () => {
-  await database.close();
-  await server.stop();
-});
 
 test('the facts of a dataset are those of when it was last looked at, without its profile', async () => {
   const store = createProfileStore(database.db);

@@ -1,26 +1,15 @@
 /** What a quota counts is kept as long as it counts. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
+import { expect, test } from 'vitest';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { prune } from '../../db/maintenance.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 import { FORESEEN } from './foreseen.js';
 
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
-beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  database = openDatabase(server.url);
-});
-afterAll(async () => {
-  await database.close();
-  await server.stop();
-});
+const database = testDatabase(8);
 
 const ref = { tenant: 't', pool: 'p' };
 const DAY = 86_400_000;

@@ -1,21 +1,16 @@
 /** `balance patterns` of a pool: what it recorded, zeros included, and what follows what in it. */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { Command } from 'commander';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { recordedSeries } from '../../db/recorded-series.js';
 import { registerPatterns } from '../../cli/commands/patterns.js';
 import { poolSchema } from '../../domain/types/pool.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 
 const HOUR = 3_600_000;
 const ref = { tenant: 'default', pool: 'p' };
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
+const database = testDatabase();
 beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  database = openDatabase(server.url, { connectionsMax: 2 });
   const definition = poolSchema.parse({ sources: {}, datasets: {}, models: {} });
   await createPoolStore(database.db).apply(ref, definition, 'digest', '/');
   let state = 1;
@@ -44,10 +39,6 @@ beforeAll(async () => {
     [numbered],
   );
 }, 120_000);
-afterAll(async () => {
-  await database.close();
-  await server.stop();
-});
 
 test('a step without demand is a zero, and every series has its points in order', async () => {
   const series = await recordedSeries(database.db, ref);
@@ -65,7 +56,7 @@ test('the command tells periods, followers and changed behaviour of what the poo
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
   const program = new Command();
   registerPatterns(program);
-  const addresses = ['--database-url', server.url, '--temporal-address', 'none:1', '--cache-dir', '/none'];
+  const addresses = ['--database-url', database.url, '--temporal-address', 'none:1', '--cache-dir', '/none'];
   await program.parseAsync(['patterns', ...addresses], { from: 'user' });
   write.mockRestore();
   expect(out).toMatch(/quality:completeness lead\/n\/x: periods 24 rows/);

@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Closing, NewDelivery, StageRecord } from '../../activities/store-ports.js';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createDecisionStore } from '../../db/decision-store.js';
@@ -19,20 +18,10 @@ import { poolSchema } from '../../domain/types/pool.js';
 import type { NewRequest } from '../../domain/types/request.js';
 import { fileCache } from '../../interfaces/data/file-cache.js';
 import { keepHouse } from '../../workers/worker.js';
-import { startTestPostgres } from '../support/servers.js';
+import { testDatabase } from '../support/database.js';
 import { FORESEEN } from './foreseen.js';
 
-let server: Awaited<ReturnType<typeof startTestPostgres>>;
-let database: DatabaseHandle;
-beforeAll(async () => {
-  server = await startTestPostgres();
-  await migrateDatabase(server.url);
-  database = openDatabase(server.url, { connectionsMax: 6 });
-});
-afterAll(async () => {
-  await database.close();
-  await server.stop();
-});
+const database = testDatabase(6);
 const ref = { tenant: 't', pool: 'p' };
 const [MINUTE, DAY] = [60_000, 86_400_000];
 const [nowMs, startMs] = [Date.parse('2026-01-01T12:00:00Z'), Date.parse('2020-01-01T00:00:00Z')];

@@ -2,11 +2,11 @@
  * What every command keeps, table by table: with `--json` one JSON value on standard output and nothing else, or one
  * error object on standard error and nothing on standard output; the exit code that is documented for it.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { smallProject, startCli, type Result, type Running } from '../support/cli.js';
+import { endCli, smallProject, startCli, type Result, type Running } from '../support/cli.js';
 import { until } from './small-pool.js';
 
 const NOBODY = '00000000-0000-4000-8000-000000000000';
@@ -78,12 +78,7 @@ pools:
   up = startCli(folder, ['up']);
   await up.said('\nup: ');
 });
-afterAll(async () => {
-  if (up.child.exitCode === null) up.child.kill('SIGTERM');
-  await up.ended;
-  await balance('reset', '--yes');
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => endCli(folder, up));
 
 describe('one JSON value on standard output, exit code 0', () => {
   const small = ['--pool', 'small'];

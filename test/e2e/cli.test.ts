@@ -1,10 +1,10 @@
 /** The command line against the real thing: one `balance up` serves most of the tests. */
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processIdentity } from '../../workers/embedded/processes.js';
-import { smallProject, startCli, type Result, type Running } from '../support/cli.js';
+import { endCli, smallProject, startCli, type Result, type Running } from '../support/cli.js';
 import { until } from './small-pool.js';
 
 const folder = smallProject();
@@ -58,12 +58,7 @@ beforeAll(async () => {
   up = startCli(folder, ['up']);
   await up.said('\nup: ');
 });
-afterAll(async () => {
-  if (up.child.exitCode === null) up.child.kill('SIGTERM');
-  await up.ended;
-  await balance('reset', '--yes');
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => endCli(folder, up));
 
 describe('while `up` runs', () => {
   test('a busy port was named and another taken; the endpoints are for this user only', () => {

@@ -1,6 +1,6 @@
 /** The `balance` command as a user runs it: the build, in a folder of its own, as a process. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -63,6 +63,14 @@ export function start(program: string, args: readonly string[], cwd: string, env
 export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   if (!existsSync(MAIN)) throw new Error('dist is missing: run `npm run build` first');
   return start(process.execPath, [MAIN, ...args], cwd, cleanEnv(env));
+}
+
+/** Ends the `balance up` of a folder and everything that it left there. */
+export async function endCli(folder: string, up: Running): Promise<void> {
+  if (up.child.exitCode === null) up.child.kill('SIGTERM');
+  await up.ended;
+  await startCli(folder, ['reset', '--yes']).ended;
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** A folder with a pool of one table: 4,000 events, one need, two models. */
