@@ -5,8 +5,7 @@ import type { ForeignKey } from '../domain/types/foreign-key.js';
 import type { DatasetDefinition } from '../domain/types/pool.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
-import type { OrphanAsk } from './ports.js';
-import type { StoredResult } from './quality-stage.js';
+import type { OrphanAsk, SliceResult } from './ports.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -25,7 +24,7 @@ interface Asked extends OrphanAsk {
 export async function countOrphans(
   deps: StageDependencies,
   context: CycleContext,
-  results: readonly StoredResult[],
+  results: readonly { readonly itemId: string; readonly slice: Pick<SliceResult, 'path' | 'rows'> | null }[],
 ): Promise<Readonly<Record<string, readonly OrphanCount[]>>> {
   const items = new Map(context.items.map((item) => [item.id, item]));
   const asked = results.flatMap(({ itemId, slice }): Asked[] => {

@@ -5,6 +5,7 @@ import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
+import { countOrphans } from './orphan-counts.js';
 import { sampleAsk } from './quality-evidence.js';
 import type { QualityStageInputs, StoredTreated } from './quality-stage.js';
 import { cancellation } from './stage.js';
@@ -41,5 +42,20 @@ export async function treatSlices(
       if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
     }
   }
-  return treated;
+  return withOrphans(deps, context, inputs, treated);
+}
+
+/** What the rows that are left refer to: rows dropped or repaired may have been the orphans, or not. */
+async function withOrphans(
+  deps: StageDependencies,
+  context: CycleContext,
+  { orphans = {} }: Pick<QualityStageInputs, 'orphans'>,
+  treated: Readonly<Record<string, StoredTreated>>,
+): Promise<Readonly<Record<string, StoredTreated>>> {
+  const referring = Object.keys(treated).filter((itemId) => Object.hasOwn(orphans, itemId));
+  if (referring.length === 0) return treated;
+  const files = referring.map((itemId) => ({ itemId, slice: treated[itemId].file }));
+  const counted = await countOrphans(deps, context, files);
+  const now = referring.map((itemId) => [itemId, { ...treated[itemId], orphans: counted[itemId] ?? [] }] as const);
+  return { ...treated, ...Object.fromEntries(now) };
 }

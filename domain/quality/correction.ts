@@ -8,7 +8,8 @@
 import { countOf } from '../analyzers/balance.js';
 import type { GateFinding } from './gate.js';
 import type { PairedColumn } from './shift.js';
-import { sampleDistance } from './sample.js';
+import { distanceCells, sampleDistance } from './sample.js';
+import { normalTwoSided } from './shift-probability.js';
 import { DECISION_Z, type ActionOutcome } from './strategy.js';
 import { normalQuantile } from './watch-scores.js';
 
@@ -83,7 +84,7 @@ export interface GuardFigure {
  * @param pairs columns of both arms beside the reference; empty without a reference: then `fault` alone tells
  * @param fault share of cells or rows at fault before and after
  * @param figures guards that are exact (class gap, verdict, missing rows below the minimum)
- * @param lost share of rows dropped, 0 to below 1
+ * @param turnover rows dropped, and others taken in their place
  */
 export function measureAction(
   correction: Pick<Correction, 'action' | 'issue' | 'columns'> & {
@@ -93,18 +94,23 @@ export function measureAction(
   pairs: readonly ArmPair[],
   fault: { readonly before: number; readonly after: number },
   figures: readonly GuardFigure[],
-  lost: number,
+  turnover: Turnover,
 ): ActionOutcome {
-  const moved = pairs.map((pair) => ({ column: pair.untreated.column, ...distanceGain(pair, lost) }));
+  const moved = pairs.map((pair) => ({ column: pair.untreated.column, ...distanceGain(pair, turnover) }));
   const own = moved.filter(({ column }) => correction.columns.includes(column));
   const others = moved.filter(({ column }) => !correction.columns.includes(column));
+  // Each of the guards may cry wolf: together they do so as rarely as one (Bonferroni), at the judge's own level.
+  const z = normalQuantile(1 - 0.05 / Math.max(1, others.length));
   const guards = [
-    ...others.map(({ column, delta, standardError }) => ({ name: `distance of ${column}`, delta, standardError })),
+    ...others.map(({ column, delta, standardError, skewness }) => ({
+      name: `distance of ${column}`,
+      delta,
+      // Cornish & Fisher 1938: the quantile of a skewed sum lies (z^2 - 1) / 6 of its skewness farther out.
+      standardError: (standardError * (z + ((z * z - 1) * skewness) / 6)) / DECISION_Z,
+    })),
     ...figures.map(({ name, before, after }) => ({ name, delta: before - after, standardError: 0 })),
     ...(own.length > 0 ? [{ name: 'share at fault', delta: fault.before - fault.after, standardError: 0 }] : []),
   ];
-  // Each of the guards may cry wolf: together they do so as rarely as one (Bonferroni), at the judge's own level.
-  const wider = normalQuantile(1 - 0.05 / Math.max(1, others.length)) / DECISION_Z;
   const mean = (pick: (one: (typeof own)[number]) => number): number =>
     own.reduce((sum, one) => sum + pick(one), 0) / own.length;
   return {
@@ -113,40 +119,64 @@ export function measureAction(
     predictedDelta: correction.predictedDelta,
     measuredDelta: own.length > 0 ? mean(({ delta }) => delta) : fault.before - fault.after,
     standardError: own.length > 0 ? mean(({ standardError }) => standardError) : 0,
-    guards: guards.map((guard) => ({ ...guard, standardError: guard.standardError * wider })),
+    guards,
   };
+}
+
+/** Rows that an action lost, and others that it took in their place, as shares of the untreated ones. */
+export interface Turnover {
+  /** 0 to below 1. */
+  readonly lost: number;
+  /** 0 or more. */
+  readonly gained: number;
 }
 
 /**
- * How much nearer to the reference a column came: total variation beyond what chance gives at each size, before less after.
- * The standard error is that of losing the share `lost` of n rows at random: each cell's share p moves with variance
- * p (1 - p) lost / (n (1 - lost)) (a sample against its own random part, Cochran 1977, 2.6), half the root of their sum.
+ * How much nearer to the reference a column came than the same loss of rows, whichever they are, would have left it.
+ *
+ * Rows lost at random move the share q of each cell by a normal e of variance q (1 - q) v, and so its distance d to the
+ * reference to |d + e|: its mean is s sqrt(2 / pi) exp(-d^2 / 2 s^2) + d (1 - 2 Phi(-d / s)) (folded normal, Leone, Nelson &
+ * Nottingham 1961), its variance d^2 + s^2 less the square of that. The rows may be the reference's own: then d is 0, and
+ * losing any of them leads away from it.
  */
-function distanceGain({ untreated, treated }: ArmPair, lost: number): { delta: number; standardError: number } {
-  const rows = untreated.present[1] + untreated.missing[1];
-  const spread = cellSpread(untreated);
-  return {
-    delta:
-      sampleDistance(untreated) - noise(untreated, spread.sum) - (sampleDistance(treated) - noise(treated, spread.sum)),
-    standardError: rows === 0 ? 0 : (spread.root * Math.sqrt(lost / (rows * Math.max(1e-9, 1 - lost)))) / 2,
-  };
+function distanceGain({ untreated, treated }: ArmPair, turnover: Turnover): DistanceGain {
+  const rows = [0, 1].map((side) => untreated.present[side] + untreated.missing[side]);
+  if (rows[0] === 0 || rows[1] === 0) return { delta: 0, standardError: 0, skewness: 0 };
+  const v = turnoverVariance(turnover, rows[1]);
+  let [mean, variance, third] = [0, 0, 0];
+  for (const [reference, current] of distanceCells(untreated)) {
+    const share = current / rows[1];
+    const d = Math.abs(share - reference / rows[0]);
+    const s = Math.sqrt(Math.max(0, share * (1 - share) * v));
+    const moved =
+      s === 0 ? d : s * Math.sqrt(2 / Math.PI) * Math.exp(-((d / s) ** 2) / 2) + d * (1 - normalTwoSided(d / s));
+    mean += moved;
+    const own = Math.max(0, d * d + s * s - moved * moved);
+    variance += own;
+    third += HALF_NORMAL_SKEWNESS * own ** 1.5;
+  }
+  const skewness = variance === 0 ? 0 : third / variance ** 1.5;
+  return { delta: mean / 2 - sampleDistance(treated), standardError: Math.sqrt(variance) / 2, skewness };
+}
+/** Skewness of |e|: that of |d + e| is smaller. */
+const HALF_NORMAL_SKEWNESS = (Math.SQRT2 * (4 - Math.PI)) / (Math.PI - 2) ** 1.5;
+
+interface DistanceGain {
+  readonly delta: number;
+  readonly standardError: number;
+  /** How much farther the loss of rows may lead away than it may lead nearer, at most. */
+  readonly skewness: number;
 }
 
-/** Sum of sqrt(p (1 - p)) over the reference's cells, and the root of the sum of p (1 - p). */
-function cellSpread({ reference, present, missing }: PairedColumn): { sum: number; root: number } {
-  const rows = present[0] + missing[0];
-  const cells = [...reference, present[0] - reference.reduce((sum, count) => sum + count, 0), missing[0]];
-  const terms = rows === 0 ? [] : cells.map((count) => (count / rows) * (1 - count / rows));
-  return {
-    sum: terms.reduce((sum, term) => sum + Math.sqrt(Math.max(0, term)), 0),
-    root: Math.sqrt(terms.reduce((sum, term) => sum + Math.max(0, term), 0)),
-  };
-}
-
-/** Expected total variation of two samples of one distribution (`classGapNoise`, with the sizes of both). */
-function noise({ present, missing }: PairedColumn, spread: number): number {
-  const [n1, n2] = [0, 1].map((side) => present[side] + missing[side]);
-  return n1 === 0 || n2 === 0 ? 0 : (spread * Math.sqrt(1 / n1 + 1 / n2)) / Math.sqrt(2 * Math.PI);
+/**
+ * Variance of a share of n rows, over q (1 - q), when some are lost and others taken in at random. Those that stay are a part
+ * drawn from the n without replacement (Cochran 1977, 2.6); those that come are a draw of their own from what the n were
+ * drawn from.
+ */
+function turnoverVariance({ lost, gained }: Turnover, n: number): number {
+  const [stay, come] = [Math.max(1e-9, 1 - lost), gained];
+  const whole = stay + come;
+  return ((stay / whole) ** 2 * (lost / stay) + (come === 0 ? 0 : (come / whole) ** 2 * (1 / come + 1))) / n;
 }
 
 /** Weights that give a column's named values the wanted shares; the mean over the rows is 1. Null when a wanted value has no row. */

@@ -55,18 +55,22 @@ export function pairSamples(reference: Sample, current: Recount): PairedColumn[]
     });
 }
 
-/**
- * Share of rows that would have to change to turn one side into the other: total variation over the values or bins, with
- * the pool of unnamed values and the missing ones as cells of their own. In [0, 1]; 0 where one side has no rows.
- */
-export function sampleDistance(pair: Omit<PairedColumn, 'malformed'>): number {
-  const rows = [0, 1].map((side) => pair.present[side] + pair.missing[side]);
-  if (rows[0] === 0 || rows[1] === 0) return 0;
+/** The rows of both sides in each value or bin; the unnamed values and the missing ones are a cell of their own each. */
+export function distanceCells(pair: Omit<PairedColumn, 'malformed'>): (readonly [number, number])[] {
   const named = [pair.reference, pair.current].map((counts) => counts.reduce((sum, count) => sum + count, 0));
-  const cells: (readonly [number, number])[] = [
+  return [
     ...pair.reference.map((count, index) => [count, pair.current[index]] as const),
     [pair.present[0] - named[0], pair.present[1] - named[1]],
     [pair.missing[0], pair.missing[1]],
   ];
-  return cells.reduce((sum, [x, y]) => sum + Math.abs(x / rows[0] - y / rows[1]), 0) / 2;
+}
+
+/**
+ * Share of rows that would have to change to turn one side into the other: total variation over the cells. In [0, 1]; 0
+ * where one side has no rows.
+ */
+export function sampleDistance(pair: Omit<PairedColumn, 'malformed'>): number {
+  const rows = [0, 1].map((side) => pair.present[side] + pair.missing[side]);
+  if (rows[0] === 0 || rows[1] === 0) return 0;
+  return distanceCells(pair).reduce((sum, [x, y]) => sum + Math.abs(x / rows[0] - y / rows[1]), 0) / 2;
 }

@@ -28,14 +28,14 @@ export async function correctSlice(
   const at = await openFile(path, ask, session);
   const made = await treat(at, ask, session);
   if (made === null) return null;
+  const columns = await asDeclared(at, ask, session);
   const named = at.open.columns.map((column) => `${column.alias} AS ${quoteIdentifier(column.name)}`);
   const written = await cache.write((file) =>
     session.run(
       `COPY (SELECT ${[...named, ...made.extra].join(', ')} FROM slice ORDER BY pos) TO ${quoteText(file)} (FORMAT parquet)`,
     ),
   );
-  const now = made.columns === undefined ? at : { ...at, open: { ...at.open, columns: made.columns } };
-  const metrics = await measure(slice, now, ask, session);
+  const metrics = await measure(slice, { ...at, open: { ...at.open, columns } }, ask, session);
   const stored = await written.stored;
   await cache.settle([stored]);
   const weights = ask.correction.weights;
@@ -82,8 +82,6 @@ interface Made {
   readonly changedCells: number;
   /** Columns that the copy has and the file had not. */
   readonly extra: readonly string[];
-  /** The file's columns where their types changed; absent: they are what they were. */
-  readonly columns?: readonly SourceColumn[];
 }
 
 /** Makes the table `slice` out of `pool`. */
@@ -151,7 +149,7 @@ async function impute(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
 /** Distinct values of a column that are looked at, the most frequent first: the others stay as they are. */
 const VALUES_MAX = 100_000;
 
-/** Each cell at fault whose meaning is certain says so. A column that is numbers then, as declared, is delivered as numbers. */
+/** Each cell at fault whose meaning is certain says so. */
 async function repair(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
   const columns = ask.correction.columns.map((name) => columnNamed(at.open.columns, name));
   const replaced: string[] = [];
@@ -170,44 +168,47 @@ async function repair(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
     );
   }
   const flags = columns.map((_, index) => `repair${index}.value IS NOT NULL AS f${index}`);
-  await session.run(
-    `CREATE TEMP TABLE repaired AS SELECT p.* REPLACE (${replaced.join(', ')}), ${flags.join(', ')}
-     FROM pool p ${joins.join(' ')}`,
-  );
-  const counts = columns.map(({ alias }, index) => {
-    const asNumber = numberTypeOf(columns[index], ask);
-    const others =
-      asNumber === null
-        ? 'NULL'
-        : `count(*) FILTER (TRY_CAST(${alias} AS ${asNumber}) IS NULL AND ${alias} IS NOT NULL)`;
-    return `count(*) FILTER (f${index}) AS n${index}, ${others} AS x${index}`;
-  });
-  const [found] = await session.rows(`SELECT ${counts.join(', ')} FROM repaired`);
-  const changedCells = columns.reduce((sum, _, index) => sum + Number(found[`n${index}`]), 0);
-  if (changedCells === 0) return null;
-  const types = new Map(
-    columns.map((column, index) => {
-      const type = Number(found[`n${index}`]) > 0 && found[`x${index}`] !== null && Number(found[`x${index}`]) === 0;
-      return [column, type ? numberTypeOf(column, ask)! : column.type];
-    }),
-  );
-  const cast = columns.map((column) => `CAST(${column.alias} AS ${types.get(column)!}) AS ${column.alias}`);
   const rows = await create(
-    `SELECT * REPLACE (${cast.join(', ')}) FROM repaired ORDER BY pos`,
+    `SELECT p.* REPLACE (${replaced.join(', ')}), ${flags.join(', ')} FROM pool p ${joins.join(' ')} ORDER BY pos`,
     session,
     new Bindings(),
   );
+  const counted = flags.map((_, index) => `count(*) FILTER (f${index})`).join(' + ');
+  const [{ n }] = await session.rows(`SELECT ${counted} AS n FROM slice`);
+  const changedCells = Number(n);
   const extra = columns.map(({ name }, index) => `f${index} AS ${quoteIdentifier(repairedColumn(name))}`);
-  const typed = at.open.columns.map((column) => {
-    const type = types.get(column) ?? column.type;
+  return changedCells === 0 ? null : { rows, effectiveRows: rows, changedCells, extra };
+}
+
+/**
+ * Text columns that were at fault, are declared to be numbers, and now are without exception, become numbers in the table
+ * `slice`. @returns the columns of the copy, in order
+ */
+async function asDeclared(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<readonly SourceColumn[]> {
+  const { columns } = at.open;
+  const texts = columns.flatMap((column) => {
+    const type =
+      column.kind === 'string' && ask.correction.columns.includes(column.name) ? numberTypeOf(column, ask) : null;
+    return type === null ? [] : [{ column, type }];
+  });
+  if (texts.length === 0) return columns;
+  const left = texts.map(
+    ({ column: { alias }, type }, i) =>
+      `count(*) FILTER (${alias} IS NOT NULL AND TRY_CAST(${alias} AS ${type}) IS NULL) AS x${i}`,
+  );
+  const [found] = await session.rows(`SELECT ${left.join(', ')}, count(*) AS n FROM slice`);
+  const typed = new Map(texts.flatMap(({ column, type }, i) => (Number(found[`x${i}`]) === 0 ? [[column, type]] : [])));
+  for (const [{ alias }, type] of typed) await session.run(`ALTER TABLE slice ALTER COLUMN ${alias} TYPE ${type}`);
+  return columns.map((column) => {
+    const type = typed.get(column) ?? column.type;
     return { ...column, type, kind: kindOf(type) };
   });
-  return { rows, effectiveRows: rows, changedCells, extra, columns: typed };
 }
 
 /** The engine's type of a column that was declared to be numbers; null for any other. */
 function numberTypeOf(column: SourceColumn, { dataset }: CorrectAsk): string | null {
-  const type = declaredType(dataset.definition.columns[column.name]);
+  const { columns } = dataset.definition;
+  const type = Object.hasOwn(columns, column.name) ? declaredType(columns[column.name]) : undefined;
   return type === 'integer' ? 'BIGINT' : type === 'number' ? 'DOUBLE' : null;
 }
 

@@ -120,6 +120,45 @@ describe('references between datasets', () => {
     expect(delivered(await balance.cycle())).toMatchObject({ served: 'read', verdict: 'pass' });
   });
 
+  test('what is judged of a corrected delivery are the references of the rows that it has', async () => {
+    const columns = { customer: { max: 49 }, departs: { max: 1_000 } };
+    balance = await startBalance((dir) => pool(dir, { references, columns }, { customers: dataset }));
+    balance.write('customers.csv', customers(50));
+    const isOdd = (id: number): boolean => Math.floor(id / 7) % 8 === 3;
+    const kinds = (explanation: Explanation) =>
+      (delivered(explanation).report as { findings: { kind: string }[] }).findings.map(({ kind }) => kind);
+    balance.write(
+      'trips.csv',
+      trips((id) => (isOdd(id) ? { customer: 777 } : {})),
+    );
+    const mended = await balance.cycle();
+    expect(delivered(mended)).toMatchObject({ report: { correction: { action: 'drop-rows', applied: true } } });
+    expect(kinds(mended)).not.toContain('orphan-rows');
+    expect((await balance.rowsOf(mended, 'planner/all')).every(({ customer }) => customer !== 777)).toBe(true);
+    expect(await replays(mended)).toBe(true);
+
+    // The rows that are dropped refer to somebody; those that refer to nobody stay.
+    balance.write('customers.csv', customers(40));
+    balance.write(
+      'trips.csv',
+      trips((id) => (isOdd(id) ? { departs: 7_777, customer: 0 } : {})),
+    );
+    const other = await balance.cycle();
+    const rows = await balance.rowsOf(other, 'planner/all');
+    const orphans = rows.filter(({ customer }) => (customer as number) >= 40).length;
+    expect(delivered(other)).toMatchObject({ verdict: 'degrade', report: { correction: { applied: true } } });
+    expect(rows.every(({ departs }) => departs !== 7_777)).toBe(true);
+    expect(delivered(other).report).toMatchObject({
+      findings: expect.arrayContaining([
+        expect.objectContaining({
+          kind: 'orphan-rows',
+          message: expect.stringMatching(new RegExp(`^${orphans} rows refer to what customers`)),
+          got: `${Number(((100 * orphans) / rows.length).toFixed(2))} % of the rows`,
+        }),
+      ]),
+    });
+  });
+
   test('a finding names no value of a restricted column, on either side', async () => {
     const restricted = (name: string) => ({ columns: { [name]: { sensitivity: 'restricted' } } });
     const reader = (input: PoolInput): PoolInput => {
@@ -191,6 +230,45 @@ describe('repairs of what is certain', () => {
       },
     });
     expect(await replays(treated)).toBe(true);
+  });
+
+  test('rows with a unit are dropped where that is what may be done, and come through where nothing may', async () => {
+    balance = await startBalance((dir) => pool(dir, { columns, corrections: ['drop-rows'] }));
+    balance.write('trips.csv', trips());
+    await balance.cycle();
+    balance.write('trips.csv', suffixed());
+    const treated = await balance.cycle();
+    const suffixedOf = async (explanation: Explanation) =>
+      (await balance.rowsOf(explanation, 'planner/all')).filter(({ id }) => isSuffixed(id as number));
+    expect(delivered(treated).report).toMatchObject({
+      correction: { action: 'drop-rows', applied: true, effect: { fault: { after: 0 } } },
+    });
+    expect(await suffixedOf(treated)).toEqual([]);
+    for (const { id, departs } of await balance.rowsOf(treated, 'planner/all'))
+      expect(departs).toBe(truth.get(id as number));
+    expect(await replays(treated)).toBe(true);
+
+    await balance.apply(pool(balance.dir, { columns, corrections: [] }));
+    const plain = await balance.cycle();
+    expect(delivered(plain).verdict).toBe('degrade');
+    const untreated = await suffixedOf(plain);
+    expect(untreated.length).toBeGreaterThan(60);
+    for (const { id, departs } of untreated) expect(departs).toBe(`${truth.get(id as number)} min`);
+  });
+
+  test('where most rows have a unit they are repaired, and without a correction kept back', async () => {
+    const most = () => trips((id) => (id % 5 === 3 ? {} : { departs: `${(id * 37) % 1_000} min` }));
+    balance = await startBalance((dir) => pool(dir, { columns, corrections: ['drop-rows'] }));
+    balance.write('trips.csv', most());
+    const held = await balance.cycle();
+    expect(held.requests[0]).toMatchObject({ state: 'quarantined', delivery: null });
+
+    await balance.apply(pool(balance.dir, { columns, corrections: ['drop-rows', 'repair'] }));
+    const repaired = await balance.cycle();
+    expect(delivered(repaired)).toMatchObject({ rows: 400, verdict: 'pass' });
+    for (const { id, departs } of await balance.rowsOf(repaired, 'planner/all'))
+      expect(departs).toBe(truth.get(id as number));
+    expect(await replays(repaired)).toBe(true);
   });
 
   test('what is not certain stays as it is and degrades the delivery', async () => {

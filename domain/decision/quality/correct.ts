@@ -230,12 +230,16 @@ export function withTreated(inputs: QualityInputs): QualityInputs {
   const samples = Object.entries(treated).flatMap(([id, { sample }]) =>
     sample === null ? [] : [[id, sample] as const],
   );
+  const orphans = Object.entries(treated).flatMap(([id, one]) =>
+    one.orphans === undefined ? [] : [[id, one.orphans] as const],
+  );
   return {
     ...inputs,
     results: inputs.results.map((result) =>
       Object.hasOwn(treated, result.itemId) ? { ...result, slice: treated[result.itemId].slice } : result,
     ),
     samples: { ...inputs.samples, ...Object.fromEntries(samples) },
+    orphans: { ...inputs.orphans, ...Object.fromEntries(orphans) },
   };
 }
 
@@ -330,7 +334,7 @@ function measure(
   ];
   const lost = Math.min(0.999, Math.max(0, 1 - treated.effectiveRows / Math.max(1, slice.rows)));
   return {
-    outcome: measureAction(plan, plan.issue === 'class-mix' ? [] : pairs, fault, figures, lost),
+    outcome: measureAction(plan, plan.issue === 'class-mix' ? [] : pairs, fault, figures, { lost, gained: 0 }),
     effect: {
       rows: { before: slice.rows, after: treated.slice.rows },
       fault: { before: fault.before, after: fault.after },

@@ -154,6 +154,8 @@ export interface Treated {
   readonly effectiveRows: number;
   readonly changedCells: number;
   readonly cost?: Cost;
+  /** Its rows that refer to what is not there; absent: nothing of it refers, or the record is older than these counts. */
+  readonly orphans?: readonly OrphanCount[];
 }
 /** What an action will do to the model, as far as it can be told before it is done. */
 export interface PredictedEffect {
