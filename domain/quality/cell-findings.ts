@@ -21,6 +21,7 @@ import { orphanSignals, type OrphanVerdict } from './detector/orphan.js';
 import { judgeRules, ruleSignals, type RuleVerdict } from './detector/rule.js';
 import { shapeSignals } from './detector/shape.js';
 import type { Signal, SignalKind } from './detector/signal.js';
+import { spreadsheetSignals } from './detector/spreadsheet.js';
 import { typoSignals } from './detector/typo.js';
 import { variantSignals } from './detector/variant.js';
 import { emptyTextSignals } from './text.js';
@@ -82,10 +83,22 @@ export function collectSignals(
   const settled = applySuggestions(mended, certain);
   const dependencies = mineDependencies(settled, told);
   const votes = dependencySignals(settled, dependencies);
-  const signals = [...declared, ...misplaced, ...certain, ...votes.signals, ...lookSignals(settled, contract, votes)];
+  const looks = lookSignals(settled, contract, votes);
+  const voted = soundVotes(settled, votes.signals, looks);
+  const signals = [...declared, ...misplaced, ...certain, ...voted, ...looks];
   // Rules are judged on what the cells mean: `12 oz` compares as 12.
   const rules = judgeRules(afterContract, contract);
   return { signals: [...signals, ...ruleSignals(table, rules, signals)], dependencies, rules };
+}
+
+/** Votes for a value that looks wrong wherever it stands are no votes: the rows that cast them share an error. */
+function soundVotes(table: CellTable, votes: readonly Signal[], looks: readonly Signal[]): readonly Signal[] {
+  const wrong = table.columns.map(() => new Set<string>());
+  for (const { row, column, score } of looks) {
+    const { values, codes } = table.columns[column];
+    if (score >= REPORT_SCORE) wrong[column].add(values[codes[row]]);
+  }
+  return votes.filter(({ column, suggested }) => suggested === undefined || !wrong[column].has(suggested));
 }
 
 /** Spelling and shape: what a value looks like, where neither its owner nor rows that agree on it vouch for it. */
@@ -111,6 +124,7 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
       ...variantSignals(column, index),
       ...typoSignals(column, index),
       ...shapeSignals(column, index),
+      ...spreadsheetSignals(column, index),
       ...nullSpellingSignals(column, index, isTyped),
       ...impliedSignals(column, index, implied),
       ...emptyTextSignals(column, index),

@@ -31,7 +31,7 @@ export interface MomentFormat {
   readonly showsPadding: (parts: MomentParts) => boolean;
 }
 
-const MONTHS = [
+export const MONTH_NAMES = [
   'january',
   'february',
   'march',
@@ -91,13 +91,13 @@ function hour12(width: 1 | 2): Token {
 }
 
 function monthName(short: boolean): Token {
-  const names = MONTHS.map((name) => (short ? name.slice(0, 3) : name));
+  const names = MONTH_NAMES.map((name) => (short ? name.slice(0, 3) : name));
   return {
     field: 'month',
     isWord: true,
     strict: `(?:${names.map(capital).join('|')})`,
-    loose: `(?:${MONTHS.map((name) => `${name}|${name.slice(0, 3)}`).join('|')})\\.?`,
-    read: (text) => MONTHS.findIndex((name) => name.startsWith(text.toLowerCase().slice(0, 3))) + 1,
+    loose: `(?:${MONTH_NAMES.map((name) => `${name}|${name.slice(0, 3)}`).join('|')})\\.?`,
+    read: (text) => MONTH_NAMES.findIndex((name) => name.startsWith(text.toLowerCase().slice(0, 3))) + 1,
     write: ({ month }) => (month === undefined ? undefined : capital(names[month - 1])),
   };
 }
