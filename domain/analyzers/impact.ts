@@ -154,9 +154,14 @@ function rate(entries: readonly { need: NeedView; impact: NeedImpact }[]): { ris
   return { risk, reasons };
 }
 
+/** Less than a second is no age to a person. */
+function ageOf(ms: number): string {
+  return ms < 1_000 ? 'up to date' : `newest row ${formatDuration(ms)} old`;
+}
+
 function explain(id: string, impact: NeedImpact): string {
   const parts = [`${id}: ${impact.rows.after ?? 0} of ${impact.rowsWanted} rows`];
   if (impact.classGap.after !== null) parts.push(`class gap ${impact.classGap.after.toFixed(3)}`);
-  if (impact.ageMs.after !== null) parts.push(`newest row ${formatDuration(impact.ageMs.after)} old`);
+  if (impact.ageMs.after !== null) parts.push(ageOf(impact.ageMs.after));
   return parts.join(', ');
 }
