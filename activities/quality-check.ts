@@ -37,8 +37,12 @@ export function createQualityCheck(deps: StageDependencies) {
       const known = await gather(deps, context, analyzed, planned);
       const corrected = { ...known, treated: await treatSlices(deps, context, { ...known, items }) };
       const { grants } = planned.outcome as BatchOutcome;
-      const rerouted = await rerouteItems(deps, context, { ...corrected, items }, grants);
-      const inputs = Object.keys(rerouted).length === 0 ? corrected : { ...corrected, rerouted };
+      const { rerouted, untried } = await rerouteItems(deps, context, { ...corrected, items }, grants);
+      const inputs = {
+        ...corrected,
+        ...(Object.keys(rerouted).length === 0 ? {} : { rerouted }),
+        ...(Object.keys(untried).length === 0 ? {} : { untried }),
+      };
       const outcome = qualityCheck({ ...inputs, items });
       const degraded = inputs.results.some(({ slice }) => slice === null);
       await deps.stages.save(

@@ -1,13 +1,15 @@
 /** What the quality check knows besides contracts: references, samples of what was read, what is usual of each figure. */
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
+import type { Grant } from '../domain/decision/batch/grants.js';
 import { deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
-import type { ItemSample, QualityInputs, UsualMetric } from '../domain/decision/quality/quality-inputs.js';
+import type { ItemSample, QualityInputs, Reroute, UsualMetric } from '../domain/decision/quality/quality-inputs.js';
 import { needQuestion, type NeedReference } from '../domain/decision/quality/reference.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { HISTORY_MAX, learnUsual } from '../domain/quality/usual.js';
 import type { StageDependencies } from './dependencies.js';
-import type { SampleAsk } from './ports.js';
+import { countOrphans } from './orphan-counts.js';
+import type { SampleAsk, SliceResult } from './ports.js';
 import type { StoredResult } from './quality-stage.js';
 import { cancellation } from './stage.js';
 import type { CycleContext, StageRecord } from './store-ports.js';
@@ -43,23 +45,68 @@ export async function gatherEvidence(
     const item = needs.get(result.itemId);
     return item === undefined || result.slice === null ? [] : [{ item, slice: result.slice }];
   });
-  const plain = new Set(plan.grants.filter(({ quotas }) => quotas === null).map(({ itemId }) => itemId));
-  const signal = cancellation();
+  const drawn = new Map(plan.grants.map((grant) => [grant.itemId, grant]));
   const samples = await Promise.all(
-    looked
-      .filter(({ item, slice }) => plain.has(item.id) && slice.rows > 0)
-      .map(async ({ item, slice }): Promise<readonly [string, ItemSample]> => {
-        const ask = sampleAsk(context, item, references[item.needId]);
-        return [item.id, await deps.sliceFiles.sample(slice, ask, signal)];
-      }),
+    looked.map(async ({ item, slice }): Promise<readonly (readonly [string, ItemSample])[]> => {
+      const sample = await sampleOf(deps, context, item, drawn.get(item.id)!, slice, references);
+      return sample === null ? [] : [[item.id, sample]];
+    }),
   );
   return {
     shares: (analyzed.outcome as AnalyzeOutcome).resample,
     available,
     references,
-    samples: Object.fromEntries(samples),
+    samples: Object.fromEntries(samples.flat()),
     usual: await usualOf(deps, context, looked, available),
   };
+}
+
+/** What a slice looks like; null where it is not compared: of one-off requests, of draws by class, without rows. */
+async function sampleOf(
+  deps: StageDependencies,
+  context: CycleContext,
+  item: WorkItem,
+  { quotas }: Pick<Grant, 'quotas'>,
+  slice: SliceResult,
+  references: QualityInputs['references'] = {},
+): Promise<ItemSample | null> {
+  if (item.needId === null || quotas !== null || slice.rows === 0) return null;
+  const reference = Object.hasOwn(references, item.needId) ? references[item.needId] : undefined;
+  const ask = sampleAsk(context, item, reference);
+  return deps.sliceFiles.sample(slice, ask, cancellation());
+}
+
+/** A further try at an item that gave rows. */
+export interface TriedSlice {
+  readonly item: WorkItem;
+  readonly grant: Pick<Grant, 'quotas'>;
+  readonly slice: SliceResult;
+}
+
+/** What further tries are judged by besides contracts, in their order; at most one of each item. */
+export async function evidenceOfTries(
+  deps: StageDependencies,
+  context: CycleContext,
+  tries: readonly TriedSlice[],
+  references: QualityInputs['references'],
+): Promise<readonly NonNullable<Reroute['evidence']>[]> {
+  const ofNeeds = tries.flatMap(({ item, slice }) =>
+    item.needId === null ? [] : [{ item: { ...item, needId: item.needId }, slice }],
+  );
+  const [orphans, usual, samples] = await Promise.all([
+    countOrphans(
+      deps,
+      context,
+      tries.map(({ item: { id }, slice }) => ({ itemId: id, slice })),
+    ),
+    usualOf(deps, context, ofNeeds, {}),
+    Promise.all(tries.map(({ item, grant, slice }) => sampleOf(deps, context, item, grant, slice, references))),
+  ]);
+  const counted = new Map(Object.entries(orphans));
+  const known = new Map(Object.entries(usual));
+  return tries.map(({ item: { id } }, index) => ({
+    ...{ sample: samples[index], orphans: counted.get(id) ?? [], usual: known.get(id) ?? [] },
+  }));
 }
 
 /** How the slice of an item is sampled. Keys and event times move on by themselves. */
@@ -77,7 +124,7 @@ async function usualOf(
     readonly item: WorkItem & { readonly needId: string };
     readonly slice: NonNullable<StoredResult['slice']>;
   }[],
-  available: Readonly<Record<string, number>>,
+  available: Readonly<Partial<Record<string, number>>>,
 ): Promise<Evidence['usual']> {
   const asked = looked.flatMap(({ item, slice }) =>
     deliveryMetrics(item, slice, context.asOfMs, available[item.id]).map(({ metric, column }) => ({

@@ -5,70 +5,119 @@ import { qualityCheck } from '../domain/decision/quality/quality-check.js';
 import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js';
 import { predictRead } from '../domain/decision/batch/read-cost.js';
 import { sliceOf } from '../domain/decision/batch/reads.js';
-import { isRoutable, routeRound } from '../domain/decision/quality/reroute.js';
+import { isRoutable, nameOf, routeRound } from '../domain/decision/quality/reroute.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { predicateColumns } from '../domain/types/predicate.js';
+import { formatDuration } from '../domain/types/units.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef } from './ports.js';
+import { evidenceOfTries } from './quality-evidence.js';
 import type { QualityStageInputs, StoredReroute, StoredResult } from './quality-stage.js';
 import { readPaced } from './read-batch.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
 /** Items that are tried again in one decision at most: each try is a read of its own. */
-const REROUTED_MAX = 100;
+export const REROUTED_MAX = 100;
 /** No try begins later than this after the first: the stage has two minutes, and one read may wait for its source's limits. */
-const REROUTING_MS = 30_000;
+export const REROUTING_MS = 30_000;
 
-/** The tries by item; an item for which nothing can be tried has none. */
+/** The tries by item, and why one that had a chance was not made. */
+export type Tries = Required<Pick<QualityStageInputs, 'rerouted' | 'untried'>>;
+
+/** Tries again what would be kept back: first where it was read, then what stands in for that. */
 export async function rerouteItems(
   deps: StageDependencies,
   context: CycleContext,
   inputs: QualityStageInputs & Pick<QualityInputs, 'items'>,
   grants: readonly Grant[],
-): Promise<Readonly<Record<string, readonly StoredReroute[]>>> {
+): Promise<Tries> {
   const items = new Map(inputs.items.map((item) => [item.id, item]));
   const results = new Map(inputs.results.map((result) => [result.itemId, result]));
   const grantOf = new Map(grants.map((grant) => [grant.itemId, grant]));
-  const bad = qualityCheck(inputs).verdicts.filter((judged) => isRoutable(items.get(judged.itemId)!, judged));
-  const rerouted: Record<string, readonly StoredReroute[]> = {};
+  const first = new Map(qualityCheck(inputs).verdicts.map((judged) => [judged.itemId, judged]));
+  const contents = new Map<string, Promise<string | null>>();
+  const rerouted: Record<string, StoredReroute[]> = {};
+  const untried: Record<string, string> = {};
+  const tried = new Set<string>();
   const untilMs = deps.now() + REROUTING_MS;
-  for (const judged of bad.slice(0, REROUTED_MAX)) {
-    if (deps.now() > untilMs) break;
-    const item = items.get(judged.itemId)!;
-    const asked = { item, grant: grantOf.get(item.id)! };
-    const again = await refetch(deps, context, asked, results.get(item.id)!);
-    const tries = again === null ? [] : [again];
-    const { routed } = routeRound({ ...inputs, rerouted: { [item.id]: tries } }, item, judged);
-    const other = routed === undefined ? await fallback(deps, context, asked) : null;
-    if (other !== null) tries.push(other);
-    if (tries.length > 0) rerouted[item.id] = tries;
+  let bad = [...first.values()].filter((judged) => isRoutable(items.get(judged.itemId)!, judged));
+  for (const other of [changed, standIn]) {
+    const made: Made[] = [];
+    for (const { itemId } of bad) {
+      const item = items.get(itemId)!;
+      const found = await other(deps, context, item, results.get(itemId)!, contents);
+      if (found === null) continue;
+      const held = whyHeld(tried, itemId, deps.now() > untilMs);
+      if (held === null) tried.add(itemId);
+      const grant = grantOf.get(itemId)!;
+      if (held === null) made.push({ item, grant, reroute: await attempt(deps, context, found, item, grant) });
+      else untried[itemId] = `${nameOf({ kind: found.kind, dataset: found.dataset.id })}: not tried, ${held}`;
+    }
+    for (const { item, reroute } of await withEvidence(deps, context, made, inputs.references))
+      (rerouted[item.id] ??= []).push(reroute);
+    const judged = routeRound({ ...inputs, rerouted }, first);
+    bad = bad.filter(({ itemId }) => judged.get(itemId)?.routed === undefined);
   }
-  return rerouted;
+  return { rerouted, untried };
 }
 
-interface Asked {
+interface Made {
   readonly item: WorkItem;
   readonly grant: Grant;
+  readonly reroute: StoredReroute;
 }
 
-/**
- * Reads the source again, past the cache, where it may give something else: the first result was cached, or the content
- * changed since. A read that failed was tried again by itself.
- */
-async function refetch(
+/** The tries with the rest of what they are judged by. */
+async function withEvidence(
   deps: StageDependencies,
   context: CycleContext,
-  asked: Asked,
-  { slice, served, contentId }: StoredResult,
-): Promise<StoredReroute | null> {
-  if (slice === null) return null;
-  const dataset = datasetRef(context, asked.item.dataset);
-  if (served !== 'cache' && (await contentNow(deps, context, dataset)) === contentId) return null;
-  return attempt(deps, context, 'refetch', dataset, asked);
+  made: readonly Made[],
+  references: QualityInputs['references'],
+): Promise<readonly Made[]> {
+  const read = made.flatMap(({ item, grant, reroute: { slice } }) => (slice === null ? [] : [{ item, grant, slice }]));
+  const evidence = (await evidenceOfTries(deps, context, read, references)).values();
+  return made.map((one) =>
+    one.reroute.slice === null ? one : { ...one, reroute: { ...one.reroute, evidence: evidence.next().value! } },
+  );
 }
+
+/** Why a try is not made; null where it is. */
+function whyHeld(tried: ReadonlySet<string>, itemId: string, late: boolean): string | null {
+  if (late) return `${formatDuration(REROUTING_MS)} had gone by with other tries`;
+  if (tried.has(itemId) || tried.size < REROUTED_MAX) return null;
+  return `${REROUTED_MAX} others of this decision were`;
+}
+
+/** What may be read in the place of what was; `forbidden`: why it must not be. */
+interface Other {
+  readonly kind: StoredReroute['kind'];
+  readonly dataset: DatasetRef;
+  readonly forbidden?: string;
+}
+type Finder = (
+  deps: StageDependencies,
+  context: CycleContext,
+  item: WorkItem,
+  result: StoredResult,
+  contents: Map<string, Promise<string | null>>,
+) => Promise<Other | null>;
+
+/**
+ * The source again, past the cache, where it may give something else: the first result was cached, or the content changed
+ * since. A read that failed was tried again by itself.
+ */
+const changed: Finder = async (deps, context, item, { slice, served, contentId }, contents) => {
+  if (slice === null) return null;
+  const dataset = datasetRef(context, item.dataset);
+  if (served !== 'cache') {
+    if (!contents.has(dataset.id)) contents.set(dataset.id, contentNow(deps, context, dataset));
+    if ((await contents.get(dataset.id)!) === contentId) return null;
+  }
+  return { kind: 'refetch', dataset };
+};
 
 /** The content as it is now; null where it cannot be told: then a read would not get far either. */
 async function contentNow(deps: StageDependencies, context: CycleContext, dataset: DatasetRef): Promise<string | null> {
@@ -80,12 +129,11 @@ async function contentNow(deps: StageDependencies, context: CycleContext, datase
   }
 }
 
-/** Reads the declared stand-in, measured by what the item's own dataset promises. */
-async function fallback(deps: StageDependencies, context: CycleContext, asked: Asked): Promise<StoredReroute | null> {
+/** The declared stand-in, to be measured by what the item's own dataset promises. */
+const standIn: Finder = (_, context, item) => {
   const { datasets, models } = context.definition;
-  const { item } = asked;
   const promised = datasets[item.dataset];
-  if (promised.fallback === undefined || !Object.hasOwn(datasets, promised.fallback)) return null;
+  if (promised.fallback === undefined || !Object.hasOwn(datasets, promised.fallback)) return Promise.resolve(null);
   const other = datasetRef(context, promised.fallback);
   const { columns } = other.definition;
   const used = [
@@ -99,14 +147,14 @@ async function fallback(deps: StageDependencies, context: CycleContext, asked: A
       columns[column].sensitivity === 'restricted' &&
       !models[item.model]?.mayRead.includes(`${other.id}.${column}`),
   );
-  if (forbidden.length > 0) {
-    const failure = `model ${item.model} may not read ${[...new Set(forbidden)].join(', ')} of ${other.id}`;
-    return { ...nothing('fallback', other), failure };
-  }
   const { source, path, format, table, access, key } = other.definition;
   const definition = { ...promised, source, path, format, table, access, key: promised.key ?? key };
-  return attempt(deps, context, 'fallback', { ...other, definition }, asked);
-}
+  const reason = `model ${item.model} may not read ${[...new Set(forbidden)].join(', ')} of ${other.id}`;
+  return Promise.resolve({
+    ...{ kind: 'fallback', dataset: { ...other, definition } },
+    ...(forbidden.length === 0 ? {} : { forbidden: reason }),
+  });
+};
 
 function nothing(kind: StoredReroute['kind'], { id, sourceId }: DatasetRef): StoredReroute {
   return { kind, dataset: id, source: sourceId, slice: null, failure: null, contentId: '', rows: 0, chargedBytes: 0 };
@@ -116,10 +164,11 @@ function nothing(kind: StoredReroute['kind'], { id, sourceId }: DatasetRef): Sto
 async function attempt(
   deps: StageDependencies,
   context: CycleContext,
-  kind: StoredReroute['kind'],
-  dataset: DatasetRef,
-  { item, grant }: Asked,
+  { kind, dataset, forbidden }: Other,
+  item: WorkItem,
+  grant: Grant,
 ): Promise<StoredReroute> {
+  if (forbidden !== undefined) return { ...nothing(kind, dataset), failure: forbidden };
   const read = {
     ...{ id: `${kind} ${item.id}`, dataset, asOfMs: context.asOfMs },
     ...{ contentId: null, slices: [sliceOf(item, grant)] },

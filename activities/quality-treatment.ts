@@ -1,6 +1,6 @@
 /** Carries out the corrections that the quality check plans, on copies of the delivered files. */
 import { planCorrections } from '../domain/decision/quality/correct.js';
-import { judgeAll } from '../domain/decision/quality/quality-check.js';
+import { judgeAll } from '../domain/decision/quality/judge-slice.js';
 import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';

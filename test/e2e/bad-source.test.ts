@@ -111,6 +111,28 @@ describe('a dataset with a fallback', () => {
     expect(JSON.stringify(requests[0])).toContain('may not read label of backup');
   });
 
+  test('is gone round for drift that is held, by a stand-in that has not drifted', async () => {
+    balance = await startBalance((dir) => pool(dir, { needs: [need({ onDrift: 'hold' })] }));
+    const shifted = (region: string) => file(region, (id) => (id % 10 === 0 ? id % 100 : 150));
+    balance.write('backup.csv', file('own'));
+    balance.write('events.csv', file('own'));
+    await balance.cycle();
+    balance.write('events.csv', shifted('own'));
+    const routed = await balance.cycle();
+    expect(delivered(routed)).toMatchObject({ served: 'read', verdict: 'pass', rows: 200 });
+    expect(delivered(routed).report).toMatchObject({
+      routed: { dataset: 'backup', reason: expect.stringContaining('value is not what trainer was last given') },
+    });
+    const values = await balance.rowsOf(routed, 'trainer/all');
+    expect(values.every(({ id, value }) => Number(value) === Number(id) % 100)).toBe(true);
+    expect(await replays(routed)).toBe(true);
+    // One that drifted as well is no better: the last good delivery stands in.
+    balance.write('backup.csv', shifted('own'));
+    const kept = await balance.cycle();
+    expect(delivered(kept).served).toBe('last-good');
+    expect(kept.stages.flatMap(({ reasons }) => reasons).join()).toMatch(/fallback backup: value is not what trainer/);
+  });
+
   test('loses no new row to a stand-in that has not got all of them yet', async () => {
     balance = await startBalance((dir) => pool(dir, { needs: [need({ rows: 'new' })] }));
     balance.write('backup.csv', file('backup').slice(0, 2_900));
@@ -180,4 +202,11 @@ test('rows that refer to nothing stay kept back, however often they are asked fo
     const { id } = await balance.client.request({ ...request, ...more });
     await expect(balance.client.waitForDelivery(id)).rejects.toMatchObject({ type: 'Quarantined' });
   }
+  // Only rows that refer to what is there help.
+  balance.write('backup.csv', file('another'));
+  const { id } = await balance.client.request({ ...request, key: 'again' });
+  const { report } = await balance.client.waitForDelivery(id);
+  expect(report).toMatchObject({
+    routed: { kind: 'fallback', reason: expect.stringContaining('refer to what regions') },
+  });
 });

@@ -2,25 +2,33 @@
 import { targetShares } from '../../analyzers/balance.js';
 import { bySeverity, gate, verdictOf, type GateContract, type GateFinding } from '../../quality/gate.js';
 import type { DatasetDrift } from '../../quality/shift.js';
-import { driftFindings } from './delivery-metrics.js';
+import { driftFindings, driftOf, unusualFindings } from './delivery-metrics.js';
 import { orphanFindings } from './orphans.js';
-import type { ItemVerdict, QualityInputs, Result, SliceMetrics } from './quality-inputs.js';
+import type { Judged, QualityInputs, Result, SliceMetrics } from './quality-inputs.js';
 import type { WorkItem } from '../work.js';
 
 /** What the other deliveries of the decision and earlier ones say about this slice. */
-export interface Context {
+interface Context {
   readonly unusual: readonly GateFinding[];
   /** Null where there is no reference. */
   readonly drift: DatasetDrift | null;
 }
 
+/** Every slice against its contract, its reference and what is usual of it; all of the decision are judged together. */
+export function judgeAll(inputs: QualityInputs): ReadonlyMap<string, Judged> {
+  const items = new Map(inputs.items.map((item) => [item.id, item]));
+  const drift = driftOf(inputs);
+  const unusual = unusualFindings(inputs);
+  return new Map(
+    inputs.results.map((result) => {
+      const context = { unusual: unusual.get(result.itemId) ?? [], drift: drift.get(result.itemId) ?? null };
+      return [result.itemId, judgeSlice(items.get(result.itemId)!, result, inputs, context)];
+    }),
+  );
+}
+
 /** The verdict on a slice, with every finding, the worst first; `quarantine` where nothing was read. */
-export function judgeSlice(
-  item: WorkItem,
-  result: Pick<Result, 'itemId' | 'slice' | 'failure'>,
-  inputs: QualityInputs,
-  context: Context,
-): Omit<ItemVerdict, 'use'> {
+function judgeSlice(item: WorkItem, result: Result, inputs: QualityInputs, context: Context): Judged {
   const { itemId, slice, failure } = result;
   if (slice === null) {
     const reason = failure?.reason ?? 'it was not read';

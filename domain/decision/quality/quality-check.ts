@@ -1,9 +1,8 @@
 /** Stage 4, quality-check: is what was read good enough to hand out, and what stands in for it when it is not? */
 import { planCorrections, settleCorrections, withTreated } from './correct.js';
-import { driftOf, unusualFindings } from './delivery-metrics.js';
-import { judgeSlice } from './judge-slice.js';
-import { describeRoute, isRoutable, routeRound } from './reroute.js';
-import type { ItemVerdict, Judged, QualityInputs, QualityOutcome } from './quality-inputs.js';
+import { judgeAll } from './judge-slice.js';
+import { describeRoute, routeRound } from './reroute.js';
+import type { ItemVerdict, QualityInputs, QualityOutcome } from './quality-inputs.js';
 
 export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const items = new Map(inputs.items.map((item) => [item.id, item]));
@@ -12,12 +11,15 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const planned = planCorrections(inputs, plain);
   const treated = planned.length === 0 ? plain : judgeAll(withTreated(inputs));
   const settled = planned.length === 0 ? null : settleCorrections(inputs, planned, plain, treated);
+  const first = new Map(
+    [...plain].map(([id, judged]) => [id, settled?.records.get(id)?.applied === true ? treated.get(id)! : judged]),
+  );
+  const rerouted = routeRound(inputs, first);
   const verdicts = inputs.results.map(({ itemId }): ItemVerdict => {
     const item = items.get(itemId)!;
     const record = settled?.records.get(itemId);
-    const first = (record?.applied === true ? treated : plain).get(itemId)!;
     const judged = {
-      ...(isRoutable(item, first) ? routeRound(inputs, item, first) : first),
+      ...(rerouted.get(itemId) ?? first.get(itemId)!),
       ...(record === undefined ? {} : { correction: record }),
     };
     if (judged.verdict !== 'quarantine') return { ...judged, use: 'slice' };
@@ -30,19 +32,6 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
     return { ...judged, use: 'last-good', reason: `${judged.reason}; the last good delivery stands in` };
   });
   return { verdicts, ...(settled === null ? {} : { strategy: settled.strategy }) };
-}
-
-/** Every slice against its contract, its reference and what is usual of it; all of the decision are judged together. */
-export function judgeAll(inputs: QualityInputs): ReadonlyMap<string, Judged> {
-  const items = new Map(inputs.items.map((item) => [item.id, item]));
-  const drift = driftOf(inputs);
-  const unusual = unusualFindings(inputs);
-  return new Map(
-    inputs.results.map((result) => {
-      const context = { unusual: unusual.get(result.itemId) ?? [], drift: drift.get(result.itemId) ?? null };
-      return [result.itemId, judgeSlice(items.get(result.itemId)!, result, inputs, context)];
-    }),
-  );
 }
 
 export function qualityReasons({ verdicts }: QualityOutcome): string[] {

@@ -77,6 +77,8 @@ export interface QualityInputs {
   readonly treated?: Readonly<Record<string, Treated>>;
   /** Further tries at items whose slice would be kept back, in order, by item; absent: none was made. */
   readonly rerouted?: Readonly<Record<string, readonly Reroute[]>>;
+  /** Why an item that would be kept back was not tried again, or not once more; absent: nothing more could be tried. */
+  readonly untried?: Readonly<Record<string, string>>;
 }
 export interface ItemVerdict {
   readonly itemId: string;
@@ -91,7 +93,7 @@ export interface ItemVerdict {
   readonly correction?: CorrectionRecord;
   /** Where the slice came from, if it is not the one that was read first. */
   readonly routed?: Routed;
-  /** Why further tries did not help. */
+  /** Why further tries did not help, or were not made. */
   readonly notRouted?: readonly string[];
 }
 export interface QualityOutcome {
@@ -111,6 +113,13 @@ export interface Reroute {
   readonly cost?: ReadCost;
   /** Rows of an arrival window: a try with fewer would lose the rest of them for good. Absent: fewer are better than none. */
   readonly leastRows?: number;
+  /** The rest of what it is judged by, as the first slice was; absent in records of before tries were judged for it. */
+  readonly evidence?: {
+    /** Null where slices of the item are not compared. */
+    readonly sample: ItemSample | null;
+    readonly orphans: readonly OrphanCount[];
+    readonly usual: readonly UsualMetric[];
+  };
 }
 /** What a further read was foreseen to take, and took. */
 export interface ReadCost {

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { weightsTowards } from '../../../../domain/decision/batch/class-quotas.js';
 import { planCorrections, predictEffect } from '../../../../domain/decision/quality/correct.js';
-import { judgeAll, qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
-import { isRoutable } from '../../../../domain/decision/quality/reroute.js';
+import { judgeAll } from '../../../../domain/decision/quality/judge-slice.js';
+import { qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
 import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
 import { workItem } from '../batch/batch-inputs.js';
@@ -153,22 +153,63 @@ describe('further tries at what would be kept back', () => {
     expect(verdictOf(inputs(bad, { rerouted: { i: [all] } }))).toMatchObject({ use: 'slice', verdict: 'pass' });
   });
 
-  test('what is kept back for its orphans is not gone round: a try is not judged for them', () => {
-    const counted = { reference: 'x -> o.id', dataset: 'o', contentId: 'c', rows: 100, orphans: 80, examples: ['7'] };
-    const tries = { rerouted: { i: [fallback(slice())] } };
-    const kept = verdictOf(inputs(slice(), { ...tries, orphans: { i: [counted] } }));
-    expect(kept).toMatchObject({ use: 'none', verdict: 'quarantine', findings: [{ kind: 'orphan-rows' }] });
-    // Neither where the contract is broken as well.
-    expect(verdictOf(inputs(bad, { ...tries, orphans: { i: [counted] } })).use).toBe('none');
-    const few = { ...counted, orphans: 20 };
-    expect(verdictOf(inputs(bad, { ...tries, orphans: { i: [few] } }))).toHaveProperty('routed');
+  /** 100 rows, of which so many have the value `a` in x, the others `b`. */
+  const sampled = (a: number) => ({
+    own: { rows: 100, columns: {} },
+    current: { rows: 100, columns: { x: { counts: [a, 100 - a], present: 100 } } },
+  });
+  const nothing = { sample: null, orphans: [], usual: [] };
+  const counted = { reference: 'x -> o.id', dataset: 'o', contentId: 'c', rows: 100, orphans: 80, examples: ['7'] };
+  const column = { kind: 'category', values: ['a', 'b'], counts: [50, 50], present: 100 } as const;
+  const reference = {
+    ...{ asOfMs: 0, decisionId: 'e', question: '', population: null, settling: 0 },
+    sample: { rows: 100, columns: { x: column } },
+  };
+  const present = { values: 100, middle: 1, deviation: 0.001, seasonal: false };
+  const usual = [{ metric: 'completeness', column: 'x', usual: present } as const];
+  const need = workItem('i', {
+    ...({ kind: 'need', needId: 'm/i', fields: ['id', 'x'], rows: 100, onDrift: 'hold', corrections: [] } as const),
   });
 
-  test.each(['drift', 'unusual-invalid', 'unusual-missing', 'orphan-rows'])('nor what is kept back for %s', (kind) => {
-    const finding = { kind, severity: 'quarantine', message: '', expected: '', got: '' } as const;
-    const isTried = (more: object) =>
-      isRoutable({ datasetVersion: null }, { verdict: 'quarantine', findings: [{ ...finding, ...more }] });
-    expect([isTried({}), isTried({ severity: 'degrade' }), isTried({ kind: 'invalid' })]).toEqual([false, true, true]);
+  test.each([
+    [
+      'orphan-rows',
+      inputs(slice(), { orphans: { i: [counted] } }),
+      { read: slice(), evidence: { ...nothing, orphans: [counted] } },
+      { read: slice(), evidence: { ...nothing, orphans: [{ ...counted, orphans: 0 }] } },
+    ],
+    [
+      'drift',
+      inputs(slice(), { items: [need], references: { 'm/i': reference }, samples: { i: sampled(99) } }),
+      { read: slice(), evidence: { ...nothing, sample: sampled(1) } },
+      { read: slice(), evidence: { ...nothing, sample: sampled(50) } },
+    ],
+    [
+      'unusual-missing',
+      inputs(slice({ completeness: { id: 1, x: 0.2 } }), { items: [need], usual: { i: usual } }),
+      { read: slice({ completeness: { id: 1, x: 0.3 } }), evidence: { ...nothing, usual } },
+      { read: slice(), evidence: { ...nothing, usual } },
+    ],
+  ])('a try is judged for %s as the first slice was', (kind, given, ill, well) => {
+    const tried = ({ read, evidence }: typeof ill) =>
+      verdictOf({ ...given, rerouted: { i: [{ ...fallback(read), evidence }] } });
+    expect(verdictOf(given)).toMatchObject({ verdict: 'quarantine', findings: [{ kind }] });
+    expect(tried(ill)).toMatchObject({ use: 'none', verdict: 'quarantine', notRouted: [expect.any(String)] });
+    expect(tried(well)).toMatchObject({ use: 'slice', verdict: 'pass', routed: { dataset: 'backup' } });
+  });
+
+  test('a decision recorded before tries were judged for more than their contract replays as it was', () => {
+    const given = inputs(slice({ invalid: { id: 0, x: 0.9 } }), { items: [need], usual: { i: usual } });
+    const old = { ...given, rerouted: { i: [fallback(slice({ completeness: { id: 1, x: 0.2 } }))] } };
+    expect(verdictOf(old)).toMatchObject({ use: 'slice', verdict: 'pass' });
+  });
+
+  test('what was not tried is told with the reason, after what was', () => {
+    const untried = { i: 'fallback backup: not tried, 30s had gone by with other tries' };
+    const again = { kind: 'refetch', dataset: 'd', slice: bad, failure: null } as const;
+    const { notRouted, reason } = verdictOf(inputs(bad, { rerouted: { i: [again] }, untried }));
+    expect(notRouted).toEqual([expect.stringMatching(/^reading it again: x has/), untried.i]);
+    expect(reason).toContain(untried.i);
   });
 
   test('what is good enough is not gone round, and a pin is of one content', () => {

@@ -1,7 +1,8 @@
 /** Which slices are repaired, and what becomes of the repair: planned, settled and told by pure functions. */
 import { describe, expect, it } from 'vitest';
 import { describeCorrection, planCorrections } from '../../../../domain/decision/quality/correct.js';
-import { judgeAll, qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
+import { judgeAll } from '../../../../domain/decision/quality/judge-slice.js';
+import { qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
 import type { WorkItem } from '../../../../domain/decision/work.js';
 import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
