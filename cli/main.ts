@@ -58,6 +58,12 @@ const program = new Command('balance')
   .configureOutput({ outputError: () => undefined });
 for (const register of commands) register(program);
 
+// Who reads the output may stop early (`balance decisions | head`): it has all that it wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -34,6 +34,12 @@ describe('balance --help', () => {
     expect((await run('--version')).out).toBe(`${version}\n`);
   });
 
+  test('a reader that stops early ends the command in peace', async () => {
+    const running = startCli(process.cwd(), ['--help']);
+    running.child.stdout!.destroy();
+    expect(await running.ended).toMatchObject({ code: 0, err: '' });
+  });
+
   test('without --json an error is told in words', async () => {
     const { code, err } = await run('nothing');
     expect(code).toBe(2);
