@@ -57,11 +57,38 @@ class Rectangles {
   costOf(fields: number, keys: Segments): number {
     if (keys.length === 0) return 0;
     const perKey = this.cost.perUnit * this.fieldSets.size(fields);
-    let sum = this.cost.perOperation + perKey * keyCount(keys);
-    for (let i = 2; i < keys.length; i += 2) {
-      sum += Math.min(this.cost.perOperation, perKey * (keys[i] - keys[i - 1]));
+    let gaps = 0;
+    for (let i = 2; i < keys.length; i += 2) gaps += Math.min(this.cost.perOperation, perKey * (keys[i] - keys[i - 1]));
+    return this.cost.perOperation + perKey * keyCount(keys) + gaps;
+  }
+
+  /**
+   * What `join(a, b)` would cost, without making it: Infinity when it must not be, or as soon as it is sure to cost more
+   * than `most`. Most pairs that are compared never join.
+   */
+  joinedCost(a: RangePart, b: RangePart, most: number): number {
+    const fields = this.fieldsOfBoth(a, b);
+    if (fields === null) return Infinity;
+    const { perOperation } = this.cost;
+    const perKey = this.cost.perUnit * this.fieldSets.size(fields);
+    let [keys, gaps, end] = [0, 0, -Infinity];
+    for (let i = 0, j = 0; i < a.keys.length || j < b.keys.length;) {
+      const fromA = j >= b.keys.length || (i < a.keys.length && a.keys[i] <= b.keys[j]);
+      const low = fromA ? a.keys[i] : b.keys[j];
+      const high = fromA ? a.keys[i + 1] : b.keys[j + 1];
+      if (fromA) i += 2;
+      else j += 2;
+      if (low > end) {
+        if (end !== -Infinity) gaps += Math.min(perOperation, perKey * (low - end));
+        keys += high - low;
+        end = high;
+      } else if (high > end) {
+        keys += high - end;
+        end = high;
+      }
+      if (perOperation + perKey * keys + gaps > most) return Infinity;
     }
-    return sum;
+    return keys === 0 ? 0 : perOperation + perKey * keys + gaps;
   }
 
   single(node: RangeNode): RangePart {
@@ -71,9 +98,9 @@ class Rectangles {
 
   /** Both in one rectangle, or null when that would hold a field that a member may not see. */
   join(a: RangePart, b: RangePart): RangePart | null {
-    const fields = this.fieldSets.union(a.fields, b.fields);
+    const fields = this.fieldsOfBoth(a, b);
+    if (fields === null) return null;
     const allowed = this.meet(a.allowed, b.allowed);
-    if (allowed !== null && this.fieldSets.union(fields, allowed) !== allowed) return null;
     const keys = unite(a.keys, b.keys);
     return { nodes: [...a.nodes, ...b.nodes], fields, allowed, keys, cost: this.costOf(fields, keys) };
   }
@@ -93,6 +120,13 @@ class Rectangles {
         (part, node) => (part === null ? null : this.join(part, this.single(node))),
         this.single(nodes[0]),
       );
+  }
+
+  /** Fields of both, or null when a member of one may not see a field of the other. */
+  private fieldsOfBoth(a: RangePart, b: RangePart): number | null {
+    const fields = this.fieldSets.union(a.fields, b.fields);
+    const allowed = this.meet(a.allowed, b.allowed);
+    return allowed !== null && this.fieldSets.union(fields, allowed) !== allowed ? null : fields;
   }
 
   /** Clearance of both. */
@@ -178,7 +212,6 @@ interface Candidate {
   readonly gain: number;
   readonly a: number;
   readonly b: number;
-  readonly joined: RangePart;
 }
 
 /** Merges the pair of parts with the largest gain until none gains. Ties end in the parts' numbers. */
@@ -191,16 +224,17 @@ function mergeGreedily(start: readonly RangePart[], rectangles: Rectangles): Ran
     if (left === null || right === null || a === b) return;
     neighbours[a].add(b);
     neighbours[b].add(a);
-    const joined = rectangles.join(left, right);
     const apart = left.cost + right.cost;
-    if (joined !== null && gains(joined.cost, apart)) heap.push({ gain: apart - joined.cost, a, b, joined });
+    const joined = rectangles.joinedCost(left, right, apart);
+    if (gains(joined, apart)) heap.push({ gain: apart - joined, a, b });
   };
   const span = rectangles.careful && start.length <= 2 * LOCAL_NODES_MAX ? start.length : NEIGHBOURS_MAX;
   for (let a = 0; a < start.length; a++)
     for (let b = a + 1; b < Math.min(start.length, a + 1 + span); b++) consider(a, b);
   for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
-    if (parts[next.a] === null || parts[next.b] === null) continue;
-    const place = parts.push(next.joined) - 1;
+    const [left, right] = [parts[next.a], parts[next.b]];
+    if (left === null || right === null) continue;
+    const place = parts.push(rectangles.join(left, right)) - 1;
     const around = new Set([...neighbours[next.a], ...neighbours[next.b]]);
     neighbours.push(new Set());
     [parts[next.a], parts[next.b]] = [null, null];
