@@ -5,7 +5,7 @@ import type { CorrectionRecord, Routed } from '../domain/decision/quality/qualit
 import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
 import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
-import type { SeriesPrediction, StateRef } from '../domain/decision/predict/series-outcome.js';
+import type { StateRef } from '../domain/decision/predict/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/predict/shortage.js';
 import type { DeclaredRun } from '../domain/decision/predict/declared-runs.js';
 import type { LateRequest } from '../domain/decision/batch/joining.js';
@@ -230,8 +230,6 @@ export interface SeriesStore {
   recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
   /** The newest surge of each series in the last full cycle before this one and the cycles since. */
   surgesBefore(ref: DecisionRef): Promise<readonly Surge[]>;
-  /** The forecasts of these series in the newest predict stage before this cycle's; left out: none. */
-  lastForecasts(ref: DecisionRef, series: readonly string[]): Promise<readonly SeriesPrediction[]>;
   openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
   /** Anomalies that became warnings after this event time. */
   alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;

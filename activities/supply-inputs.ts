@@ -1,10 +1,13 @@
 /** What the analyze stage knows of the rows to come: how many matched in past cycles, and what was forecast to arrive. */
 import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
 import { SUPPLY_CYCLES, type Supply } from '../domain/decision/analyze/future-supply.js';
-import { stepEndMs, stepMsOf } from '../domain/decision/steps.js';
-import { standingQuestion, type WorkItem } from '../domain/decision/work.js';
+import { nextFullCycleMs, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
+import { standingQuestion, standingWhere, type WorkItem } from '../domain/decision/work.js';
+import { BalanceError } from '../domain/types/errors.js';
+import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
+import { cancellation } from './stage.js';
 import type { Closing, CycleContext } from './store-ports.js';
 
 /** Metric of the rows that match a need of a fixed size, by need and question. */
@@ -17,14 +20,14 @@ export async function supplyInputs(deps: StageDependencies, context: CycleContex
   const stepMs = stepMsOf(definition);
   // A replay clock stands at the end of a step, a clock on the wall within one.
   const endMs = stepEndMs(definition, asOfMs + 1);
-  const [histories, forecasts] = await Promise.all([
+  const [histories, next] = await Promise.all([
     deps.history.metrics(context, asks, asOfMs, SUPPLY_CYCLES),
-    deps.series.lastForecasts(context, newSeries(context)),
+    nextCycle(deps, context),
   ]);
   return {
     stepEndsMs: Array.from({ length: FORECAST_STEPS }, (_, index) => endMs + index * stepMs),
     matched: Object.fromEntries(fixed.map(({ needId }, index) => [needId!, histories[index]])),
-    arrivals: Object.fromEntries(forecasts.map(({ series, reliable, steps }) => [series, { reliable, steps }])),
+    next,
   };
 }
 
@@ -49,14 +52,51 @@ function isFixed({ needId, rows }: WorkItem): boolean {
   return needId !== null && rows !== null;
 }
 
-/** Series of needs that ask every new row and must have some, which nothing else of their model adds to. */
-function newSeries({ definition }: CycleContext): string[] {
-  return Object.entries(definition.models).flatMap(([model, { needs, runs }]) => {
-    const asked = [...needs, ...runs].map(({ dataset }) => dataset);
-    return needs
-      .filter(({ rows, minRows, dataset }) => {
-        return rows === 'new' && minRows > 0 && asked.filter((one) => one === dataset).length === 1;
-      })
-      .map(({ dataset }) => `${model}/${dataset}`);
+/** Stretches of the past that are looked back on: as many as steps of a series that is seen for the first time. */
+const STRETCHES = 336;
+
+/** A cycle begins some seconds after its time: stretches are whole minutes, so that a day has whole ones. */
+const MINUTE_MS = 60_000;
+
+/** When the next cycle serves standing needs, and what arrived before in as much time, of the needs that must have some of it. */
+async function nextCycle(deps: StageDependencies, context: CycleContext): Promise<Supply['next']> {
+  const { definition, items, asOfMs } = context;
+  const byMs = nextFullCycleMs(definition, asOfMs);
+  if (byMs === null) return null;
+  const stretchMs = Math.max(1, Math.round((byMs - asOfMs) / MINUTE_MS)) * MINUTE_MS;
+  const asking = items.filter(({ needId, minRows, window }) => needId !== null && window != null && minRows > 0);
+  // What is waited for ends at another time in each dataset.
+  const groups = new Map<string, WorkItem[]>();
+  for (const item of asking) {
+    const group = `${item.dataset}@${item.window!.toMs}`;
+    groups.set(group, [...(groups.get(group) ?? []), item]);
+  }
+  const counted = await Promise.all([...groups.values()].map((group) => arrivedFor(deps, context, group, stretchMs)));
+  return { byMs, stretchMs, arrived: Object.assign({}, ...counted) as Record<string, readonly number[]> };
+}
+
+/** A source that does not answer says so where the cycle looks at it: nothing is forecast of it here. */
+async function arrivedFor(
+  deps: StageDependencies,
+  context: CycleContext,
+  group: readonly WorkItem[],
+  stretchMs: number,
+): Promise<Readonly<Record<string, readonly number[]>>> {
+  const [{ dataset, window }] = group;
+  const asks = group.map((item) => {
+    return { id: item.needId!, where: standingWhere(item), fields: item.fields, classColumn: null };
   });
+  try {
+    return await deps.data.arrivals(
+      datasetRef(context, dataset),
+      window!.toMs,
+      asks,
+      stretchMs,
+      STRETCHES,
+      cancellation(),
+    );
+  } catch (error) {
+    if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+    return {};
+  }
 }

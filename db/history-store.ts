@@ -10,7 +10,7 @@ import type {
 } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
 import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
-import type { SeriesPrediction, StateRef } from '../domain/decision/predict/series-outcome.js';
+import type { StateRef } from '../domain/decision/predict/series-outcome.js';
 import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import { insertRows, type Database, type Queryable } from './client.js';
@@ -125,7 +125,6 @@ export function createSeriesStore(db: Database): SeriesStore {
       return rows.map((row) => Number(row.at_ms));
     },
     surgesBefore: (ref) => surgesBefore(db, ref),
-    lastForecasts: (ref, series) => lastForecasts(db, ref, series),
     openWarnings: (ref) => openWarnings(db, ref),
     alarmsSince: (ref, afterMs) => alarmsSince(db, ref, afterMs),
     demand: async ({ tenant, pool }, series, fromMs, toMs) => {
@@ -157,24 +156,6 @@ export function createSeriesStore(db: Database): SeriesStore {
           on conflict (tenant, pool, series) do update set up_to_ms = excluded.up_to_ms where p.up_to_ms < excluded.up_to_ms`);
       }),
   };
-}
-
-async function lastForecasts(
-  db: Database,
-  { tenant, pool, decisionId }: DecisionRef,
-  series: readonly string[],
-): Promise<SeriesPrediction[]> {
-  if (series.length === 0) return [];
-  const rows = await db.execute<{ prediction: SeriesPrediction }>(sql`
-    select p.prediction from (
-      select s.outcome from cycles c
-      join decision_stages s on s.tenant = c.tenant and s.pool = c.pool and s.decision_id = c.id and s.stage = 'predict'
-      where c.tenant = ${tenant} and c.pool = ${pool} and c.trigger <> 'backfill'
-        and c.number < (select number from cycles where tenant = ${tenant} and pool = ${pool} and id = ${decisionId})
-      order by c.number desc limit 1) newest
-    cross join lateral jsonb_array_elements(newest.outcome->'predictions') as p(prediction)
-    where p.prediction->>'series' in (select jsonb_array_elements_text(${JSON.stringify(series)}::jsonb))`);
-  return rows.map(({ prediction }) => prediction);
 }
 
 /** Cycles looked back on for surges: more work cycles in a row leave the oldest ones out. */

@@ -175,3 +175,31 @@ describe('a shortage of rows to come', () => {
     expect((await Promise.all(cycles.map(differences))).flat()).toEqual([]);
   }, 300_000);
 });
+
+describe('rows that arrive until the next cycle', () => {
+  test('are enough where one step has too few of them, and foreseen to be short where fewer will come', async () => {
+    // A cycle each six hours over steps of one.
+    const needs = [{ ...fresh({ id: 'own' }), minRows: 200 }];
+    balance = await startBalance((dir) => ({
+      ...(pool(dir, { watcher: { kind: 'serving', needs } }, {}) as object),
+      clock: { kind: 'replay', start: new Date(START).toISOString(), step: '6h' },
+      forecastStep: '1h',
+    }));
+    balance.write(
+      'events.csv',
+      arrivals({ from: -300, to: 7 }, () => 50),
+    );
+    const steady = await balance.cycle();
+    balance.write(
+      'events.csv',
+      arrivals({ from: -300, to: 7 }, (hour) => (((hour + 600) / 6) % 2 < 1 ? 50 : 25)),
+    );
+    const dwindling = await balance.cycle();
+    const reasons = (cycle: Explanation): string =>
+      cycle.stages.find(({ stage }) => stage === 'analyze')!.reasons.join();
+    expect(reasons(steady)).not.toContain('miss');
+    expect(dwindling.requests[0].delivery?.rows).toBe(300);
+    expect(reasons(dwindling)).toMatch(/watcher\/own (will probably|may) miss \d+ rows by 2020-01-15T12:00:00.000Z/);
+    expect((await Promise.all([steady, dwindling].map(differences))).flat()).toEqual([]);
+  }, 300_000);
+});

@@ -1,10 +1,13 @@
 /**
  * Will what a need asks still be there in the next steps? Rows that match it are a random walk with a drift, as its past
- * cycles measured them; what arrives for a need with `rows: new` is what is forecast of its series.
+ * cycles measured them; what arrives for a need with `rows: new` until its next cycle is forecast from stretches of the
+ * past that are as long.
  */
 import type { NeedForecast } from '../../analyzers/analyzer.js';
+import { createSeriesForecaster } from '../../prediction/series-forecaster.js';
+import { median } from '../../prediction/period.js';
 import type { HistoryValue } from '../../quality/usual.js';
-import type { SeriesPrediction } from '../predict/series-outcome.js';
+import { seasonsOf } from '../steps.js';
 import type { ItemFacts, WorkItem } from '../work.js';
 
 /** Changes from one cycle to the next that a drift rests on, at least; more than that many are forgotten. */
@@ -12,14 +15,23 @@ const CHANGES_MIN = 8;
 export const SUPPLY_CYCLES = 24;
 /** One-sided 90 % of the normal distribution: the ends of a central 80 % interval, as for every forecast of demand. */
 const Z = 1.2816;
+const LEVEL = 0.8;
+/** One-sided 95 % of Student's t with so many degrees of freedom as changes are kept, one less: a drift below that is chance. */
+const DRIFT_T = 1.71;
 
 export interface Supply {
   /** End of the steps that are looked at, ascending. */
   readonly stepEndsMs: readonly number[];
   /** Rows that matched each need of a fixed size in its past cycles, oldest first. */
   readonly matched: Readonly<Record<string, readonly HistoryValue[]>>;
-  /** The last forecast of each series that one need alone makes, which asks every new row. */
-  readonly arrivals: Readonly<Record<string, Pick<SeriesPrediction, 'reliable' | 'steps'>>>;
+  /** The next cycle that serves standing needs, and what came in stretches as long as until then; null: nobody knows when. */
+  readonly next: NextCycle | null;
+}
+export interface NextCycle {
+  readonly byMs: number;
+  readonly stretchMs: number;
+  /** For each need that asks every new row and must have some: rows that arrived, by stretch, oldest first. */
+  readonly arrived: Readonly<Record<string, readonly number[]>>;
 }
 type Rows = NonNullable<NeedForecast['available']>;
 
@@ -27,7 +39,7 @@ type Rows = NonNullable<NeedForecast['available']>;
 export function forecastNeeds(
   items: readonly WorkItem[],
   facts: readonly ItemFacts[],
-  { stepEndsMs, matched, arrivals }: Supply,
+  { stepEndsMs, matched, next }: Supply,
   asOfMs: number,
 ): NeedForecast[] {
   const factOf = new Map(facts.map((fact) => [fact.itemId, fact]));
@@ -38,7 +50,7 @@ export function forecastNeeds(
     const wanted = rows ?? minRows;
     const steps =
       rows === null
-        ? arrivalSteps(arrivals[`${item.model}/${item.dataset}`], asOfMs)
+        ? arrivalSteps(needId, next, fact.rows < minRows ? fact.rows : 0)
         : supplySteps([...(matched[needId] ?? []), { atMs: asOfMs, value: fact.rows }], stepEndsMs);
     const step = steps.find(({ available }) => available.median < wanted) ?? steps.at(-1);
     return step === undefined || wanted === 0 ? [] : [{ needId, rowsMedian: wanted, rowsHigh: wanted, ...step }];
@@ -55,30 +67,58 @@ function supplySteps(past: readonly HistoryValue[], stepEndsMs: readonly number[
   const values = past
     .slice(-(SUPPLY_CYCLES + 1))
     .filter(({ atMs }, index, all) => atMs > (all[index - 1]?.atMs ?? -Infinity));
-  const changes = values.length - 1;
-  if (changes < CHANGES_MIN) return [];
-  const [first, last] = [values[0], values[changes]];
-  const spanMs = last.atMs - first.atMs;
-  const drift = (last.value - first.value) / spanMs;
-  let squares = 0;
-  for (let index = 1; index < values.length; index++) {
-    const ms = values[index].atMs - values[index - 1].atMs;
-    squares += (values[index].value - values[index - 1].value - drift * ms) ** 2 / ms;
-  }
-  const variance = squares / (changes - 1);
+  const changes = values.slice(1).map(({ atMs, value }, index): Change => {
+    return { ms: atMs - values[index].atMs, rows: value - values[index].value };
+  });
+  if (changes.length < CHANGES_MIN) return [];
+  const last = values[values.length - 1];
+  const spanMs = last.atMs - values[0].atMs;
+  const drift = driftOf(changes);
+  const variance = squaresAround(changes, drift) / (changes.length - 1);
   return stepEndsMs.map((byMs) => {
     const ms = byMs - last.atMs;
-    const median = last.value + drift * ms;
+    const expected = last.value + drift * ms;
     const half = Z * Math.sqrt(variance * (ms + ms ** 2 / spanMs));
-    return { byMs, available: rowsOf(median - half, median, median + half) };
+    return { byMs, available: rowsOf(expected - half, expected, expected + half) };
   });
 }
 
-function arrivalSteps(forecast: Supply['arrivals'][string] | undefined, asOfMs: number): Step[] {
-  if (forecast?.reliable !== true) return [];
-  return forecast.steps
-    .filter(({ targetMs }) => targetMs > asOfMs)
-    .map(({ targetMs, lower, mean, upper }) => ({ byMs: targetMs, available: rowsOf(lower, mean, upper) }));
+interface Change {
+  readonly ms: number;
+  readonly rows: number;
+}
+
+/**
+ * Rows a millisecond by which it grows: without the one change that is least like the others, and only where what the
+ * others sum up to is more than chance. One jump is an event, and no drift.
+ */
+function driftOf(changes: readonly Change[]): number {
+  const usual = median(changes.map(({ ms, rows }) => rows / ms));
+  const off = changes.map(({ ms, rows }) => Math.abs(rows - usual * ms));
+  const oddest = off.indexOf(Math.max(...off));
+  const others = changes.filter((_, index) => index !== oddest);
+  const spanMs = others.reduce((sum, { ms }) => sum + ms, 0);
+  const drift = others.reduce((sum, { rows }) => sum + rows, 0) / spanMs;
+  const error = Math.sqrt(squaresAround(others, drift) / (others.length - 1) / spanMs);
+  return Math.abs(drift) > DRIFT_T * error ? drift : 0;
+}
+
+/** Squared changes beyond a drift, for each millisecond of theirs. */
+function squaresAround(changes: readonly Change[], drift: number): number {
+  return changes.reduce((sum, { ms, rows }) => sum + (rows - drift * ms) ** 2 / ms, 0);
+}
+
+/** @param carried rows that are too few to be handed out now: they are there then, too */
+function arrivalSteps(needId: string, next: NextCycle | null, carried: number): Step[] {
+  const arrived = next?.arrived[needId] ?? [];
+  if (next === null || arrived.length === 0) return [];
+  const forecaster = createSeriesForecaster({ seasons: seasonsOf(next.stretchMs) });
+  // It begins with the first row: before that there was nothing to arrive.
+  arrived.slice(arrived.findIndex((rows) => rows > 0)).forEach((rows) => forecaster.update(rows));
+  const { reliable, mean, quantiles } = forecaster.forecast(1, [LEVEL]);
+  if (!reliable) return [];
+  const [low, middle, high] = [quantiles[0].lower[0], mean[0], quantiles[0].upper[0]].map((rows) => carried + rows);
+  return [{ byMs: next.byMs, available: rowsOf(low, middle, high) }];
 }
 
 function rowsOf(low: number, median: number, high: number): Rows {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { seasonsOf, stepEndMs, stepMsOf } from '../../../domain/decision/steps.js';
+import { nextFullCycleMs, seasonsOf, stepEndMs, stepMsOf } from '../../../domain/decision/steps.js';
 import { poolSchema } from '../../../domain/types/pool.js';
 
 const HOUR = 3_600_000;
@@ -44,5 +44,46 @@ describe('the grid of steps', () => {
     ['weeks: none', 7 * 24 * HOUR, []],
   ])('seasons of %s', (_, stepMs, seasons) => {
     expect(seasonsOf(stepMs)).toEqual(seasons);
+  });
+});
+
+describe('the next cycle that serves standing needs', () => {
+  const at = (text: string) => Date.parse(`${text}Z`);
+  test.each([
+    ['is a replay clock one step on', replay('6h'), '2001-01-08T06:30'],
+    ['of a replay that ends there is none', { clock: { ...replay('6h').clock, end: '2001-01-08T05:00:00Z' } }, null],
+    [
+      'is the first of all schedules',
+      {
+        schedules: [
+          { id: 'a', every: '6h' },
+          { id: 'b', cron: '0 2 * * *' },
+        ],
+      },
+      '2001-01-08T02:00',
+    ],
+    [
+      'is not that of a paused one',
+      {
+        schedules: [
+          { id: 'a', every: '6h' },
+          { id: 'b', cron: '0 2 * * *', paused: true },
+        ],
+      },
+      '2001-01-08T06:00',
+    ],
+    ['is not known without a schedule', {}, null],
+    [
+      'nor where only Temporal knows its times',
+      {
+        schedules: [
+          { id: 'a', every: '6h' },
+          { id: 'b', cron: '@daily' },
+        ],
+      },
+      null,
+    ],
+  ])('%s', (_, more, next) => {
+    expect(nextFullCycleMs(pool(more), at('2001-01-08T00:30'))).toBe(next === null ? null : at(next));
   });
 });

@@ -14,7 +14,7 @@ const need = (more: Partial<WorkItem> = {}) => workItem('n', { kind: 'need', nee
 const supplyOf = (values: readonly number[], more: Partial<Supply> = {}): Supply => ({
   stepEndsMs: [13, 14, 15, 16].map((hour) => hour * HOUR),
   matched: { 'a/n': values.map((value, hour) => ({ atMs: (12 - values.length + hour) * HOUR, value })) },
-  arrivals: {},
+  next: null,
   ...more,
 });
 const inputsOf = (item: WorkItem, rows: number, supply: Supply): AnalyzeInputs => {
@@ -74,25 +74,98 @@ describe('a need of a fixed size', () => {
   });
 });
 
+describe('one jump', () => {
+  test.each([
+    ['deleted at once', [100, -30]],
+    ['deleted at once, from rows that come and go', [100, -30, 3]],
+    ['twice', [130, -30, 0, -30]],
+  ])(
+    'of matching rows (%s) is an event, and no drift: what stays is enough',
+    (_, [first, jump, noise = 0, again = 0]) => {
+      const values = Array.from(
+        { length: 16 },
+        (_, hour) => first + (hour > 5 ? jump : 0) + (hour > 11 ? again : 0) + noise * (hour % 2),
+      );
+      const { analysis } = decide(need({ critical: 1 }), 70, supplyOf(values));
+      expect(analysis.findings.filter(({ blocking }) => blocking)).toEqual([]);
+      expect(analysis.criticalNeeds).toEqual([]);
+    },
+  );
+
+  test('on top of a drift does not hide it, and a drift in regular batches is one', () => {
+    const refilled = Array.from({ length: 24 }, (_, hour) => 130 - 5 * hour + (hour > 10 ? 55 : 0));
+    expect(decide(need(), 65, supplyOf(refilled)).analysis.findings[0]).toMatchObject({
+      kind: 'future-volume',
+      blocking: true,
+    });
+    const batches = Array.from({ length: 24 }, (_, hour) => 210 - 24 * Math.floor(hour / 4));
+    expect(decide(need(), 66, supplyOf(batches)).analysis.findings[0]).toMatchObject({
+      kind: 'future-volume',
+      blocking: true,
+    });
+  });
+});
+
 describe('a need of new rows with a minimum', () => {
   const item = need({ rows: null, minRows: 100, window: { column: 'at', fromMs: 0, toMs: 12 * HOUR, before: null } });
-  const arrivals = (mean: number, reliable = true): Supply =>
+  /** Six hours until the next cycle, and what came in 60 stretches of six hours. */
+  const arrivals = (rows: (stretch: number) => number, stretches = 60): Supply =>
     supplyOf([], {
-      arrivals: {
-        'a/d': {
-          reliable,
-          steps: [12, 13, 14].map((hour) => ({ targetMs: hour * HOUR, mean, lower: mean - 20, upper: mean + 20 })),
-        },
+      next: {
+        byMs: 18 * HOUR,
+        stretchMs: 6 * HOUR,
+        arrived: { 'a/n': Array.from({ length: stretches }, (_, stretch) => rows(stretch)) },
       },
     });
 
-  test('will be short when fewer are forecast to arrive; what is forecast of steps gone by does not count', () => {
-    const { analysis } = decide(item, 500, arrivals(40));
-    expect(analysis.findings.map(({ message }) => message)).toEqual([
-      'a/n will probably miss 60 rows by 1970-01-01T13:00:00.000Z (40 to 80)',
-    ]);
-    expect(decide(item, 500, arrivals(110)).analysis.findings.map(({ blocking }) => blocking)).toEqual([false]);
-    expect(decide(item, 500, arrivals(130)).analysis.findings).toEqual([]);
-    expect(decide(item, 500, arrivals(40, false)).analysis.findings).toEqual([]);
+  test('will be short when fewer arrive until its next cycle, and is not where a step is shorter than that', () => {
+    const [finding] = decide(
+      item,
+      500,
+      arrivals((stretch) => 40 + (stretch % 2)),
+    ).analysis.findings;
+    expect(finding.message).toMatch(/a\/n will probably miss (59|60) rows by 1970-01-01T18:00:00.000Z/);
+    expect(finding.blocking).toBe(true);
+    // What is too little to be handed out now is there then, too.
+    expect(
+      decide(
+        item,
+        70,
+        arrivals((stretch) => 40 + (stretch % 2)),
+      ).analysis.findings.filter(({ kind }) => kind === 'future-volume'),
+    ).toEqual([]);
+    // 20 rows an hour are 120 in six: enough, however few come in one step.
+    expect(
+      decide(
+        item,
+        500,
+        arrivals((stretch) => 120 + (stretch % 2)),
+      ).analysis.findings,
+    ).toEqual([]);
+  });
+
+  test('knows the stretches of a day: few rows at night are foreseen at night alone', () => {
+    const atNight = (next: number): Supply =>
+      arrivals((stretch) => ((60 - stretch) % 4 === next ? 30 : 300) + (stretch % 3));
+    expect(decide(item, 500, atNight(0)).analysis.findings).toMatchObject([{ kind: 'future-volume', blocking: true }]);
+    expect(decide(item, 500, atNight(1)).analysis.findings.filter(({ blocking }) => blocking)).toEqual([]);
+  });
+
+  test('says nothing without a past, nor where nobody knows when it is served again', () => {
+    expect(
+      decide(
+        item,
+        500,
+        arrivals(() => 40, 10),
+      ).analysis.findings,
+    ).toEqual([]);
+    expect(
+      decide(
+        item,
+        500,
+        arrivals(() => 0),
+      ).analysis.findings,
+    ).toEqual([]);
+    expect(decide(item, 500, supplyOf([])).analysis.findings).toEqual([]);
   });
 });
