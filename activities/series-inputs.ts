@@ -56,7 +56,10 @@ export async function seriesGatherer(
   const heads = new Map((await deps.series.heads(context, names, upToMs, stepMs)).map((head) => [head.series, head]));
   const seen = past ? {} : await deps.series.seen(context, names);
   const anyAt = new Set(await deps.series.recordedSteps(context, fromMs, upToMs));
-  const claims = claimsNow(context, analyzed, past ? [] : await deps.series.surgesBefore(context));
+  const claims = {
+    ...claimsNow(context, analyzed, past ? [] : await deps.series.surgesBefore(context)),
+    waiting: past ? {} : waitingRows(context, await deps.series.putOff(context)),
+  };
   const alarmsPerWeek = definition.predict.alarmsPerWeek;
   const shared: SeriesGatherer['shared'] = {
     ...{ asOfMs, stepMs, seasons: seasonsOf(stepMs), alarmsPerWeek, openWarnings },
@@ -126,6 +129,7 @@ async function seriesPage(gathering: Gathering, some: readonly string[]): Promis
       values: begins === -1 ? [] : values.slice(begins),
       asked: (valueAt.get(`${name}|${current}`) ?? 0) + (claims.asked[name] ?? 0),
       ...(Object.hasOwn(claims.backlog, name) ? { backlog: claims.backlog[name] } : {}),
+      ...(Object.hasOwn(claims.waiting, name) ? { waiting: claims.waiting[name] } : {}),
     };
   });
   return { inputs, states };
@@ -167,10 +171,33 @@ function alike(name: string, heads: ReadonlyMap<string, StateRef>): StateRef[] {
 interface Claims {
   readonly asked: Readonly<Record<string, number>>;
   readonly backlog: Readonly<Record<string, Backlog>>;
+  readonly waiting: Readonly<Record<string, number>>;
+}
+
+/** Rows that were put off and that this cycle does not look at, by series. */
+function waitingRows(
+  { definition, items }: CycleContext,
+  { needs, requests }: Awaited<ReturnType<StageDependencies['series']['putOff']>>,
+): Claims['waiting'] {
+  const looked = new Set(items.flatMap(({ id, needId }) => (needId === null ? [id] : [needId])));
+  const rows: Record<string, number> = {};
+  const add = (series: string, more: number): void => void (rows[series] = (rows[series] ?? 0) + more);
+  for (const need of needs.filter(({ needId }) => !looked.has(needId))) {
+    const model = need.needId.slice(0, need.needId.indexOf('/'));
+    const declared = definition.models[model]?.needs.find(({ id }) => `${model}/${id}` === need.needId);
+    if (declared !== undefined) add(`${model}/${declared.dataset}`, need.rows);
+  }
+  for (const request of requests.filter(({ id }) => !looked.has(id)))
+    add(`${request.model}/${request.dataset}`, request.rows);
+  return rows;
 }
 
 /** Rows that each demand series is newly asked for in this cycle, and those that are left over from earlier ones. */
-function claimsNow({ items }: CycleContext, { facts }: AnalyzeInputs, surges: readonly Surge[]): Claims {
+function claimsNow(
+  { items }: CycleContext,
+  { facts }: AnalyzeInputs,
+  surges: readonly Surge[],
+): Omit<Claims, 'waiting'> {
   const rowsOf = new Map(facts.map(({ itemId, rows }) => [itemId, rows]));
   const beyondOf = new Map(surges.map(({ series, asked, upper }) => [series, asked - upper]));
   const asked: Record<string, number> = {};

@@ -230,6 +230,11 @@ export interface SeriesStore {
   recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
   /** The newest surge of each series in the last full cycle before this one and the cycles since. */
   surgesBefore(ref: DecisionRef): Promise<readonly Surge[]>;
+  /** Rows that scarcity put off: of standing needs, and of requests that wait after a cycle has looked at them. */
+  putOff(ref: PoolRef): Promise<{
+    readonly needs: readonly { needId: string; rows: number }[];
+    readonly requests: readonly { id: string; model: string; dataset: string; rows: number }[];
+  }>;
   openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
   /** Anomalies that became warnings after this event time. */
   alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;

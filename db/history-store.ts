@@ -125,6 +125,7 @@ export function createSeriesStore(db: Database): SeriesStore {
       return rows.map((row) => Number(row.at_ms));
     },
     surgesBefore: (ref) => surgesBefore(db, ref),
+    putOff: (ref) => putOff(db, ref),
     openWarnings: (ref) => openWarnings(db, ref),
     alarmsSince: (ref, afterMs) => alarmsSince(db, ref, afterMs),
     demand: async ({ tenant, pool }, series, fromMs, toMs) => {
@@ -156,6 +157,20 @@ export function createSeriesStore(db: Database): SeriesStore {
           on conflict (tenant, pool, series) do update set up_to_ms = excluded.up_to_ms where p.up_to_ms < excluded.up_to_ms`);
       }),
   };
+}
+
+async function putOff(db: Database, { tenant, pool }: PoolRef): Promise<Awaited<ReturnType<SeriesStore['putOff']>>> {
+  const [needs, waiting] = await Promise.all([
+    db.execute<{ need_id: string; rows: number }>(sql`
+      select need_id, owed_rows + asked_rows as rows from need_states
+      where tenant = ${tenant} and pool = ${pool} and owed_rows + asked_rows > 0 order by need_id`),
+    // A request that asks all that match has no number of rows yet.
+    db.execute<{ id: string; model: string; dataset: string; rows: number }>(sql`
+      select id, model, dataset, rows from requests
+      where tenant = ${tenant} and pool = ${pool} and kind = 'request' and state = 'pending' and attempts > 0 and rows is not null
+      order by id`),
+  ]);
+  return { needs: needs.map(({ need_id, rows }) => ({ needId: need_id, rows })), requests: [...waiting] };
 }
 
 /** Cycles looked back on for surges: more work cycles in a row leave the oldest ones out. */

@@ -12,6 +12,7 @@ import {
   type LagCorrelation,
 } from './lag-correlation.js';
 import { findPeriods, median, phaseProfile } from './period.js';
+import { linearTrend } from './regression.js';
 
 /** One series as it was recorded; times in seconds, `null` for a missing value. Order of the points is irrelevant. */
 export interface RecordedSeries {
@@ -163,6 +164,29 @@ function changesOf(
     trend,
     changes: onTrend.map((c) => ({ ...c, before: c.before + slope * c.index, after: c.after + slope * c.index })),
   };
+}
+
+/**
+ * Change a step of a straight line through the values, where the line explains more than no change at all and more than
+ * one jump does (Bayesian information criterion, as above); null otherwise: one jump is no trend.
+ */
+export function steadySlope(values: readonly number[]): number | null {
+  const line = linearTrend(values);
+  const n = values.length;
+  if ('failure' in line || n < 4) return null;
+  const mean = values.reduce((sum, x) => sum + x, 0) / n;
+  const total = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  if (total === 0) return null;
+  let [left, gain] = [0, 0];
+  for (let cut = 1; cut < n; cut++) {
+    left += values[cut - 1] - mean;
+    // What a level of its own on each side takes off the squared error.
+    gain = Math.max(gain, left ** 2 / cut + left ** 2 / (n - cut));
+  }
+  const cost = (error: number, parameters: number): number =>
+    n * Math.log(Math.max(error / total, 1e-12)) + parameters * Math.log(n);
+  const [none, jump, trend] = [cost(total, 0), cost(total - gain, 2), cost((1 - line.r2) * total, 1)];
+  return trend < Math.min(none, jump) ? line.slope : null;
 }
 
 /** Values less the phase means of their periods. */

@@ -1,5 +1,5 @@
 /** Stage 2, predict: what will each model ask of each dataset next, what will a source be short of, what is not as it was? */
-import { linearTrend } from '../../prediction/regression.js';
+import { steadySlope } from '../../prediction/pattern.js';
 import type { Predictor } from '../../prediction/predictor.js';
 import { SeriesTrack, type TrackChange, type TrackSnapshot } from '../../prediction/series-track.js';
 import { DECLARED, withDeclared } from './declared-runs.js';
@@ -14,7 +14,7 @@ import {
   type Warning,
 } from './shortage.js';
 import type { SeriesCosts, SeriesInput, SeriesOutcome, SeriesPrediction, StateRef } from './series-outcome.js';
-import { sourceLoads } from './source-loads.js';
+import { sourceLoads, withBacklog } from './source-loads.js';
 
 /** Steps ahead that are forecast and recorded. */
 export const FORECAST_STEPS = 4;
@@ -106,7 +106,6 @@ export function predictSeries(
   const forecast = track.forecast(FORECAST_STEPS, DISTRIBUTION_LEVELS);
   const [band] = forecast.quantiles;
   const recent = track.recentValues();
-  const trend = linearTrend(recent.filter((value) => value !== null).slice(-TREND_STEPS));
   const [accuracy] = track.accuracy();
   const isNews = ({ atMs }: { atMs: number }): boolean => seenUpToMs !== null && atMs > seenUpToMs;
   const outcome = {
@@ -115,7 +114,7 @@ export function predictSeries(
       ...{ reliable: forecast.reliable, history: forecast.history },
       errorToNaive: accuracy.errorToNaive,
       coverage: accuracy.coverage,
-      trend: 'slope' in trend ? trend.slope : null,
+      trend: steadySlope(recent.filter((value) => value !== null).slice(-TREND_STEPS)),
       // Demand is a number of rows or bytes: never below zero.
       steps: forecast.mean.map((mean, index) => ({
         targetMs: upToMs + (index + 1) * stepMs,
@@ -154,7 +153,10 @@ function distributionOf(
 export function predict(inputs: PredictInputs, outcomes: readonly SeriesOutcome[]): PredictOutcome {
   const { asOfMs, openWarnings, alarmsLeft, violation, seasons } = inputs;
   const ahead = outcomes.map((outcome) => stepsAfter(outcome, asOfMs));
-  const found = bottlenecks(inputs.capacities, sourceLoads(ahead, inputs.costs), { violation, seasons });
+  const { costs, capacities } = inputs;
+  const atStepEnd = inputs.series.every(({ upToMs }) => upToMs + inputs.stepMs <= asOfMs);
+  const loads = withBacklog(sourceLoads(ahead, costs), inputs.series, costs, capacities, atStepEnd);
+  const found = bottlenecks(capacities, loads, { violation, seasons });
   const anomalies = warnAnomalies(inputs.series, outcomes, openWarnings, asOfMs, alarmsLeft);
   return {
     predictions: outcomes.map(({ prediction }) => prediction),

@@ -25,6 +25,8 @@ export interface SeriesInput {
   readonly declared?: DeclaredAhead;
   /** Asked before and not handed out yet: claimed now on top of `asked`; absent: nothing. */
   readonly backlog?: Backlog;
+  /** Rows of standing needs and requests that were put off and that this cycle does not look at; absent: none. */
+  readonly waiting?: number;
 }
 export interface DeclaredAhead {
   /** The declaration that was taken out of `values`, now and in the state. */
@@ -51,7 +53,7 @@ export interface SeriesPrediction {
   /** Error against the last value's on the same steps, and share of values within the interval; null: too few steps. */
   readonly errorToNaive: number | null;
   readonly coverage: number | null;
-  /** Units a step by which it grows, from a straight line through the recent steps; null where there is none. */
+  /** Units a step by which it grows: a line through the recent steps, where that says more than one jump; null: none. */
   readonly trend: number | null;
   /** What of the steps' forecasts is declared; absent: nothing. */
   readonly declared?: readonly number[];

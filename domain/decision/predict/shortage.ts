@@ -32,6 +32,8 @@ export interface SourceLoad {
   readonly steps: readonly StepDistribution[];
   /** Expected bytes of each model in each of these steps. */
   readonly models: readonly { readonly model: string; readonly bytes: readonly number[] }[];
+  /** Bytes in each of these steps that were asked before and not handed out; absent: none. */
+  readonly carried?: readonly number[];
   /** Bytes asked in past steps, oldest first. */
   readonly recent: readonly (number | null)[];
 }
@@ -59,6 +61,8 @@ export interface Bottleneck {
   /** Median and upper tenth of what is asked then. */
   readonly medianBytes: number;
   readonly highBytes: number;
+  /** What of them was put off from earlier steps; absent: nothing. */
+  readonly backlogBytes?: number;
   /** Largest first; shares of what is expected. */
   readonly causes: readonly { readonly model: string; readonly share: number }[];
   /** Bytes a second with which at most `violation` of the steps would be short; null: too little history. */
@@ -86,6 +90,7 @@ export function bottlenecks(
           ...{ source, targetMs, probability: chances[worst], capacityBytes: bytesPerStep },
           medianBytes: valueAt(quantiles, 0.5),
           highBytes: valueAt(quantiles, 0.9),
+          ...(load.carried?.[worst] ? { backlogBytes: load.carried[worst] } : {}),
           causes: causesOf(load, worst),
           recommendedBytesPerSecond: recommended === null ? null : (recommended / bytesPerStep) * bytesPerSecond,
         },
@@ -106,7 +111,8 @@ export function exceedance(quantiles: StepDistribution['quantiles'], limit: numb
   return (1 - quantiles.at(-1)!.probability) / 2;
 }
 
-function valueAt(quantiles: StepDistribution['quantiles'], probability: number): number {
+/** The value at a probability, of quantiles by ascending probability. */
+export function valueAt(quantiles: StepDistribution['quantiles'], probability: number): number {
   return quantiles.find((one) => one.probability >= probability - 1e-9)?.value ?? quantiles.at(-1)!.value;
 }
 
@@ -172,9 +178,11 @@ export function warnShortages(found: readonly Bottleneck[], open: readonly OpenW
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
-function shortageMessage({ source, targetMs, probability, capacityBytes, medianBytes, highBytes, causes }: Bottleneck) {
+function shortageMessage(bottleneck: Bottleneck): string {
+  const { source, targetMs, probability, capacityBytes, medianBytes, highBytes, backlogBytes, causes } = bottleneck;
+  const put = backlogBytes === undefined ? '' : ` (${formatBytes(backlogBytes)} of it put off from before)`;
   const who = causes.map(({ model, share }) => `${model} ${percent(share)}`).join(', ');
-  return `bytes:${source} will be short in the step to ${new Date(targetMs).toISOString()} with probability ${percent(probability)}: ${formatBytes(medianBytes)} expected, ${formatBytes(highBytes)} at the upper tenth, ${formatBytes(capacityBytes)} can be read${who === '' ? '' : `; asked by ${who}`}`;
+  return `bytes:${source} will be short in the step to ${new Date(targetMs).toISOString()} with probability ${percent(probability)}: ${formatBytes(medianBytes)} expected${put}, ${formatBytes(highBytes)} at the upper tenth, ${formatBytes(capacityBytes)} can be read${who === '' ? '' : `; asked by ${who}`}`;
 }
 
 function actionOf({ source, recommendedBytesPerSecond }: Bottleneck): string {

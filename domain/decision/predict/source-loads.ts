@@ -1,6 +1,6 @@
 /** What every source will be asked for: its own series where that is known well, else the sum of the demand on it. */
-import type { SeriesCosts, SeriesOutcome } from './series-outcome.js';
-import type { SourceLoad, StepDistribution } from './shortage.js';
+import type { SeriesCosts, SeriesInput, SeriesOutcome } from './series-outcome.js';
+import { valueAt, type SourceCapacity, type SourceLoad, type StepDistribution } from './shortage.js';
 
 /** Series of the bytes that are asked of one source, and of all sources. */
 export const sourceSeries = (source: string): string => `source:${source}`;
@@ -63,4 +63,53 @@ function modelBytes(demand: readonly Demand[]): SourceLoad['models'] {
     );
   }
   return [...models].map(([model, bytes]) => ({ model, bytes }));
+}
+
+/**
+ * The loads with what scarcity has put off: it is asked on top of the first step, and what a step cannot give at its
+ * median on top of the next one (Lindley's recursion, 1952: left = max(0, left + asked - capacity)).
+ * @param atStepEnd the running step ends with this cycle, which gives one step's capacity before the first step ahead
+ */
+export function withBacklog(
+  loads: readonly SourceLoad[],
+  inputs: readonly SeriesInput[],
+  costs: SeriesCosts,
+  capacities: readonly SourceCapacity[],
+  atStepEnd: boolean,
+): SourceLoad[] {
+  const capacityOf = new Map(capacities.map(({ source, bytesPerStep }) => [source, bytesPerStep]));
+  return loads.map((load) => {
+    const capacity = capacityOf.get(load.source);
+    if (capacity === undefined) return load;
+    const owed = new Map<string, number>();
+    for (const { series, asked, backlog, waiting = 0 } of inputs) {
+      if (costs[series]?.source !== load.source) continue;
+      const model = series.slice(0, series.indexOf('/'));
+      const rows = (backlog?.rows ?? 0) + waiting + (atStepEnd ? asked : 0);
+      owed.set(model, (owed.get(model) ?? 0) + costs[series].bytesPerRow * rows);
+    }
+    const all = [...owed.values()].reduce((sum, bytes) => sum + bytes, 0);
+    let left = atStepEnd ? Math.max(0, all - capacity) : all;
+    if (left === 0) return load;
+    const carried = load.steps.map(({ quantiles }) => {
+      const before = left;
+      left = Math.max(0, before + valueAt(quantiles, 0.5) - capacity);
+      return before;
+    });
+    const share = (model: string): number => (owed.get(model) ?? 0) / all;
+    const models = [...new Set([...load.models.map(({ model }) => model), ...owed.keys()])].sort();
+    const expected = new Map(load.models.map(({ model, bytes }) => [model, bytes]));
+    return {
+      ...load,
+      carried,
+      steps: load.steps.map(({ targetMs, quantiles }, step) => ({
+        targetMs,
+        quantiles: quantiles.map(({ probability, value }) => ({ probability, value: value + carried[step] })),
+      })),
+      models: models.map((model) => ({
+        model,
+        bytes: carried.map((bytes, step) => (expected.get(model)?.[step] ?? 0) + share(model) * bytes),
+      })),
+    };
+  });
 }

@@ -8,7 +8,12 @@ import {
 } from '../../../domain/prediction/behaviour.js';
 import { EMPTY_CHANGE, findChangePoints, updateChange } from '../../../domain/prediction/change-point.js';
 import { autoregression, findLagCorrelations, normalTail } from '../../../domain/prediction/lag-correlation.js';
-import { analyzePatterns, analyzeSeries, type RecordedSeries } from '../../../domain/prediction/pattern.js';
+import {
+  analyzePatterns,
+  analyzeSeries,
+  steadySlope,
+  type RecordedSeries,
+} from '../../../domain/prediction/pattern.js';
 import { autocorrelation, findPeriods } from '../../../domain/prediction/period.js';
 import { noise } from './series-fixtures.js';
 
@@ -355,5 +360,25 @@ describe('behaviour profiles', () => {
       ),
     ).toMatchObject({ changed: false, meanRatio: null });
     expect(compareBehaviour(emptyBehaviour(), emptyBehaviour())).toMatchObject({ magnitude: 0, changed: false });
+  });
+});
+
+describe('a steady slope', () => {
+  const rough = (i: number): number => ((i * 7919) % 13) - 6;
+  it.each([
+    ['of a line in noise is its slope', (i: number) => 100 + 3 * i + rough(i), [2.8, 3.2]],
+    ['of a fall likewise', (i: number) => 400 - 3 * i + rough(i), [-3.2, -2.8]],
+    ['of one jump is none', (i: number) => (i < 20 ? 100 : 160) + rough(i), null],
+    ['of one jump late is none', (i: number) => (i < 43 ? 100 : 900) + rough(i), null],
+    ['of one spike is none', (i: number) => (i === 30 ? 900 : 100) + rough(i), null],
+    ['of noise is none', rough, null],
+    ['of a constant is none', () => 5, null],
+  ])('%s', (_, valueAt, range) => {
+    const slope = steadySlope(Array.from({ length: 48 }, (_, i) => valueAt(i)));
+    if (range === null) expect(slope).toBeNull();
+    else {
+      expect(slope).toBeGreaterThan(range[0]);
+      expect(slope).toBeLessThan(range[1]);
+    }
   });
 });

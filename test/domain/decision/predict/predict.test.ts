@@ -44,6 +44,26 @@ describe('early warning', () => {
     expect(at(6, { openWarnings }).warnings).toMatchObject([{ state: 'still', raisedMs: 4 * HOUR }]);
     expect(at(7, { openWarnings }).warnings).toMatchObject([{ state: 'cleared', raisedMs: 4 * HOUR }]);
   });
+
+  test('what scarcity put off is asked of the steps ahead, until they have worked it off', () => {
+    // 300 rows fit in a step, 60 are expected of the next three, 600 of the hour to 19:00.
+    const after = (more: Partial<SeriesInput>, asOfMs = 12 * HOUR) => {
+      const values = Array.from({ length: 300 }, (_, index) => ((11 - 300 + index + 600) % 12 === 7 ? 600 : 60));
+      return decide(inputs([demand(values, 11 * HOUR, { asked: 60, ...more })], { asOfMs }));
+    };
+    const short = (outcome: PredictOutcome) =>
+      outcome.warnings.map(({ state, message }) => [state, /step to (\S+) .*; asked/.exec(message)?.[1]]);
+    expect(after({}).warnings).toEqual([]);
+    // 840 asked now and 300 given: 540 are left for the step to 13:00, 300 of it for the next, 60 for the third.
+    const [raised] = after({ backlog: { rows: 780, beyond: 0 } }).warnings;
+    expect(raised.message).toMatch(/step to 1970-01-01T13:00:00.000Z .* expected \(5.4 kB of it put off from before\)/);
+    expect(short(after({ waiting: 780 }))).toEqual([['raised', '1970-01-01T13:00:00.000Z']]);
+    // Of 300 and less that are left, the next step makes an end.
+    expect(after({ backlog: { rows: 300, beyond: 0 } }).warnings).toEqual([]);
+    // Within a step, what was put off comes on top of the running one.
+    expect(short(after({ waiting: 400 }, 11.5 * HOUR))).toEqual([['raised', '1970-01-01T12:00:00.000Z']]);
+    expect(after({ waiting: 200 }, 11.5 * HOUR).warnings).toEqual([]);
+  });
 });
 
 const bottleneck = (probability: number): Bottleneck => ({
