@@ -2,6 +2,7 @@
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import { planBatch, type BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { BatchInputs, ResourceLimit } from '../domain/decision/batch/batch-inputs.js';
+import { cohortReason, cohortRules } from '../domain/decision/batch/cohorts.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { ExpectedRequest } from '../domain/decision/predict/expected-requests.js';
 import type { PredictOutcome } from '../domain/decision/predict/predict.js';
@@ -147,9 +148,7 @@ async function gather(
     // A slice of the past is not asked of the hours to come.
     levelled: context.trigger !== 'backfill',
     windowsPerStep: definition.clock.kind === 'replay' ? 1 : Math.max(1, stepMsOf(definition) / definition.window),
-    models: Object.fromEntries(
-      Object.entries(definition.models).map(([id, { weight, priority }]) => [id, { weight, priority }]),
-    ),
+    ...sharersOf(definition),
     limits,
     attempts: Object.fromEntries(
       items.filter(({ attempts }) => attempts > 1).map(({ id, attempts }) => [id, attempts]),
@@ -164,6 +163,15 @@ async function gather(
     readingShapes: readingOf(context, cacheHits, expected),
     prefetchBytesMax: definition.cache.prefetch,
   };
+}
+
+/** How the models share, alone and in cohorts. */
+function sharersOf(definition: PoolDefinition): Pick<BatchStageInputs, 'models' | 'cohorts'> {
+  const models = Object.entries(definition.models).map(([id, { weight, priority, cohort }]) => {
+    return [id, { weight, priority, ...(cohort === undefined ? {} : { cohort }) }] as const;
+  });
+  const cohorts = definition.cohorts === undefined ? {} : { cohorts: cohortRules(definition) };
+  return { models: Object.fromEntries(models), ...cohorts };
 }
 
 /** Per-second limits of the sources, with what one window may take at once. */
@@ -365,6 +373,7 @@ function reasonsOf(outcome: BatchOutcome): string[] {
             : `; starts ${timing.startMs === null ? 'later' : `after ${formatDuration(timing.startMs)}`}: ${timing.waitsFor}`),
       ),
     ...(outcome.allocation?.allocations.map(({ id, reason }) => `${id}: ${reason}`) ?? []),
+    ...(outcome.cohorts ?? []).map(cohortReason),
     ...prefetchReasons(outcome.prefetch),
     ...Object.entries(outcome.credits).map(
       ([id, balance]) =>

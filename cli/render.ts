@@ -260,7 +260,7 @@ function reliable({ forecasts }: Explanation): string[] {
   ];
 }
 function sharing(explanation: Explanation): string[] {
-  return stageReasons(explanation, 'batch').filter((reason) => /^\S+@\S+: Gets /.test(reason));
+  return stageReasons(explanation, 'batch').filter((reason) => /^(\S+@\S+: Gets|cohort \S+: has) /.test(reason));
 }
 function prefetched({ model, dataset, bytes, probability, untilMs, came, served }: Explanation['prefetches'][number]) {
   const then =

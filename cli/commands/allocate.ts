@@ -14,10 +14,10 @@ Input:  {"resources": {"cpu": 9, "mem": 18}, "divisible": true,
         demand: resources one unit takes. cap: units at most. gang: units come in whole gangs of this size.
         nominal: guaranteed to a cohort and all below it. lendingLimit: most of it that others may use while it is idle.
         borrowingLimit: most above it that the cohort may use. divisible false: whole units.
-        With quanta the result is a list, one entry a quantum, fair over time by Karma credits.
-Output: {"allocations": [{"id", "units", "dominantShare", "binding", "reason"}], "utilization": {}, "jain"}
+        With quanta the result is a list, one entry a quantum, fair over time by Karma credits (between the members of one cohort).
+Output: {"allocations": [{"id", "units", "dominantShare", "binding", "cohort"?, "reason"}], "utilization": {}, "jain"}
         Weighted dominant-resource fairness. binding is the resource that stopped the model, "cap" when it has all that
-        it asked for, or "demand" when it asks for nothing. Ordered by id; the order of the input never matters.
+        it asked for, or "demand" when it asks for nothing; cohort is the one whose limit it was. Ordered by id; the order of the input never matters.
 
 Example: echo '{"resources":{"cpu":9,"mem":18},"models":[{"id":"A","demand":{"cpu":1,"mem":4}},
          {"id":"B","demand":{"cpu":3,"mem":1}}]}' | balance allocate - --json`;

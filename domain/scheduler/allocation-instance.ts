@@ -50,6 +50,8 @@ export interface Allocation {
   readonly dominantShare: number;
   /** What stopped it: a resource's name, `cap` (it has all that it asked for) or `demand` (it asks for nothing). */
   readonly binding: string;
+  /** The cohort whose limit of that resource it was; absent: the pool's, or none. */
+  readonly cohort?: string;
   readonly reason: string;
 }
 export interface AllocationResult {
@@ -227,13 +229,6 @@ function assertNoCycle(cohorts: readonly AllocationCohort[]): void {
 
 function assertQuanta(instance: AllocationInstance): void {
   if (instance.quanta === undefined) return;
-  if ((instance.cohorts ?? []).length > 0)
-    throw invalid(
-      'quanta and cohorts do not go together',
-      'quanta without cohorts',
-      `${instance.cohorts?.length ?? 0} cohorts`,
-      'credits are kept between models of one pool',
-    );
   const ids = new Set(instance.models.map((model) => model.id));
   for (const [index, { demands }] of instance.quanta.entries()) {
     const bad = firstBad(demands, null);

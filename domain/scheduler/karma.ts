@@ -13,7 +13,7 @@ import { roundToSteps } from './whole-units.js';
 const GUARANTEED_FRACTION = 0.5;
 
 /**
- * Allocates one quantum and settles its credits.
+ * Allocates one quantum of a problem without cohorts and settles its credits.
  * @param problem the instance with `cap` = what each model asks for in this quantum
  * @param credits balance of each model, in units of the model of the largest price; changed in place
  * O(models x distinct balances x demands).
@@ -75,12 +75,21 @@ function largestOf(values: Float64Array): number {
   return values.reduce((largest, value) => Math.max(largest, value), 0);
 }
 
-/** Half of what each model would have of the pool alone with its weight; 0 for what cannot run. */
-function guaranteedUnits(problem: AllocationProblem): Float64Array {
-  const total = problem.weight.reduce((sum, weight) => sum + weight, 0);
-  return problem.weight.map((weight, i) =>
-    problem.unitShare[i] > 0 ? (GUARANTEED_FRACTION * weight) / total / problem.unitShare[i] || 0 : 0,
-  );
+/** Half of what each model would have of what is there, alone with its weight; 0 for what cannot run. */
+function guaranteedUnits({
+  weight,
+  demandStart,
+  demandResource,
+  demandAmount,
+  ceiling,
+}: AllocationProblem): Float64Array {
+  const total = weight.reduce((sum, one) => sum + one, 0);
+  return weight.map((own, i) => {
+    let share = 0;
+    for (let e = demandStart[i]; e < demandStart[i + 1]; e++)
+      share = Math.max(share, demandAmount[e] / ceiling[demandResource[e]]);
+    return share > 0 ? (GUARANTEED_FRACTION * own) / total / share || 0 : 0;
+  });
 }
 
 /** Lends what is free to whoever asks for more than its guarantee: the richest pay first, down to the next balance. */

@@ -2,7 +2,8 @@
 import type { AllocationInstance, AllocationResult } from './allocation-instance.js';
 import { compileAllocation, type AllocationProblem } from './allocation-problem.js';
 import { explainAllocations } from './allocation-reasons.js';
-import { creditShare, fillQuantum, settleQuantum, startCredits, withDemands } from './karma.js';
+import { creditGroups, fillByCredits, type CreditGroup } from './cohort-credits.js';
+import { creditShare, settleQuantum, startCredits, withDemands } from './karma.js';
 import { fillTree, startFilling, type Filling } from './progressive-filling.js';
 import { roundToSteps } from './whole-units.js';
 
@@ -30,7 +31,7 @@ export function allocateOverTime(instance: AllocationInstance): AllocationResult
   const credits = startCredits(problem, instance.models);
   return (instance.quanta ?? []).map(({ demands }) => {
     const quantum = withDemands(problem, demands);
-    return toResult(quantum, fillQuantum(quantum, credits));
+    return toResult(quantum, fillByCredits(quantum, creditGroups(quantum), credits));
   });
 }
 
@@ -38,17 +39,24 @@ export function allocateOverTime(instance: AllocationInstance): AllocationResult
 export type Credits = Readonly<Record<string, number>>;
 
 /**
- * Shares one quantum by Karma credits; with equal balances it is `allocate` for flat instances.
+ * Shares one quantum by Karma credits; with equal balances it is `allocate` for flat instances. With cohorts, credits
+ * count between the members of one.
  * @param credits balances before it; a model that is not named has 0
  */
 export function allocateWithCredits(instance: AllocationInstance, credits: Credits): AllocationResult {
   const problem = compileAllocation(instance);
-  return toResult(problem, fillQuantum(problem, balancesOf(problem, credits)));
+  const groups = creditGroups(problem);
+  const balances = new Float64Array(problem.modelIds.length);
+  for (const group of groups) {
+    const own = balancesOf(group, credits);
+    for (const [m, i] of group.members.entries()) balances[i] = own[m];
+  }
+  return toResult(problem, fillByCredits(problem, groups, balances));
 }
 
 /**
- * Balances after a quantum in which the models really had `units`. What one gains the others lose: balances say who is
- * owed by whom, and a model alone owes nobody.
+ * Balances after a quantum in which the models really had `units`. What one gains the others lose, of the same cohort
+ * where there are cohorts: balances say who is owed by whom, and a model alone owes nobody.
  * @param units by model id; a model that is not named had none
  */
 export function creditsAfter(
@@ -56,21 +64,25 @@ export function creditsAfter(
   units: Readonly<Record<string, number>>,
   credits: Credits,
 ): Record<string, number> {
-  const problem = compileAllocation(instance);
-  const share = creditShare(problem);
-  const before = balancesOf(problem, credits);
-  const after = before.slice();
-  settleQuantum(
-    problem,
-    Float64Array.from(problem.modelIds, (id) => units[id] ?? 0),
-    after,
-  );
-  const changes = after.map((balance, i) => (balance - before[i]) * share);
-  const mean = changes.reduce((sum, change) => sum + change, 0) / Math.max(1, changes.length);
-  return Object.fromEntries(problem.modelIds.map((id, i) => [id, (credits[id] ?? 0) + changes[i] - mean]));
+  const settled: Record<string, number> = {};
+  for (const group of creditGroups(compileAllocation(instance))) {
+    const { modelIds } = group.problem;
+    const share = creditShare(group.problem);
+    const before = balancesOf(group, credits);
+    const after = before.slice();
+    settleQuantum(
+      group.problem,
+      Float64Array.from(modelIds, (id) => units[id] ?? 0),
+      after,
+    );
+    const changes = after.map((balance, i) => (balance - before[i]) * share);
+    const mean = changes.reduce((sum, change) => sum + change, 0) / Math.max(1, changes.length);
+    for (const [i, id] of modelIds.entries()) settled[id] = (credits[id] ?? 0) + changes[i] - mean;
+  }
+  return settled;
 }
 
-function balancesOf(problem: AllocationProblem, credits: Credits): Float64Array {
+function balancesOf({ problem }: CreditGroup, credits: Credits): Float64Array {
   const share = creditShare(problem);
   return Float64Array.from(problem.modelIds, (id) => (share > 0 ? (credits[id] ?? 0) / share : 0));
 }

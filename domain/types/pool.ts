@@ -263,8 +263,22 @@ const run = z
   .refine((value) => (value.every === undefined) !== (value.cron === undefined), {
     message: 'exactly one of `every` and `cron`',
   });
+/** What is guaranteed, lent and borrowed together, by models or by cohorts of models. */
+const amounts = z
+  .record(z.string().min(1), z.union([z.number().min(0, 'an amount of zero or more'), sizeBytes]))
+  .default({});
+const cohort = z.strictObject({
+  parent: id.optional().describe('Cohort that it is a part of; absent: the pool.'),
+  weight: z.number().min(0).default(1).describe('Share of what may be borrowed, relative to its siblings.'),
+  nominal: amounts.describe(
+    'Guaranteed to the cohort and all below it, by limit, in the unit of the limit (a second): {bytes:lake: 200kB, gpu: 1}.',
+  ),
+  lendingLimit: amounts.describe('Most of the guarantee that others may use while it is idle. Absent: all of it.'),
+  borrowingLimit: amounts.describe('Most that the cohort may use above its guarantee. Absent: no limit.'),
+});
 const model = z.strictObject({
   kind: z.enum(['training', 'serving', 'federated']),
+  cohort: id.optional().describe('Cohort that it belongs to. Absent: it shares with the cohorts as one of the pool.'),
   weight: z.number().positive().default(1).describe('Share of what is scarce, relative to the other models.'),
   priority: z.int().min(1).max(5).default(3).describe('1 is the most urgent.'),
   mayRead: z.array(z.string()).default([]).describe('Restricted columns (`dataset.column`) that this model may read.'),
@@ -358,6 +372,10 @@ export const poolSchema = z.strictObject({
   maxRequestsPerCycle: z.int().min(1).max(100_000).default(10_000),
   sources: z.record(id, z.discriminatedUnion('kind', [filesSource, postgresSource])),
   datasets: z.record(id, dataset),
+  cohorts: z
+    .record(id, cohort)
+    .optional()
+    .describe('Groups of models with guarantees that are lent while idle and reclaimed when asked for.'),
   models: z.record(id, model),
   schedules: z.array(schedule).default([]),
 });
@@ -368,6 +386,7 @@ export type BalanceConfig = z.output<typeof configSchema>;
 export type SourceDefinition = PoolDefinition['sources'][string];
 export type DatasetDefinition = PoolDefinition['datasets'][string];
 export type ModelDefinition = PoolDefinition['models'][string];
+export type CohortDefinition = NonNullable<PoolDefinition['cohorts']>[string];
 export type NeedDefinition = ModelDefinition['needs'][number];
 export type RunDefinition = ModelDefinition['runs'][number];
 export type ScheduleDefinition = PoolDefinition['schedules'][number];

@@ -5,7 +5,8 @@ import { isMap, isScalar, LineCounter, parseDocument, type Document, type Node }
 import { z } from 'zod';
 import { configSchema, type BalanceConfig, type PoolDefinition } from '../../domain/types/pool.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
-import { checkReferences, type ConfigIssue } from './references.js';
+import type { ConfigIssue } from './issues.js';
+import { checkReferences } from './references.js';
 
 export interface LoadedConfig {
   readonly path: string;

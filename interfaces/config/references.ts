@@ -1,13 +1,9 @@
 /** What a schema cannot say: names that must exist elsewhere in the file, and needs that must not wait in a circle. */
 import { checkRule } from '../../domain/quality/contract.js';
 import type { BalanceError } from '../../domain/types/errors.js';
+import { checkCohorts } from './cohorts.js';
+import { circlesOf, unknown, type ConfigIssue } from './issues.js';
 import type { BalanceConfig, DatasetDefinition, NeedDefinition, PoolDefinition } from '../../domain/types/pool.js';
-
-export interface ConfigIssue {
-  readonly path: readonly string[];
-  readonly expected: string;
-  readonly got: string;
-}
 
 export function checkReferences(config: BalanceConfig): ConfigIssue[] {
   return Object.entries(config.pools).flatMap(([id, pool]) =>
@@ -49,6 +45,7 @@ function checkPool(pool: PoolDefinition): ConfigIssue[] {
       got: `two schedules called ${id}`,
     })),
     ...checkCircles(pool),
+    ...checkCohorts(pool),
   ];
 }
 
@@ -172,36 +169,15 @@ function checkCircles(pool: PoolDefinition): ConfigIssue[] {
       needs.map((need) => [`${model}/${need.id}`, need.after] as const),
     ),
   );
-  const done = new Set<string>();
-  const issues: ConfigIssue[] = [];
-  const visit = (id: string, trail: readonly string[]): void => {
-    const start = trail.indexOf(id);
-    if (start !== -1) {
-      const circle = [...trail.slice(start), id];
-      issues.push({
-        path: ['models', id.split('/')[0]],
-        expected: 'needs that do not wait for each other in a circle',
-        got: circle.join(' after '),
-      });
-      return;
-    }
-    if (done.has(id)) return;
-    for (const next of after.get(id) ?? []) visit(next, [...trail, id]);
-    done.add(id);
-  };
-  for (const id of after.keys()) visit(id, []);
-  return issues;
+  return circlesOf(after).map((circle) => ({
+    path: ['models', circle[0].split('/')[0]],
+    expected: 'needs that do not wait for each other in a circle',
+    got: circle.join(' after '),
+  }));
 }
 
 function needIds(pool: PoolDefinition): string[] {
   return Object.entries(pool.models).flatMap(([model, { needs }]) => needs.map(({ id }) => `${model}/${id}`));
-}
-function unknown(path: readonly string[], got: string, known: readonly string[], what: string): ConfigIssue {
-  return {
-    path,
-    expected: `a declared ${what}: ${known.length === 0 ? 'none is declared' : known.join(', ')}`,
-    got: JSON.stringify(got),
-  };
 }
 function duplicates(ids: readonly string[]): string[] {
   return [...new Set(ids.filter((id, index) => ids.indexOf(id) !== index))];

@@ -19,7 +19,7 @@ export function scaledCredits(flows: readonly Flow[], inputs: BatchInputs): Reco
 /**
  * What each model is owed after the round: who went short while others had more than half of their fair share gains what
  * they spend. Nothing changes for models on a source where everybody got all that it asked for. What one is owed the
- * others owe: the sum of the balances of a source stays what it was.
+ * others owe: the sum of the balances of a source stays what it was, and that of each cohort's members where there are cohorts.
  * @param rowsOf rows that each item was granted; 0 for what waits
  * @param outside items whose waiting has nothing to do with sharing: their source is closed
  */
@@ -40,9 +40,13 @@ export function creditsAfterRound(
     const scale = bucketPart(source, inputs);
     if (scale <= 0) continue;
     const settled = creditsAfter(instance, units, before);
-    const balances = here.map(({ id }) => inputs.credits[id] ?? 0);
-    const changes = here.map(({ id }) => (settled[id] - before[id]) * scale);
-    withinBounds(balances, changes).forEach((balance, i) => (after[here[i].id] = balance));
+    for (const cohort of new Set(here.map((flow) => flow.cohort))) {
+      const members = here.filter((flow) => flow.cohort === cohort);
+      if (members.every(({ id }) => units[id] > 1 - 1e-6)) continue;
+      const balances = members.map(({ id }) => inputs.credits[id] ?? 0);
+      const changes = members.map(({ id }) => (settled[id] - before[id]) * scale);
+      withinBounds(balances, changes).forEach((balance, i) => (after[members[i].id] = balance));
+    }
   }
   return after;
 }

@@ -30,7 +30,9 @@ export interface BatchInputs {
   readonly refused: readonly string[];
   readonly datasets: readonly DatasetFacts[];
   readonly facts: readonly ItemFacts[];
-  readonly models: Readonly<Record<string, { readonly weight: number; readonly priority: number }>>;
+  readonly models: Readonly<Record<string, ModelRules>>;
+  /** Absent: none are declared. */
+  readonly cohorts?: readonly CohortRules[];
   readonly limits: readonly ResourceLimit[];
   /** Whether what can wait is put off to hours of lower load. Absent in records of older versions: it was not. */
   readonly levelled?: boolean;
@@ -64,6 +66,24 @@ export interface BatchInputs {
   /** What reads took so far, by dataset. */
   readonly readCosts: Readonly<Record<string, SizeModelState>>;
   readonly readLimits: ReadLimits;
+}
+
+/** How a model shares. */
+export interface ModelRules {
+  readonly weight: number;
+  readonly priority: number;
+  /** Absent: it is a member of the pool itself. */
+  readonly cohort?: string;
+}
+
+/** A cohort as it is declared, in parts of each limit: a guarantee of half a source's bytes is half of what is in its bucket. */
+export interface CohortRules {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly weight: number;
+  readonly nominal: Readonly<Record<string, number>>;
+  readonly lendingLimit: Readonly<Record<string, number>>;
+  readonly borrowingLimit: Readonly<Record<string, number>>;
 }
 
 /** How a source may be read. */

@@ -14,6 +14,7 @@ import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
 import { planReads, type PlannedRead } from './reads.js';
 import { shareInRounds } from './sharing.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
+import type { CohortAccount } from './cohorts.js';
 import { bytesAhead } from './bytes-ahead.js';
 import { levelOverTime } from './levelling.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
@@ -26,6 +27,8 @@ export interface BatchOutcome {
   readonly refusals: readonly Refusal[];
   readonly reads: readonly PlannedRead[];
   readonly allocation: AllocationResult | null;
+  /** What cohorts lend and borrow; absent where none are declared. */
+  readonly cohorts?: readonly CohortAccount[];
   /** What is taken of each resource, in its unit. */
   readonly charges: Readonly<Record<string, number>>;
   /** What each model is owed on each source from now on; only of those that something was short for. */
@@ -72,6 +75,7 @@ export function planBatch(given: BatchInputs): BatchOutcome {
     refusals: demand.refusals,
     reads,
     allocation: round.allocation,
+    ...(inputs.cohorts === undefined ? {} : { cohorts: round.cohorts }),
     charges,
     credits: creditsAfterRound(round.flows, round.handed.rows, new Set(closed.keys()), inputs),
     priority: { weights: ITEM_WEIGHTS, overtakeMsMax: OVERTAKE_MS_MAX },

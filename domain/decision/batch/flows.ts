@@ -4,6 +4,7 @@
  */
 import type { AllocationInstance } from '../../scheduler/allocation-instance.js';
 import type { BatchInputs } from './batch-inputs.js';
+import { cohortsOf } from './cohorts.js';
 import type { CostedItem } from './costs.js';
 import { itemScore } from './item-priority.js';
 import type { ReadCharges } from './read-charges.js';
@@ -12,6 +13,8 @@ export interface Flow {
   readonly id: string;
   readonly model: string;
   readonly source: string;
+  /** Null: it is a member of the pool itself. */
+  readonly cohort: string | null;
   /** Highest score first, then by id; what every round of sharing asks of them stands in columns beside. */
   readonly items: readonly CostedItem[];
   readonly scores: Float64Array;
@@ -51,8 +54,9 @@ function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): 
     .flatMap((limit) => (limit.source === null || limit.source === source ? [limit.resource] : []))
     .sort();
   const items = Array.from(order, (place) => group[place]);
+  const { model } = group[0].item;
   return {
-    ...{ id, model: group[0].item.model, source, debt, resources, items },
+    ...{ id, model, source, cohort: inputs.models[model]?.cohort ?? null, debt, resources, items },
     scores: Float64Array.from(order, (place) => score[place]),
     index: Uint32Array.from(items, ({ index }) => index),
     rows: Float64Array.from(items, ({ rows }) => rows),
@@ -82,8 +86,9 @@ export function instanceOf(flows: readonly Flow[], inputs: BatchInputs): Allocat
   if (inputs.limits.length === 0 || flows.length === 0) return null;
   return {
     resources: Object.fromEntries(inputs.limits.map((limit) => [limit.resource, Math.max(0, limit.available)])),
-    models: flows.map(({ id, model, items, resources, demand }) => ({
-      id,
+    cohorts: cohortsOf(inputs),
+    models: flows.map(({ id, model, cohort, items, resources, demand }) => ({
+      ...{ id, cohort },
       weight: weightOf(model, items, inputs),
       demand: Object.fromEntries(resources.flatMap((name, r) => (demand[r] > 0 ? [[name, demand[r]]] : []))),
       cap: 1,

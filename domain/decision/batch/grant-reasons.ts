@@ -1,5 +1,7 @@
 /** What was handed out and what was not, told: each grant with its reason, and of each item that waits what it lacks, who holds it, and when to look again. */
+import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import type { BatchInputs } from './batch-inputs.js';
+import { isWithin } from './cohorts.js';
 import type { CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import { costOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
@@ -20,6 +22,8 @@ export interface ToldRound {
   /** What the shares gave, and what everybody has in the end. */
   readonly shared: Handed;
   readonly handed: Handed;
+  /** What the shares come from: absent where nothing is limited. */
+  readonly allocation?: AllocationResult | null;
 }
 
 /** Everything granted, and everything that waits. */
@@ -40,16 +44,18 @@ interface Told {
 function tellFlow(
   flow: Flow,
   allotted: Float64Array,
-  { shared, handed }: ToldRound,
+  { shared, handed, allocation }: ToldRound,
   models: Largest,
   inputs: BatchInputs,
   told: Told,
 ): void {
   const left = Float64Array.from(allotted);
-  const blockers = new Blockers(flow, models);
+  // Where a limit of its cohort keeps its share small, those outside hold nothing that it could have.
+  const cohort = allocation?.allocations.find(({ id }) => id === flow.id)?.cohort ?? null;
+  const blockers = new Blockers(flow, models, (other) => cohort === null || isWithin(cohort, other, inputs));
   const tell = (place: number, scarcest: string | null): void => {
     const { index } = flow.items[place];
-    if (handed.rows[index] < 0) told.waiting[index] = waitReason(flow, place, left, allotted, blockers, inputs);
+    if (handed.rows[index] < 0) told.waiting[index] = waitReason(flow, place, left, allotted, blockers, cohort, inputs);
     else told.grants[index] = grantOf(flow, place, handed, shared.rows[index], scarcest, inputs);
   };
   const take = (place: number, rows: number): void => {
@@ -162,6 +168,7 @@ function waitReason(
   left: Float64Array,
   allotted: Float64Array,
   blockers: Blockers,
+  cohort: string | null,
   inputs: BatchInputs,
 ): WaitReason {
   const costed = flow.items[place];
@@ -181,10 +188,11 @@ function waitReason(
   const shortfall = short[name];
   const limit = inputs.limits.find((one) => one.resource === name);
   const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[at] ?? 0, 1e-9)) - flow.attempts[place]);
+  const sharesMs = inputs.windowMs * Math.min(cycles, 1_000);
   const refillMs =
     limit === undefined || limit.perSecond === 0
       ? inputs.windowMs
-      : Math.min((shortfall / limit.perSecond) * 1000, inputs.windowMs * Math.min(cycles, 1_000));
+      : Math.min(cohort === null ? (shortfall / limit.perSecond) * 1000 : Infinity, sharesMs);
   return {
     itemId: item.id,
     tier: limit !== undefined && need > limit.burst * 1_000 ? 'misconfigured' : 'over-quota',
@@ -193,7 +201,8 @@ function waitReason(
     shortfall,
     short,
     earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
-    reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * part)} of ${item.model}'s share are left; ${Math.round(shortfall)} short`,
+    reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * part)} of ${item.model}'s share are left; ${Math.round(shortfall)} short${cohort === null ? '' : `: its cohort ${cohort} may take no more`}`,
+    ...(cohort === null ? {} : { cohort }),
     terms: itemPriority(costed, flow.debt, inputs).terms,
   };
 }
@@ -207,6 +216,7 @@ class Blockers {
   constructor(
     private readonly flow: Flow,
     private readonly models: Largest,
+    private readonly counts: (flow: string) => boolean,
   ) {
     this.items = new Largest(flow.resources, BLOCKERS_MAX);
   }
@@ -221,7 +231,7 @@ class Blockers {
     const names = Object.keys(short);
     const known = names.length === 1 ? this.known.get(names[0]) : undefined;
     if (known !== undefined) return known;
-    const models = this.models.of(short).filter((id) => id !== this.flow.id);
+    const models = this.models.of(short).filter((id) => id !== this.flow.id && this.counts(id));
     const found = [...this.items.of(short), ...models.slice(0, MODELS_NAMED_MAX)];
     if (names.length === 1) this.known.set(names[0], found);
     return found;

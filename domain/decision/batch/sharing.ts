@@ -6,6 +6,7 @@ import { allocateWithCredits } from '../../scheduler/resource-allocator.js';
 import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import { scaledCredits } from './balances.js';
 import type { BatchInputs } from './batch-inputs.js';
+import { CohortUse, type CohortAccount } from './cohorts.js';
 import { countsBytes, type CostedItem, type MergedDemand } from './costs.js';
 import { chargeFlows, flowsOf, instanceOf, type Flow } from './flows.js';
 import type { ToldRound } from './grant-reasons.js';
@@ -15,6 +16,8 @@ import { handOutWhatIsLeft } from './what-is-left.js';
 
 export interface Shared extends ToldRound {
   readonly allocation: AllocationResult | null;
+  /** What cohorts lend and borrow; empty where none are declared. */
+  readonly cohorts: readonly CohortAccount[];
 }
 
 /** Rounds of sharing, and the change of a charge below which another round changes nothing that matters. */
@@ -55,7 +58,10 @@ export function shareInRounds(demand: MergedDemand, inputs: BatchInputs): Shared
     const { allocation, given } = result;
     const scarce =
       allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
-    if (!scarce) return { flows, ...result, shared: result.handed };
+    if (!scarce) {
+      const cohorts = cohortUse(flows, result.handed, inputs)?.accounts() ?? [];
+      return { flows, ...result, shared: result.handed, cohorts };
+    }
     const change = charges.settle(given);
     const bytes = keepsLimits(charges, result, inputs) ? charges.ownBytes(given) : -1;
     stalled = bytes > bestBytes || change < leastChange / 2 ? 0 : stalled + 1;
@@ -80,8 +86,18 @@ function settled(
   chargeFlows(flows, charges, inputs);
   charges.settle(given);
   const handed = { ...shared, rows: shared.rows.slice(), upToMs: new Map(shared.upToMs) };
-  handOutWhatIsLeft(flows, handed, charges, inputs);
-  return { flows, allocation, allotted, shared, handed };
+  const cohorts = cohortUse(flows, shared, inputs);
+  handOutWhatIsLeft(flows, handed, charges, cohorts, inputs);
+  return { flows, allocation, allotted, shared, handed, cohorts: cohorts?.accounts() ?? [] };
+}
+
+/** What is handed out, counted by cohorts; null where none are declared. */
+function cohortUse(flows: readonly Flow[], handed: Handed, inputs: BatchInputs): CohortUse | null {
+  const use = CohortUse.of(inputs);
+  if (use === null) return null;
+  for (const flow of flows)
+    for (const [resource, amount] of takenBy([flow], handed.rows)) use.take(flow.cohort, resource, amount);
+  return use;
 }
 
 /** What was handed out on charges that do not hold: the most urgent of it, as far as their reads keep every limit, charged for what they share. */

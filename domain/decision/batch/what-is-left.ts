@@ -5,6 +5,7 @@
  */
 import { allocate } from '../../scheduler/resource-allocator.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
+import type { CohortUse } from './cohorts.js';
 import { countsBytes, isQuota, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import {
@@ -43,6 +44,7 @@ class Rest {
     flows: readonly Flow[],
     private readonly handed: Handed,
     private readonly charges: ReadCharges,
+    private readonly cohorts: CohortUse | null,
     { limits }: BatchInputs,
   ) {
     const taken = takenBy(flows, handed.rows);
@@ -62,16 +64,22 @@ class Rest {
   }
 
   of(flow: Flow): Float64Array {
-    return Float64Array.from(this.places.get(flow)!, (at) => this.left[at]);
+    return Float64Array.from(this.places.get(flow)!, (at) => Math.min(this.left[at], this.roomOf(flow, at)));
   }
 
   holds(flow: Flow, place: number, rows: number): boolean {
     const places = this.places.get(flow)!;
     for (let r = 0; r < places.length; r++) {
       const amount = costOf(flow, place, r, rows);
-      if (amount > 0 && this.left[places[r]] < amount * (1 - ROUNDING)) return false;
+      const least = amount * (1 - ROUNDING);
+      if (amount > 0 && (this.left[places[r]] < least || this.roomOf(flow, places[r]) < least)) return false;
     }
     return true;
+  }
+
+  /** What its cohort, and those above, may still take. */
+  private roomOf({ cohort }: Flow, at: number): number {
+    return this.cohorts === null ? Infinity : this.cohorts.room(cohort, this.names[at]);
   }
 
   amounts(): Record<string, number> {
@@ -97,6 +105,7 @@ class Rest {
     for (const [r, at] of this.places.get(flow)!.entries()) {
       const amount = costOf(flow, place, r, rows) - costOf(flow, place, r, before);
       this.left[at] = Math.max(0, this.left[at] - amount);
+      this.cohorts?.take(flow.cohort, this.names[at], amount);
     }
     this.handed.rows[costed.index] = rows;
     setUpTo(this.handed, costed.index, upToMs);
@@ -116,6 +125,8 @@ class Rest {
       const limit = own.find((one) => one.resource === resource);
       if (limit === undefined || isQuota(resource)) return false;
       if (!this.untouched.has(resource) || !isFull(limit) || amount <= limit.burst) return false;
+      // A bound of its cohort is not there to be broken: it waits until its shares add up.
+      if (this.roomOf(flow, this.places.get(flow)![r]) < limit.burst * (1 - ROUNDING)) return false;
       larger = true;
     }
     return larger;
@@ -135,14 +146,15 @@ function askersOf(flows: readonly Flow[], asks: (flow: Flow, place: number) => b
   return asking.sort((a, b) => b.flow.scores[b.place] - a.flow.scores[a.place] || a.costed.index - b.costed.index);
 }
 
-/** Hands out what is left. @param handed changed in place, as `charges` are */
+/** Hands out what is left. @param handed changed in place, as `charges` and `cohorts` are */
 export function handOutWhatIsLeft(
   flows: readonly Flow[],
   handed: Handed,
   charges: ReadCharges,
+  cohorts: CohortUse | null,
   inputs: BatchInputs,
 ): void {
-  const rest = new Rest(flows, handed, charges, inputs);
+  const rest = new Rest(flows, handed, charges, cohorts, inputs);
   const waiting = askersOf(flows, ({ index }, place) => handed.rows[index[place]] < 0);
   const inDebt = new Set<string>();
   for (const one of waiting) {
@@ -156,20 +168,28 @@ export function handOutWhatIsLeft(
     if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source)) continue;
     if (rest.waitsInVain(one, least.rows) && rest.give(one, least, true)) inDebt.add(one.flow.source);
   }
-  divide(flows, rest, handed, inputs);
+  divide(flows, rest, handed, cohorts, inputs);
 }
 
 /** Shares the rest among the needs that could use any part of it, by weighted max-min. */
-function divide(flows: readonly Flow[], rest: Rest, handed: Handed, inputs: BatchInputs): void {
+function divide(
+  flows: readonly Flow[],
+  rest: Rest,
+  handed: Handed,
+  cohorts: CohortUse | null,
+  inputs: BatchInputs,
+): void {
   const asking = askersOf(flows, ({ items, index, rows }, place) => {
     return items[place].item.kind === 'need' && rows[place] > 0 && handed.rows[index[place]] < rows[place];
   });
   const part = ({ costed: { index, rows } }: Asking): number => Math.max(0, handed.rows[index]) / rows;
   if (asking.length === 0) return;
+  const resources = rest.amounts();
   const { allocations } = allocate({
-    resources: rest.amounts(),
+    resources,
+    cohorts: cohorts?.rest(resources) ?? [],
     models: asking.map((one) => ({
-      id: one.costed.item.id,
+      ...{ id: one.costed.item.id, cohort: one.flow.cohort },
       weight: (inputs.models[one.flow.model]?.weight ?? 1) * Math.max(CRITICAL_MIN, one.costed.item.critical),
       demand: Object.fromEntries(
         one.flow.resources.map((resource, r) => [resource, costOf(one.flow, one.place, r, one.costed.rows)]),

@@ -249,6 +249,36 @@ describe('laws with cohorts, gangs and whole units', () => {
     );
   });
 
+  it('credits within cohorts exceed no limit, waste nothing, and move nothing from one cohort to another', () => {
+    fc.assert(
+      fc.property(
+        instances({ cohorts: true, steps: true }),
+        fc.array(fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 8, maxLength: 8 }), { maxLength: 4 }),
+        (instance, table) => {
+          const quanta = table.map((row) => ({
+            demands: Object.fromEntries(instance.models.map(({ id }, i) => [id, row[i]])),
+          }));
+          allocateOverTime({ ...instance, quanta }).forEach((result, t) => {
+            const models = instance.models.map((model, i) => ({
+              ...model,
+              cap: Math.min(model.cap ?? Infinity, table[t][i]),
+            }));
+            const quantum = { ...instance, models };
+            expect(checkCertificate(quantum, result)).toEqual([]);
+            if (Object.keys(instance.resources).length > 1 || models.some(({ gang }) => gang !== undefined)) return;
+            const heldBy = (units: Record<string, number>, cohort: string | null | undefined) =>
+              models
+                .filter((model) => model.cohort === cohort)
+                .reduce((sum, model) => sum + units[model.id] * demandOf(model, Object.keys(instance.resources)[0]), 0);
+            for (const { cohort } of models)
+              expect(heldBy(unitsById(result), cohort)).toBeCloseTo(heldBy(unitsById(allocate(quantum)), cohort), 6);
+          });
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
   it('credits never waste: each quantum alone leaves nobody short beside free resources', () => {
     fc.assert(
       fc.property(

@@ -126,7 +126,6 @@ describe('misuse', () => {
       one(1, [model], { quanta: [{ demands: { b: 1 } }] }),
       /quanta\[0\] names the unknown model "b"/,
     ],
-    ['quanta with cohorts', one(1, [model], { quanta: [], cohorts: [{ id: 'x' }] }), /do not go together/],
   ])('refuses %s', (_name, instance, message) => {
     expect(() => allocate(instance)).toThrow(message);
   });

@@ -317,6 +317,30 @@ describe('allocateOverTime', () => {
     expect(unitsById(first)).toEqual({ a: 3, b: 9 });
   });
 
+  it('within a cohort who asked for little comes first later; beside it everybody has what is guaranteed', () => {
+    const models = [
+      { id: 'a', cohort: 'x' },
+      { id: 'b', cohort: 'x' },
+      { id: 'c', cohort: 'y' },
+    ];
+    const cohorts = [
+      { id: 'x', nominal: { cpu: 12 } },
+      { id: 'y', nominal: { cpu: 6 } },
+    ];
+    const quanta = [
+      { demands: { a: 0, b: 12, c: 6 } },
+      { demands: { a: 12, b: 12, c: 6 } },
+      { demands: { a: 12, b: 12, c: 18 } },
+    ];
+    const results = allocateOverTime(one(18, models, { cohorts, quanta })).map(unitsById);
+    // b took 9 above its guaranteed 3 (half of its 6), a gave its 3 away: it is served first until that is even.
+    expect(results).toEqual([
+      { a: 0, b: 12, c: 6 },
+      { a: 9, b: 3, c: 6 },
+      { a: expect.closeTo(9, 9), b: expect.closeTo(3, 9), c: 6 },
+    ]);
+  });
+
   it('gives a model of weight 0 what nobody else asks for, and an unnamed model nothing', () => {
     const [only] = allocateOverTime(
       one(10, [{ id: 'a', weight: 0 }, { id: 'b' }, { id: 'c' }], { quanta: [{ demands: { a: 10, b: 4 } }] }),

@@ -153,6 +153,41 @@ describe('mistakes in balance.yaml', () => {
   });
 });
 
+describe('mistakes in cohorts', () => {
+  const cohorts = (lines: string, model = 'x') =>
+    GOOD.replace('root: . }', 'root: ., limits: { bytesPerSecond: 300kB } }')
+      .replace('        kind: training\n', `        kind: training\n        cohort: ${model}\n`)
+      .replace('    models:', `    cohorts:\n${lines.replace(/^/gm, '      ')}\n    models:`);
+
+  test('the cohorts that they are made in have none', () => {
+    const text = cohorts(
+      'x: { nominal: { "bytes:lake": 200kB } }\ny: { parent: x, lendingLimit: { "bytes:lake": 0B } }',
+    );
+    expect(parseConfig(text, 'balance.yaml').pools.small.cohorts?.x.nominal).toEqual({ 'bytes:lake': 200_000 });
+  });
+
+  test.each([
+    ['a model of one that is not declared', 'x: {}', 'z', 14, 'a declared cohort: x', '"z"'],
+    ['a parent that is not declared', 'x: { parent: z }', 'x', 10, 'a declared cohort: x', '"z"'],
+    ['a circle', 'x: { parent: y }\ny: { parent: x }', 'x', 10, 'a tree', 'x in y in x'],
+    ['a limit that is not there', 'x: { nominal: { "rows:lake": 5 } }', 'x', 10, 'bytes:lake', '"rows:lake"'],
+    ['a quota', 'x: { borrowingLimit: { "quota:lake": 5 } }', 'x', 10, 'as a whole', '"quota:lake"'],
+    ['a guarantee above its limit', 'x: { nominal: { "bytes:lake": 1MB } }', 'x', 10, 'gives: 300000', '1000000'],
+    [
+      'guarantees that do not fit together',
+      'x: { nominal: { "bytes:lake": 200kB } }\ny: {}\nz: { parent: y, nominal: { "bytes:lake": 200kB } }',
+      ...(['x', 9, 'bytes:lake that add up to at most what it gives: 300000', '400000 (x 200000, y 200000)'] as const),
+    ],
+    ['an amount below zero', 'x: { nominal: { "bytes:lake": -1 } }', 'x', 10, 'zero or more', '-1'],
+  ])('%s is told with its line', (_, lines, model, line, expected, got) => {
+    const error = refusal(cohorts(lines, model));
+    expect(error).toMatchObject({ kind: 'usage', type: 'InvalidConfig' });
+    expect(error.got).toContain(`line ${line}: `);
+    expect(error.expected).toContain(expected);
+    expect(error.got).toContain(got);
+  });
+});
+
 describe('the JSON Schema for editors', () => {
   const schema = z.fromJSONSchema(configJsonSchema() as never);
 
