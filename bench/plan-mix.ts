@@ -38,11 +38,14 @@ export function mixOf(count: number, scarcity: number): BatchInputs {
     const dataset = zipf(random, DATASETS);
     const rows = random() < 0.3 ? null : 10 * (1 + below(50));
     bytes += (rows ?? 200) * fields.length * 10;
-    return workItem(id, {
+    const item = workItem(id, {
       ...{ model, fields, where: whereOf(dataset), rows, dataset: `d${dataset}`, seed: below(4) },
       ...{ createdMs: below(60_000), priority: 1 + below(5), deadlineMs: random() < 0.2 ? 60_000 + below(1e6) : null },
       ...(isNeed ? { kind: 'need' as const, needId: `${model}/n${index}`, minRows: below(2) * 5 } : {}),
     });
+    // The planner's items are read from the decision's record: objects of one shape, as JSON makes them. What is spread
+    // together from parts has a shape of its own each time, and every access would measure that.
+    return JSON.parse(JSON.stringify(item)) as WorkItem;
   });
   const columns = Object.fromEntries([...COLUMNS, 'key', 'kind'].map((column) => [column, 10]));
   const [dataset] = batchInputs([], 0).datasets;

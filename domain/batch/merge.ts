@@ -5,17 +5,17 @@
  */
 import { usageError } from '../types/errors.js';
 import { predicateColumns, type Predicate } from '../types/predicate.js';
-import { FieldSets } from './field-sets.js';
-import { groupNodes, type GroupEntry, type MemberRelation, type MergeNode, type NodeGroup } from './merge-groups.js';
-import { boxContains, boxKey, normalise, type Box } from './predicate-algebra.js';
-import type { MergeRequest, ReadRequest } from './read-request.js';
+import { groupNodes, type GroupEntry, type MemberRelation, type MergeCost, type NodeGroup } from './merge-groups.js';
+import { MergeTable } from './merge-table.js';
+import { boxContains, normalise } from './predicate-algebra.js';
+import type { ReadRequest } from './read-request.js';
 
 export type { MemberRelation } from './merge-groups.js';
 export type { ReadRequest } from './read-request.js';
 
 export interface MergeOptions {
-  /** Cost of one read, and of one cell (row x field) read, in one common unit. Default: a read costs nothing extra. */
-  readonly cost?: { readonly perOperation: number; readonly perUnit: number };
+  /** Default: a read costs nothing extra. */
+  readonly cost?: MergeCost;
   /** Expected rows by request id, of requests that do not say so themselves. Unknown ones count as one row. */
   readonly estimatedRows?: Readonly<Record<string, number>>;
   /** Longest OR of one read; a larger group is cut. Default 64: what a source still evaluates without losing its pushdown. */
@@ -57,7 +57,7 @@ const PREDICATES_MAX_DEFAULT = 64;
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a === b ? 0 : 1);
 
-function refusalOf(request: MergeRequest): RefusedRequest | null {
+function refusalOf(request: ReadRequest): RefusedRequest | null {
   if (request.fields.length === 0) {
     return { requestId: request.id, type: 'NoFields', reason: `request ${request.id} names no field` };
   }
@@ -74,53 +74,28 @@ function refusalOf(request: MergeRequest): RefusedRequest | null {
   };
 }
 
-/** Rows that a predicate asks for, worked out once for each way of writing it. */
-interface Asked {
-  readonly box: Box;
-  readonly key: string;
-  /** Its columns, in the bucket's `FieldSets`. */
-  readonly columns: number;
-}
-
-/** One node per distinct set of rows asked of one dataset version. */
-function nodesOf<R extends MergeRequest>(
-  requests: readonly R[],
-  fieldSets: FieldSets,
-  options: MergeOptions,
-): MergeNode<R>[][] {
-  const buckets = new Map<string, Map<string, MergeNode<R>>>();
-  const known = new Map<string, Asked>();
-  for (const request of requests) {
-    const written = JSON.stringify(request.where);
-    let asked = known.get(written);
-    if (asked === undefined) {
-      const box = normalise(request.where);
-      asked = { box, key: boxKey(box), columns: fieldSets.intern([...box.keys()]) };
-      known.set(written, asked);
-    }
-    const source = `${request.dataset}\0${request.datasetVersion}`;
-    let bucket = buckets.get(source);
-    if (bucket === undefined) buckets.set(source, (bucket = new Map<string, MergeNode<R>>()));
-    const fields = fieldSets.union(fieldSets.intern(request.fields), asked.columns);
-    const rows = request.estimatedRows ?? options.estimatedRows?.[request.id] ?? 1;
-    const node = bucket.get(asked.key);
-    if (node === undefined) {
-      const { box, key } = asked;
-      bucket.set(key, { key, box, where: request.where, fields, rows, requests: [request] });
-    } else {
-      node.requests.push(request);
-      node.fields = fieldSets.union(node.fields, fields);
-      node.rows = Math.max(node.rows, rows);
-    }
+/** @throws usage error `DuplicateRequest` when two of the requests, which are in order of id, have one id. */
+export function assertIdsDiffer(sorted: readonly { readonly id: string }[]): void {
+  for (let index = 1; index < sorted.length; index++) {
+    const { id } = sorted[index];
+    if (id !== sorted[index - 1].id) continue;
+    throw usageError({
+      type: 'DuplicateRequest',
+      message: `two requests are called ${id}`,
+      expected: 'one id per request',
+      got: id,
+    });
   }
-  return [...buckets.values()].map((bucket) => [...bucket.values()]);
 }
 
-function reasonOf(entry: GroupEntry<ReadRequest>, request: ReadRequest, alone: boolean): string {
-  const { node, relation, other } = entry;
+/** The requests of each node, in order of id. */
+type Asking = ReadonlyMap<number, readonly ReadRequest[]>;
+
+function reasonOf({ node, relation, other }: GroupEntry, request: ReadRequest, alone: boolean, asking: Asking): string {
   if (alone) return 'no other request shares or borders its rows at a gain';
-  const twin = node.requests[node.requests[0] === request ? 1 : 0] as ReadRequest | undefined;
-  const id = other === null ? twin?.id : other.requests[0].id;
+  const own = asking.get(node)!;
+  const twin = own[own[0] === request ? 1 : 0] as ReadRequest | undefined;
+  const id = other === null ? twin?.id : asking.get(other)![0].id;
   switch (relation) {
     case 'equal':
       return id === undefined ? 'its rows are those of the read' : `asks for the same rows as ${id}`;
@@ -133,69 +108,45 @@ function reasonOf(entry: GroupEntry<ReadRequest>, request: ReadRequest, alone: b
   }
 }
 
-function readOf({ nodes }: NodeGroup<ReadRequest>, fields: readonly string[]): MergedRead {
-  const first = nodes[0].node;
-  const alone = nodes.length === 1 && first.requests.length === 1;
+function readOf(group: NodeGroup, table: MergeTable, asking: Asking): MergedRead {
+  const entries = group.entries();
+  const [first] = asking.get(entries[0].node)!;
+  const alone = entries.length === 1 && asking.get(entries[0].node)!.length === 1;
   let priority = -Infinity;
   let deadlineMs: number | null = null;
   const members: ReadMember[] = [];
   const predicates: Predicate[] = [];
-  for (const entry of nodes) {
-    if (entry.relation !== 'contained') predicates.push(entry.node.where);
-    for (const request of entry.node.requests) {
+  for (const entry of entries) {
+    if (entry.relation !== 'contained') predicates.push(table.wheres[entry.node]);
+    for (const request of asking.get(entry.node)!) {
       priority = Math.max(priority, request.priority);
       if (request.deadlineMs !== null) deadlineMs = Math.min(deadlineMs ?? Infinity, request.deadlineMs);
       const relation = alone ? 'alone' : entry.relation;
-      members.push({ requestId: request.id, relation, reason: reasonOf(entry, request, alone) });
+      members.push({ requestId: request.id, relation, reason: reasonOf(entry, request, alone, asking) });
     }
   }
   members.sort((a, b) => byText(a.requestId, b.requestId));
-  const { dataset, datasetVersion } = first.requests[0];
-  const id = `read-${members[0].requestId}`;
-  return { id, dataset, datasetVersion, fields, predicates, members, priority, deadlineMs };
-}
-
-/** Requests that share a read, with the union of their fields and of the columns that their predicates need, sorted. */
-export interface RequestGroup<R extends MergeRequest> extends NodeGroup<R> {
-  readonly fields: readonly string[];
+  const { dataset, datasetVersion } = first;
+  const fields = table.fieldSets.list(group.fields);
+  return {
+    id: `read-${members[0].requestId}`,
+    dataset,
+    datasetVersion,
+    fields,
+    predicates,
+    members,
+    priority,
+    deadlineMs,
+  };
 }
 
 /**
- * Which requests share a read: `planMergedReads` without the reasons, for very many requests.
- * @throws usage error `DuplicateRequest` when two requests have one id.
- * Complexity O(n log n) in the requests: each is compared with a bounded number of neighbours.
+ * Which requests of a table share a read, as groups of its nodes: `planMergedReads` without the reasons, for very many
+ * requests. Complexity O(n log n) in the requests: each is compared with a bounded number of neighbours.
  */
-export function groupRequests<R extends MergeRequest>(
-  requests: readonly R[],
-  options: MergeOptions = {},
-): { readonly groups: readonly RequestGroup<R>[]; readonly refused: readonly RefusedRequest[] } {
-  const sorted = [...requests].sort((a, b) => byText(a.id, b.id));
-  sorted.forEach((request, index) => {
-    if (index > 0 && sorted[index - 1].id === request.id) {
-      throw usageError({
-        type: 'DuplicateRequest',
-        message: `two requests are called ${request.id}`,
-        expected: 'one id per request',
-        got: request.id,
-      });
-    }
-  });
-  const refused: RefusedRequest[] = [];
-  const accepted: R[] = [];
-  for (const request of sorted) {
-    const refusal = refusalOf(request);
-    if (refusal === null) accepted.push(request);
-    else refused.push(refusal);
-  }
+export function groupRequests(table: MergeTable, options: Omit<MergeOptions, 'estimatedRows'> = {}): NodeGroup[] {
   const { cost = { perOperation: 0, perUnit: 1 }, predicatesMax = PREDICATES_MAX_DEFAULT } = options;
-  const fieldSets = new FieldSets();
-  const groups = nodesOf(accepted, fieldSets, options).flatMap((bucket) =>
-    groupNodes(bucket, fieldSets, cost, predicatesMax).map(({ nodes }): RequestGroup<R> => {
-      const fields = nodes.reduce((union, { node }) => fieldSets.union(union, node.fields), nodes[0].node.fields);
-      return { nodes, fields: fieldSets.list(fields) };
-    }),
-  );
-  return { groups, refused };
+  return table.buckets.flatMap(({ nodes }) => groupNodes(nodes, table, cost, predicatesMax));
 }
 
 /**
@@ -204,8 +155,25 @@ export function groupRequests<R extends MergeRequest>(
  * @throws usage error `DuplicateRequest` when two requests have one id.
  */
 export function planMergedReads(requests: readonly ReadRequest[], options: MergeOptions = {}): MergePlan {
-  const { groups, refused } = groupRequests(requests, options);
-  const reads = groups.map((group) => readOf(group, group.fields));
+  const refused: RefusedRequest[] = [];
+  const table = new MergeTable();
+  const asking = new Map<number, ReadRequest[]>();
+  const sorted = [...requests].sort((a, b) => byText(a.id, b.id));
+  assertIdsDiffer(sorted);
+  for (const request of sorted) {
+    const refusal = refusalOf(request);
+    if (refusal !== null) {
+      refused.push(refusal);
+      continue;
+    }
+    const { id, dataset, datasetVersion, fields, where } = request;
+    const rows = request.estimatedRows ?? options.estimatedRows?.[id] ?? 1;
+    const node = table.add(dataset, datasetVersion, table.fieldSets.intern(fields), where, rows);
+    const own = asking.get(node);
+    if (own === undefined) asking.set(node, [request]);
+    else own.push(request);
+  }
+  const reads = groupRequests(table, options).map((group) => readOf(group, table, asking));
   reads.sort((a, b) => byText(a.id, b.id));
   return { reads, refused };
 }

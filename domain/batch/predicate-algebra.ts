@@ -6,7 +6,7 @@
  * dates of the same shape are ordered as text; equal literals are equal. It never assumes an order of other texts
  * (a collation decides that) nor that '5' and 5, or two dates of different shape, are different values.
  */
-import { predicateColumns, type Condition, type Literal, type Predicate } from '../types/predicate.js';
+import type { Condition, Literal, Predicate } from '../types/predicate.js';
 
 /** How the rows of one predicate relate to those of another: `contains` reads "a contains b". */
 export type Relation = 'equal' | 'contains' | 'contained' | 'overlapping' | 'adjacent' | 'disjoint';
@@ -19,6 +19,7 @@ export interface Bound {
 
 /** What a conjunction says about one column. `values: false` leaves no value, `nulls: false` leaves no NULL. */
 export interface Constraint {
+  readonly column: string;
   nulls: boolean;
   values: boolean;
   low: Bound | null;
@@ -31,8 +32,13 @@ export interface Constraint {
   opaque: readonly string[];
 }
 
-/** Constraint per column, in column order. A column without an entry is free. */
-export type Box = ReadonlyMap<string, Readonly<Constraint>>;
+/** One constraint per constrained column, in column order; every other column is free. */
+export type Box = readonly Readonly<Constraint>[];
+
+/** What a box says of a column; undefined: nothing. */
+export function constraintOn(box: Box, column: string): Readonly<Constraint> | undefined {
+  for (const constraint of box) if (constraint.column === column) return constraint;
+}
 
 const ISO = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
 
@@ -64,18 +70,21 @@ export function storageOrder(a: Literal, b: Literal): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-const free = (): Constraint => ({
+const NONE: readonly never[] = [];
+
+const free = (column: string): Constraint => ({
+  column,
   nulls: true,
   values: true,
   low: null,
   high: null,
   among: null,
-  except: [],
-  opaque: [],
+  except: NONE,
+  opaque: NONE,
 });
 
 /** What a column without a constraint admits; never changed. */
-const FREE: Readonly<Constraint> = free();
+const FREE: Readonly<Constraint> = free('');
 
 /** Negative if `a` admits fewer values than `b` as an upper bound, 0 if equal, null if unknown. */
 function compareHigh(a: Bound, b: Bound): number | null {
@@ -100,11 +109,13 @@ function setOf(values: readonly Literal[]): Literal[] {
   return sorted.filter((value, index) => index === 0 || value !== sorted[index - 1]);
 }
 
-function tighten(c: Constraint, side: 'low' | 'high', bound: Bound, condition: Condition): void {
+function tighten(c: Constraint, op: '<' | '<=' | '>' | '>=', value: Literal): void {
+  const side = op === '<' || op === '<=' ? 'high' : 'low';
+  const bound: Bound = { value, inclusive: op === '<=' || op === '>=' };
   const current = c[side];
   const order =
     current === null ? 1 : side === 'low' ? compareLow(bound, current) : -(compareHigh(bound, current) ?? NaN);
-  if (order === null || Number.isNaN(order)) c.opaque = [...c.opaque, conditionKey(condition)];
+  if (order === null || Number.isNaN(order)) c.opaque = [...c.opaque, conditionKey({ column: c.column, op, value })];
   else if (order > 0) c[side] = bound;
 }
 
@@ -127,7 +138,6 @@ function apply(c: Constraint, condition: Condition): void {
     return;
   }
   c.nulls = false; // a comparison with NULL is unknown, and unknown does not match
-  const { column } = condition;
   switch (condition.op) {
     case '=':
       restrictTo(c, [condition.value]);
@@ -140,15 +150,13 @@ function apply(c: Constraint, condition: Condition): void {
       return;
     case '<':
     case '<=':
-      tighten(c, 'high', { value: condition.value, inclusive: condition.op === '<=' }, condition);
-      return;
     case '>':
     case '>=':
-      tighten(c, 'low', { value: condition.value, inclusive: condition.op === '>=' }, condition);
+      tighten(c, condition.op, condition.value);
       return;
     case 'between':
-      apply(c, { column, op: '>=', value: condition.low });
-      apply(c, { column, op: '<=', value: condition.high });
+      tighten(c, '>=', condition.low);
+      tighten(c, '<=', condition.high);
   }
 }
 
@@ -174,31 +182,36 @@ function settle(c: Constraint): void {
     if (c.among.length === 0) c.values = false;
     if (c.among.every((value) => within(value, low, high) === true)) [c.low, c.high] = [null, null];
     c.except = c.except.filter((value) => !c.among!.every((kept) => surelyDiffer(kept, value)));
-  } else c.except = c.except.filter((value) => within(value, low, high) !== false);
-  if (!c.values) Object.assign(c, { ...free(), nulls: c.nulls, values: false });
-  c.opaque = [...new Set(c.opaque)].sort();
+  } else if (c.except.length > 0) c.except = c.except.filter((value) => within(value, low, high) !== false);
+  if (!c.values) Object.assign(c, { ...free(c.column), nulls: c.nulls, values: false });
+  if (c.opaque.length > 1) c.opaque = [...new Set(c.opaque)].sort();
 }
 
+/** The conditions, those on one column in an order of their own; columns are independent of each other. */
 function inOrder(predicate: Predicate): Predicate {
-  if (predicate.length < 2) return predicate;
+  const columns = new Set(predicate.map(({ column }) => column));
+  if (columns.size === predicate.length) return predicate;
   const keyed = predicate.map((condition) => ({ condition, key: conditionKey(condition) }));
   return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ condition }) => condition);
 }
 
-/** Normalises a predicate: one settled constraint per constrained column. `[]` gives an empty map: every row. */
+/** Normalises a predicate: one settled constraint per constrained column. `[]` gives an empty box: every row. */
 export function normalise(predicate: Predicate): Box {
-  const box = new Map<string, Constraint>();
-  for (const column of predicateColumns(predicate)) box.set(column, free());
-  for (const condition of inOrder(predicate)) apply(box.get(condition.column)!, condition);
-  for (const constraint of box.values()) settle(constraint);
-  return box;
+  const box: Constraint[] = [];
+  for (const condition of predicate.length < 2 ? predicate : inOrder(predicate)) {
+    let side = box.find(({ column }) => column === condition.column);
+    if (side === undefined) box.push((side = free(condition.column)));
+    apply(side, condition);
+  }
+  for (const side of box) settle(side);
+  return box.length < 2 ? box : box.sort((a, b) => (a.column < b.column ? -1 : 1));
 }
 
 /** Text that is equal for predicates that normalise alike (hence select the same rows); for grouping. */
 export function boxKey(box: Box): string {
   if (boxIsEmpty(box)) return 'none';
   let key = '';
-  for (const [column, { nulls, values, low, high, among, except, opaque }] of box) {
+  for (const { column, nulls, values, low, high, among, except, opaque } of box) {
     key += `${JSON.stringify(column)}${nulls ? 'n' : ''}${values ? 'v' : ''}`;
     if (low !== null) key += `${low.inclusive ? '[' : '('}${JSON.stringify(low.value)}`;
     if (high !== null) key += `;${JSON.stringify(high.value)}${high.inclusive ? ']' : ')'}`;
@@ -211,7 +224,7 @@ export function boxKey(box: Box): string {
 
 /** True when a box surely holds no row. */
 export function boxIsEmpty(box: Box): boolean {
-  for (const constraint of box.values()) if (!constraint.nulls && !constraint.values) return true;
+  for (const { nulls, values } of box) if (!nulls && !values) return true;
   return false;
 }
 
@@ -263,7 +276,7 @@ function implies(inner: Constraint, outer: Constraint): boolean {
 /** Every row of `inner` is surely a row of `outer`. */
 export function boxContains(outer: Box, inner: Box): boolean {
   if (boxIsEmpty(inner)) return true;
-  for (const [column, constraint] of outer) if (!implies(inner.get(column) ?? FREE, constraint)) return false;
+  for (const side of outer) if (!implies(constraintOn(inner, side.column) ?? FREE, side)) return false;
   return true;
 }
 
@@ -323,15 +336,15 @@ export function relateBoxes(a: Box, b: Box): Relation {
   if (contains) return contained ? 'equal' : 'contains';
   if (contained) return 'contained';
   let touching = '';
-  for (const [column, constraint] of a) {
-    const other = b.get(column);
-    const gap = other === undefined ? 'no' : apart(constraint, other);
+  for (const side of a) {
+    const other = constraintOn(b, side.column);
+    const gap = other === undefined ? 'no' : apart(side, other);
     if (gap === 'disjoint' || (gap === 'adjacent' && touching !== '')) return 'disjoint';
-    if (gap === 'adjacent') touching = column;
+    if (gap === 'adjacent') touching = side.column;
   }
   if (touching === '') return 'overlapping';
   // Adjacent only when together they are one box: alike in every other column.
-  const rest = (box: Box) => boxKey(new Map([...box].filter(([column]) => column !== touching)));
+  const rest = (box: Box) => boxKey(box.filter(({ column }) => column !== touching));
   return rest(a) === rest(b) ? 'adjacent' : 'disjoint';
 }
 

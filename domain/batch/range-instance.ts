@@ -42,9 +42,9 @@ const pointsOf = (values: readonly number[]): [number, number][] => values.map((
 function keysOfPredicate(where: Predicate, id: string): { readonly column: string; readonly keys: Segments } {
   const unbounded = (got: string) =>
     invalid(`request ${id}: where must bound one whole-number column`, 'for example k >= 0 AND k < 100', got);
-  const entries = [...normalise(where)];
-  if (entries.length !== 1) throw unbounded(`${entries.length} columns`);
-  const [column, { nulls, values, low, high, among, except, opaque }] = entries[0];
+  const sides = normalise(where);
+  if (sides.length !== 1) throw unbounded(`${sides.length} columns`);
+  const [{ column, nulls, values, low, high, among, except, opaque }] = sides;
   if (nulls || opaque.length > 0) throw unbounded(`${column} with other conditions`);
   if (!values) return { column, keys: [] };
   const numeric = (value: Literal): number => {

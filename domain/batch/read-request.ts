@@ -1,8 +1,8 @@
 /** The request as the merge sees it. */
 import type { Predicate } from '../types/predicate.js';
 
-/** What decides which read a request is part of. */
-export interface MergeRequest {
+/** What one model asks of one dataset. Plain JSON. */
+export interface ReadRequest {
   readonly id: string;
   readonly model: string;
   readonly dataset: string;
@@ -14,10 +14,6 @@ export interface MergeRequest {
   readonly estimatedRows?: number;
   /** Fields that the requester may see, also by filtering on them; absent: every field. */
   readonly allowedFields?: readonly string[];
-}
-
-/** What one model asks of one dataset. Plain JSON. */
-export interface ReadRequest extends MergeRequest {
   /** Sample size, or null for every row; drawn with `seed` from the requester's own rows, after the read. */
   readonly rows: number | null;
   readonly seed: number;

@@ -1,6 +1,7 @@
 /** What each item would cost: rows, own bytes, and its share of the merged read that serves it. */
-import { groupRequests, type RequestGroup } from '../../batch/merge.js';
-import type { MergeRequest } from '../../batch/read-request.js';
+import type { MergeCost } from '../../batch/merge-groups.js';
+import { MergeTable } from '../../batch/merge-table.js';
+import { assertIdsDiffer, groupRequests } from '../../batch/merge.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { formatBytes } from '../../types/units.js';
@@ -64,11 +65,6 @@ export interface MergedDemand {
   readonly refusals: readonly Refusal[];
 }
 
-/** A request for a read, and the item that it stands for. */
-interface MergingItem extends MergeRequest {
-  readonly costed: CostedItem;
-}
-
 /** @param refused items that are served by nothing now, whatever is scarce */
 export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, aheadFactor: number): MergedDemand {
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
@@ -78,8 +74,10 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
   const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const refusals: Refusal[] = [];
   const items: CostedItem[] = [];
-  const limited: MergingItem[] = [];
-  const free: MergingItem[] = [];
+  // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
+  const limited = new Merging({ perOperation: 0, perUnit: 1 });
+  const free = new Merging({ perOperation: SCAN_COST_CELLS, perUnit: 1 });
+  assertIdsDiffer(inputs.items);
   for (const item of inputs.items) {
     const dataset = datasets.get(item.dataset);
     const fact = facts.get(item.id);
@@ -94,14 +92,56 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     }
     const costed = costedItem(item, items.length, dataset, wanted, fact, cached, known);
     items.push(costed);
-    if (!cached) (metered.has(dataset.source) ? limited : free).push(mergingItem(costed, dataset));
+    if (!cached) (metered.has(dataset.source) ? limited : free).add(costed, dataset);
   }
-  // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
-  const groups = [
-    ...groupRequests(limited, { cost: { perOperation: 0, perUnit: 1 } }).groups,
-    ...groupRequests(free, { cost: { perOperation: SCAN_COST_CELLS, perUnit: 1 } }).groups,
-  ];
-  return { items, reads: groups.map(sharedRead).sort((a, b) => a.members[0] - b.members[0]), refusals };
+  const reads = [...limited.reads(), ...free.reads()].sort((a, b) => a.members[0] - b.members[0]);
+  return { items, reads, refusals };
+}
+
+/** Items that are merged by one rule of cost. */
+class Merging {
+  private readonly table = new MergeTable();
+  private readonly items: CostedItem[] = [];
+  private readonly nodeOf: number[] = [];
+
+  constructor(private readonly cost: MergeCost) {}
+
+  /** In order of id. */
+  add(costed: CostedItem, { contentId }: DatasetFacts): void {
+    const { dataset, datasetVersion, fields, where } = costed.item;
+    const version = datasetVersion === null ? CURRENT : contentId;
+    const { fieldSets } = this.table;
+    this.nodeOf.push(this.table.add(dataset, version, fieldSets.intern(fields), where, costed.rows));
+    this.items.push(costed);
+  }
+
+  reads(): SharedRead[] {
+    const groups = groupRequests(this.table, { cost: this.cost });
+    const groupOf = new Uint32Array(this.nodeOf.length);
+    const rowSetOf = new Uint32Array(this.nodeOf.length);
+    for (const [g, { nodes }] of groups.entries())
+      for (const [rowSet, node] of nodes.entries()) [groupOf[node], rowSetOf[node]] = [g, rowSet];
+    const next = new Uint32Array(groups.length + 1);
+    for (const node of this.nodeOf) next[groupOf[node] + 1]++;
+    for (let g = 0; g < groups.length; g++) next[g + 1] += next[g];
+    const starts = next.slice();
+    const members = new Uint32Array(this.items.length);
+    const rowSets = new Uint32Array(this.items.length);
+    for (const [at, node] of this.nodeOf.entries()) {
+      const place = next[groupOf[node]]++;
+      members[place] = this.items[at].index;
+      rowSets[place] = rowSetOf[node];
+    }
+    const { buckets, bucketOf, fieldSets } = this.table;
+    return groups.map(({ nodes, fields }, g) => {
+      const { dataset, datasetVersion } = buckets[bucketOf[nodes[0]]];
+      return {
+        ...{ dataset, datasetVersion, fields: fieldSets.list(fields) },
+        members: members.subarray(starts[g], starts[g + 1]),
+        rowSets: rowSets.subarray(starts[g], starts[g + 1]),
+      };
+    });
+  }
 }
 
 /** What is known of items by id: asked for each, and for very many a record is slower than a map. */
@@ -150,25 +190,6 @@ function costedItem(
     least: Math.max(0, item.minRows - (known.aheadRows.get(item.id) ?? 0)),
     cuts,
     cached,
-  };
-}
-
-function mergingItem(costed: CostedItem, { contentId }: DatasetFacts): MergingItem {
-  const { id, model, dataset, fields, where } = costed.item;
-  const datasetVersion = costed.item.datasetVersion === null ? CURRENT : contentId;
-  return { id, model, dataset, datasetVersion, fields, where, estimatedRows: costed.rows, costed };
-}
-
-function sharedRead({ nodes, fields }: RequestGroup<MergingItem>): SharedRead {
-  const { dataset, datasetVersion } = nodes[0].node.requests[0];
-  const members: { readonly index: number; readonly rowSet: number }[] = [];
-  for (const [rowSet, { node }] of nodes.entries())
-    for (const { costed } of node.requests) members.push({ index: costed.index, rowSet });
-  members.sort((a, b) => a.index - b.index);
-  return {
-    ...{ dataset, datasetVersion, fields },
-    members: Uint32Array.from(members, ({ index }) => index),
-    rowSets: Uint32Array.from(members, ({ rowSet }) => rowSet),
   };
 }
 
