@@ -4,7 +4,8 @@ import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { ClassCounts } from '../domain/analyzers/analyzer.js';
 import { weightsTowards } from '../domain/decision/batch/class-quotas.js';
 import { describeRoute } from '../domain/decision/quality/reroute.js';
-import { describeCorrection } from '../domain/decision/quality/correct.js';
+import { correctionsOf, keptCopy } from '../domain/decision/quality/correct.js';
+import { describeCorrection } from '../domain/decision/quality/describe-correction.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
@@ -286,11 +287,12 @@ async function deliveriesOf(
     const result = resultOf.get(itemId)!;
     const judged = verdictOf.get(itemId)!;
     const last = use === 'last-good' ? history[item.needId!].lastGood! : null;
-    const isTreated = judged.correction?.applied === true && judged.routed === undefined;
+    const copy = judged.routed === undefined ? keptCopy(treated, judged) : null;
     const route = judged.routed === undefined ? null : rerouted[itemId][judged.routed.attempt];
-    const fresh = route?.slice ?? (isTreated ? treated[itemId].file : result.slice!);
-    const classCounts = isTreated ? treated[itemId].slice.classCounts : fresh.classCounts;
-    const mix = { shares: shares[itemId], classCounts: isTreated || route !== null ? classCounts : null };
+    const fresh = route?.slice ?? copy?.file ?? result.slice!;
+    // What another file has in the place of what was drawn; null: it is what was drawn.
+    const classCounts = copy !== null ? copy.slice.classCounts : route !== null ? fresh.classCounts : null;
+    const mix = { shares: shares[itemId], classCounts };
     return {
       id: deliveryId(itemId),
       requestId: itemId,
@@ -335,17 +337,20 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, file: FileR
 /** Of a fresh file. Where it has other rows than were drawn, its class weights are those of the rows that it has. */
 function fileReport(
   { quotas, weights }: Grant,
-  { correction, routed }: ItemVerdict,
+  judged: ItemVerdict,
   { shares, classCounts }: { readonly shares?: ClassCounts; readonly classCounts: ClassCounts | null },
 ): FileReport {
-  const done = routed === undefined ? correction : undefined;
+  const { routed } = judged;
+  const done = routed === undefined ? correctionsOf(judged) : [];
+  const [correction, ...furtherCorrections] = done;
   return {
     corrections: [
       ...(quotas === null ? [] : ['stratified draw towards the class target']),
-      ...(done === undefined ? [] : [describeCorrection(done)]),
+      ...done.map(describeCorrection),
       ...(routed === undefined ? [] : [describeRoute(routed)]),
     ],
-    ...(done === undefined ? {} : { correction: done }),
+    ...(correction === undefined ? {} : { correction }),
+    ...(furtherCorrections.length === 0 ? {} : { furtherCorrections }),
     ...(routed === undefined ? {} : { routed }),
     classQuotas: quotas,
     classWeights:

@@ -1,6 +1,7 @@
 /** What a decision's deliveries teach later ones, and whom it asks for more data. */
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import { dueAsks } from '../domain/decision/coordinate/ask.js';
+import { correctionsOf, keptCopy } from '../domain/decision/quality/correct.js';
 import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import { deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
 import type { QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
@@ -19,14 +20,16 @@ export function lessonsOf(
 ): Lessons {
   const { verdicts, strategy = null } = stages.checked.outcome as QualityOutcome;
   const items = new Map(context.items.map((item) => [item.id, item]));
-  const corrections = verdicts.flatMap(({ itemId, correction }): NewCorrection[] => {
-    if (correction === undefined) return [];
+  const done = verdicts.flatMap((judged) =>
+    correctionsOf(judged).map((correction, step) => ({ itemId: judged.itemId, correction, step })),
+  );
+  const corrections = done.map(({ itemId, correction, step }): NewCorrection => {
     const { issue, action, applied, verdict, predictedDelta, measuredDelta, standardError } = correction;
     const { reason, effect, predictedEffect, cost } = correction;
     const { needId, dataset } = items.get(itemId)!;
-    const taken = { requestId: itemId, needId, dataset, issue, action, applied, verdict };
+    const taken = { requestId: itemId, step, needId, dataset, issue, action, applied, verdict };
     const measured = { predictedDelta, measuredDelta, standardError, effect, predictedEffect, cost };
-    return [{ ...taken, ...measured, reason }];
+    return { ...taken, ...measured, reason };
   });
   if (context.trigger === 'backfill') return { metrics: [], references: [], strategy: null, corrections, asks: [] };
   return {
@@ -76,7 +79,8 @@ function referencesOf(
     // Rows of another source are no measure of the next ones of this.
     if (judged.routed !== undefined) return [];
     // What is handed out is what is remembered: of a corrected delivery its corrected rows.
-    const sample = judged.correction?.applied === true ? treated[itemId].sample : samples[itemId];
+    const copy = keptCopy(treated, judged);
+    const sample = copy === null ? samples[itemId] : copy.sample;
     const reference = nextReference(references[item.needId] ?? null, {
       asOfMs: context.asOfMs,
       decisionId: context.decisionId,

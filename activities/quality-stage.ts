@@ -1,12 +1,18 @@
 /** The quality check's inputs as they are stored: with the whole slices, which the deliveries need later. */
 import type { KnownAsk } from '../domain/decision/coordinate/ask.js';
-import type { QualityInputs, Reroute, Result, Treated } from '../domain/decision/quality/quality-inputs.js';
+import type {
+  QualityInputs,
+  Reroute,
+  Result,
+  Treated,
+  TreatedSteps,
+} from '../domain/decision/quality/quality-inputs.js';
 import type { SliceResult } from './ports.js';
 
 /** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
 export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results' | 'treated' | 'rerouted'> {
   readonly results: readonly StoredResult[];
-  readonly treated?: Readonly<Record<string, StoredTreated>>;
+  readonly treated?: Readonly<Record<string, TreatedSteps<StoredTreated>>>;
   readonly rerouted?: Readonly<Record<string, readonly StoredReroute[]>>;
   /** The last ask for data of each need. */
   readonly asked?: Readonly<Record<string, KnownAsk>>;

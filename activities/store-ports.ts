@@ -253,6 +253,7 @@ export interface SeriesStore {
 export interface FileReport {
   readonly corrections: readonly string[];
   readonly correction?: CorrectionRecord;
+  readonly furtherCorrections?: readonly CorrectionRecord[];
   /** Where it came from, if not from what was read first. */
   readonly routed?: Routed;
   readonly classQuotas: Readonly<Record<string, number>> | null;
@@ -344,6 +345,8 @@ export interface CacheEntry {
 /** What was done about one slice at fault. */
 export interface NewCorrection extends Omit<CorrectionRecord, 'columns' | 'rules' | 'chosen'> {
   readonly requestId: string;
+  /** Which of the corrections of one slice it is, from 0. */
+  readonly step: number;
   readonly needId: string | null;
   readonly dataset: string;
 }

@@ -1,5 +1,6 @@
 /** What was done about a delivery at fault, in a line of a table each. */
 import type { Cost, ForeseenCost } from '../domain/decision/quality/correction-cost.js';
+import { correctionsOf } from '../domain/decision/quality/correct.js';
 import type { ReadCost } from '../domain/decision/quality/quality-inputs.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import type { DeliveryReport } from '../interfaces/model/client.js';
@@ -8,11 +9,13 @@ export const CORRECTION_HEADER = [
   ...['NEED', 'ACTION', 'ISSUE', 'CHANGE', 'EXPECTED', 'ROWS', 'EXPECTED', 'COST', 'EXPECTED', 'VERDICT', 'WHY'],
 ];
 
-/** The correction of a delivery's file, and where it was read instead; changes are shares of rows that came nearer to what the model had in good order. */
+/** The corrections of a delivery's file, and where it was read instead; changes are shares of rows that came nearer to what the model had in good order. */
 export function correctionRows(of: string, report: unknown): string[][] {
-  const { correction, routed } = (report ?? {}) as Partial<Pick<DeliveryReport, 'correction' | 'routed'>>;
+  const { routed, ...done } = (report ?? {}) as Partial<
+    Pick<DeliveryReport, 'correction' | 'furtherCorrections' | 'routed'>
+  >;
   const rows: string[][] = [];
-  if (correction !== undefined) {
+  for (const correction of correctionsOf(done)) {
     const { action, issue, columns, predictedDelta, measuredDelta, standardError, verdict, reason } = correction;
     const { effect, predictedEffect, cost } = correction;
     const what = columns.length === 0 ? issue : `${issue} of ${columns.join(', ')}`;

@@ -72,10 +72,15 @@ export function createHistoryStore(db: Database): HistoryStore {
 function toldOf({
   corrections = [],
   correction,
+  furtherCorrections,
   classQuotas = null,
   classWeights = null,
 }: Partial<FileReport>): FileReport {
-  return { corrections, ...(correction === undefined ? {} : { correction }), classQuotas, classWeights };
+  const done = {
+    ...(correction === undefined ? {} : { correction }),
+    ...(furtherCorrections === undefined ? {} : { furtherCorrections }),
+  };
+  return { corrections, ...done, classQuotas, classWeights };
 }
 
 async function newestMetrics(

@@ -29,7 +29,7 @@ export function createQualityStore(db: Database): Pick<HistoryStore, 'references
           select cost -> 'took' as took from corrections
           where tenant = ${tenant} and pool = ${pool} and dataset = a.dataset and action = a.action
             and jsonb_typeof(cost -> 'took') = 'object'
-          order by created_at desc, decision_id, request_id limit ${COST_CASES_MAX}) c
+          order by created_at desc, decision_id, request_id, step limit ${COST_CASES_MAX}) c
         group by a.dataset, a.action order by a.dataset, a.action`);
       return Object.fromEntries(
         rows.map(({ dataset, action, costs }) => [costKey(dataset, action), foreseeCost(costs)!]),

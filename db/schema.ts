@@ -358,6 +358,8 @@ export const corrections = pgTable(
     ...scope(),
     decisionId: uuid().notNull(),
     requestId: uuid().notNull(),
+    /** Which of the corrections of one slice it is, from 0. */
+    step: integer().notNull().default(0),
     needId: text(),
     dataset: text().notNull(),
     issue: text().notNull(),
@@ -374,7 +376,7 @@ export const corrections = pgTable(
     createdAt: at().notNull(),
   },
   (t) => [
-    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.requestId] }),
+    primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.requestId, t.step] }),
     foreignKey({
       columns: [t.tenant, t.pool, t.decisionId],
       foreignColumns: [decisions.tenant, decisions.pool, decisions.id],

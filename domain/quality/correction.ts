@@ -17,6 +17,11 @@ import { normalQuantile } from './watch-scores.js';
 export const FILE_ACTIONS = ['drop-rows', 'impute', 'repair', 'reweight'] as const;
 export type FileAction = (typeof FILE_ACTIONS)[number];
 
+/** Columns that corrections add to a file. */
+export const WEIGHT_COLUMN = 'balance_weight';
+export const imputedColumn = (column: string): string => `${column}_imputed`;
+export const repairedColumn = (column: string): string => `${column}_repaired`;
+
 /** What is wrong, as far as an action cares: the kinds of the gate and those learned from history. */
 export type Issue = 'invalid' | 'missing' | 'duplicates' | 'rule' | 'class-mix' | 'drift';
 const ISSUES: Readonly<Record<string, Issue | undefined>> = {
@@ -70,6 +75,13 @@ export interface ArmPair {
   readonly treated: PairedColumn;
 }
 
+/** Both arms of an action, and the rows that it took away from the untreated one. */
+export interface Arm {
+  /** Columns of both beside the reference; none without a reference. */
+  readonly pairs: readonly ArmPair[];
+  readonly turnover: Turnover;
+}
+
 /** A figure that must not get worse, as it was and is; smaller is better. */
 export interface GuardFigure {
   readonly name: string;
@@ -81,29 +93,36 @@ export interface GuardFigure {
  * Measures an action for `judgeOutcome`.
  *
  * @param correction what was done
- * @param pairs columns of both arms beside the reference; empty without a reference: then `fault` alone tells
+ * @param step the slice that it was done to, and what came of it; without pairs `fault` alone tells
+ * @param whole the slice before any action, and the same; null where there was no other. Its columns are guards alone
  * @param fault share of cells or rows at fault before and after
  * @param figures guards that are exact (class gap, verdict, missing rows below the minimum)
- * @param turnover rows dropped, and others taken in their place
  */
 export function measureAction(
   correction: Pick<Correction, 'action' | 'issue' | 'columns'> & {
     readonly key: string;
     readonly predictedDelta: number;
   },
-  pairs: readonly ArmPair[],
+  step: Arm,
+  whole: Arm | null,
   fault: { readonly before: number; readonly after: number },
   figures: readonly GuardFigure[],
-  turnover: Turnover,
 ): ActionOutcome {
-  const moved = pairs.map((pair) => ({ column: pair.untreated.column, ...distanceGain(pair, turnover) }));
-  const own = moved.filter(({ column }) => correction.columns.includes(column));
-  const others = moved.filter(({ column }) => !correction.columns.includes(column));
+  const isOwn = ({ untreated }: ArmPair): boolean => correction.columns.includes(untreated.column);
+  const own = step.pairs.filter(isOwn).map((pair) => distanceGain(pair, step.turnover));
+  const others = [step, whole].flatMap((arm) =>
+    (arm?.pairs ?? [])
+      .filter((pair) => !isOwn(pair))
+      .map((pair) => ({
+        name: `distance of ${pair.untreated.column}${arm === step ? '' : ' since it was read'}`,
+        ...distanceGain(pair, arm!.turnover),
+      })),
+  );
   // Each of the guards may cry wolf: together they do so as rarely as one (Bonferroni), at the judge's own level.
   const z = normalQuantile(1 - 0.05 / Math.max(1, others.length));
   const guards = [
-    ...others.map(({ column, delta, standardError, skewness }) => ({
-      name: `distance of ${column}`,
+    ...others.map(({ name, delta, standardError, skewness }) => ({
+      name,
       delta,
       // Cornish & Fisher 1938: the quantile of a skewed sum lies (z^2 - 1) / 6 of its skewness farther out.
       standardError: (standardError * (z + ((z * z - 1) * skewness) / 6)) / DECISION_Z,

@@ -1,6 +1,7 @@
 /** A corrected copy of a delivered file: rows dropped, cells filled or repaired and flagged, or a weight for each row. */
 import type { CorrectAsk, CorrectedSlice, SliceAsk, SliceResult } from '../../activities/ports.js';
-import { imputedColumn, repairedColumn, WEIGHT_COLUMN, weightedCounts } from '../../domain/decision/quality/correct.js';
+import { weightedCounts } from '../../domain/decision/quality/predicted-effect.js';
+import { imputedColumn, repairedColumn, WEIGHT_COLUMN } from '../../domain/quality/correction.js';
 import { certainRepairs } from '../../domain/quality/repair.js';
 import { columnNamed, classSql, kindOf, sourceColumns, type SourceColumn } from './columns.js';
 import { breachSql, type DatasetScope } from './dataset-scope.js';
@@ -118,6 +119,7 @@ async function impute(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
   const replaced: string[] = [];
   const flags: string[] = [];
   const joins: string[] = [];
+  const extra: string[] = [];
   const bindings = new Bindings();
   for (const [index, name] of names.entries()) {
     const column = columnNamed(at.open.columns, name);
@@ -130,6 +132,7 @@ async function impute(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
     const count = Number(made.Count);
     if (count === 0) return null;
     replaced.push(`CASE WHEN f${index} THEN sound${index}.value ELSE p.${column.alias} END AS ${column.alias}`);
+    flag(imputedColumn(name), index, `f${index}`, at, { replaced, extra });
     flags.push(`${faultSql(column, ask, at, bindings)} AS f${index}`);
     joins.push(`LEFT JOIN sound${index} ON f${index} AND sound${index}.nr = (pos * ${SPREAD + 2 * index}) % ${count}`);
   }
@@ -142,8 +145,20 @@ async function impute(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
   const [{ n }] = await session.rows(
     `SELECT coalesce(sum(${list.map((flag) => `${flag}::INT`).join(' + ')}), 0) AS n FROM slice`,
   );
-  const extra = names.map((name, index) => `f${index} AS ${quoteIdentifier(imputedColumn(name))}`);
   return { rows, effectiveRows: rows, changedCells: Number(n), extra };
+}
+
+/** Says of each row whether the nth column of it was changed: in a new column, or in the one where an earlier correction said so. */
+function flag(
+  name: string,
+  nth: number,
+  condition: string,
+  { open }: DatasetScope,
+  to: { readonly replaced: string[]; readonly extra: string[] },
+): void {
+  const known = open.columns.find((column) => column.name === name);
+  if (known === undefined) to.extra.push(`f${nth} AS ${quoteIdentifier(name)}`);
+  else to.replaced.push(`(p.${known.alias} OR ${condition}) AS ${known.alias}`);
 }
 
 /** Distinct values of a column that are looked at, the most frequent first: the others stay as they are. */
@@ -151,9 +166,13 @@ const VALUES_MAX = 100_000;
 
 /** Each cell at fault whose meaning is certain says so. */
 async function repair(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
-  const columns = ask.correction.columns.map((name) => columnNamed(at.open.columns, name));
+  const named = ask.correction.columns.map((name) => columnNamed(at.open.columns, name));
+  // What is not text any more means what it says.
+  const columns = named.filter(({ kind }) => kind === 'string');
+  if (columns.length === 0) return null;
   const replaced: string[] = [];
   const joins: string[] = [];
+  const extra: string[] = [];
   for (const [index, column] of columns.entries()) {
     const meant = await repairsOf(column, at, ask, session);
     await session.run(
@@ -161,11 +180,11 @@ async function repair(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
        FROM (SELECT unnest(from_json($1, '["VARCHAR[]"]')) AS cells)`,
       [JSON.stringify([...meant])],
     );
-    const text = `CAST(p.${column.alias} AS VARCHAR)`;
-    joins.push(`LEFT JOIN repair${index} ON ${text} = repair${index}.value`);
+    joins.push(`LEFT JOIN repair${index} ON p.${column.alias} = repair${index}.value`);
     replaced.push(
-      `CASE WHEN repair${index}.value IS NULL THEN ${text} ELSE repair${index}.meant END AS ${column.alias}`,
+      `CASE WHEN repair${index}.value IS NULL THEN p.${column.alias} ELSE repair${index}.meant END AS ${column.alias}`,
     );
+    flag(repairedColumn(column.name), index, `repair${index}.value IS NOT NULL`, at, { replaced, extra });
   }
   const flags = columns.map((_, index) => `repair${index}.value IS NOT NULL AS f${index}`);
   const rows = await create(
@@ -176,7 +195,6 @@ async function repair(at: DatasetScope, ask: CorrectAsk, session: Session): Prom
   const counted = flags.map((_, index) => `count(*) FILTER (f${index})`).join(' + ');
   const [{ n }] = await session.rows(`SELECT ${counted} AS n FROM slice`);
   const changedCells = Number(n);
-  const extra = columns.map(({ name }, index) => `f${index} AS ${quoteIdentifier(repairedColumn(name))}`);
   return changedCells === 0 ? null : { rows, effectiveRows: rows, changedCells, extra };
 }
 
@@ -219,7 +237,6 @@ async function repairsOf(
   ask: CorrectAsk,
   session: Session,
 ): Promise<ReadonlyMap<string, string | null>> {
-  if (column.kind !== 'string') return new Map();
   const { required, unit, format, values } = at.dataset.definition.columns[column.name];
   const bindings = new Bindings();
   const rows = await session.rows(
@@ -261,7 +278,8 @@ async function create(query: string, session: Session, bindings: Bindings): Prom
 
 /** The same figures as every slice has. What a column outside the file decides (newest event, classes, key) stays as it was. */
 async function measure(slice: SliceResult, at: DatasetScope, ask: CorrectAsk, session: Session) {
-  const names = at.open.columns.map(({ name }) => name);
+  // Its flags and weights are no columns of the dataset.
+  const names = at.open.columns.flatMap(({ name }) => (ask.fields.includes(name) ? [name] : []));
   const classColumn = ask.classColumn !== null && names.includes(ask.classColumn) ? ask.classColumn : null;
   const what: SliceAsk = {
     ...{ id: slice.id, fields: names, where: [], rows: null, seed: 0, classColumn, quotas: null },

@@ -8,7 +8,7 @@ import {
   type Recount,
   type Sample,
 } from '../../domain/quality/sample.js';
-import { WEIGHT_COLUMN } from '../../domain/decision/quality/correct.js';
+import { WEIGHT_COLUMN } from '../../domain/quality/correction.js';
 import { sourceColumns, type SourceColumn } from './columns.js';
 import { correctSlice } from './correct-slice.js';
 import { insideCache, type FileCache } from './file-cache.js';

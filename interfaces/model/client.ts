@@ -65,8 +65,10 @@ export interface DeliveryReport {
   readonly findings: readonly GateFinding[];
   /** What was done about the data, a sentence each. */
   readonly corrections: readonly string[];
-  /** The same of the file's correction, in figures: what was expected, what came of it, whether it was kept. */
+  /** The same of the file's first correction, in figures: what was expected, what came of it, whether it was kept. */
   readonly correction?: CorrectionRecord;
+  /** Of those after it, each made on what the one before it left, in order. */
+  readonly furtherCorrections?: readonly CorrectionRecord[];
   /** Where the rows came from, if not from what was read first: why, and what that took. */
   readonly routed?: Routed;
   /** Rows asked for and granted; rows that came ahead of a predicted peak. */

@@ -33,6 +33,7 @@ test('an action is foreseen by the newest of its cases on its dataset, of those 
       verdict: 'roll-back' as const,
       reason: 'r',
       needId: null,
+      step: 0,
     };
     const measured = { predictedDelta: 0, measuredDelta: null, standardError: null, effect: null, cost };
     const corrections = [{ requestId: randomUUID(), dataset, action, ...told, ...measured }];

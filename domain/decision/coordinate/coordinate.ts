@@ -2,6 +2,7 @@
 import { analyzeImpact, type ModelImpact, type Risk } from '../../analyzers/impact.js';
 import type { AnalysisSnapshot } from '../../analyzers/analyzer.js';
 import type { Grant } from '../batch/grants.js';
+import { correctionsOf } from '../quality/correct.js';
 import type { ItemVerdict } from '../quality/quality-inputs.js';
 import type { Outcome } from '../stages.js';
 import type { Refusal, WaitReason, WorkItem } from '../work.js';
@@ -122,9 +123,10 @@ function impactOf(
   const needOf = new Map(granted.map((item) => [item.id, item.needId]));
   // A correction may have dropped rows of what was granted.
   const dropped = new Map(
-    inputs.verdicts.flatMap(({ itemId, correction, routed: elsewhere }) => {
-      const rows = correction?.applied === true && elsewhere === undefined ? correction.effect?.rows : undefined;
-      return rows === undefined ? [] : [[itemId, rows.before - rows.after] as const];
+    inputs.verdicts.flatMap((judged) => {
+      const applied = judged.routed === undefined ? correctionsOf(judged).filter((one) => one.applied) : [];
+      const rows = applied.flatMap(({ effect }) => (effect === null ? [] : [effect.rows.before - effect.rows.after]));
+      return rows.length === 0 ? [] : [[judged.itemId, rows.reduce((sum, less) => sum + less, 0)] as const];
     }),
   );
   const routed = new Map(

@@ -1,340 +1,214 @@
-/** Corrections inside a decision: which slice is treated how, and whether the treated one is handed out or the plain one. */
-import { classGap, classGapNoise, countOf, targetShares } from '../../analyzers/balance.js';
-import {
-  actionsFor,
-  DROPPED_MAX,
-  issueOf,
-  measureAction,
-  shareWeights,
-  type ArmPair,
-  type Correction,
-  type Issue,
-} from '../../quality/correction.js';
+/**
+ * Corrections inside a decision, in rounds: each slice at fault gets at most one a round, and every one is measured and kept
+ * or rolled back before the next is planned on what is left. Pure: the same inputs and treated copies give the same.
+ */
+import { classGap, classGapNoise, targetShares } from '../../analyzers/balance.js';
+import { DROPPED_MAX, measureAction, type Arm } from '../../quality/correction.js';
 import { pairSamples } from '../../quality/sample.js';
-import type { GateFinding } from '../../quality/gate.js';
-import { chooseAction, learnOutcome, type StrategyState } from '../../quality/strategy.js';
+import { learnOutcome } from '../../quality/strategy.js';
 import { costKey } from './correction-cost.js';
+import { judgeAll } from './judge-slice.js';
+import { faultShare, planCorrection, tryOf, type PlannedCorrection } from './plan-correction.js';
+import { predictEffect } from './predicted-effect.js';
 import type {
   CorrectionRecord,
+  ItemVerdict,
   Judged,
-  PredictedEffect,
   QualityInputs,
   SliceMetrics,
   Treated,
+  TreatedSteps,
 } from './quality-inputs.js';
 import type { WorkItem } from '../work.js';
 
-/** One slice to treat: what, why, and what is expected of it. */
-export interface PlannedCorrection extends Correction {
-  readonly itemId: string;
-  /** What the strategy learns under: the dataset and the issue. */
-  readonly key: string;
-  /** How much nearer to the reference the columns at fault should come, as a share of rows. */
-  readonly predictedDelta: number;
-  readonly chance: number;
-  readonly reason: string;
-  /** Share of rows or cells at fault. */
-  readonly fault: number;
-}
 /** Slices treated in one decision at most: each is a file read and written again. */
 export const CORRECTIONS_MAX = 100;
-/** Columns that corrections add to a file. */
-export const WEIGHT_COLUMN = 'balance_weight';
-export const imputedColumn = (column: string): string => `${column}_imputed`;
-export const repairedColumn = (column: string): string => `${column}_repaired`;
+/** Corrections of one slice at most: one for each kind of issue. */
+export const STEPS_MAX = 6;
 
-/** The slices to treat, the worst finding of each that an allowed action can mend. Pure: the same inputs plan the same. */
-export function planCorrections(inputs: QualityInputs, judged: ReadonlyMap<string, Judged>): PlannedCorrection[] {
+/** Where the corrections of a decision stand. */
+export interface Corrections {
+  /** The inputs with what is kept so far in the place of the plain slices, and with what was learned so far. */
+  readonly inputs: QualityInputs;
+  readonly judged: ReadonlyMap<string, Judged>;
+  /** What was done, in order, by item. */
+  readonly records: ReadonlyMap<string, readonly CorrectionRecord[]>;
+  /** The first round looks at every slice; later ones at those that the round before treated. */
+  readonly open: ReadonlySet<string>;
+  readonly plain: QualityInputs;
+}
+
+export function startCorrections(plain: QualityInputs): Corrections {
+  const open = new Set(plain.results.map(({ itemId }) => itemId));
+  return { inputs: plain, judged: judgeAll(plain), records: new Map(), open, plain };
+}
+
+/** The slices to treat in the next round; none: it is over. */
+export function planRound({ inputs, judged, records, open }: Corrections): PlannedCorrection[] {
   if (inputs.strategy === undefined) return [];
   const items = new Map(inputs.items.map((item) => [item.id, item]));
+  const spent = [...records.values()].reduce((sum, { length }) => sum + length, 0);
   const planned: PlannedCorrection[] = [];
   for (const { itemId, slice } of inputs.results) {
+    if (spent + planned.length === CORRECTIONS_MAX) break;
     const item = items.get(itemId)!;
-    const verdict = judged.get(itemId)!;
-    if (slice === null || slice.rows === 0 || verdict.verdict === 'pass' || (item.corrections ?? []).length === 0)
-      continue;
-    const one = planOne(item, slice, verdict.findings, inputs);
+    const { verdict, findings } = judged.get(itemId)!;
+    const done = records.get(itemId) ?? [];
+    if (slice === null || slice.rows === 0 || verdict === 'pass' || !open.has(itemId)) continue;
+    // Weights are of the rows that there are: nothing changes them after that.
+    const weighted = done.some(({ action, applied }) => applied && action === 'reweight');
+    if ((item.corrections ?? []).length === 0 || weighted || done.length === STEPS_MAX) continue;
+    const one = planCorrection(item, slice, findings, inputs, new Set(done.map(tryOf)));
     if (one !== null) planned.push(one);
-    if (planned.length === CORRECTIONS_MAX) break;
   }
   return planned;
 }
 
-function planOne(
-  item: WorkItem,
-  slice: SliceMetrics,
-  findings: readonly GateFinding[],
-  inputs: QualityInputs,
-): PlannedCorrection | null {
-  const faults = findings.filter(({ severity }) => severity !== 'note');
-  const tried = new Set<Issue>();
-  for (const finding of faults) {
-    const issue = issueOf(finding);
-    if (issue === null || tried.has(issue)) continue;
-    tried.add(issue);
-    const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
-    const options = actionsFor(issue, item.corrections ?? []).flatMap((action) => {
-      const correction =
-        issue === 'rule'
-          ? fitRules(faults, slice)
-          : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
-      return correction === null ? [] : [correction];
-    });
-    if (options.length === 0) continue;
-    const key = `${item.dataset}/${issue}`;
-    const actions = options.map(({ action }) => action);
-    const choice = chooseAction(
-      inputs.strategy!,
-      key,
-      actions,
-      inputs.nowMs ?? inputs.asOfMs,
-      seedOf(inputs.seed ?? '', item.id),
+/** All rounds, with the copies that were made when the decision was taken. */
+export function correctAll(inputs: QualityInputs): Corrections {
+  let state = startCorrections(inputs);
+  for (;;) {
+    const made = new Map(
+      planRound(state).flatMap((plan) => {
+        const round = state.records.get(plan.itemId)?.length ?? 0;
+        const steps = treatedSteps(inputs.treated, plan.itemId);
+        // A record of before there were sequences ends after its first step.
+        return round > 0 && round >= steps.length ? [] : [[plan, steps[round] ?? null] as const];
+      }),
     );
-    const chosen = options.find(({ action }) => action === choice.action);
-    if (chosen === undefined) continue;
-    const fault = faultShare(chosen, slice);
-    const known = inputs.strategy!.records.some((one) => one.issue === key && one.action === chosen.action);
-    // Without a record: all that is at fault comes right.
-    const predictedDelta = known ? choice.predictedDelta : fault;
-    return { ...chosen, itemId: item.id, key, predictedDelta, chance: choice.chance, reason: choice.reason, fault };
+    if (made.size === 0) return state;
+    state = settleRound(state, made);
   }
-  return null;
 }
 
-/** The action in full where it fits this slice, else null. */
-function fit(
-  action: Correction['action'],
-  issue: Issue,
-  columns: readonly string[],
-  item: WorkItem,
-  slice: SliceMetrics,
-  inputs: QualityInputs,
-): Correction | null {
-  const dataset = inputs.datasets[item.dataset];
-  if (action === 'drop-rows') {
-    // A row is not bad for lacking what it may lack.
-    const required = columns.filter((column) => issue !== 'missing' || dataset.columns[column]?.required);
-    if (issue === 'duplicates') {
-      const key = dataset.key ?? [];
-      if (key.length === 0 || !key.every((column) => item.fields.includes(column))) return null;
-    } else if (required.length === 0) return null;
-    const correction: Correction = { action, issue, columns: issue === 'duplicates' ? [] : required, weights: null };
-    return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
-  }
-  if (action === 'impute') {
-    // Another row's key in the place of a bad one makes two rows one, and hides it.
-    const clash = columns.some(
-      (column) => item.fields.includes(imputedColumn(column)) || dataset.key?.includes(column) === true,
-    );
-    const correction: Correction = { action, issue, columns, weights: null };
-    return clash || columns.length === 0 || faultShare(correction, slice) > DROPPED_MAX ? null : correction;
-  }
-  if (action === 'repair') {
-    // A key that is written anew may be another row's.
-    const own = columns.filter((column) => Object.hasOwn(dataset.columns, column) && !dataset.key?.includes(column));
-    const declared = own.filter((column) => isDeclared(dataset.columns[column]));
-    const clash = declared.some((column) => item.fields.includes(repairedColumn(column)));
-    // However many cells: what they mean is certain, whatever the others say.
-    return clash || declared.length === 0 ? null : { action, issue, columns: declared, weights: null };
-  }
-  if (item.fields.includes(WEIGHT_COLUMN)) return null;
-  if (issue === 'class-mix') {
-    if (item.classColumn === null || item.target === null || slice.classCounts === null) return null;
-    if (!item.fields.includes(item.classColumn)) return null;
-    const shares = inputs.shares?.[item.id] ?? targetShares(item.target, slice.classCounts);
-    const weights = shareWeights(slice.classCounts, shares);
-    return weights === null ? null : { action, issue, columns: [item.classColumn], weights };
-  }
-  return fitDrift(columns, item, inputs);
+/** The copies made of one slice, in order; null for one that could not be made. */
+export function treatedSteps<T extends Treated>(
+  treated: Readonly<Record<string, TreatedSteps<T>>> | undefined,
+  itemId: string,
+): readonly (T | null)[] {
+  if (treated === undefined || !Object.hasOwn(treated, itemId)) return [];
+  const steps = treated[itemId];
+  return isOnly(steps) ? [steps] : steps;
 }
 
-/** Whether what was declared of a column can tell what a wrong cell means. */
-function isDeclared({ type, unit, format, values }: QualityInputs['datasets'][string]['columns'][string]): boolean {
-  return [type, unit, format, values].some((said) => said !== undefined);
+const isOnly = <T extends Treated>(steps: TreatedSteps<T>): steps is T => !Array.isArray(steps);
+
+/** What was done about a slice, in order. */
+export function correctionsOf({
+  correction,
+  furtherCorrections = [],
+}: Pick<ItemVerdict, 'correction' | 'furtherCorrections'>): readonly CorrectionRecord[] {
+  return correction === undefined ? [] : [correction, ...furtherCorrections];
 }
 
-/** Rows that break a rule are dropped whole: nothing tells which of their values is wrong. */
-function fitRules(faults: readonly GateFinding[], slice: SliceMetrics): Correction | null {
-  const rules = faults.flatMap((fault) => (issueOf(fault) === 'rule' ? (fault.rule ?? []) : []));
-  const correction: Correction = { action: 'drop-rows', issue: 'rule', columns: [], rules, weights: null };
-  return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+/** The copy that is handed out: the last that was kept; null where none was. */
+export function keptCopy<T extends Treated>(
+  treated: Readonly<Record<string, TreatedSteps<T>>> | undefined,
+  verdict: Pick<ItemVerdict, 'itemId' | 'correction' | 'furtherCorrections'>,
+): T | null {
+  const last = correctionsOf(verdict).findLastIndex(({ applied }) => applied);
+  return last < 0 ? null : treatedSteps(treated, verdict.itemId)[last]!;
 }
 
-/** One drifted category column gets the reference's shares back; more than one cannot be had by one weight. */
-function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | null {
-  const [column] = columns;
-  const before = inputs.references?.[item.needId ?? '']?.sample?.columns[column];
-  const after = inputs.samples?.[item.id]?.current?.columns[column];
-  if (columns.length !== 1 || before?.kind !== 'category' || after == null) return null;
-  const of = (counts: readonly number[]) => Object.fromEntries(before.values.map((value, i) => [value, counts[i]]));
-  const weights = shareWeights(of(after.counts), of(before.counts));
-  return weights === null ? null : { action: 'reweight', issue: 'drift', columns: [column], weights };
-}
-
-/** Share of rows or cells at fault: of the worst column, since the same rows may be bad in several. */
-export function faultShare(what: AtFault, slice: SliceMetrics): number {
-  return Math.max(0, ...faultShares(what, slice));
-}
-type AtFault = Pick<Correction, 'issue' | 'columns' | 'rules'>;
-
-/** The share of each column or rule at fault. */
-function faultShares({ issue, columns, rules = [] }: AtFault, slice: SliceMetrics): number[] {
-  if (issue === 'rule') return rules.map((rule) => slice.ruleBreaches?.[rule] ?? 0);
-  if (issue === 'duplicates') return [slice.duplicateRows / Math.max(1, slice.rows)];
-  if (issue === 'class-mix' || issue === 'drift') return [];
-  return columns.map((column) =>
-    issue === 'missing'
-      ? 1 - (slice.completeness[column] ?? 1)
-      : (slice.invalid[column] ?? 0) * (slice.completeness[column] ?? 1),
-  );
-}
-
-/**
- * What a correction will do to the rows and the class mix that its model gets. Of rows dropped whatever their class the gap
- * moves by as much as chance gives a draw of n (1 - lost) / lost rows (a sample against its own random part, Cochran 1977,
- * 2.6). Where the class itself is at fault, dropping or changing a share of its cells moves the mix by that share at most.
- */
-export function predictEffect(
-  correction: Correction,
-  item: WorkItem,
-  slice: SliceMetrics,
-  inputs: QualityInputs,
-): PredictedEffect {
-  const { action, issue, columns, weights } = correction;
-  const shares = action === 'drop-rows' ? faultShares(correction, slice) : [];
-  const [least, most] = [shares.reduce((sum, share) => sum + share, 0), Math.max(0, ...shares)].map((lost) =>
-    Math.round(slice.rows * Math.max(0, 1 - lost)),
-  );
-  const rows = { least, most };
-  if (item.target === null || slice.classCounts === null) return { rows, classGap: null };
-  const target = inputs.shares?.[item.id] ?? targetShares(item.target, slice.classCounts);
-  const counts =
-    issue === 'class-mix' && weights !== null ? weightedCounts(slice.classCounts, weights) : slice.classCounts;
-  const mean = classGap(target, counts);
-  const lost = 1 - least / Math.max(1, slice.rows);
-  const ofClass = action !== 'reweight' && item.classColumn !== null && columns.includes(item.classColumn);
-  const moved = lost === 0 ? 0 : classGapNoise(target, (slice.rows * (1 - lost)) / lost);
-  return { rows, classGap: { mean, uncertainty: ofClass ? Math.max(lost, faultShare(correction, slice)) : moved } };
-}
-
-/** 32 bits of a text (FNV-1a): the draw of a strategy is that of its decision and item, whatever else is decided. */
-function seedOf(seed: string, itemId: string): number {
-  let hash = 0x811c9dc5;
-  for (const letter of `${seed} ${itemId}`) hash = Math.imul(hash ^ letter.codePointAt(0)!, 0x01000193);
-  return hash >>> 0;
-}
-
-/** The inputs with the treated slices in the place of the plain ones: what would be judged if they were handed out. */
-export function withTreated(inputs: QualityInputs): QualityInputs {
-  const treated = inputs.treated ?? {};
-  const samples = Object.entries(treated).flatMap(([id, { sample }]) =>
-    sample === null ? [] : [[id, sample] as const],
-  );
-  const orphans = Object.entries(treated).flatMap(([id, one]) =>
-    one.orphans === undefined ? [] : [[id, one.orphans] as const],
-  );
+/** The inputs with other slices in the place of these items': what would be judged if they were handed out. */
+function withTreated(inputs: QualityInputs, treated: ReadonlyMap<string, Treated>): QualityInputs {
+  const samples = [...treated].flatMap(([id, { sample }]) => (sample === null ? [] : [[id, sample] as const]));
+  const orphans = [...treated].flatMap(([id, one]) => (one.orphans === undefined ? [] : [[id, one.orphans] as const]));
   return {
     ...inputs,
-    results: inputs.results.map((result) =>
-      Object.hasOwn(treated, result.itemId) ? { ...result, slice: treated[result.itemId].slice } : result,
-    ),
+    results: inputs.results.map((result) => {
+      const slice = treated.get(result.itemId)?.slice;
+      return slice === undefined ? result : { ...result, slice };
+    }),
     samples: { ...inputs.samples, ...Object.fromEntries(samples) },
     orphans: { ...inputs.orphans, ...Object.fromEntries(orphans) },
   };
 }
 
-/** Keeps or rolls back each correction, and learns from it. */
-export function settleCorrections(
-  inputs: QualityInputs,
-  planned: readonly PlannedCorrection[],
-  before: ReadonlyMap<string, Judged>,
-  after: ReadonlyMap<string, Judged>,
-): { readonly records: ReadonlyMap<string, CorrectionRecord>; readonly strategy: StrategyState } {
-  const items = new Map(inputs.items.map((item) => [item.id, item]));
-  const slices = new Map(inputs.results.map(({ itemId, slice }) => [itemId, slice]));
-  const records = new Map<string, CorrectionRecord>();
+/** Keeps or rolls back each correction of a round, and learns from it. */
+export function settleRound(state: Corrections, made: ReadonlyMap<PlannedCorrection, Treated | null>): Corrections {
+  const { inputs, judged: before } = state;
+  const copies = new Map([...made].flatMap(([{ itemId }, copy]) => (copy === null ? [] : [[itemId, copy] as const])));
+  const after = judgeAll(withTreated(inputs, copies));
+  const records = new Map(state.records);
+  const kept = new Map<string, Treated>();
   let strategy = inputs.strategy!;
-  for (const plan of planned) {
-    const treated = inputs.treated?.[plan.itemId];
-    const { action, issue, columns, rules, predictedDelta, reason: chosen } = plan;
-    const { costs } = inputs;
-    const [item, slice] = [items.get(plan.itemId)!, slices.get(plan.itemId)!];
-    const told = {
-      ...{ action, issue, columns, ...(rules === undefined ? {} : { rules }), predictedDelta, chosen },
-      // A record of before costs were kept replays without them.
-      ...(costs === undefined
-        ? {}
-        : {
-            predictedEffect: predictEffect(plan, item, slice, inputs),
-            cost: { foreseen: costs[costKey(item.dataset, action)] ?? null, took: treated?.cost ?? null },
-          }),
-    };
-    if (treated === undefined) {
-      const reason = 'it could not be done';
-      records.set(plan.itemId, {
-        ...{
-          ...told,
-          applied: false,
-          verdict: 'failed',
-          measuredDelta: null,
-          standardError: null,
-          reason,
-          effect: null,
-        },
-      });
+  for (const [plan, treated] of made) {
+    const { itemId } = plan;
+    const told = toldBefore(plan, inputs, treated);
+    const done = records.get(itemId) ?? [];
+    if (treated === null) {
+      const nothing = { measuredDelta: null, standardError: null, effect: null };
+      records.set(itemId, [
+        ...done,
+        { ...told, ...nothing, applied: false, verdict: 'failed', reason: 'it could not be done' },
+      ]);
       continue;
     }
-    const verdicts = [before, after].map((one) => one.get(plan.itemId)!.verdict);
-    const measured = measure(inputs, item, plan, slice, treated, verdicts);
+    const measured = measure(state, plan, treated, [before.get(itemId)!.verdict, after.get(itemId)!.verdict]);
     const learned = learnOutcome(strategy, measured.outcome, inputs.nowMs ?? inputs.asOfMs);
     strategy = learned.state;
-    records.set(plan.itemId, {
-      ...told,
-      applied: learned.verdict.verdict !== 'roll-back',
-      verdict: learned.verdict.verdict,
-      measuredDelta: measured.outcome.measuredDelta,
-      standardError: measured.outcome.standardError,
-      reason: learned.verdict.reason,
-      effect: measured.effect,
-    });
+    const { verdict, reason } = learned.verdict;
+    const applied = verdict !== 'roll-back';
+    const { measuredDelta, standardError } = measured.outcome;
+    if (applied) kept.set(itemId, treated);
+    records.set(itemId, [
+      ...done,
+      { ...told, applied, verdict, measuredDelta, standardError, reason, effect: measured.effect },
+    ]);
   }
-  return { records, strategy };
+  const judged = new Map([...before].map(([itemId, one]) => [itemId, kept.has(itemId) ? after.get(itemId)! : one]));
+  const open = new Set([...made.keys()].map(({ itemId }) => itemId));
+  return { inputs: { ...withTreated(inputs, kept), strategy }, judged, records, open, plain: state.plain };
+}
+
+/** What the record says of an action whatever came of it. */
+function toldBefore(plan: PlannedCorrection, inputs: QualityInputs, treated: Treated | null) {
+  const { action, issue, columns, rules, predictedDelta, reason: chosen } = plan;
+  const told = { action, issue, columns, ...(rules === undefined ? {} : { rules }), predictedDelta, chosen };
+  const { costs } = inputs;
+  // A record of before costs were kept replays without them.
+  if (costs === undefined) return told;
+  const item = inputs.items.find(({ id }) => id === plan.itemId)!;
+  const predictedEffect = predictEffect(plan, item, sliceOf(inputs, item.id), inputs);
+  return {
+    ...told,
+    predictedEffect,
+    cost: { foreseen: costs[costKey(item.dataset, action)] ?? null, took: treated?.cost ?? null },
+  };
+}
+
+function sliceOf({ results }: QualityInputs, itemId: string): SliceMetrics {
+  return results.find((result) => result.itemId === itemId)!.slice!;
 }
 
 const RANK = ['pass', 'degrade', 'quarantine'];
 
+/** What one action did: beside the slice that it was done to, and beside the plain one, so that small harms do not add up. */
 function measure(
-  inputs: QualityInputs,
-  item: WorkItem,
+  { inputs, plain, records }: Corrections,
   plan: PlannedCorrection,
-  slice: SliceMetrics,
   treated: Treated,
   verdicts: readonly string[],
 ) {
-  const reference = inputs.references?.[item.needId ?? '']?.sample ?? null;
-  const [plain, changed] = [inputs.samples?.[item.id]?.current ?? null, treated.sample?.current ?? null];
-  const pairs: ArmPair[] =
-    reference === null || plain === null || changed === null
-      ? []
-      : pairSamples(reference, plain)
-          .map((untreated, i) => ({ untreated, treated: pairSamples(reference, changed)[i] }))
-          .filter(
-            ({ untreated, treated: other }) => untreated.absentFrom === undefined && other.absentFrom === undefined,
-          );
+  const item = inputs.items.find(({ id }) => id === plan.itemId)!;
+  const [slice, first] = [sliceOf(inputs, item.id), sliceOf(plain, item.id)];
   const gap = gapsOf(inputs, item, slice, treated.slice);
   const shares = plan.issue === 'class-mix' && gap !== null ? gap : null;
   const fault = shares ?? { before: plan.fault, after: faultShare(plan, treated.slice) };
   const least = inputs.minRows[item.id] ?? item.minRows;
-  const half = Math.ceil(slice.rows * (1 - DROPPED_MAX));
+  const half = Math.ceil(first.rows * (1 - DROPPED_MAX));
   const figures = [
     { name: 'verdict', before: RANK.indexOf(verdicts[0]), after: RANK.indexOf(verdicts[1]) },
     { name: 'rows below the minimum', before: 0, after: Math.max(0, least - treated.slice.rows) },
     // What was planned knows the share of each column or rule alone: together they may be in many more rows.
     { name: 'rows of the half that must be left', before: 0, after: Math.max(0, half - treated.slice.rows) },
   ];
-  const lost = Math.min(0.999, Math.max(0, 1 - treated.effectiveRows / Math.max(1, slice.rows)));
+  const step = armOf(inputs, item, slice.rows, treated);
+  const changed = (records.get(item.id) ?? []).some(({ applied }) => applied);
+  const whole = changed ? armOf(plain, item, first.rows, treated) : null;
   return {
-    outcome: measureAction(plan, plan.issue === 'class-mix' ? [] : pairs, fault, figures, { lost, gained: 0 }),
+    outcome: measureAction(plan, plan.issue === 'class-mix' ? { ...step, pairs: [] } : step, whole, fault, figures),
     effect: {
       rows: { before: slice.rows, after: treated.slice.rows },
       fault: { before: fault.before, after: fault.after },
@@ -342,6 +216,20 @@ function measure(
       changedCells: treated.changedCells,
     },
   };
+}
+
+/** The columns of an untreated slice and of the treated one, each beside the reference; none without a reference. */
+function armOf({ references, samples }: QualityInputs, item: WorkItem, rows: number, treated: Treated): Arm {
+  const reference = references?.[item.needId ?? '']?.sample ?? null;
+  const [plain, changed] = [samples?.[item.id]?.current ?? null, treated.sample?.current ?? null];
+  const lost = Math.min(0.999, Math.max(0, 1 - treated.effectiveRows / Math.max(1, rows)));
+  const turnover = { lost, gained: 0 };
+  if (reference === null || plain === null || changed === null) return { pairs: [], turnover };
+  const after = pairSamples(reference, changed);
+  const pairs = pairSamples(reference, plain)
+    .map((untreated, i) => ({ untreated, treated: after[i] }))
+    .filter(({ untreated, treated: other }) => untreated.absentFrom === undefined && other.absentFrom === undefined);
+  return { pairs, turnover };
 }
 
 /** Distance to the class target of both slices; null without a target. */
@@ -353,26 +241,4 @@ function gapsOf(inputs: QualityInputs, item: WorkItem, before: SliceMetrics, aft
     after: classGap(shares, after.classCounts),
     uncertainty: classGapNoise(shares, after.rows),
   };
-}
-
-/** Class counts as their weights make them count; the sum stays the number of rows. */
-export function weightedCounts(
-  counts: Readonly<Record<string, number>>,
-  weights: Readonly<Record<string, number>>,
-): Record<string, number> {
-  return Object.fromEntries(Object.keys(counts).map((name) => [name, counts[name] * countOf(weights, name)]));
-}
-
-/** A sentence for the delivery's report. */
-export function describeCorrection(record: CorrectionRecord): string {
-  const { action, columns, rules, applied, effect, reason } = record;
-  const where = columns.length > 0 ? ` of ${columns.join(', ')}` : rules === undefined ? '' : ` ${rules.join('; ')}`;
-  if (!applied) return `${action}${where} was ${record.verdict === 'failed' ? 'not done' : 'rolled back'}: ${reason}`;
-  if (action === 'drop-rows')
-    return `dropped ${effect!.rows.before - effect!.rows.after} rows (${record.issue}${where})`;
-  if (action === 'impute')
-    return `imputed ${effect!.changedCells} cells${where}, flagged in ${columns.map(imputedColumn).join(', ')}`;
-  if (action === 'repair')
-    return `repaired ${effect!.changedCells} cells${where}, flagged in ${columns.map(repairedColumn).join(', ')}`;
-  return `rows weighted by ${columns.join(', ')} in ${WEIGHT_COLUMN}`;
 }

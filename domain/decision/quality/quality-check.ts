@@ -1,26 +1,20 @@
 /** Stage 4, quality-check: is what was read good enough to hand out, and what stands in for it when it is not? */
-import { planCorrections, settleCorrections, withTreated } from './correct.js';
-import { judgeAll } from './judge-slice.js';
+import { correctAll } from './correct.js';
 import { describeRoute, routeRound } from './reroute.js';
 import type { ItemVerdict, QualityInputs, QualityOutcome } from './quality-inputs.js';
 
 export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const items = new Map(inputs.items.map((item) => [item.id, item]));
   const lastGood = new Map(inputs.lastGood.map((last) => [last.needId, last]));
-  const plain = judgeAll(inputs);
-  const planned = planCorrections(inputs, plain);
-  const treated = planned.length === 0 ? plain : judgeAll(withTreated(inputs));
-  const settled = planned.length === 0 ? null : settleCorrections(inputs, planned, plain, treated);
-  const first = new Map(
-    [...plain].map(([id, judged]) => [id, settled?.records.get(id)?.applied === true ? treated.get(id)! : judged]),
-  );
-  const rerouted = routeRound(inputs, first);
+  const corrected = correctAll(inputs);
+  const rerouted = routeRound(inputs, corrected.judged);
   const verdicts = inputs.results.map(({ itemId }): ItemVerdict => {
     const item = items.get(itemId)!;
-    const record = settled?.records.get(itemId);
+    const [correction, ...further] = corrected.records.get(itemId) ?? [];
     const judged = {
-      ...(rerouted.get(itemId) ?? first.get(itemId)!),
-      ...(record === undefined ? {} : { correction: record }),
+      ...(rerouted.get(itemId) ?? corrected.judged.get(itemId)!),
+      ...(correction === undefined ? {} : { correction }),
+      ...(further.length === 0 ? {} : { furtherCorrections: further }),
     };
     if (judged.verdict !== 'quarantine') return { ...judged, use: 'slice' };
     // Of `rows: new` every row is handed out once: an earlier delivery cannot stand in for later rows.
@@ -31,7 +25,8 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
       return { ...judged, use: 'none', reason: `${judged.reason}; the last good delivery is too old to stand in` };
     return { ...judged, use: 'last-good', reason: `${judged.reason}; the last good delivery stands in` };
   });
-  return { verdicts, ...(settled === null ? {} : { strategy: settled.strategy }) };
+  const learned = corrected.records.size === 0 ? undefined : corrected.inputs.strategy;
+  return { verdicts, ...(learned === undefined ? {} : { strategy: learned }) };
 }
 
 export function qualityReasons({ verdicts }: QualityOutcome): string[] {

@@ -73,8 +73,8 @@ export interface QualityInputs {
   readonly strategy?: StrategyState;
   /** What each action on each dataset's slices is foreseen to take, by `costKey`; absent in records of before it was kept. */
   readonly costs?: Readonly<Record<string, ForeseenCost>>;
-  /** Treated copies of the slices that `planCorrections` names, by item; one that could not be made is absent. */
-  readonly treated?: Readonly<Record<string, Treated>>;
+  /** Treated copies of the slices that `planRound` names, by item. */
+  readonly treated?: Readonly<Record<string, TreatedSteps<Treated>>>;
   /** Further tries at items whose slice would be kept back, in order, by item; absent: none was made. */
   readonly rerouted?: Readonly<Record<string, readonly Reroute[]>>;
   /** Why an item that would be kept back was not tried again, or not once more; absent: nothing more could be tried. */
@@ -89,8 +89,10 @@ export interface ItemVerdict {
   /** What is handed out: the fresh slice, the last good delivery of the need, or nothing. */
   readonly use: 'slice' | 'last-good' | 'none';
   readonly reason: string;
-  /** What was done about the findings; absent: nothing was. */
+  /** What was done about the findings first; absent: nothing was. */
   readonly correction?: CorrectionRecord;
+  /** What was done after that, each on what the one before it left, in order; absent: nothing was. */
+  readonly furtherCorrections?: readonly CorrectionRecord[];
   /** Where the slice came from, if it is not the one that was read first. */
   readonly routed?: Routed;
   /** Why further tries did not help, or were not made. */
@@ -166,6 +168,8 @@ export interface Treated {
   /** Its rows that refer to what is not there; absent: nothing of it refers, or the record is older than these counts. */
   readonly orphans?: readonly OrphanCount[];
 }
+/** The copies of one slice, one for each correction in order, null where it could not be made; in older records the only one. */
+export type TreatedSteps<T extends Treated> = T | readonly (T | null)[];
 /** What an action will do to the model, as far as it can be told before it is done. */
 export interface PredictedEffect {
   /** Rows that will be left: fewest where no two faults are in one row, most where all of them are. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { actionsFor, measureAction, shareWeights, type ArmPair } from '../../../domain/quality/correction.js';
+import { actionsFor, measureAction, shareWeights, type Arm, type ArmPair } from '../../../domain/quality/correction.js';
 import { judgeOutcome } from '../../../domain/quality/strategy.js';
 import type { PairedColumn } from '../../../domain/quality/shift.js';
 
@@ -20,13 +20,13 @@ const pair = (untreated: PairedColumn, treated: PairedColumn): ArmPair => ({ unt
 const drop = { action: 'drop-rows', issue: 'invalid', columns: ['x'], key: 'd/invalid', predictedDelta: 0.2 } as const;
 /** A fifth of x is out of range (last cell); the treated arm has lost it. */
 const x = pair(column('x', [500, 500, 0], [400, 400, 200]), column('x', [500, 500, 0], [400, 400, 0]));
-const judged = (others: ArmPair[], figures: Parameters<typeof measureAction>[3] = []) =>
-  judgeOutcome(measureAction(drop, [x, ...others], { before: 0.2, after: 0 }, figures, { lost: 0.2, gained: 0 }))
-    .verdict;
+const arm = (pairs: ArmPair[], gained = 0): Arm => ({ pairs, turnover: { lost: 0.2, gained } });
+const judged = (others: ArmPair[], figures: Parameters<typeof measureAction>[4] = []) =>
+  judgeOutcome(measureAction(drop, arm([x, ...others]), null, { before: 0.2, after: 0 }, figures)).verdict;
 
 describe('an action on a delivery', () => {
   it('did good when the column at fault came back to the reference', () => {
-    const outcome = measureAction(drop, [x], { before: 0.2, after: 0 }, [], { lost: 0.2, gained: 0 });
+    const outcome = measureAction(drop, arm([x]), null, { before: 0.2, after: 0 }, []);
     expect(outcome.measuredDelta).toBeCloseTo(0.2, 1);
     expect(judgeOutcome(outcome).verdict).toBe('keep');
   });
@@ -39,7 +39,7 @@ describe('an action on a delivery', () => {
     expect(judged([], [{ name: 'verdict', before: 1, after: 2 }])).toBe('roll-back');
   });
   it('is measured by the share at fault where there is no reference', () => {
-    expect(measureAction(drop, [], { before: 0.2, after: 0.05 }, [], { lost: 0.2, gained: 0 })).toMatchObject({
+    expect(measureAction(drop, arm([]), null, { before: 0.2, after: 0.05 }, [])).toMatchObject({
       measuredDelta: expect.closeTo(0.15, 9),
       standardError: 0,
     });
@@ -59,7 +59,7 @@ describe('an action on a delivery', () => {
         const [before, untreated, after] = [reference, current, treated].map(count);
         return pair(column(`g${i}`, before, untreated), column(`g${i}`, before, after));
       });
-      const outcome = measureAction(drop, [x, ...guards], { before: 0.2, after: 0 }, [], { lost: 0.2, gained });
+      const outcome = measureAction(drop, arm([x, ...guards], gained), null, { before: 0.2, after: 0 }, []);
       if (judgeOutcome(outcome).verdict === 'roll-back') wrong++;
     }
     return wrong;

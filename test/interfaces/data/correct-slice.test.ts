@@ -162,4 +162,37 @@ describe('a repaired copy', () => {
   test('is not made where nothing is certain', async () => {
     expect((await repaired(['size'], 'id,size,sold,kind\n1,3 ml,2020-01-05,can\n')).made).toBeNull();
   });
+
+  test('that is treated again keeps its columns, and its flags say of both what was changed', async () => {
+    const { made } = await repaired(['kind', 'size', 'sold']);
+    const dataset = fileDataset('cans.csv', { key: ['id'], columns: declared({}) }, folder);
+    const own = ['id', 'size', 'sold', 'kind'];
+    const again = (action: 'impute' | 'drop-rows', issue: 'invalid' | 'missing', file: typeof made) =>
+      files.correct(
+        file!.file,
+        {
+          ...{ fields: own, moving: ['id'], reference: null, dataset, classColumn: null },
+          correction: { action, issue, columns: ['size'], weights: null },
+        },
+        noAbort,
+      );
+    const filled = await again('impute', 'missing', await again('impute', 'invalid', made));
+    const rows = [...(await rowsOf(filled!.file.path))].sort((a, b) => Number(a.id) - Number(b.id));
+    expect(rows.map(({ size_repaired, size_imputed }) => [size_repaired, size_imputed])).toEqual([
+      ['true', 'false'],
+      ['false', 'false'],
+      ['true', 'true'],
+      ['true', 'false'],
+      ['false', 'true'],
+    ]);
+    expect(Object.keys(filled!.file.completeness)).toEqual(own);
+    expect(filled!.file).toMatchObject({ rows: 5, invalid: { size: 0 }, completeness: { size: 1 } });
+    const dropped = await again('drop-rows', 'invalid', made);
+    expect((await rowsOf(dropped!.file.path)).map((row) => row.size_repaired).sort()).toEqual([
+      'false',
+      'true',
+      'true',
+      'true',
+    ]);
+  });
 });

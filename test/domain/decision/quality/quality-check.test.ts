@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { weightsTowards } from '../../../../domain/decision/batch/class-quotas.js';
-import { planCorrections, predictEffect } from '../../../../domain/decision/quality/correct.js';
-import { judgeAll } from '../../../../domain/decision/quality/judge-slice.js';
+import { planRound, startCorrections } from '../../../../domain/decision/quality/correct.js';
+import { predictEffect } from '../../../../domain/decision/quality/predicted-effect.js';
 import { qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
 import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
@@ -30,7 +30,7 @@ describe('corrections', () => {
   const actions = (read: SliceMetrics, allowed: ('drop-rows' | 'impute')[]) => {
     const given = inputs(read);
     const of = { ...given, items: [{ ...given.items[0], corrections: allowed }] };
-    return planCorrections(of, judgeAll(of)).map(({ action, columns }) => [action, columns]);
+    return planRound(startCorrections(of)).map(({ action, columns }) => [action, columns]);
   };
 
   test('no value of another row is put into a key: it would hide that rows repeat', () => {
@@ -62,7 +62,7 @@ describe('what a correction leaves', () => {
 describe('what a correction will do, told before it is done', () => {
   const planned = (more: Partial<SliceMetrics>, given: Partial<QualityInputs> = {}) => {
     const all = inputs(slice(more), given);
-    const [plan] = planCorrections(all, judgeAll(all));
+    const [plan] = planRound(startCorrections(all));
     return predictEffect(plan, all.items[0], all.results[0].slice!, all);
   };
 

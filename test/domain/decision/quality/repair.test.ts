@@ -1,7 +1,7 @@
 /** Which slices are repaired, and what becomes of the repair: planned, settled and told by pure functions. */
 import { describe, expect, it } from 'vitest';
-import { describeCorrection, planCorrections } from '../../../../domain/decision/quality/correct.js';
-import { judgeAll } from '../../../../domain/decision/quality/judge-slice.js';
+import { planRound, startCorrections } from '../../../../domain/decision/quality/correct.js';
+import { describeCorrection } from '../../../../domain/decision/quality/describe-correction.js';
 import { qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
 import type { WorkItem } from '../../../../domain/decision/work.js';
@@ -41,8 +41,7 @@ function inputs(column: object, more: Partial<WorkItem> = {}): QualityInputs {
     datasets,
   };
 }
-const planned = (column: object, more: Partial<WorkItem> = {}) =>
-  planCorrections(inputs(column, more), judgeAll(inputs(column, more)));
+const planned = (column: object, more: Partial<WorkItem> = {}) => planRound(startCorrections(inputs(column, more)));
 
 describe('a repair', () => {
   it('is planned for columns of which something is declared, however many rows are at fault', () => {

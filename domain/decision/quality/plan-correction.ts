@@ -1,0 +1,204 @@
+/** Which correction a slice at fault gets next: what is certain first, then what takes rows away, then what puts others' values in, then weights. */
+import {
+  actionsFor,
+  DROPPED_MAX,
+  imputedColumn,
+  issueOf,
+  repairedColumn,
+  shareWeights,
+  WEIGHT_COLUMN,
+  type Correction,
+  type FileAction,
+  type Issue,
+} from '../../quality/correction.js';
+import { targetShares } from '../../analyzers/balance.js';
+import type { GateFinding } from '../../quality/gate.js';
+import { chooseAction } from '../../quality/strategy.js';
+import type { QualityInputs, SliceMetrics } from './quality-inputs.js';
+import type { WorkItem } from '../work.js';
+
+/** One slice to treat: what, why, and what is expected of it. */
+export interface PlannedCorrection extends Correction {
+  readonly itemId: string;
+  /** What the strategy learns under: the dataset and the issue. */
+  readonly key: string;
+  /** How much nearer to the reference the columns at fault should come, as a share of rows. */
+  readonly predictedDelta: number;
+  readonly chance: number;
+  readonly reason: string;
+  /** Share of rows or cells at fault. */
+  readonly fault: number;
+}
+/**
+ * The order of a sequence. A repair brings back what a row said and costs none; rows are dropped before cells are filled, so
+ * that no sound value is put into a row that goes, and none is drawn from it; weights are of the rows that are left.
+ */
+const ORDER: readonly FileAction[] = ['repair', 'drop-rows', 'impute', 'reweight'];
+
+/** An action on an issue of this slice was tried already: it is not tried again, whatever came of it. */
+export type Tried = ReadonlySet<string>;
+export const tryOf = ({ issue, action }: Pick<Correction, 'issue' | 'action'>): string => `${issue}/${action}`;
+
+/**
+ * The next correction of one slice, null where nothing that is allowed can mend a finding.
+ *
+ * @param findings the worst first: of two that want the same action the worse is mended first
+ * @param tried what was done or tried before in this decision
+ */
+export function planCorrection(
+  item: WorkItem,
+  slice: SliceMetrics,
+  findings: readonly GateFinding[],
+  inputs: QualityInputs,
+  tried: Tried,
+): PlannedCorrection | null {
+  const faults = findings.filter(({ severity }) => severity !== 'note');
+  const issues = new Set(faults.flatMap((finding) => issueOf(finding) ?? []));
+  const candidates = [...issues].flatMap((issue) => planIssue(issue, faults, item, slice, inputs, tried) ?? []);
+  return candidates.reduce<PlannedCorrection | null>(
+    (first, one) => (first === null || ORDER.indexOf(one.action) < ORDER.indexOf(first.action) ? one : first),
+    null,
+  );
+}
+
+/** What is done about one issue: a repair where one fits and does not rest, else what the strategy draws. */
+function planIssue(
+  issue: Issue,
+  faults: readonly GateFinding[],
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+  tried: Tried,
+): PlannedCorrection | null {
+  const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
+  const options = actionsFor(issue, item.corrections ?? [])
+    .filter((action) => !tried.has(tryOf({ issue, action })))
+    .flatMap((action) => {
+      const correction =
+        issue === 'rule'
+          ? fitRules(faults, slice)
+          : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
+      return correction === null ? [] : [correction];
+    });
+  const certain = options.filter(({ action }) => action === 'repair');
+  return choose(certain, item, slice, inputs) ?? choose(options, item, slice, inputs);
+}
+
+function choose(
+  options: readonly Correction[],
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): PlannedCorrection | null {
+  if (options.length === 0) return null;
+  const key = `${item.dataset}/${options[0].issue}`;
+  const choice = chooseAction(
+    inputs.strategy!,
+    key,
+    options.map(({ action }) => action),
+    inputs.nowMs ?? inputs.asOfMs,
+    seedOf(inputs.seed ?? '', item.id),
+  );
+  const chosen = options.find(({ action }) => action === choice.action);
+  if (chosen === undefined) return null;
+  const fault = faultShare(chosen, slice);
+  const known = inputs.strategy!.records.some((one) => one.issue === key && one.action === chosen.action);
+  // Without a record: all that is at fault comes right.
+  const predictedDelta = known ? choice.predictedDelta : fault;
+  return { ...chosen, itemId: item.id, key, predictedDelta, chance: choice.chance, reason: choice.reason, fault };
+}
+
+/** The action in full where it fits this slice, else null. */
+function fit(
+  action: Correction['action'],
+  issue: Issue,
+  columns: readonly string[],
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): Correction | null {
+  const dataset = inputs.datasets[item.dataset];
+  if (action === 'drop-rows') {
+    // A row is not bad for lacking what it may lack.
+    const required = columns.filter((column) => issue !== 'missing' || dataset.columns[column]?.required);
+    if (issue === 'duplicates') {
+      const key = dataset.key ?? [];
+      if (key.length === 0 || !key.every((column) => item.fields.includes(column))) return null;
+    } else if (required.length === 0) return null;
+    const correction: Correction = { action, issue, columns: issue === 'duplicates' ? [] : required, weights: null };
+    return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+  }
+  if (action === 'impute') {
+    // Another row's key in the place of a bad one makes two rows one, and hides it.
+    const clash = columns.some(
+      (column) => item.fields.includes(imputedColumn(column)) || dataset.key?.includes(column) === true,
+    );
+    const correction: Correction = { action, issue, columns, weights: null };
+    return clash || columns.length === 0 || faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+  }
+  if (action === 'repair') {
+    // A key that is written anew may be another row's.
+    const own = columns.filter((column) => Object.hasOwn(dataset.columns, column) && !dataset.key?.includes(column));
+    const declared = own.filter((column) => isDeclared(dataset.columns[column]));
+    const clash = declared.some((column) => item.fields.includes(repairedColumn(column)));
+    // However many cells: what they mean is certain, whatever the others say.
+    return clash || declared.length === 0 ? null : { action, issue, columns: declared, weights: null };
+  }
+  if (item.fields.includes(WEIGHT_COLUMN)) return null;
+  if (issue === 'class-mix') {
+    if (item.classColumn === null || item.target === null || slice.classCounts === null) return null;
+    if (!item.fields.includes(item.classColumn)) return null;
+    const shares = inputs.shares?.[item.id] ?? targetShares(item.target, slice.classCounts);
+    const weights = shareWeights(slice.classCounts, shares);
+    return weights === null ? null : { action, issue, columns: [item.classColumn], weights };
+  }
+  return fitDrift(columns, item, inputs);
+}
+
+/** Whether what was declared of a column can tell what a wrong cell means. */
+function isDeclared({ type, unit, format, values }: QualityInputs['datasets'][string]['columns'][string]): boolean {
+  return [type, unit, format, values].some((said) => said !== undefined);
+}
+
+/** Rows that break a rule are dropped whole: nothing tells which of their values is wrong. */
+function fitRules(faults: readonly GateFinding[], slice: SliceMetrics): Correction | null {
+  const rules = faults.flatMap((fault) => (issueOf(fault) === 'rule' ? (fault.rule ?? []) : []));
+  const correction: Correction = { action: 'drop-rows', issue: 'rule', columns: [], rules, weights: null };
+  return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+}
+
+/** One drifted category column gets the reference's shares back; more than one cannot be had by one weight. */
+function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | null {
+  const [column] = columns;
+  const before = inputs.references?.[item.needId ?? '']?.sample?.columns[column];
+  const after = inputs.samples?.[item.id]?.current?.columns[column];
+  if (columns.length !== 1 || before?.kind !== 'category' || after == null) return null;
+  const of = (counts: readonly number[]) => Object.fromEntries(before.values.map((value, i) => [value, counts[i]]));
+  const weights = shareWeights(of(after.counts), of(before.counts));
+  return weights === null ? null : { action: 'reweight', issue: 'drift', columns: [column], weights };
+}
+
+/** Share of rows or cells at fault: of the worst column, since the same rows may be bad in several. */
+export function faultShare(what: AtFault, slice: SliceMetrics): number {
+  return Math.max(0, ...faultShares(what, slice));
+}
+type AtFault = Pick<Correction, 'issue' | 'columns' | 'rules'>;
+
+/** The share of each column or rule at fault. */
+export function faultShares({ issue, columns, rules = [] }: AtFault, slice: SliceMetrics): number[] {
+  if (issue === 'rule') return rules.map((rule) => slice.ruleBreaches?.[rule] ?? 0);
+  if (issue === 'duplicates') return [slice.duplicateRows / Math.max(1, slice.rows)];
+  if (issue === 'class-mix' || issue === 'drift') return [];
+  return columns.map((column) =>
+    issue === 'missing'
+      ? 1 - (slice.completeness[column] ?? 1)
+      : (slice.invalid[column] ?? 0) * (slice.completeness[column] ?? 1),
+  );
+}
+
+/** 32 bits of a text (FNV-1a): the draw of a strategy is that of its decision and item, whatever else is decided. */
+function seedOf(seed: string, itemId: string): number {
+  let hash = 0x811c9dc5;
+  for (const letter of `${seed} ${itemId}`) hash = Math.imul(hash ^ letter.codePointAt(0)!, 0x01000193);
+  return hash >>> 0;
+}
