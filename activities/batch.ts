@@ -3,18 +3,19 @@ import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/a
 import { planBatch, type BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { BatchInputs, ResourceLimit } from '../domain/decision/batch/batch-inputs.js';
 import { cohortReason, cohortRules } from '../domain/decision/batch/cohorts.js';
+import type { PoolDefinition } from '../domain/types/pool.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { ExpectedRequest } from '../domain/decision/predict/expected-requests.js';
 import type { PredictOutcome } from '../domain/decision/predict/predict.js';
 import { prefetchReasons } from '../domain/decision/batch/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
-import type { PoolDefinition } from '../domain/types/pool.js';
 import { rulesWithin } from '../domain/types/rule.js';
 import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
+import { chargesOf, pacedMsOf, sourceLimits } from './source-limits.js';
 import { loadStage, recordOf } from './stage.js';
-import type { BudgetCharge, CacheHit, CycleContext, DecisionRef, PlannedBatch, RequestPromise } from './store-ports.js';
+import type { CacheHit, CycleContext, DecisionRef, PlannedBatch, RequestPromise } from './store-ports.js';
 
 export interface BatchStageInputs extends Omit<
   BatchInputs,
@@ -174,16 +175,6 @@ function sharersOf(definition: PoolDefinition): Pick<BatchStageInputs, 'models' 
   return { models: Object.fromEntries(models), ...cohorts };
 }
 
-/** Per-second limits of the sources, with what one window may take at once. */
-export function sourceLimits(definition: PoolDefinition): Omit<ResourceLimit, 'available'>[] {
-  const seconds = definition.window / 1000;
-  return Object.entries(definition.sources).flatMap(([source, { limits }]) => {
-    const of = (name: string, perSecond: number | undefined) =>
-      perSecond === undefined ? [] : [{ resource: `${name}:${source}`, source, perSecond, burst: perSecond * seconds }];
-    return [...of('bytes', limits.bytesPerSecond), ...of('rows', limits.rowsPerSecond)];
-  });
-}
-
 /** What is left of each source's quota: its bytes less what left it in the period before now, or is planned to. */
 async function quotaLimits(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<ResourceLimit[]> {
   const limits: ResourceLimit[] = [];
@@ -241,21 +232,6 @@ async function findHits(
     if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
   }
   return hits;
-}
-
-export function chargesOf(
-  amounts: Readonly<Record<string, number>>,
-  limits: readonly Omit<ResourceLimit, 'available'>[],
-  sign: 1 | -1,
-): BudgetCharge[] {
-  return (
-    limits
-      // A quota is counted from the reads themselves.
-      .filter(
-        ({ source, resource }) => source !== null && !resource.startsWith('quota:') && (amounts[resource] ?? 0) !== 0,
-      )
-      .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: sign * amounts[resource] }))
-  );
 }
 
 /** Those of the expected questions that this cycle reads anyway. */
@@ -351,10 +327,12 @@ function answer(context: CycleContext, outcome: BatchOutcome): BatchAnswer {
   const prefetches = prefetch.reads.map(({ dataset, requests }, index): BatchRef => {
     return { batchId: batchId(context, reads.length + index), dataset, requests: requests.length, model: null };
   });
+  const pacedMs = pacedMsOf(context, plannedBatches(context, outcome));
   return {
     summary: `**batch**: ${grants.length} granted as ${reads.length} reads (${formatBytes(planned.bytes)} of ${formatBytes(asked.bytes)} asked), ${waiting.length} wait`,
     batches,
     ...(prefetches.length === 0 ? {} : { prefetches }),
+    ...(pacedMs === 0 ? {} : { pacedMs }),
   };
 }
 

@@ -97,4 +97,6 @@ export interface BatchRef {
 export interface BatchAnswer extends StageSummary {
   readonly batches: readonly BatchRef[];
   readonly prefetches?: readonly BatchRef[];
+  /** How long the limits of their sources make the reads take, at least (ms); absent: they are not limited. */
+  readonly pacedMs?: number;
 }

@@ -180,8 +180,22 @@ export interface DataPlane {
    * One read for all slices; the files are complete and named by content before the promise resolves.
    * @param joining slices that are to be cut from the same rows, asked for before the source is scanned and after it; each
    *   has no row and no field that one of the read's slices has not
+   * @param pace how fast rows may leave the source; without it as fast as they can
    */
-  read(read: MergedRead, signal: AbortSignal, joining?: () => Promise<readonly SliceAsk[]>): Promise<MergedReadResult>;
+  read(
+    read: MergedRead,
+    signal: AbortSignal,
+    joining?: () => Promise<readonly SliceAsk[]>,
+    pace?: ReadPace,
+  ): Promise<MergedReadResult>;
+}
+
+/** The pace of a read that takes its part of its source's limits while it runs. */
+export interface ReadPace {
+  /** Rows that it will probably hand out. */
+  readonly rows: number;
+  /** Told what has just left the source; resolves when the next piece may, and rejects when the read is cancelled. */
+  readonly onward: (rows: number, bytes: number) => Promise<void>;
 }
 
 /** How a slice's file is looked at. */

@@ -178,14 +178,14 @@ async function attempt(
   const predicted = predictRead(costs[dataset.id], [{ rows: grant.rows, fields: item.fields }]);
   const foreseen = predicted === null ? null : { ms: predicted.ms, msTail: predicted.msTail };
   try {
-    const { result, startedMs, endedMs } = await readPaced(deps, context, read, charged);
+    const { result, tookMs } = await readPaced(deps, context, read, charged);
     const [slice = null] = result.slices;
     return {
       ...nothing(kind, dataset),
       ...(item.window == null ? {} : { leastRows: grant.rows }),
       ...{ slice, failure: result.failures.at(0)?.reason ?? null, contentId: result.contentId },
       ...{ rows: result.rowsRead, chargedBytes: result.bytesRead },
-      cost: { foreseen, took: { ms: endedMs - startedMs, bytes: result.bytesRead } },
+      cost: { foreseen, took: { ms: tookMs, bytes: result.bytesRead } },
     };
   } catch (error) {
     if (!isFault(error)) throw error;

@@ -4,7 +4,9 @@ import { joiningSlices } from '../domain/decision/batch/joining.js';
 import { openIntervals } from '../domain/decision/batch/source-windows.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';
-import { chargesOf, shapeOf, sourceLimits } from './batch.js';
+import { shapeOf } from './batch.js';
+import { pacingOf, type Foreseen } from './pacing.js';
+import { chargesOf, sourceLimits } from './source-limits.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk } from './ports.js';
 import type { AheadEnd, CacheEntry, CycleContext, DecisionRef, PlannedBatch, SliceFailure } from './store-ports.js';
@@ -26,10 +28,9 @@ export function createReadBatch(deps: StageDependencies) {
         contentId: plan.contentId,
         slices: plan.slices,
       };
-      const { result, startedMs, endedMs } = await readPaced(deps, context, read, plan, () =>
+      const { result, tookMs, endedMs } = await readPaced(deps, context, read, plan, () =>
         joining(deps, dataset, read),
       );
-      const tookMs = endedMs - startedMs;
       const ahead = aheadEnd(context, plan, result, tookMs, endedMs);
       const joined = joinedEntries(plan, result, tookMs);
       const left =
@@ -51,57 +52,51 @@ export function createReadBatch(deps: StageDependencies) {
 
 interface Scanned {
   readonly result: MergedReadResult & { failures: readonly SliceFailure[] };
-  readonly startedMs: number;
+  /** Without what it waited for the limits of its source. */
+  readonly tookMs: number;
   readonly endedMs: number;
 }
 
-/** A read under the limits of its source: a planned one, which others may join, or one in the place of it. */
+/**
+ * A read under the limits of its source: a planned one, which others may join, or one in the place of it. It begins when
+ * the limits allow, goes on as they allow, and settles what it really took. Of one that fails nobody got a row: it gives
+ * back what is not known to have left.
+ */
 export async function readPaced(
   deps: StageDependencies,
   context: CycleContext,
   read: MergedRead,
-  foreseen: Pick<PlannedBatch, 'source' | 'predictedBytes' | 'predictedRows'>,
+  foreseen: Foreseen,
   join?: Joining,
 ): Promise<Scanned> {
-  const { cancellationSignal } = Context.current();
-  return scan(deps, context, read.dataset, () =>
-    paced(deps, context, foreseen, async () => {
+  const { cancellationSignal: signal } = Context.current();
+  return scan(deps, context, read.dataset, async () => {
+    const pacing = pacingOf(deps, context, foreseen, signal);
+    await pacing.begin();
+    let scanned: Scanned;
+    try {
       const startedMs = deps.now();
       assertOpen(read.dataset, startedMs);
-      const result = await readBisecting(deps, read, cancellationSignal, join);
-      return { result, startedMs, endedMs: deps.now() };
-    }),
-  );
+      const result = await readBisecting(
+        (slices, joining) => {
+          return deps.data.read({ ...read, slices }, signal, joining, pacing.pace);
+        },
+        read,
+        signal,
+        join,
+      );
+      const endedMs = deps.now();
+      scanned = { result, tookMs: endedMs - startedMs - pacing.waitedMs(), endedMs };
+    } catch (error) {
+      // Why the read failed says more than why this does; the bucket refills by itself.
+      await pacing.end(null).catch(() => undefined);
+      throw error;
+    }
+    await pacing.end({ bytes: scanned.result.bytesRead, rows: scanned.result.rowsRead });
+    return scanned;
+  });
 }
 type Joining = Parameters<StageDependencies['data']['read']>[2];
-
-/**
- * Runs a read when its source's limits allow what it will probably take, and settles what it really took. A read that
- * fails gives back all of it: nobody got a row of it, and what it took until then is not known.
- */
-async function paced(
-  deps: StageDependencies,
-  context: CycleContext,
-  { source, predictedBytes, predictedRows }: Parameters<typeof readPaced>[3],
-  run: () => Promise<Scanned>,
-): Promise<Scanned> {
-  const { cancellationSignal } = Context.current();
-  const limits = sourceLimits(context.definition).map((limit) => ({ ...limit, available: limit.burst }));
-  const amounts = (bytes: number, rows: number) => ({ [`bytes:${source}`]: bytes, [`rows:${source}`]: rows });
-  await deps.pace.take(context, chargesOf(amounts(predictedBytes, predictedRows), limits, 1), cancellationSignal);
-  const settle = (bytes: number, rows: number): Promise<void> =>
-    deps.pace.settle(context, chargesOf(amounts(bytes - predictedBytes, rows - predictedRows), limits, 1));
-  let scanned: Scanned;
-  try {
-    scanned = await run();
-  } catch (error) {
-    // Why the read failed says more than why this does; the bucket refills by itself.
-    await settle(0, 0).catch(() => undefined);
-    throw error;
-  }
-  await settle(scanned.result.bytesRead, scanned.result.rowsRead);
-  return scanned;
-}
 
 /**
  * Runs a read while holding a slot of its source, and the dataset's only one where it is read alone. The slot comes before
@@ -177,7 +172,7 @@ function aheadEnd(
  * What those who joined did to it is not its slices' fault: it is read again without them first.
  */
 async function readBisecting(
-  deps: StageDependencies,
+  readSlices: (slices: readonly SliceAsk[], joining?: Joining) => Promise<MergedReadResult>,
   read: MergedRead,
   signal: AbortSignal,
   join?: Joining,
@@ -189,9 +184,9 @@ async function readBisecting(
     return late;
   };
   try {
-    return { ...(await deps.data.read(read, signal, joining)), failures: [] };
+    return { ...(await readSlices(read.slices, joining)), failures: [] };
   } catch (error) {
-    if (joined && !signal.aborted) return readBisecting(deps, read, signal);
+    if (joined && !signal.aborted) return readBisecting(readSlices, read, signal);
     if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
     if (read.slices.length === 1) {
       const failure = { id: read.slices[0].id, type: error.type, reason: error.message };
@@ -205,7 +200,7 @@ async function readBisecting(
       };
     }
     const middle = Math.ceil(read.slices.length / 2);
-    const half = (slices: readonly SliceAsk[]) => readBisecting(deps, { ...read, slices }, signal);
+    const half = (slices: readonly SliceAsk[]) => readBisecting(readSlices, { ...read, slices }, signal);
     const left = await half(read.slices.slice(0, middle));
     const right = await half(read.slices.slice(middle));
     return {

@@ -8,7 +8,7 @@ import { isRestorable, stateKey } from '../domain/decision/predict/predict.js';
 import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/predict/source-loads.js';
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import { datasetRef } from './dataset-ref.js';
-import { sourceLimits } from './batch.js';
+import { sourceLimits } from './source-limits.js';
 import { declaredInputs, type DeclaredInputs } from './declared-inputs.js';
 import type { StageDependencies } from './dependencies.js';
 import { knownRequests } from './known-requests.js';

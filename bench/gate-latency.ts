@@ -54,6 +54,7 @@ function clocked(engine: Engine): Engine {
     rows: (sql, values) => timed(sql, () => session.rows(sql, values)),
     columns: (sql, values) => timed(sql, () => session.columns(sql, values)),
     pieces: (sql) => timed(sql, () => session.pieces(sql)),
+    stream: session.stream,
   });
   return {
     session: (signal, job) => engine.session(signal, (session) => job(clockedSession(session))),

@@ -15,6 +15,8 @@ export const NON_RETRYABLE = [
   'TooManyQueued',
 ];
 
+const MINUTE_MS = 60_000;
+
 const retry = {
   initialInterval: '250ms',
   backoffCoefficient: 2,
@@ -23,20 +25,33 @@ const retry = {
 } satisfies ActivityOptions['retry'];
 
 /** Stages that read and write Postgres and scan metadata: retried through an outage of about ten minutes. */
-export const stageOptions: ActivityOptions = {
+export const stageOptions = {
   heartbeatTimeout: '15s',
-  startToCloseTimeout: '2m',
-  scheduleToCloseTimeout: '15m',
+  startToCloseTimeout: 2 * MINUTE_MS,
+  scheduleToCloseTimeout: 15 * MINUTE_MS,
   retry,
-};
+} satisfies ActivityOptions;
 
 /** A merged read: heartbeats, may take long, a worker that died is noticed after the heartbeat timeout. */
-export const readOptions: ActivityOptions = {
-  startToCloseTimeout: '10m',
-  scheduleToCloseTimeout: '30m',
+export const readOptions = {
+  startToCloseTimeout: 10 * MINUTE_MS,
+  scheduleToCloseTimeout: 30 * MINUTE_MS,
   heartbeatTimeout: '15s',
   retry: { ...retry, maximumAttempts: 8 },
-};
+} satisfies ActivityOptions;
+
+/**
+ * The same for an activity that reads under the limits of its sources: they alone make it take up to `pacedMs`, and again as
+ * long behind what was taken before it. As many attempts fit as without limits.
+ */
+export function pacedOptions<T extends typeof stageOptions | typeof readOptions>(options: T, pacedMs = 0): T {
+  const attempts = options.scheduleToCloseTimeout / options.startToCloseTimeout;
+  return {
+    ...options,
+    startToCloseTimeout: options.startToCloseTimeout + 2 * pacedMs,
+    scheduleToCloseTimeout: options.scheduleToCloseTimeout + attempts * 2 * pacedMs,
+  };
+}
 
 /** Closing a decision that failed must outlive the outage that made it fail, however long: what it claimed goes back then. */
 export const closeOptions: ActivityOptions = {

@@ -13,11 +13,17 @@ import {
 import type { Activities } from '../activities/create.js';
 import type { BatchRef } from '../activities/dependencies.js';
 import { READS_IN_FLIGHT_MAX, type Outcome, type Stage } from '../domain/decision/stages.js';
-import { closeOptions, stageOptions } from './activity-options.js';
-import { searchAttributes, type CycleInput, type CycleResult, type DecisionInput } from './contract.js';
+import { closeOptions, pacedOptions, stageOptions } from './activity-options.js';
+import {
+  searchAttributes,
+  type BatchInput,
+  type CycleInput,
+  type CycleResult,
+  type DecisionInput,
+} from './contract.js';
 import { processBatch } from './process-batch.js';
 
-const { openDecision, analyze, predict, batch, qualityCheck, coordinate } = proxyActivities<Activities>(stageOptions);
+const { openDecision, analyze, predict, batch, coordinate } = proxyActivities<Activities>(stageOptions);
 const { abandonDecision } = proxyActivities<Activities>(closeOptions);
 
 export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
@@ -46,10 +52,13 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
     enter('batch');
     const plan = await batch(ref);
     details.push(plan.summary);
-    await processBatches(ref, plan.batches);
+    const pacedMs = plan.pacedMs === undefined ? {} : { pacedMs: plan.pacedMs };
+    await processBatches({ ...ref, ...pacedMs }, plan.batches);
 
     // 4. Is the result good enough to hand out?
     enter('quality-check');
+    // It may read once more what is not: as slowly.
+    const { qualityCheck } = proxyActivities<Activities>(pacedOptions(stageOptions, plan.pacedMs));
     details.push((await qualityCheck(ref)).summary);
 
     // 5. Deliver, respond, release: one transaction closes the decision with its deliveries and outbox rows.
@@ -58,7 +67,7 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
 
     // What is likely to be asked next is read beside whatever comes now: nobody waits for it. Cycles that were recorded
     // before this existed answered without `prefetches`, and replay as they ran.
-    for (const read of plan.prefetches ?? []) await readAhead(ref, read);
+    for (const read of plan.prefetches ?? []) await readAhead({ ...ref, ...pacedMs }, read);
     return end(closed.outcome, closed.summary);
   } catch (error) {
     const cancelled = isCancellation(error);
@@ -85,8 +94,10 @@ export async function balanceCycle(input: CycleInput): Promise<CycleResult> {
   }
 }
 
+type PacedInput = DecisionInput & Pick<BatchInput, 'pacedMs'>;
+
 /** Starts a read that outlives its cycle. */
-async function readAhead(ref: DecisionInput, read: BatchRef): Promise<void> {
+async function readAhead(ref: PacedInput, read: BatchRef): Promise<void> {
   await startChild(processBatch, {
     workflowId: `balance-batch/${ref.tenant}/${ref.pool}/${read.batchId}`,
     args: [{ ...ref, ...read, ahead: true }],
@@ -99,7 +110,7 @@ async function readAhead(ref: DecisionInput, read: BatchRef): Promise<void> {
  * Children in a bounded sliding window, in the order of the plan; one that comes after others waits for their end (they
  * are before it in the plan, so that some lane has them). A failed batch fails its requests, not the cycle.
  */
-async function processBatches(ref: DecisionInput, batches: readonly BatchRef[]): Promise<void> {
+async function processBatches(ref: PacedInput, batches: readonly BatchRef[]): Promise<void> {
   const ended = new Map<string, Promise<unknown>>();
   let next = 0;
   const lane = async (): Promise<void> => {

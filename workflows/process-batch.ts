@@ -1,7 +1,7 @@
 /** One merged read: retried with heartbeats; when it cannot be done, its requests learn why and the cycle goes on. */
 import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/create.js';
-import { closeOptions, readOptions } from './activity-options.js';
+import { closeOptions, pacedOptions, readOptions } from './activity-options.js';
 import type { BatchInput } from './contract.js';
 
 const { failBatch } = proxyActivities<Activities>(closeOptions);
@@ -15,7 +15,7 @@ export async function processBatch(input: BatchInput): Promise<void> {
   const { tenant, pool, decisionId, batchId, model } = input;
   const ref = { tenant, pool, decisionId, batchId };
   const { readBatch } = proxyActivities<Activities>({
-    ...readOptions,
+    ...pacedOptions(readOptions, input.pacedMs),
     summary: `read ${input.dataset} for ${input.requests} requests`,
     priority: {
       priorityKey: input.ahead === true ? AHEAD_PRIORITY : (model?.priority ?? POOL_PRIORITY),

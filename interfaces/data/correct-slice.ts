@@ -70,7 +70,7 @@ async function openFile(path: string, ask: CorrectAsk, session: Session): Promis
   );
   const nothing = (): Promise<never> => Promise.reject(new Error('a delivered file is not scanned as a dataset'));
   return {
-    open: { contentId: '', columns, parts: {}, scan: nothing, finish: nothing, abandon: nothing },
+    open: { contentId: '', columns, parts: {}, lazy: true, scan: nothing, finish: nothing, abandon: nothing },
     dataset: ask.dataset,
     asOfMs: 0,
     eventColumn: eventTime !== undefined && has(eventTime) ? columnNamed(columns, eventTime) : null,

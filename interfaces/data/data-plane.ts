@@ -102,9 +102,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         const answers = await countOrphans(datasetScope(open, dataset, asOfMs), asks, located, session);
         return { contentId: open.contentId, answers };
       }),
-    read: (read, signal, joining) =>
+    read: (read, signal, joining, pace) =>
       opened(read.dataset, signal, (open, session) =>
-        withMemory(session, () => readMerged(read, scopeOf(open, read), session, cache, joining)),
+        withMemory(session, () => readMerged(read, scopeOf(open, read), session, cache, joining, pace)),
       ),
   };
 }

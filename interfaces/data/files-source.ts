@@ -243,6 +243,7 @@ function openFiles(open: OpenFiles): OpenDataset {
     contentId: open.contentId,
     columns: open.columns,
     parts: open.parts,
+    lazy: true,
     scan: (need) => Promise.resolve(scanSql(open, need)),
     async finish() {
       for (const file of open.files) {

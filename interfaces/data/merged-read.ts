@@ -5,14 +5,15 @@
  * Which rows a slice gets depends on the slice and the data alone, never on its company: rows are ranked by a hash
  * of identity and seed, and ties end in the identity and the slice's own values.
  */
-import type { MergedRead, MergedReadResult, SliceAsk, SliceResult } from '../../activities/ports.js';
+import type { MergedRead, MergedReadResult, ReadPace, SliceAsk, SliceResult } from '../../activities/ports.js';
 import type { Condition, Literal, Predicate } from '../../domain/types/predicate.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { cellBytesSql, columnNamed, type SourceColumn } from './columns.js';
 import { arrivedSql, predicateColumns, scanNeed, whereSql, type DatasetScope } from './dataset-scope.js';
 import type { Session } from './engine.js';
 import type { FileCache, StoredFile } from './file-cache.js';
-import { Bindings } from './predicate-sql.js';
+import { pacedTable, scanPace, type ScanPace } from './paced-scan.js';
+import { Bindings, type BoundValue } from './predicate-sql.js';
 import { RankedPool } from './ranked-pool.js';
 import { keptColumns, sliceSql, wantedRows, writeSlice } from './slice.js';
 import { measureSlices, type SliceMetrics } from './slice-metrics.js';
@@ -34,6 +35,7 @@ export async function readMerged(
   session: Session,
   cache: FileCache,
   joining: () => Promise<readonly SliceAsk[]> = nobodyJoins,
+  pace?: ReadPace,
 ): Promise<MergedReadResult> {
   const { columns, contentId } = at.open;
   if (read.contentId !== null && read.contentId !== contentId) {
@@ -48,7 +50,7 @@ export async function readMerged(
   for (const slice of read.slices) checkSlice(slice, columns);
   const early = readable(await joining(), at);
   const asked = distinctSlices([...read.slices, ...early]);
-  const scanned = await scanPool(asked, at, session);
+  const scanned = await scanPool(asked, at, session, pace);
   // A single slice is cut out of the scan itself: nobody can join it any more.
   const late = asked.length === 1 ? [] : readable(await joining(), at);
   const slices = distinctSlices([...asked, ...late]);
@@ -148,8 +150,7 @@ async function unionOf(
   at: DatasetScope,
   session: Session,
 ): Promise<{ readonly rows: number; readonly bytes: number }> {
-  const fields = [...new Set(slices.flatMap((slice) => slice.fields))];
-  const width = fields.map((name) => cellBytesSql(columnNamed(at.open.columns, name))).join(' + ') || '0';
+  const width = countedColumns(slices, at).map(cellBytesSql).join(' + ') || '0';
   const [union] = await session.rows(
     `SELECT count(*) AS n, coalesce(sum(${width}), 0) AS bytes FROM pool WHERE rowid IN (SELECT pos FROM used UNION ALL SELECT pos FROM cuts)`,
   );
@@ -187,8 +188,13 @@ interface ScannedRows {
   readonly rows: number;
 }
 
-/** Scans the rows that some slice may use into the table `pool`. A single slice is cut out of the scan itself. */
-async function scanPool(slices: readonly SliceAsk[], at: DatasetScope, session: Session): Promise<ScannedRows> {
+/** Scans the rows that some slice may use into the table `pool`. A single slice is cut out of the scan itself, unless that is paced. */
+async function scanPool(
+  slices: readonly SliceAsk[],
+  at: DatasetScope,
+  session: Session,
+  readPace: ReadPace | undefined,
+): Promise<ScannedRows> {
   const { columns } = at.open;
   const wheres = distinctPredicates(slices.map((slice) => slice.where));
   const needed = slices.flatMap((slice) => {
@@ -197,19 +203,56 @@ async function scanPool(slices: readonly SliceAsk[], at: DatasetScope, session: 
   });
   const crowded = wheres.length > CROWD;
   const anyOf = crowded ? coarse(wheres) : wheres;
-  const scan = `${await at.open.scan(scanNeed(at, needed, anyOf, true))} WHERE ${arrivedSql(at)}`;
-  if (slices.length === 1) return { relation: `(SELECT *, 0 AS pos FROM ${scan})`, rows: Infinity };
+  const pace = readPace && scanPace(readPace, countedColumns(slices, at), !crowded && slices.every(takesAll));
+  const need = { ...scanNeed(at, needed, anyOf, true), ...(pace === undefined ? {} : { pace }) };
+  const scan = `${await at.open.scan(need)} WHERE ${arrivedSql(at)}`;
+  const streamed = pace !== undefined && at.open.lazy;
+  if (slices.length === 1 && !streamed) return { relation: `(SELECT *, 0 AS pos FROM ${scan})`, rows: Infinity };
   const bindings = new Bindings();
   const useful = anyOf.map((where) => {
     return `(${whereSql(where, at, bindings)})`;
   });
+  const from = `FROM ${scan} AND (${useful.join(' OR ') || 'FALSE'})`;
   const order = crowded ? pivot(wheres) : undefined;
-  const [made] = await session.rows(
-    `CREATE TEMP TABLE pool AS SELECT * FROM ${scan} AND (${useful.join(' OR ') || 'FALSE'})
-     ${order === undefined ? '' : `ORDER BY ${columnNamed(columns, order).alias}`}`,
-    bindings.values,
-  );
-  return { relation: '(SELECT *, rowid AS pos FROM pool)', rows: Number(made.Count) };
+  const orderBy = order === undefined ? '' : `ORDER BY ${columnNamed(columns, order).alias}`;
+  const rows = await (streamed
+    ? streamedPool(from, orderBy, bindings.values, session, pace)
+    : madeTable('pool', `${from} ${orderBy}`, bindings.values, session));
+  return { relation: '(SELECT *, rowid AS pos FROM pool)', rows };
+}
+
+async function madeTable(
+  table: string,
+  from: string,
+  values: readonly BoundValue[],
+  session: Session,
+): Promise<number> {
+  const [made] = await session.rows(`CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * ${from}`, values);
+  return Number(made.Count);
+}
+
+/** An order needs all rows first: they are ordered once they are here. */
+async function streamedPool(
+  from: string,
+  orderBy: string,
+  values: readonly BoundValue[],
+  session: Session,
+  pace: ScanPace,
+): Promise<number> {
+  if (orderBy === '') return pacedTable('pool', from, values, session, pace);
+  await pacedTable('unordered', from, values, session, pace);
+  const rows = await madeTable('pool', `FROM unordered ${orderBy}`, [], session);
+  await session.run('DROP TABLE unordered');
+  return rows;
+}
+
+function takesAll(slice: SliceAsk): boolean {
+  return wantedRows(slice) === Infinity;
+}
+
+/** The fields that anybody asked for: their cells are the bytes of a read. */
+function countedColumns(slices: readonly SliceAsk[], at: DatasetScope): SourceColumn[] {
+  return [...new Set(slices.flatMap(({ fields }) => fields))].map((name) => columnNamed(at.open.columns, name));
 }
 
 function rankedPool(

@@ -2,9 +2,10 @@
 import postgres from 'postgres';
 import type { DatasetRef } from '../../activities/ports.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
-import { columnNamed, sourceColumns, type SourceColumn } from './columns.js';
+import { cellBytes, columnNamed, sourceColumns, type SourceColumn } from './columns.js';
 import { quoteIdentifier, type Session } from './engine.js';
 import { Bindings, predicateSql } from './predicate-sql.js';
+import type { ScanPace } from './paced-scan.js';
 import { keyIdentitySql, type DataSource, type OpenDataset, type ScanNeed } from './source.js';
 
 export interface PostgresSourceOptions {
@@ -16,6 +17,8 @@ const HASHED_BY = 'postgres md5';
 
 /** Rows fetched from the cursor at a time: some hundred kilobytes, so that memory stays flat whatever the table's size. */
 const CURSOR_ROWS = 5_000;
+/** The same of a paced read, as many as the engine's pieces have: who waits between them is to notice soon. */
+const PACED_ROWS = 2_048;
 /** Time to reach the server before it counts as unreachable. */
 const CONNECT_TIMEOUT_SECONDS = 10;
 
@@ -66,6 +69,7 @@ async function openTable(
         contentId,
         columns,
         parts: {},
+        lazy: false,
         fingerprint: {
           by: HASHED_BY,
           sum: (of, event, range) =>
@@ -246,13 +250,14 @@ async function loadRows({ client, relation, columns, key, session, need }: Load)
     `CREATE OR REPLACE TEMP TABLE ${stage} (${stageColumns.map((alias) => `${alias} VARCHAR`).join(', ')})`,
   );
   const appender = await session.connection.createAppender(stage);
-  const query = client.unsafe(
-    `SELECT ${fields} FROM ${relation} WHERE ${conditions.join(' AND ')}`,
-    bindings.values as postgres.ParameterOrJSON<never>[],
-  );
-  for await (const rows of query.values().cursor(CURSOR_ROWS)) {
+  const from = `FROM ${relation} WHERE ${conditions.join(' AND ')}`;
+  const values = bindings.values as postgres.ParameterOrJSON<never>[];
+  const paced = need.pace && (await pacedBy(need.pace, wanted, client, from, values));
+  const query = client.unsafe(`SELECT ${fields} ${from}`, values);
+  for await (const found of query.values().cursor(paced === undefined ? CURSOR_ROWS : PACED_ROWS)) {
     session.signal.throwIfAborted();
-    for (const row of rows as unknown as (string | null)[][]) {
+    const rows = found as unknown as TextRow[];
+    for (const row of rows) {
       for (const cell of row) {
         if (cell === null) appender.appendNull();
         else appender.appendVarchar(cell);
@@ -260,10 +265,31 @@ async function loadRows({ client, relation, columns, key, session, need }: Load)
       appender.endRow();
     }
     appender.flushSync();
+    await paced?.(rows);
   }
   appender.closeSync();
   if (wanted.length === 0) return stage;
   const typed = wanted.map((column) => `CAST(${column.alias} AS ${column.type}) AS ${column.alias}`);
   const identity = need.identity ? [`${keyIdentitySql(keyColumns.map((column) => column.alias))} AS id`] : [];
   return `(SELECT ${[...typed, ...identity].join(', ')} FROM ${stage})`;
+}
+
+type TextRow = readonly (string | null)[];
+
+/** Tells a pace what rows have come, their bytes as the engine counts them, and waits for it. */
+async function pacedBy(
+  { onward, counted, part }: ScanPace,
+  wanted: readonly SourceColumn[],
+  client: postgres.Sql,
+  from: string,
+  values: postgres.ParameterOrJSON<never>[],
+): Promise<(rows: readonly TextRow[]) => Promise<void>> {
+  const share = await part(async () => {
+    const [{ n }] = await client.unsafe<{ n: string }[]>(`SELECT count(*)::text AS n ${from}`, values);
+    return Number(n);
+  });
+  const cells = counted.map((column) => [wanted.indexOf(column), cellBytes(column)] as const);
+  const bytesOf = (row: TextRow): number =>
+    cells.reduce((sum, [at, bytes]) => sum + (bytes ?? Buffer.byteLength(row[at] ?? '')), 0);
+  return (rows) => onward(rows.length * share, rows.reduce((sum, row) => sum + bytesOf(row), 0) * share);
 }

@@ -3,6 +3,7 @@ import type { DatasetRef } from '../../activities/ports.js';
 import type { Predicate } from '../../domain/types/predicate.js';
 import type { Session } from './engine.js';
 import type { SourceColumn } from './columns.js';
+import type { ScanPace } from './paced-scan.js';
 
 /** What of a dataset a statement needs: a source reads no other column and may leave out rows that match nothing. */
 export interface ScanNeed {
@@ -15,6 +16,8 @@ export interface ScanNeed {
   readonly identity: boolean;
   /** Whether the scan must have the column `part`: which of the content's parts a row is of. */
   readonly part?: boolean;
+  /** How fast rows may come; a source that only gives a query for its rows (`lazy`) leaves it to who runs it. */
+  readonly pace?: ScanPace;
 }
 
 /** A dataset at one version, open for reading inside one session. */
@@ -25,6 +28,8 @@ export interface OpenDataset {
   readonly parts: Readonly<Record<string, string>>;
   /** Where the source itself can sum up a hash of rows, so that they need not be copied to be compared. */
   readonly fingerprint?: RowsFingerprint;
+  /** Whether rows leave the source only when the query of `scan` is run; else they have left when it is given. */
+  readonly lazy: boolean;
   /**
    * SQL for a FROM clause (a parenthesised query or a table) with the columns by alias, and `id` (UBIGINT): the
    * row's identity (declared key, else file and row position) as a number that no engine version changes.

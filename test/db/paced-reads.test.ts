@@ -1,141 +1,255 @@
-/** What leaves a source while reads run: by the real buckets and slots of two workers, over a source that tells when. */
+/** What leaves a source while reads run: two workers with real planes, buckets and slots, and a clock beside every piece. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StageDependencies } from '../../activities/dependencies.js';
+import type { DataPlane, MergedReadResult, ReadPace, SliceAsk } from '../../activities/ports.js';
 import { createReadBatch } from '../../activities/read-batch.js';
 import type { PlannedBatch } from '../../activities/store-ports.js';
-import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
+import { migrateDatabase, openDatabase } from '../../db/client.js';
 import { createPace } from '../../db/pace.js';
 import { createScanSlots } from '../../db/scan-slots.js';
 import { poolSchema } from '../../domain/types/pool.js';
+import { endOfTime, slice, testPlane } from '../interfaces/data/plane-kit.js';
 import { startTestPostgres } from '../support/servers.js';
 
-const [PER_SECOND, WINDOW_MS, SLOTS] = [40_000, 200, 2];
-const BURST = (PER_SECOND * WINDOW_MS) / 1_000;
-const definition = poolSchema.parse({
-  window: `${WINDOW_MS}ms`,
-  sources: { lake: { kind: 'files', root: '.', limits: { bytesPerSecond: `${PER_SECOND}B`, scansAtOnce: SLOTS } } },
-  datasets: { events: { source: 'lake', path: 'events.csv' } },
-  models: {},
-});
+const [ROWS, SLOTS, WINDOW_MS] = [24_000, 2, 200];
+const PER_SECOND = { bytes: 400_000, rows: 20_000 };
+const BURST = { bytes: (PER_SECOND.bytes * WINDOW_MS) / 1_000, rows: (PER_SECOND.rows * WINDOW_MS) / 1_000 };
+const folder = mkdtempSync(join(tmpdir(), 'balance-paced-'));
+// Wide rows first: bytes do not leave as rows do.
+const textOf = (id: number): string => 'x'.repeat(id < ROWS / 4 ? 60 : 1 + (id % 7));
+const lines = Array.from({ length: ROWS }, (_, id) => `${id},${id % 5},${textOf(id)}`);
 
+const env: Record<string, string> = {};
+const planes = [await testPlane(env), await testPlane(env)];
 let server: Awaited<ReturnType<typeof startTestPostgres>>;
+let sql: postgres.Sql;
 beforeAll(async () => {
   server = await startTestPostgres();
+  env.SERVER_URL = server.url;
   await migrateDatabase(server.url);
+  writeFileSync(join(folder, 'events.csv'), `id,class,text\n${lines.join('\n')}\n`);
+  sql = postgres(server.url, { onnotice: () => undefined });
+  await sql`create table events (id int primary key, class int, text text)`;
+  await sql`insert into events select i, i % 5, repeat('x', case when i < ${ROWS / 4} then 60 else 1 + i % 7 end) from generate_series(0, ${ROWS - 1}) i`;
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await sql.end();
+  await server.stop();
+});
 
-/** One read: when its bytes were taken from the bucket (the database's time), and when it had ended. */
-interface Seen {
-  readonly bytes: number;
-  readonly takenMs: number;
-  endedMs: number;
+/** `stopped`: what a bucket of the same size loses does not come back within the test. */
+type Kind = 'files' | 'postgres' | 'stopped';
+
+function definition(kind: Kind) {
+  const { bytes, rows } = PER_SECOND;
+  const per = kind === 'stopped' ? bytes : 1;
+  const limits = { bytesPerSecond: `${bytes / per}B`, rowsPerSecond: Math.max(1, rows / per), scansAtOnce: SLOTS };
+  const source = kind === 'postgres' ? { kind, url: '${SERVER_URL}' } : { kind: 'files' as const, root: folder };
+  const at = kind !== 'postgres' ? { path: 'events.csv' } : { table: 'events' };
+  return poolSchema.parse({
+    window: `${WINDOW_MS * per}ms`,
+    sources: { lake: { ...source, limits } },
+    datasets: { events: { source: 'lake', ...at, key: ['id'] } },
+    models: {},
+  });
 }
 
-/** A worker whose source takes `serve` for a read, and what it did. */
-function worker(pool: string, database: DatabaseHandle, seen: Seen[], serve: (read: Seen) => Promise<void>) {
+interface Foreseen {
+  readonly bytes: number;
+  readonly rows: number;
+}
+/** One attempt of a worker to read. */
+interface Attempt extends Foreseen {
+  readonly slices: readonly SliceAsk[];
+  readonly environment?: MockActivityEnvironment;
+}
+
+/** A worker whose reads are those of `data`. */
+function worker(pool: string, data: Pick<DataPlane, 'read'>, kind: Kind) {
+  const database = openDatabase(server.url);
   const slots = createScanSlots(server.url);
-  const pace = createPace(database.db);
-  const clock = async (): Promise<number> => {
-    const [row] = await database.sql<
-      { ms: number }[]
-    >`select extract(epoch from clock_timestamp())::float8 * 1000 as ms`;
-    return row.ms;
-  };
-  const readOnce = async (bytes: number): Promise<void> => {
-    let current: Seen | undefined;
-    const plan = { batchId: 'b', dataset: 'events', source: 'lake', asOfMs: 0, contentId: null, slices: [] };
+  const readOnce = async ({ slices, bytes, rows, environment }: Attempt): Promise<MergedReadResult> => {
+    let stored: MergedReadResult | undefined;
+    const plan = { batchId: 'b', dataset: 'events', source: 'lake', asOfMs: endOfTime, contentId: null, slices };
     const deps = {
       now: () => Date.now(),
-      contextOf: () => Promise.resolve({ tenant: 't', pool, decisionId: 'd', definition, baseDir: '/' }),
+      contextOf: () => Promise.resolve({ tenant: 't', pool, decisionId: 'd', definition: definition(kind) }),
       batches: {
         find: () =>
           Promise.resolve({
             state: 'planned',
-            plan: { ...plan, predictedBytes: bytes, predictedRows: 1 } as unknown as PlannedBatch,
+            plan: { ...plan, predictedBytes: bytes, predictedRows: rows } as unknown as PlannedBatch,
           }),
-        done: () => Promise.resolve(),
+        late: () => Promise.resolve([]),
+        done: (_ref: unknown, _id: unknown, result: MergedReadResult) => Promise.resolve((stored = result)),
       },
       scanSlots: slots,
-      pace: {
-        ...pace,
-        take: async (...args: Parameters<typeof pace.take>) => {
-          const takenMs = await pace.take(...args);
-          current = { bytes, takenMs: takenMs!, endedMs: Infinity };
-          seen.push(current);
-          return takenMs;
-        },
-      },
-      data: {
-        read: async () => {
-          await serve(current!);
-          current!.endedMs = await clock();
-          return { id: 'b', contentId: '', rowsRead: 1, bytesRead: bytes, slices: [] };
-        },
-      },
+      pace: createPace(database.db),
+      data,
     } as unknown as StageDependencies;
     const { readBatch } = createReadBatch(deps);
-    await new MockActivityEnvironment().run(readBatch, { tenant: 't', pool, decisionId: 'd', batchId: 'b' });
+    const ref = { tenant: 't', pool, decisionId: 'd', batchId: 'b' };
+    await (environment ?? new MockActivityEnvironment()).run(readBatch, ref);
+    return stored!;
   };
-  return { readOnce, close: () => slots.close() };
+  return { readOnce, close: () => Promise.all([slots.close(), database.close()]) };
 }
 
-describe('reads of two workers', () => {
-  test('bytes that leave in any interval: at most the limit, the burst, and what its first running reads had taken', async () => {
-    const databases = [openDatabase(server.url), openDatabase(server.url)];
-    const seen: Seen[] = [];
-    let running = 0;
-    const most = { running: 0 };
-    // Slow and quick reads: a slow one lets the bucket refill while its bytes are still to leave.
-    const serve = async ({ bytes }: Seen): Promise<void> => {
-      most.running = Math.max(most.running, ++running);
-      for (let turn = 0; turn < (bytes % 3) * 20; turn++) await databases[0].sql`select pg_sleep(0.005)`;
-      running -= 1;
-    };
-    const workers = databases.map((database) => worker('paced', database, seen, serve));
-    const sizes = Array.from({ length: 40 }, (_, index) => 200 + ((index * 1_733) % (BURST - 200)));
-    await Promise.all(sizes.map((bytes, index) => workers[index % 2].readOnce(bytes)));
-    expect(seen).toHaveLength(sizes.length);
-    expect(most.running).toBeLessThanOrEqual(SLOTS);
+/** Something that has left the source. */
+interface Left {
+  readonly atMs: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
 
-    const during = (fromMs: number): Seen[] =>
-      seen.filter(({ takenMs, endedMs }) => takenMs < fromMs && endedMs >= fromMs);
-    // Whoever holds tokens has a slot: never more than there are.
-    for (const { takenMs } of seen) expect(during(takenMs).length).toBeLessThan(SLOTS);
-    const ends = seen.map(({ endedMs }) => endedMs).sort((a, b) => a - b);
-    const sum = (some: readonly Seen[]): number => some.reduce((total, { bytes }) => total + bytes, 0);
-    const excess = ends.flatMap((fromMs, index) =>
-      ends.slice(index).map((toMs) => {
-        // The worst that can be: all bytes of a read leave as it ends.
-        const left = sum(seen.filter(({ endedMs }) => endedMs >= fromMs && endedMs <= toMs));
-        return left - BURST - (PER_SECOND * (toMs - fromMs)) / 1_000 - sum(during(fromMs));
-      }),
-    );
-    expect(Math.max(...excess)).toBeLessThanOrEqual(1);
-    await Promise.all(workers.map((one) => one.close()));
-    await Promise.all(databases.map((database) => database.close()));
+/** A plane that tells, by the database's clock, what leaves the source when; of an unpaced read all when it ends. */
+function watched(plane: DataPlane, left: Left[]): Pick<DataPlane, 'read'> {
+  const tell = async (rows: number, bytes: number): Promise<void> => {
+    const [{ ms }] = await sql<{ ms: number }[]>`select extract(epoch from clock_timestamp())::float8 * 1000 as ms`;
+    left.push({ atMs: ms, rows, bytes });
+  };
+  return {
+    read: async (read, signal, joining, pace) => {
+      const result = await plane.read(
+        read,
+        signal,
+        joining,
+        pace && {
+          rows: pace.rows,
+          onward: async (rows, bytes) => {
+            await tell(rows, bytes);
+            await pace.onward(rows, bytes);
+          },
+        },
+      );
+      if (pace === undefined) await tell(result.rowsRead, result.bytesRead);
+      return result;
+    },
+  };
+}
+
+/** The most that left in any interval beyond the limit's part of it. */
+function excessOf(left: readonly Left[], name: 'bytes' | 'rows'): number {
+  const sorted = [...left].sort((a, b) => a.atMs - b.atMs);
+  return Math.max(
+    ...sorted.map(({ atMs: fromMs }, first) => {
+      let sum = 0;
+      return Math.max(
+        ...sorted.slice(first).map((one) => {
+          sum += one[name];
+          return sum - (PER_SECOND[name] * (one.atMs - fromMs)) / 1_000;
+        }),
+      );
+    }),
+  );
+}
+
+const everything: Attempt = {
+  slices: [slice('all', { fields: ['id', 'text'] })],
+  rows: ROWS,
+  bytes: lines.reduce((sum, _, id) => sum + 8 + textOf(id).length, 0),
+};
+const sample = (rows: number, seed: number): Attempt => ({
+  slices: [slice(`s${seed}`, { fields: ['id'], rows, seed })],
+  rows,
+  bytes: 8 * rows,
+});
+const classes: Attempt = {
+  slices: [0, 1].map((value) => {
+    return slice(`c${value}`, { fields: ['id', 'class'], where: [{ column: 'class', op: '=', value }], rows: 2_000 });
+  }),
+  rows: 4_000,
+  bytes: 64_000,
+};
+
+describe.each(['files', 'postgres'] as const)('reads of two workers from %s', (kind) => {
+  test('in any interval: the limit, the burst, an eighth of it, and a piece of each scan; the rows are the same', async () => {
+    const left: Left[] = [];
+    const workers = planes.map(({ plane }) => worker(`paced ${kind}`, watched(plane, left), kind));
+    // Larger than the bucket, a sample of the same size, two parts by class, and some that are read at once.
+    const attempts = [
+      everything,
+      sample(9_000, 1),
+      classes,
+      ...Array.from({ length: 8 }, (_, nth) => sample(90 + nth, 10 + nth)),
+    ];
+    const results = await Promise.all(attempts.map((attempt, nth) => workers[nth % 2].readOnce(attempt)));
+    const sum = (name: 'bytes' | 'rows'): number => left.reduce((total, one) => total + one[name], 0);
+    for (const [name, done] of [
+      ['rows', 'rowsRead'],
+      ['bytes', 'bytesRead'],
+    ] as const) {
+      const piece = Math.max(...left.map((one) => one[name]));
+      expect(excessOf(left, name)).toBeLessThanOrEqual(BURST[name] * (1 + 1 / 8) + SLOTS * piece);
+      // What was told is what was read: to a row where all is taken, as foreseen where a part is.
+      expect(sum(name)).toBeCloseTo(
+        results.reduce((total, one) => total + one[done], 0),
+        3,
+      );
+      expect(piece).toBeLessThan(BURST[name] * 2);
+    }
+    const free = worker(`free ${kind}`, { read: (read, signal) => planes[0].plane.read(read, signal) }, kind);
+    for (const [nth, attempt] of attempts.slice(0, 3).entries()) {
+      const again = await free.readOnce(attempt);
+      expect(results[nth].slices.map(({ path }) => path)).toEqual(again.slices.map(({ path }) => path));
+      expect([results[nth].rowsRead, results[nth].bytesRead]).toEqual([again.rowsRead, again.bytesRead]);
+    }
+    await Promise.all([...workers, free].map((one) => one.close()));
+  });
+});
+
+describe('a read that ends early', () => {
+  const level = async (pool: string): Promise<number> => {
+    const [row] = await sql<{ tokens: number }[]>`
+      select tokens from budgets where pool = ${pool} and resource = 'pace:bytes:lake'`;
+    return row.tokens;
+  };
+  const large = { slices: [], rows: 1, bytes: BURST.bytes * 4 };
+
+  test('gives back what is not known to have left, and its failure is told', async () => {
+    let lose = 0;
+    const failing = async (_read: unknown, _signal: unknown, _joining: unknown, pace?: ReadPace) => {
+      if (lose > 0) await pace!.onward(0, lose);
+      throw new Error('no such file');
+    };
+    const one = worker('failing', { read: failing }, 'stopped');
+    await expect(one.readOnce(large)).rejects.toThrow('no such file');
+    expect(await level('failing')).toBe(BURST.bytes);
+    lose = BURST.bytes / 2;
+    await expect(one.readOnce(large)).rejects.toThrow('no such file');
+    // Within a minute's refill, a byte a second.
+    expect(Math.abs((await level('failing')) - lose)).toBeLessThan(60);
+    await one.close();
   });
 
-  test('a read that fails gives back what it had taken, and its failure is told', async () => {
-    const database = openDatabase(server.url);
-    const seen: Seen[] = [];
-    let fail = true;
-    const one = worker('failing', database, seen, () =>
-      fail ? Promise.reject(new Error('no such file')) : Promise.resolve(),
-    );
-    const level = async (): Promise<number> => {
-      const [row] = await database.sql<
-        { tokens: number }[]
-      >`select tokens from budgets where pool = 'failing' and resource = 'pace:bytes:lake'`;
-      return row.tokens;
+  test('on being cancelled while it waits between two pieces: its slot is free', async () => {
+    const environment = new MockActivityEnvironment();
+    let pieces = 0;
+    const endless: DataPlane['read'] = async (_read, _signal, _joining, pace) => {
+      for (;;) {
+        // The first piece empties the bucket: whoever waits after the second is called off.
+        if (++pieces === 2) environment.cancel('CANCELLED');
+        await pace!.onward(0, BURST.bytes);
+      }
     };
-    await expect(one.readOnce(BURST)).rejects.toThrow('no such file');
-    expect(await level()).toBe(BURST);
-    fail = false;
-    await one.readOnce(BURST);
-    expect(await level()).toBe(0);
+    const one = worker('cancelled', { read: endless }, 'stopped');
+    await expect(one.readOnce({ ...large, environment })).rejects.toMatchObject({ kind: 'interrupted' });
+    expect(pieces).toBe(2);
+    // All slots at once, of another worker.
+    const slots = createScanSlots(server.url);
+    const never = new AbortController().signal;
+    let held = 0;
+    let open = (): void => undefined;
+    const both = new Promise<void>((resolve) => (open = resolve));
+    const hold = () =>
+      slots.hold('t/cancelled/lake', SLOTS, async () => (++held === SLOTS ? open() : undefined, both), never);
+    await Promise.all(Array.from({ length: SLOTS }, hold));
+    await slots.close();
     await one.close();
-    await database.close();
   });
 });

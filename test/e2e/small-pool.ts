@@ -78,10 +78,10 @@ export function watchReads(): Reads & { readonly replace: NonNullable<WorkerHook
       ...deps,
       data: {
         ...deps.data,
-        read: async (read, signal, joining) => {
+        read: async (read, signal, joining, pace) => {
           begun.push(read.slices.map(({ id }) => id));
           if (open !== null) await open;
-          return deps.data.read(read, signal, joining);
+          return deps.data.read(read, signal, joining, pace);
         },
       },
     }),

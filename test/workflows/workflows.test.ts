@@ -1,5 +1,6 @@
 /** The workflows over fake activities, on the time-skipping server: hours pass in milliseconds. */
 import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -71,6 +72,23 @@ describe('balanceCycle', () => {
       const stages = ['open', 'analyze', 'predict', 'batch', 'readBatch', 'readBatch', 'quality-check', 'coordinate'];
       expect(world.ran).toEqual(stages);
     }));
+
+  test('what reads has the time that the limits of its sources make it take', async () => {
+    const times: Record<string, number> = {};
+    const seen = (name: string): void => void (times[name] = Context.current().info.startToCloseTimeoutMs);
+    const pacedMs = 3_600_000;
+    for (const plan of [{}, { pacedMs }]) {
+      const batch = { batchId: randomUUID(), dataset: 'events', requests: 1, model: null };
+      const paced = 'pacedMs' in plan ? 'paced' : 'free';
+      await within((taskQueue) => runCycle(taskQueue), {
+        batch: () => Promise.resolve({ summary: '', batches: [batch], ...plan }),
+        readBatch: () => Promise.resolve((seen(`${paced} read`), { rows: 1, bytes: 1 })),
+        qualityCheck: () => Promise.resolve((seen(`${paced} check`), { summary: '' })),
+      });
+    }
+    expect(times['paced read'] - times['free read']).toBe(2 * pacedMs);
+    expect(times['paced check'] - times['free check']).toBe(2 * pacedMs);
+  });
 
   test.each(['analyze', 'predict', 'batch', 'qualityCheck', 'coordinate'] as const)(
     'a %s that fails for good abandons the decision with its reason and ends as failed',
