@@ -183,8 +183,9 @@ describe('laws of cohorts, whatever is asked', () => {
       fc.property(anyPool, ({ items, available, cohorts, models }) => {
         // Needs of any part: nothing is too large for what is left of a guarantee.
         const needs = items.map((item) => ({ ...item, kind: 'need' as const, needId: item.id, minRows: 0 }));
-        // What z may not take, y cannot ask for through it.
-        const free = cohorts.map((one) => (one.id === 'z' ? { ...one, borrowingLimit: {} } : one));
+        // What z may not take, y cannot ask for through it; what z does not lend, y cannot have in its place.
+        const open = { borrowingLimit: {}, lendingLimit: {} };
+        const free = cohorts.map((one) => (one.id === 'z' ? { ...one, ...open } : one));
         const outcome = plan(needs, available, { models, cohorts: free });
         for (const { id, nominal } of cohorts) {
           const name = id as 'x' | 'y' | 'z';
