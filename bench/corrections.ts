@@ -120,7 +120,7 @@ interface Far {
 /** One delivery through the judge, the executor and the judge again. */
 async function runCase(
   table: TextTable,
-  at: FaultColumns,
+  at: Required<FaultColumns>,
   kind: string,
   seed: number,
   strategy: StrategyState,

@@ -8,17 +8,31 @@ import type { PairedColumn } from './shift.js';
 export const SAMPLE_ROWS_MAX = 20_000;
 /** Bins of a number column, by the sample's own quantiles: a shift of one row in forty still shows (shift-tests, KS_MIN). */
 export const SAMPLE_BINS = 64;
-/** Values of a category column that are counted by name; the others are one pool. */
+/**
+ * Values of a category column that are counted by name; the others are one pool. Of a column with more of them the names are
+ * the most frequent ones of one half of the rows and the counts those of the other half: a value that is named for its
+ * count would else be rarer in every later delivery (the winner's curse).
+ */
 export const SAMPLE_VALUES_MAX = 200;
 
 export type SampleColumn =
   | { readonly kind: 'number'; readonly edges: readonly number[]; readonly counts: readonly number[] }
-  | { readonly kind: 'category'; readonly values: readonly string[]; readonly counts: readonly number[] }
+  | {
+      readonly kind: 'category';
+      readonly values: readonly string[];
+      readonly counts: readonly number[];
+      /** `all`: every value that the sample has is named. Absent: there are others. */
+      readonly listed?: 'all';
+    }
   /** `time` and `identifier` always move on: only what is missing is compared. */
   | { readonly kind: 'time' | 'identifier'; readonly counts: readonly [] };
 
 /** A column of a sample. Number bins are `(edges[i-1], edges[i]]`, the last one open: `edges.length + 1` counts. */
-export type ColumnSample = SampleColumn & { readonly present: number };
+export type ColumnSample = SampleColumn & {
+  readonly present: number;
+  /** Rows that the column was counted on; absent: all of the sample. */
+  readonly rows?: number;
+};
 
 export interface Sample {
   readonly rows: number;
@@ -28,7 +42,13 @@ export interface Sample {
 /** A later delivery over the values and bins of a reference; null for a column that it does not have. */
 export interface Recount {
   readonly rows: number;
-  readonly columns: Readonly<Record<string, { readonly counts: readonly number[]; readonly present: number } | null>>;
+  readonly columns: Readonly<Record<string, RecountedColumn | null>>;
+}
+export interface RecountedColumn {
+  readonly counts: readonly number[];
+  readonly present: number;
+  /** Rows of a category that the reference does not name and that no other row is of. */
+  readonly singles?: number;
 }
 
 /** Both sides of every column of the reference, as the drift tests read them. Columns that only the later one has are no finding. */
@@ -49,8 +69,9 @@ export function pairSamples(reference: Sample, current: Recount): PairedColumn[]
         reference: before.counts,
         current: after.counts,
         present: [before.present, after.present],
-        missing: [reference.rows - before.present, current.rows - after.present],
+        missing: [(before.rows ?? reference.rows) - before.present, current.rows - after.present],
         malformed: [0, 0],
+        singles: before.kind === 'category' && before.listed === 'all' ? [0, after.singles ?? 0] : null,
       };
     });
 }

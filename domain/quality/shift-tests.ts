@@ -23,6 +23,8 @@ export interface PairedCounts {
   readonly current: readonly number[];
   /** Rows with a value, reference and current. Categories that occur once in all may be left out of `values`. */
   readonly present: readonly [number, number];
+  /** Rows of left-out categories that occur once in all; absent: all of those left out; null: not known. */
+  readonly singles?: readonly [number, number] | null;
 }
 
 /** Result of one test. `effect`, `floor` and `effectMin` share a scale; an effect counts when `effect - floor >= effectMin`. */
@@ -46,6 +48,8 @@ const JS_MIN = 0.03;
 const KS_MIN = 0.025;
 /** Least relative change |q - p| / (q + p) of one category above its floor: a share that falls by a third or grows by half. */
 const RELATIVE_MIN = 0.2;
+/** Least change, in shares of all rows, of the values that occur once: a misspelling in one row of a hundred. */
+const SINGLES_MIN = 0.01;
 /** A category whose best possible p, over all categories, stays above this can never alarm and is not tested (Tarone 1990). */
 const TESTABLE_P = 1.5e-3;
 /** Weight of the test of single classes, each of the others having 1: most harm is done to one rare class. */
@@ -75,6 +79,7 @@ export function categoryTests(column: PairedCounts): ShiftTest[] {
     contingencyTest(column, frequent, n1, n2),
     singleTest(column, n1, n2),
     sharedTest(column, rare, n1, n2),
+    singlesTest(column, n1, n2),
   ].filter((test) => test !== null);
 }
 
@@ -210,6 +215,36 @@ function sharedTest(column: PairedCounts, rare: readonly number[], n1: number, n
 }
 
 /**
+ * Rows whose value occurs once in both samples together: by chance each is of the current sample with the share of its rows,
+ * so that their number is hypergeometric. It sees misspellings and foreign values, each of which is too rare to tell.
+ */
+function singlesTest(column: PairedCounts, n1: number, n2: number): ShiftTest | null {
+  if (column.singles === null) return null;
+  const listed = [column.reference, column.current].map((counts) => counts.reduce((sum, count) => sum + count, 0));
+  let [before, after] = column.singles ?? [n1 - listed[0], n2 - listed[1]];
+  column.values.forEach((_, i) => {
+    if (column.reference[i] + column.current[i] === 1)
+      [before, after] = [before + column.reference[i], after + column.current[i]];
+  });
+  const total = n1 + n2;
+  const singles = before + after;
+  if (singles < 1 || fisherSmallest(total, singles, n2) > TESTABLE_P) return null;
+  const share = singles / total;
+  const deviation = Math.sqrt(share * (1 - share) * (1 / n1 + 1 / n2));
+  const change = after / n2 - before / n1;
+  return {
+    test: 'single-values',
+    statistic: deviation === 0 ? 0 : change / deviation,
+    effect: Math.abs(change),
+    floor: MEAN_ABS_NORMAL * deviation,
+    effectMin: SINGLES_MIN,
+    p: fisherTwoSided(after, total, singles, n2),
+    weight: 1,
+    reason: `rows whose value no other row has: ${percent(before / n1)} -> ${percent(after / n2)}`,
+  };
+}
+
+/**
  * Tests of ordered values: location (Wilcoxon 1945), scale (Mood 1954) and any difference (Kolmogorov-Smirnov), with
  * midranks and exact permutation variances, so that ties are no approximation. The effect of all three is the largest
  * difference of the cumulative shares. Values that repeat are also tested as categories (a spike at a default value).
@@ -271,7 +306,8 @@ export function numberTests(column: PairedCounts): ShiftTest[] {
       reason: 'the shape changed',
     },
   ];
-  const repeated = categoryTests(column);
+  // That hardly any value occurs twice is what numbers are like.
+  const repeated = categoryTests({ ...column, singles: null });
   return [...tests, ...repeated.map((test) => ({ ...test, weight: 1 / repeated.length }))];
 }
 

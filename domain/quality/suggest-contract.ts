@@ -1,5 +1,6 @@
 /** A first contract from a table as it stands: only what its rows are evidence for. For a person to read and correct. */
 import { encodeTable, isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
+import { spellsMissing } from './cell-contract.js';
 import { summarizeColumn, TYPE_TESTS } from './column-summary.js';
 import type { ColumnType } from './contract.js';
 import type { MinedRule } from './profile.js';
@@ -79,8 +80,17 @@ function suggestColumn(column: CellColumn): SuggestedColumn {
     ...(completeness === 1 && isSafe(0, rows) ? { required: true as const } : {}),
     // What was never negative is probably a count, an amount or a share.
     ...(isNumber ? { min: min >= 0 ? Math.max(0, min - margin) : min - margin, max: max + margin } : {}),
-    ...(isDomain ? { values: present.map(({ value }) => value).sort((a, b) => (a < b ? -1 : 1)) } : {}),
+    ...(isDomain
+      ? { values: [...present.map(({ value }) => value), ...spelledNulls(column)].sort((a, b) => (a < b ? -1 : 1)) }
+      : {}),
   };
+}
+
+/** Words and marks that a column of text uses for missing values: where a list says what may stand there, so may they. */
+function spelledNulls({ values, counts }: CellColumn): string[] {
+  return spellsMissing(values, counts)
+    ? values.filter((value, code) => counts[code] > 0 && !isBlank(value) && isMissingSpelling(value))
+    : [];
 }
 
 /** Every row has a value of its own; measurements with a fraction are distinct by chance. */

@@ -78,17 +78,15 @@ async function sampleSlice(session: Session, columns: readonly SourceColumn[], a
     const before = ask.reference === null ? undefined : ask.reference.columns[name];
     if (fact.kind === 'category') {
       const counts = await valueCounts(session, column);
-      // A value that occurs once tells nothing by its name.
-      const named = counts.filter(([, count]) => count > 1).slice(0, SAMPLE_VALUES_MAX);
-      own[name] = {
-        kind: 'category',
-        present: fact.present,
-        values: named.map(([value]) => value),
-        counts: named.map(([, count]) => count),
-      };
+      own[name] = categorySample(counts, fact.present, facts.halfRows);
       if (before?.kind === 'category') {
-        const of = new Map(counts);
-        counted[name] = { present: fact.present, counts: before.values.map((value) => of.get(value) ?? 0) };
+        const of = new Map(counts.map(({ value, rows }) => [value, rows]));
+        const known = new Set(before.values);
+        counted[name] = {
+          present: fact.present,
+          counts: before.values.map((value) => of.get(value) ?? 0),
+          singles: counts.filter(({ value, rows }) => rows === 1 && !known.has(value)).length,
+        };
       }
     } else if (fact.kind === 'number') {
       own[name] = {
@@ -130,7 +128,9 @@ async function factsOf(session: Session, columns: readonly SourceColumn[], movin
         : []),
     ];
   });
-  const [row] = await session.rows(`SELECT ${rowsSql('TRUE')} AS n, ${parts.join(', ')} FROM slice`);
+  const [row] = await session.rows(
+    `SELECT ${rowsSql('TRUE')} AS n, ${rowsSql(IN_HALF)} AS half, ${parts.join(', ')} FROM slice`,
+  );
   const facts = new Map<SourceColumn, ColumnFact>();
   for (const column of columns) {
     const { name, alias, kind } = column;
@@ -152,15 +152,46 @@ async function factsOf(session: Session, columns: readonly SourceColumn[], movin
       edges: [...new Set(quantiles)].sort((a, b) => a - b),
     });
   }
-  return { rows: Number(row.n), columns: facts };
+  return { rows: Number(row.n), halfRows: Number(row.half), columns: facts };
 }
 
+interface ValueCount {
+  readonly value: string;
+  readonly rows: number;
+  /** Of them, those in the half of the rows that names are not chosen on. */
+  readonly halfRows: number;
+}
+
+/** The half of the rows that is counted where the other half chooses what is counted. */
+const IN_HALF = 'rowid % 2 = 1';
+
 /** Values with their counts, the most frequent first, ties by value. */
-async function valueCounts(session: Session, column: SourceColumn): Promise<(readonly [string, number])[]> {
+async function valueCounts(session: Session, column: SourceColumn): Promise<ValueCount[]> {
   const rows = await session.rows(
-    `SELECT ${textSql(column)} AS value, ${rowsSql('TRUE')} AS n FROM slice WHERE ${column.alias} IS NOT NULL GROUP BY 1 ORDER BY n DESC, value`,
+    `SELECT ${textSql(column)} AS value, ${rowsSql('TRUE')} AS n, ${rowsSql(IN_HALF)} AS half FROM slice
+     WHERE ${column.alias} IS NOT NULL GROUP BY 1 ORDER BY n DESC, value`,
   );
-  return rows.map(({ value, n }) => [String(value), Number(n)]);
+  return rows.map(({ value, n, half }) => ({ value: String(value), rows: Number(n), halfRows: Number(half) }));
+}
+
+function categorySample(counts: readonly ValueCount[], present: number, halfRows: number): ColumnSample {
+  if (counts.length <= SAMPLE_VALUES_MAX) {
+    const values = counts.map(({ value }) => value);
+    return { kind: 'category', present, values, counts: counts.map(({ rows }) => rows), listed: 'all' };
+  }
+  const chosenOn = ({ rows, halfRows: others }: ValueCount): number => rows - others;
+  const named = [...counts]
+    .sort((a, b) => chosenOn(b) - chosenOn(a) || (a.value < b.value ? -1 : 1))
+    .slice(0, SAMPLE_VALUES_MAX)
+    // A value that occurs once tells nothing by its name.
+    .filter((count) => chosenOn(count) > 1);
+  return {
+    kind: 'category',
+    present: counts.reduce((sum, count) => sum + count.halfRows, 0),
+    rows: halfRows,
+    values: named.map(({ value }) => value),
+    counts: named.map((count) => count.halfRows),
+  };
 }
 
 /** Counts over the bins `(edges[i-1], edges[i]]` and the open last one. */

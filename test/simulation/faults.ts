@@ -15,7 +15,8 @@ export interface FaultColumns {
   readonly text: string;
   readonly number: string;
   readonly swapped: readonly [string, string];
-  readonly time: string;
+  /** Absent: the table has no event time, and no delivery can be late. */
+  readonly time?: string;
 }
 
 export const FAULT_KINDS = [
@@ -42,7 +43,7 @@ const TYPO_SHARE = 0.03;
 const SHIFT_DEVIATIONS = 0.5;
 const DAY_MS = 86_400_000;
 /** The reader's limit on age. Late data is three limits old. */
-const AGE_MAX_DAYS = 60;
+export const AGE_MAX_DAYS = 60;
 const LATE_DAYS = 3 * AGE_MAX_DAYS;
 
 /** Uniform numbers in [0, 1) from a seed: MINSTD (Park and Miller 1988). */
@@ -99,6 +100,7 @@ export function injectFault(kind: FaultKind, table: TextTable, columns: FaultCol
       };
     }
     case 'late data':
+      if (columns.time === undefined) return table;
       return rewrite(columns.time, (text) =>
         text === '' ? text : new Date(Date.parse(text) - LATE_DAYS * DAY_MS).toISOString().slice(0, 10),
       );
@@ -154,14 +156,15 @@ function judgeByGate(reference: TextTable, delivery: TextTable, columns: FaultCo
     columns: Object.fromEntries(
       Object.entries(known.completeness).map(([name, share]) => [name, { minCompleteness: minCompleteness(share) }]),
     ),
-    maxAgeMs: AGE_MAX_DAYS * DAY_MS,
+    maxAgeMs: columns.time === undefined ? null : AGE_MAX_DAYS * DAY_MS,
     classTarget: known.classCounts,
   };
   return gate(metricsOf(delivery, columns, nowMs), contract).verdict !== 'pass';
 }
 
-function newestTime(table: TextTable, columns: FaultColumns): number {
-  const at = table.columns.indexOf(columns.time);
+/** -Infinity where there is no time. */
+export function newestTime(table: TextTable, columns: FaultColumns): number {
+  const at = columns.time === undefined ? -1 : table.columns.indexOf(columns.time);
   return table.rows.reduce((newest, row) => Math.max(newest, Date.parse(row[at]) || -Infinity), -Infinity);
 }
 

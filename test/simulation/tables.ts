@@ -8,7 +8,7 @@ const folder = join(import.meta.dirname, '../../node_modules/vega-datasets/data'
 
 export interface RealTable {
   readonly name: string;
-  readonly columns: FaultColumns;
+  readonly columns: Required<FaultColumns>;
   readonly read: () => TextTable;
 }
 
@@ -18,7 +18,11 @@ function readMovies(): TextTable {
     string | number | null
   >[];
   const columns = Object.keys(records[0]);
-  return { columns, rows: records.map((record) => columns.map((name) => String(record[name] ?? ''))) };
+  const cell = (name: string, value: string | number | null): string =>
+    name === 'Release Date' && value !== null
+      ? new Date(Date.parse(`${value} UTC`)).toISOString().slice(0, 10)
+      : String(value ?? '');
+  return { columns, rows: records.map((record) => columns.map((name) => cell(name, record[name]))) };
 }
 
 export const REAL_TABLES: readonly RealTable[] = [

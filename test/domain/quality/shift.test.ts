@@ -139,6 +139,29 @@ describe('detectDrift', () => {
   });
 });
 
+describe('values that occur once', () => {
+  const states = Array.from({ length: 50 }, (_, i) => `s${i}`);
+  const even = states.map(() => 20);
+  const with30 = (over: Partial<PairedColumn>) =>
+    column(
+      states,
+      even,
+      states.map((_, i) => (i < 30 ? 19 : 20)),
+      { present: [1000, 1000], ...over },
+    );
+  it('are misspellings where a closed list had none before', () => {
+    expect(judge(with30({}))).toMatchObject({ drift: true, test: 'single-values', effect: 0.03 });
+    expect(judge(with30({})).reason).toBe('rows whose value no other row has: 0 % -> 3 %');
+  });
+  it('are nothing new where they were as many before', () => {
+    expect(judge(with30({ present: [1030, 1000] })).drift).toBe(false);
+  });
+  it('are not looked for where nobody knows how often the values that are not listed occur', () => {
+    expect(judge(with30({ singles: null })).drift).toBe(false);
+    expect(judge(with30({ singles: [0, 30] })).drift).toBe(true);
+  });
+});
+
 describe('the tests behind it', () => {
   it('moments of X^2 over all permutations of a small table, counted by hand', () => {
     // Rows {1,1,2} of class a, b, b, n1 = n2 = 2, classes of 2 and 2 rows: of the 6 draws 4 give the even table

@@ -46,6 +46,13 @@ describe('suggestContract', () => {
     expect(suggestContract(['a'], [])).toEqual({ columns: { a: {} }, unique: [], dependencies: [] });
   });
 
+  it('lets a list hold the word that the column uses for a missing value', () => {
+    const cells = Array.from({ length: 300 }, (_, at) => [at % 20 === 0 ? '?' : at % 2 === 0 ? 'Private' : 'State']);
+    expect(suggestContract(['sector'], cells).columns.sector.values).toEqual(['?', 'Private', 'State']);
+    const slip = cells.map(([cell], at) => [at === 1 ? 'N/A' : cell === '?' ? 'State' : cell]);
+    expect(suggestContract(['sector'], slip).columns.sector.values).toEqual(['Private', 'State']);
+  });
+
   it('takes over the mined dependencies whose bound on breaches is low', () => {
     const rule = (name: string, confidence: number, covered: number) => ({
       rule: name,

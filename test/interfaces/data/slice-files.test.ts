@@ -63,6 +63,48 @@ describe('a sample of a slice', () => {
   });
 });
 
+describe('a sample of a column with more values than are named', () => {
+  const people = async (name: string, rows: number, people: number, salt: number) => {
+    const root = await mkdtemp(join(tmpdir(), 'balance-people-'));
+    await engine.session(noAbort, (session) =>
+      session.run(
+        `COPY (SELECT 'u' || (hash(range + ${salt}) % ${people}) AS person FROM range(${rows})) TO '${root}/${name}.parquet' (FORMAT parquet)`,
+      ),
+    );
+    const set = fileDataset(`${name}.parquet`, {}, root);
+    const { path } = (await read(plane, set, [slice('p', { fields: ['person'] })])).slices[0];
+    return (reference: Sample | null) => files.sample({ path }, { fields: ['person'], moving: [], reference }, noAbort);
+  };
+
+  test('is chosen on one half of the rows and counted on the other: stable identifiers do not drift', async () => {
+    const first = await people('first', 5_000, 10_000, 0);
+    const { own } = await first(null);
+    const column = own.columns.person;
+    expect(column).toMatchObject({ kind: 'category', rows: 2_500, present: 2_500 });
+    expect(column).not.toHaveProperty('listed');
+    for (const salt of [1, 2, 3, 4, 5]) {
+      const next = await people(`next${salt}`, 5_000, 10_000, salt * 1_000_003);
+      const [judged] = detectDrift({ s: pairSamples(own, (await next(own)).current!) }).s.columns;
+      expect(judged.drift).toBe(false);
+    }
+  });
+
+  test('names every value where they are few, so that foreign ones are seen', async () => {
+    const first = await people('few', 1_000, 60, 0);
+    const { own } = await first(null);
+    expect(own.columns.person).toMatchObject({ listed: 'all', present: 1_000 });
+    const foreign = await people('foreign', 1_000, 60, 7_000_003);
+    const { current } = await foreign(own);
+    const judge = (singles: number) =>
+      detectDrift({
+        s: pairSamples(own, { ...current!, columns: { person: { ...current!.columns.person!, singles } } }),
+      }).s.columns[0];
+    expect(current!.columns.person).toMatchObject({ singles: 0 });
+    expect(judge(0).drift).toBe(false);
+    expect(judge(30)).toMatchObject({ drift: true, test: 'single-values' });
+  });
+});
+
 describe('a sample of whole numbers', () => {
   test('counts those whose span is wider than their type holds', async () => {
     const root = await mkdtemp(join(tmpdir(), 'balance-span-'));
