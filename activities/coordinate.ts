@@ -4,7 +4,7 @@ import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { ClassCounts } from '../domain/analyzers/analyzer.js';
 import { weightsTowards } from '../domain/decision/batch/class-quotas.js';
 import { describeRoute } from '../domain/decision/quality/reroute.js';
-import { correctionsOf, keptCopy } from '../domain/decision/quality/correct.js';
+import { correctionsOf, keptCopy, treatedSteps } from '../domain/decision/quality/correct.js';
 import { describeCorrection } from '../domain/decision/quality/describe-correction.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
@@ -245,7 +245,7 @@ function needsOf(
 function unused(
   { definition }: CycleContext,
   plan: BatchOutcome,
-  { results, rerouted = {} }: QualityStageInputs,
+  { results, rerouted = {}, treated = {} }: QualityStageInputs,
 ): Record<string, number> {
   const taken: Record<string, number> = {};
   const take = (source: string, bytes: number, rows: number): void => {
@@ -259,7 +259,9 @@ function unused(
     take(source, chargedBytes, slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
   }
   // What was read in the place of something else was charged to nobody yet.
-  for (const { source, chargedBytes, rows } of Object.values(rerouted).flat()) take(source, chargedBytes, rows);
+  const further = Object.keys(treated).flatMap((itemId) => readsOf(treated, itemId));
+  for (const { source, chargedBytes, rows } of [...Object.values(rerouted).flat(), ...further])
+    take(source, chargedBytes, rows);
   const resources = [...new Set([...Object.keys(plan.charges), ...Object.keys(taken)])].sort();
   return Object.fromEntries(
     resources.map((resource) => [resource, (plan.charges[resource] ?? 0) - (taken[resource] ?? 0)]),
@@ -288,6 +290,7 @@ async function deliveriesOf(
     const result = resultOf.get(itemId)!;
     const judged = verdictOf.get(itemId)!;
     const last = use === 'last-good' ? history[item.needId!].lastGood! : null;
+    const further = readsOf(treated, itemId).reduce((sum, { chargedBytes }) => sum + chargedBytes, 0);
     const copy = judged.routed === undefined ? keptCopy(treated, judged) : null;
     const route = judged.routed === undefined ? null : rerouted[itemId][judged.routed.attempt];
     const fresh = route?.slice ?? copy?.file ?? result.slice!;
@@ -301,7 +304,7 @@ async function deliveriesOf(
       dataset: item.dataset,
       needId: item.needId,
       slice: last?.slice ?? fresh,
-      chargedBytes: last === null ? (route ?? result).chargedBytes : 0,
+      chargedBytes: last === null ? (route ?? result).chargedBytes + further : 0,
       contentId: last?.contentId ?? (route ?? result).contentId,
       asOfMs: last?.asOfMs ?? (route === null ? result.asOfMs : context.asOfMs),
       upToMs: item.window == null ? null : (grant.upToMs ?? item.window.toMs),
@@ -311,6 +314,11 @@ async function deliveriesOf(
       report: reportOf(item, grant, judged, last === null ? fileReport(grant, judged, mix) : standIn(last.told)),
     };
   });
+}
+
+/** What was read in the place of dropped rows, kept or not. */
+function readsOf(treated: NonNullable<QualityStageInputs['treated']>, itemId: string) {
+  return treatedSteps(treated, itemId).flatMap((copy) => (copy?.read === undefined ? [] : [copy.read]));
 }
 
 /** One delivery for each request: its id is the request's. */

@@ -215,6 +215,8 @@ export interface SliceSample {
 }
 export interface CorrectAsk extends SampleAsk {
   readonly correction: Correction;
+  /** `drop-rows`: of the rows that are left the first so many, or so many of each class. Absent: all. */
+  readonly limit?: Pick<SliceAsk, 'rows' | 'quotas'>;
   readonly dataset: DatasetRef;
   readonly classColumn: string | null;
 }

@@ -35,8 +35,8 @@ export function createQualityCheck(deps: StageDependencies) {
       if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
       const { items } = analyzed.inputs as AnalyzeInputs;
       const known = await gather(deps, context, analyzed, planned);
-      const corrected = { ...known, treated: await treatSlices(deps, context, { ...known, items }) };
       const { grants } = planned.outcome as BatchOutcome;
+      const corrected = { ...known, treated: await treatSlices(deps, context, { ...known, items }, grants) };
       const { rerouted, untried } = await rerouteItems(deps, context, { ...corrected, items }, grants);
       const inputs = {
         ...corrected,

@@ -34,4 +34,6 @@ export interface StoredReroute extends Omit<Reroute, 'slice'> {
 /** A treated copy with its file. */
 export interface StoredTreated extends Treated {
   readonly file: SliceResult;
+  /** The read of further rows in the place of dropped ones; absent: none was made. */
+  readonly read?: { readonly source: string; readonly rows: number; readonly chargedBytes: number };
 }

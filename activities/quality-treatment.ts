@@ -5,77 +5,114 @@ import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
+import type { Grant } from '../domain/decision/batch/grants.js';
 import { countOrphans } from './orphan-counts.js';
 import type { SliceResult } from './ports.js';
 import { sampleAsk } from './quality-evidence.js';
 import type { QualityStageInputs, StoredTreated } from './quality-stage.js';
+import { topUp, type Losing } from './quality-top-up.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
 type Copies = ReadonlyMap<PlannedCorrection, StoredTreated | null>;
+
+/** No further rows are read later than this after the first copy: the stage has two minutes, and a read may wait for its source. */
+const TOP_UP_MS = 30_000;
 
 /** The treated copies by item, in the order in which they were made; null for one that cannot be made. */
 export async function treatSlices(
   deps: StageDependencies,
   context: CycleContext,
   inputs: QualityStageInputs & Pick<QualityInputs, 'items'>,
+  grants: readonly Grant[],
 ): Promise<Readonly<Record<string, readonly (StoredTreated | null)[]>>> {
   const treated: Record<string, (StoredTreated | null)[]> = {};
-  const files = new Map(inputs.results.flatMap(({ itemId, slice }) => (slice === null ? [] : [[itemId, slice]])));
+  const treatments = treatmentsOf(inputs, grants);
+  const untilMs = deps.now() + TOP_UP_MS;
   let state = startCorrections(inputs);
   for (;;) {
     const planned = planRound(state);
     if (planned.length === 0) return treated;
-    const copies = await treatRound(deps, context, inputs, planned, files);
+    const made = new Map<PlannedCorrection, StoredTreated | null>();
+    for (const plan of planned)
+      made.set(plan, await tryToTreat(deps, context, inputs, plan, treatments.get(plan.itemId)!, untilMs));
+    const copies = await withOrphans(deps, context, inputs, made);
     state = settleRound(state, copies);
-    for (const [{ itemId }, copy] of copies) {
+    for (const [plan, copy] of copies) {
+      const { itemId } = plan;
       (treated[itemId] ??= []).push(copy);
-      if (copy !== null && state.records.get(itemId)!.at(-1)!.applied) files.set(itemId, copy.file);
+      if (copy === null || !state.records.get(itemId)!.at(-1)!.applied) continue;
+      const known = treatments.get(itemId)!;
+      const drawn = copy.topUp?.draw ?? known.drawn;
+      treatments.set(itemId, { ...known, file: copy.file, drawn, earlier: [...known.earlier, plan] });
     }
   }
 }
 
-async function treatRound(
-  deps: StageDependencies,
-  context: CycleContext,
-  inputs: QualityStageInputs & Pick<QualityInputs, 'items'>,
-  planned: readonly PlannedCorrection[],
-  files: ReadonlyMap<string, SliceResult>,
-): Promise<Copies> {
-  const copies = new Map<PlannedCorrection, StoredTreated | null>();
-  for (const plan of planned) {
-    const slice = files.get(plan.itemId)!;
-    try {
-      copies.set(plan, await treat(deps, context, inputs, plan, slice));
-    } catch (error) {
-      // A file that the engine refuses to treat is delivered or kept back as it is; other faults are retried.
-      if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
-      copies.set(plan, null);
-    }
-  }
-  return withOrphans(deps, context, inputs, copies);
+/** A slice under treatment: its file as it is by now, and how it came to be. */
+interface Treatment extends Pick<Losing, 'item' | 'grant' | 'result' | 'earlier' | 'drawn' | 'available'> {
+  readonly file: SliceResult;
 }
 
-/** One copy; null where nothing sound or certain is there to make it of. */
+function treatmentsOf(
+  { items, results, available }: QualityStageInputs & Pick<QualityInputs, 'items'>,
+  grants: readonly Grant[],
+): Map<string, Treatment> {
+  const itemOf = new Map(items.map((item) => [item.id, item]));
+  const grantOf = new Map(grants.map((grant) => [grant.itemId, grant]));
+  return new Map(
+    results.flatMap((result) => {
+      const { itemId, slice: file } = result;
+      if (file === null) return [];
+      const [item, grant] = [itemOf.get(itemId)!, grantOf.get(itemId)!];
+      const drawn = { rows: grant.rows, quotas: grant.quotas };
+      return [[itemId, { item, grant, result, file, drawn, earlier: [], available: available?.[itemId] }] as const];
+    }),
+  );
+}
+
+/** One copy; null where nothing sound or certain is there to make it of, or the engine refuses to. */
+async function tryToTreat(
+  ...[deps, context, inputs, plan, treatment, untilMs]: TreatArguments
+): Promise<StoredTreated | null> {
+  try {
+    return await treat(deps, context, inputs, plan, treatment, untilMs);
+  } catch (error) {
+    // A file that the engine refuses to treat is delivered or kept back as it is; other faults are retried.
+    if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
+    return null;
+  }
+}
+type TreatArguments = Parameters<typeof treat>;
+
 async function treat(
   deps: StageDependencies,
   context: CycleContext,
-  inputs: QualityStageInputs & Pick<QualityInputs, 'items'>,
-  { itemId, action, issue, columns, rules, weights }: PlannedCorrection,
-  slice: SliceResult,
+  inputs: QualityStageInputs,
+  { action, issue, columns, rules, weights }: PlannedCorrection,
+  { file: slice, ...treatment }: Treatment,
+  untilMs: number,
 ): Promise<StoredTreated | null> {
-  const item = inputs.items.find(({ id }) => id === itemId)!;
+  const { item } = treatment;
   const ask = {
     ...sampleAsk(context, item, inputs.references?.[item.needId ?? '']),
     ...{ correction: { action, issue, columns, rules, weights }, classColumn: item.classColumn },
     dataset: datasetRef(context, item.dataset),
   };
   const startedMs = deps.now();
-  const made = await deps.sliceFiles.correct(slice, ask, cancellation());
-  if (made === null) return null;
-  const { file, sample, judgedClassCounts, effectiveRows, changedCells } = made;
-  const cost = { ms: deps.now() - startedMs, bytes: slice.fileBytes + file.fileBytes };
-  return { file, slice: { ...file, classCounts: judgedClassCounts }, sample, effectiveRows, changedCells, cost };
+  const left = await deps.sliceFiles.correct(slice, ask, cancellation());
+  if (left === null) return null;
+  const losing = { ...treatment, ask, rows: slice.rows };
+  const more = action === 'drop-rows' ? await topUp(deps, context, losing, left.file, startedMs > untilMs) : null;
+  const { file, sample, judgedClassCounts, effectiveRows, changedCells } = more?.made ?? left;
+  const cost = {
+    ms: deps.now() - startedMs,
+    bytes: slice.fileBytes + file.fileBytes + (more?.read?.chargedBytes ?? 0),
+  };
+  return {
+    ...{ file, slice: { ...file, classCounts: judgedClassCounts }, sample, effectiveRows, changedCells, cost },
+    ...(more === null ? {} : { topUp: more.topUp, ...(more.read === undefined ? {} : { read: more.read }) }),
+  };
 }
 
 /** What the rows that are left refer to: rows dropped or repaired may have been the orphans, or not. */

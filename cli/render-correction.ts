@@ -1,7 +1,7 @@
 /** What was done about a delivery at fault, in a line of a table each. */
 import type { Cost, ForeseenCost } from '../domain/decision/quality/correction-cost.js';
 import { correctionsOf } from '../domain/decision/quality/correct.js';
-import type { ReadCost } from '../domain/decision/quality/quality-inputs.js';
+import type { CorrectionRecord, ReadCost } from '../domain/decision/quality/quality-inputs.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import type { DeliveryReport } from '../interfaces/model/client.js';
 
@@ -22,7 +22,7 @@ export function correctionRows(of: string, report: unknown): string[][] {
     const change = measuredDelta === null ? '-' : `${measuredDelta.toFixed(3)} ± ${(standardError ?? 0).toFixed(3)}`;
     rows.push([
       ...[of, action, what, change, predictedDelta.toFixed(3)],
-      ...[String(effect?.rows.after ?? '-'), predictedEffect === undefined ? '-' : range(predictedEffect.rows)],
+      ...[rowsLeft(effect?.rows), predictedEffect === undefined ? '-' : range(predictedEffect.rows)],
       ...[tookOf(cost?.took), cost === undefined ? '-' : foreseenOf(cost.foreseen), verdict, reason],
     ]);
   }
@@ -34,6 +34,8 @@ export function correctionRows(of: string, report: unknown): string[][] {
   return rows;
 }
 
+const rowsLeft = (rows?: NonNullable<CorrectionRecord['effect']>['rows']): string =>
+  rows === undefined ? '-' : `${rows.after}${(rows.replaced ?? 0) > 0 ? `, ${rows.replaced} new` : ''}`;
 const NO_HISTORY = 'no history yet';
 const range = ({ least, most }: { readonly least: number; readonly most: number }): string =>
   least === most ? String(least) : `${least} to ${most}`;

@@ -4,7 +4,7 @@ import { weightedCounts } from '../../domain/decision/quality/predicted-effect.j
 import { imputedColumn, repairedColumn, WEIGHT_COLUMN } from '../../domain/quality/correction.js';
 import { certainRepairs } from '../../domain/quality/repair.js';
 import { columnNamed, classSql, kindOf, sourceColumns, type SourceColumn } from './columns.js';
-import { breachSql, type DatasetScope } from './dataset-scope.js';
+import { breachSql, wholeMs, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache } from './file-cache.js';
 import { Bindings } from './predicate-sql.js';
@@ -109,8 +109,20 @@ async function dropRows(at: DatasetScope, ask: CorrectAsk, session: Session): Pr
   ];
   const keep = issue === 'duplicates' ? 'QUALIFY row_number() OVER (PARTITION BY id ORDER BY pos) = 1' : '';
   const where = bad.length === 0 ? '' : `WHERE NOT (${bad.join(' OR ')})`;
-  const rows = await create(`SELECT * FROM pool ${where} ${keep} ORDER BY pos`, session, bindings);
+  const left = `SELECT * FROM pool ${where} ${keep}`;
+  const rows = await create(`SELECT * FROM (${left}) ${limitSql(at, ask, bindings)}`, session, bindings);
   return { rows, effectiveRows: rows, changedCells: 0, extra: [] };
+}
+
+/** The first rows, or the first of each class, in the order of the file. */
+function limitSql(at: DatasetScope, { limit, classColumn }: CorrectAsk, bindings: Bindings): string {
+  const quotas = limit?.quotas ?? null;
+  if (quotas === null) return `ORDER BY pos ${limit?.rows == null ? '' : `LIMIT ${wholeMs(limit.rows)}`}`;
+  const text = classSql(columnNamed(at.open.columns, classColumn!));
+  const cases = Object.entries(quotas).map(
+    ([name, quota]) => `WHEN CAST(${bindings.bind(name)} AS VARCHAR) THEN ${wholeMs(quota)}`,
+  );
+  return `QUALIFY row_number() OVER (PARTITION BY ${text} ORDER BY pos) <= CASE ${text} ${cases.join(' ')} ELSE 0 END ORDER BY pos`;
 }
 
 /** Each cell at fault takes a sound value of its column from another row (hot deck, Andridge & Little 2010): the distribution stays. */

@@ -255,16 +255,27 @@ describe('corrections', () => {
     const treated = await balance.cycle();
     const of = (needId: string) => treated.requests.find((one) => one.needId === needId)!.delivery!;
     const kept = await values(treated);
-    expect(kept.length).toBe(of('trainer/all').rows);
-    expect(kept.length).toBeGreaterThan(400);
-    expect(kept.length).toBeLessThan(560);
+    expect(kept.length).toBe(600);
     expect(Math.max(...kept)).toBeLessThan(200);
-    expect(of('trainer/all').report).toMatchObject({
-      corrections: [expect.stringMatching(/^dropped \d+ rows \(invalid of value\)$/)],
-      correction: { action: 'drop-rows', applied: true, verdict: 'keep', effect: { fault: { after: 0 } } },
-    });
     const asIs = await balance.rowsOf(treated, 'trainer/as-is');
-    expect(asIs.filter(({ value }) => value === 9_999).length).toBe(600 - kept.length);
+    const dropped = asIs.filter(({ value }) => value === 9_999).length;
+    expect(dropped).toBeGreaterThan(40);
+    // As many others of the same draw come in their place: it goes on where it ended.
+    expect(of('trainer/all')).toMatchObject({
+      verdict: 'pass',
+      report: {
+        corrections: [
+          `dropped ${dropped} rows (invalid of value), ${dropped} of them replaced by further rows of the draw`,
+        ],
+        correction: {
+          ...{ action: 'drop-rows', applied: true, verdict: 'keep' },
+          effect: { fault: { after: 0 }, rows: { before: 600, after: 600, replaced: dropped, why: null } },
+        },
+      },
+    });
+    const ids = new Set((await balance.rowsOf(treated, 'trainer/all')).map(({ id }) => id));
+    expect(ids.size).toBe(600);
+    expect(asIs.filter(({ value, id }) => value !== 9_999 && !ids.has(id))).toEqual([]);
     expect(await replays(treated)).toBe(true);
     const recorded = await balance.database
       .sql`select issue, action, applied, measured_delta, predicted_delta, cost from corrections`;
@@ -274,7 +285,7 @@ describe('corrections', () => {
     const correctionOf = ({ report }: { readonly report: unknown }) =>
       (report as { readonly correction: Required<CorrectionRecord> }).correction;
     const { cost, predictedEffect } = correctionOf(of('trainer/all'));
-    expect(predictedEffect.rows).toEqual({ least: kept.length, most: kept.length });
+    expect(predictedEffect.rows).toEqual({ least: 600 - dropped, most: 600 - dropped });
     expect(cost).toEqual({ foreseen: null, took: { ms: expect.any(Number), bytes: expect.any(Number) } });
     expect(cost.took!.bytes).toBeGreaterThan(0);
     expect(recorded[0].cost).toEqual(cost);
@@ -307,8 +318,23 @@ describe('corrections', () => {
     expect(delivered(rested).report).not.toHaveProperty('correction');
   });
 
-  test('a draw by class that lost rows is told with the weights of the rows that are left', async () => {
+  test('a draw by class that lost rows gets others of the same class', async () => {
     const drawn = models({ rows: 200, classColumn: 'label', target: 'uniform' });
+    balance = await startBalance((dir) => pool(dir, { models: drawn, dataset: { columns } }));
+    balance.write(
+      'events.csv',
+      events(({ id, value }) => ({ value: id % 30 === 0 ? 9_999 : value })),
+    );
+    const cycle = await balance.cycle();
+    expect(delivered(cycle)).toMatchObject({ rows: 200, verdict: 'pass' });
+    const rows = await balance.rowsOf(cycle, 'trainer/all');
+    expect(rows.filter(({ label }) => label === 'rare').length).toBe(100);
+    expect(rows.every(({ value }) => value !== 9_999)).toBe(true);
+    expect(await replays(cycle)).toBe(true);
+  });
+
+  test('one whose class has no further row is told with the weights of the rows that are left, and what is missing', async () => {
+    const drawn = models({ rows: 560, classColumn: 'label', target: 'uniform' });
     balance = await startBalance((dir) => pool(dir, { models: drawn, dataset: { columns } }));
     balance.write(
       'events.csv',
@@ -317,12 +343,13 @@ describe('corrections', () => {
     const cycle = await balance.cycle();
     const { classQuotas, classWeights, correction } = delivered(cycle).report as Record<string, Record<string, number>>;
     expect({ classQuotas, correction }).toMatchObject({
-      classQuotas: { rare: 100, common: 100 },
-      correction: { action: 'drop-rows', applied: true },
+      classQuotas: { rare: 280, common: 280 },
+      correction: { action: 'drop-rows', applied: true, effect: { rows: { why: 'no further row is sound' } } },
     });
     const rows = await balance.rowsOf(cycle, 'trainer/all');
     const rare = rows.filter(({ label }) => label === 'rare').length;
-    expect(rare).toBeLessThan(90);
+    expect(rare).toBeLessThan(250);
+    expect(delivered(cycle).verdict).toBe('degrade');
     expect(classWeights.rare * rare).toBeCloseTo(rows.length / 2, 9);
     expect(classWeights.common * (rows.length - rare)).toBeCloseTo(rows.length / 2, 9);
   });

@@ -3,7 +3,7 @@
  * or rolled back before the next is planned on what is left. Pure: the same inputs and treated copies give the same.
  */
 import { classGap, classGapNoise, targetShares } from '../../analyzers/balance.js';
-import { DROPPED_MAX, measureAction, type Arm } from '../../quality/correction.js';
+import { DROPPED_MAX, measureAction, type Arm, type ArmPair, type Turnover } from '../../quality/correction.js';
 import { pairSamples } from '../../quality/sample.js';
 import { learnOutcome } from '../../quality/strategy.js';
 import { costKey } from './correction-cost.js';
@@ -198,19 +198,37 @@ function measure(
   const fault = shares ?? { before: plan.fault, after: faultShare(plan, treated.slice) };
   const least = inputs.minRows[item.id] ?? item.minRows;
   const half = Math.ceil(first.rows * (1 - DROPPED_MAX));
+  const replaced = treated.topUp?.replaced ?? 0;
+  const applied = (records.get(item.id) ?? []).filter((one) => one.applied);
+  // Of the rows that were read, what this and every step before it left.
+  const stay = (treated.effectiveRows - replaced) / Math.max(1, slice.rows);
+  const stayedBefore = applied.reduce((share, { effect }) => share * stayOf(effect!.rows), 1);
+  const left = stayedBefore * stayOf({ before: slice.rows, after: treated.slice.rows, replaced });
   const figures = [
     { name: 'verdict', before: RANK.indexOf(verdicts[0]), after: RANK.indexOf(verdicts[1]) },
     { name: 'rows below the minimum', before: 0, after: Math.max(0, least - treated.slice.rows) },
     // What was planned knows the share of each column or rule alone: together they may be in many more rows.
-    { name: 'rows of the half that must be left', before: 0, after: Math.max(0, half - treated.slice.rows) },
+    {
+      name: 'rows of the half that must be left',
+      before: 0,
+      after: Math.max(0, half - Math.round(left * first.rows)),
+    },
   ];
-  const step = armOf(inputs, item, slice.rows, treated);
-  const changed = (records.get(item.id) ?? []).some(({ applied }) => applied);
-  const whole = changed ? armOf(plain, item, first.rows, treated) : null;
+  const earlier = applied.reduce((sum, { effect }) => sum + (effect!.rows.replaced ?? 0), 0);
+  const arm = (from: QualityInputs, share: number, rows: number, came: number): Arm => ({
+    pairs: pairsOf(from, item, treated),
+    turnover: turnoverOf(share, came === 0 ? 0 : treated.slice.rows / Math.max(1, rows)),
+  });
+  const step = arm(inputs, stay, slice.rows, replaced);
+  const whole = applied.length > 0 ? arm(plain, stay * stayedBefore, first.rows, replaced + earlier) : null;
   return {
     outcome: measureAction(plan, plan.issue === 'class-mix' ? { ...step, pairs: [] } : step, whole, fault, figures),
     effect: {
-      rows: { before: slice.rows, after: treated.slice.rows },
+      rows: {
+        before: slice.rows,
+        after: treated.slice.rows,
+        ...(treated.topUp === undefined ? {} : { replaced, why: treated.topUp.why }),
+      },
       fault: { before: fault.before, after: fault.after },
       classGap: gap,
       changedCells: treated.changedCells,
@@ -218,18 +236,25 @@ function measure(
   };
 }
 
+/** Share of the rows before a step that it left. */
+function stayOf({ before, after, replaced = 0 }: NonNullable<CorrectionRecord['effect']>['rows']): number {
+  return (after - replaced) / Math.max(1, before);
+}
+
+/** @param whole rows there are, over those there were, where others came in the place of some; else 0 */
+function turnoverOf(stay: number, whole: number): Turnover {
+  return { lost: Math.min(0.999, Math.max(0, 1 - stay)), gained: Math.max(0, whole - stay) };
+}
+
 /** The columns of an untreated slice and of the treated one, each beside the reference; none without a reference. */
-function armOf({ references, samples }: QualityInputs, item: WorkItem, rows: number, treated: Treated): Arm {
+function pairsOf({ references, samples }: QualityInputs, item: WorkItem, treated: Treated): ArmPair[] {
   const reference = references?.[item.needId ?? '']?.sample ?? null;
   const [plain, changed] = [samples?.[item.id]?.current ?? null, treated.sample?.current ?? null];
-  const lost = Math.min(0.999, Math.max(0, 1 - treated.effectiveRows / Math.max(1, rows)));
-  const turnover = { lost, gained: 0 };
-  if (reference === null || plain === null || changed === null) return { pairs: [], turnover };
+  if (reference === null || plain === null || changed === null) return [];
   const after = pairSamples(reference, changed);
-  const pairs = pairSamples(reference, plain)
+  return pairSamples(reference, plain)
     .map((untreated, i) => ({ untreated, treated: after[i] }))
     .filter(({ untreated, treated: other }) => untreated.absentFrom === undefined && other.absentFrom === undefined);
-  return { pairs, turnover };
 }
 
 /** Distance to the class target of both slices; null without a target. */

@@ -9,6 +9,7 @@ import type { Cost, ForeseenCost } from './correction-cost.js';
 import type { OrphanCount } from './orphans.js';
 import type { ReadPrediction } from '../batch/read-cost.js';
 import type { NeedReference } from './reference.js';
+import type { Draw } from './top-up.js';
 import type { WorkItem } from '../work.js';
 
 /** What came of one granted item: the slice's metrics, or why there is none. */
@@ -165,14 +166,24 @@ export interface Treated {
   readonly effectiveRows: number;
   readonly changedCells: number;
   readonly cost?: Cost;
+  /** What came in the place of dropped rows; absent: none was dropped, or none was looked for. */
+  readonly topUp?: TopUp;
   /** Its rows that refer to what is not there; absent: nothing of it refers, or the record is older than these counts. */
   readonly orphans?: readonly OrphanCount[];
+}
+/** Rows of the same draw in the place of those that were dropped. */
+export interface TopUp {
+  readonly replaced: number;
+  /** The draw that the copy was made of. */
+  readonly draw: Draw;
+  /** Why some are missing; null where none is. */
+  readonly why: string | null;
 }
 /** The copies of one slice, one for each correction in order, null where it could not be made; in older records the only one. */
 export type TreatedSteps<T extends Treated> = T | readonly (T | null)[];
 /** What an action will do to the model, as far as it can be told before it is done. */
 export interface PredictedEffect {
-  /** Rows that will be left: fewest where no two faults are in one row, most where all of them are. */
+  /** Rows of the slice that will be left, whatever comes in the place of the others: fewest where no two faults are in one row, most where all of them are. */
   readonly rows: { readonly least: number; readonly most: number };
   /** Distance to the class target, and what losing rows whatever their class may add; null without a target. */
   readonly classGap: { readonly mean: number; readonly uncertainty: number } | null;
@@ -189,7 +200,7 @@ export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 
   readonly chosen: string;
   /** What it does to the model: rows, share at fault, class gap with what chance gives, changed cells. */
   readonly effect: {
-    readonly rows: { readonly before: number; readonly after: number };
+    readonly rows: { readonly before: number; readonly after: number } & Partial<Pick<TopUp, 'replaced' | 'why'>>;
     readonly fault: { readonly before: number; readonly after: number };
     readonly classGap: { readonly before: number; readonly after: number; readonly uncertainty: number } | null;
     readonly changedCells: number;
