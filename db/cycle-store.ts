@@ -82,6 +82,12 @@ async function claimPending(tx: Queryable, ref: DecisionRef, limit: number, open
       order by priority - greatest(0, extract(epoch from ${openedAt.toISOString()}::timestamptz - created_at)) / ${SECONDS_PER_LEVEL}::float8, deadline_at nulls last, created_at, id
       limit ${limit}
       for update skip locked)`);
+  // Members of a gang that were not due yet are looked at with the one that is.
+  await tx.execute(sql`
+    update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1, waiting = null
+    where tenant = ${tenant} and pool = ${pool} and state = 'pending' and closed_at is null and (gang, model) in (
+      select gang, model from ${requests}
+      where tenant = ${tenant} and pool = ${pool} and decision_id = ${decisionId} and gang is not null and closed_at is null)`);
 }
 
 /**
@@ -327,6 +333,7 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     window: row.window,
     owedRows: row.owedRows,
     corrections: need?.corrections ?? definition.datasets[row.dataset]?.corrections ?? ['drop-rows'],
+    ...(row.gang === null ? {} : { gang: { name: row.gang, size: row.gangSize ?? 1 } }),
     ...(need?.segments === undefined ? {} : { segments: need.segments }),
     onDrift: need?.onDrift ?? (need?.rows === 'new' ? 'pass' : 'degrade'),
   };

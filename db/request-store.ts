@@ -1,10 +1,10 @@
 /** Requests as their senders see them: put one in, cancel it, ask where it is, read what came. */
-import { and, desc, eq, sql } from 'drizzle-orm';
-import type { PoolRef } from '../domain/types/pool.js';
-import type { NewRequest } from '../domain/types/request.js';
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
+import type { GangRef, NewRequest } from '../domain/types/request.js';
 import { formatPredicate } from '../domain/types/predicate.js';
 import { BalanceError } from '../domain/types/errors.js';
-import type { Database } from './client.js';
+import type { Database, Queryable } from './client.js';
 import { isRecordId } from '../domain/types/record-id.js';
 import { deliveries, outbox, pools, requests, type RequestState } from './schema.js';
 
@@ -45,6 +45,50 @@ async function insert(
   request: NewRequest,
   nowMs: number,
 ): Promise<{ id: string; created: boolean }> {
+  const definition = await declaring(db, { tenant, pool }, request);
+  const { where, deadlineMs, priority, gang, ...rest } = request;
+  if (deadlineMs !== null && deadlineMs <= nowMs) {
+    // Sent again, it is what it was.
+    const known = await findByKey(db, { tenant, pool }, request);
+    if (known !== null) return known;
+    throw deadlinePassed(deadlineMs, nowMs);
+  }
+  const now = new Date(nowMs);
+  const inserting = (tx: Queryable) =>
+    tx
+      .insert(requests)
+      .values({
+        tenant,
+        pool,
+        kind: 'request',
+        ...rest,
+        ...(gang === undefined ? {} : { gang: gang.name, gangSize: gang.size }),
+        predicate: where,
+        deadlineAt: deadlineMs === null ? null : new Date(deadlineMs),
+        priority: priority ?? definition.models[request.model].priority,
+        notBefore: now,
+        createdAt: now,
+      })
+      .onConflictDoNothing()
+      .returning({ id: requests.id });
+  const inserted =
+    gang === undefined
+      ? await inserting(db)
+      : await db.transaction(async (tx) =>
+          (await joinGang(tx, { tenant, pool }, { ...request, gang })) ? inserting(tx) : [],
+        );
+  if (inserted.length === 1) return { id: request.id, created: true };
+  const stored = await findByKey(db, { tenant, pool }, request);
+  if (stored !== null) return stored;
+  throw new BalanceError('usage', {
+    type: 'DuplicateId',
+    message: `request id ${request.id} is taken`,
+    got: request.id,
+  });
+}
+
+/** The pool's definition, which declares the request's model and dataset. */
+async function declaring(db: Database, { tenant, pool }: PoolRef, request: NewRequest): Promise<PoolDefinition> {
   const [row] = await db
     .select({ definition: pools.definition })
     .from(pools)
@@ -72,36 +116,45 @@ async function insert(
       got: request.dataset,
     });
   }
-  const { where, deadlineMs, priority, ...rest } = request;
-  if (deadlineMs !== null && deadlineMs <= nowMs) {
-    // Sent again, it is what it was.
-    const known = await findByKey(db, { tenant, pool }, request);
-    if (known !== null) return known;
-    throw deadlinePassed(deadlineMs, nowMs);
-  }
-  const now = new Date(nowMs);
-  const inserted = await db
-    .insert(requests)
-    .values({
-      tenant,
-      pool,
-      kind: 'request',
-      ...rest,
-      predicate: where,
-      deadlineAt: deadlineMs === null ? null : new Date(deadlineMs),
-      priority: priority ?? row.definition.models[request.model].priority,
-      notBefore: now,
-      createdAt: now,
-    })
-    .onConflictDoNothing()
-    .returning({ id: requests.id });
-  if (inserted.length === 1) return { id: request.id, created: true };
-  const stored = await findByKey(db, { tenant, pool }, request);
-  if (stored !== null) return stored;
+  return row.definition;
+}
+
+/**
+ * Whether the request is a further member of its gang; false: it is known by its key.
+ * @throws BalanceError `GangFull`, or `GangMismatch` for another size
+ */
+async function joinGang(
+  tx: Queryable,
+  { tenant, pool }: PoolRef,
+  { model, gang: { name, size }, idempotencyKey }: NewRequest & { readonly gang: GangRef },
+): Promise<boolean> {
+  // Members that are sent at the same time count each other.
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${tenant}/${pool}/${model}/${name}`}, 0))`);
+  const open = await tx
+    .select({ size: requests.gangSize, key: requests.idempotencyKey })
+    .from(requests)
+    .where(
+      and(
+        ...[eq(requests.tenant, tenant), eq(requests.pool, pool), eq(requests.model, model), eq(requests.gang, name)],
+        isNull(requests.closedAt),
+      ),
+    );
+  if (open.some(({ key }) => key === idempotencyKey)) return false;
+  const other = open.find((member) => member.size !== size);
+  if (other !== undefined)
+    throw new BalanceError('usage', {
+      type: 'GangMismatch',
+      message: `gang ${name} of ${model} has another size`,
+      expected: String(other.size),
+      got: String(size),
+    });
+  if (open.length < size) return true;
   throw new BalanceError('usage', {
-    type: 'DuplicateId',
-    message: `request id ${request.id} is taken`,
-    got: request.id,
+    type: 'GangFull',
+    message: `gang ${name} of ${model} has all its members: they wait or are being served`,
+    expected: `at most ${size}`,
+    got: `one more`,
+    hint: 'Use another name for the next gang.',
   });
 }
 
@@ -132,7 +185,8 @@ async function findByKey(
 }
 
 function assertSame(known: RequestRow, request: NewRequest): void {
-  const before = contentOf({ ...known, where: known.predicate });
+  const gang = known.gang === null ? {} : { gang: { name: known.gang, size: known.gangSize ?? 1 } };
+  const before = contentOf({ ...known, where: known.predicate, gang: undefined, ...gang });
   const now = contentOf(request);
   const differing = Object.keys(now).filter((name) => before[name] !== now[name]);
   if (differing.length === 0) return;
@@ -149,7 +203,7 @@ function assertSame(known: RequestRow, request: NewRequest): void {
 
 /** What a request asks for, by the names of its options. */
 function contentOf(
-  request: Pick<NewRequest, 'model' | 'dataset' | 'fields' | 'where' | 'rows' | 'seed' | 'datasetVersion'>,
+  request: Pick<NewRequest, 'model' | 'dataset' | 'fields' | 'where' | 'rows' | 'seed' | 'datasetVersion' | 'gang'>,
 ): Readonly<Record<string, string>> {
   return {
     model: request.model,
@@ -159,6 +213,7 @@ function contentOf(
     rows: String(request.rows ?? 'all'),
     seed: String(request.seed),
     'dataset-version': request.datasetVersion ?? 'the newest',
+    gang: request.gang === undefined ? 'none' : `${request.gang.name} of ${request.gang.size}`,
   };
 }
 

@@ -178,6 +178,9 @@ export const requests = pgTable(
     priority: integer().notNull(),
     datasetVersion: text(),
     idempotencyKey: text().notNull(),
+    /** Requests of one model with the same gang are served together or not at all; `gangSize` of them. */
+    gang: text(),
+    gangSize: integer(),
     state: text().$type<RequestState>().notNull().default('pending'),
     decisionId: uuid(),
     /** Why it still waits, tiered: binding resource, blockers, shortfall, earliest time. */
@@ -203,6 +206,9 @@ export const requests = pgTable(
     index('requests_pending')
       .on(t.tenant, t.pool, t.notBefore)
       .where(sql`${t.state} = 'pending'`),
+    index('requests_gang')
+      .on(t.gang, t.model, t.tenant, t.pool)
+      .where(sql`${t.gang} is not null and ${t.closedAt} is null`),
     // Read backwards: when the latest requests came.
     index('requests_arrived')
       .on(t.tenant, t.pool, t.createdAt, t.id)

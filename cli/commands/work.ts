@@ -1,6 +1,6 @@
 /** `balance run`, `request`, `cancel`, `pause`, `resume`: asking for work. */
 import { InvalidArgumentError, Option } from 'commander';
-import { EXIT_CODES } from '../../domain/types/errors.js';
+import { EXIT_CODES, usageError } from '../../domain/types/errors.js';
 import { formatDuration, parseDurationMs } from '../../domain/types/units.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
 import { withConnection, type ConnectionOptions } from '../connection-options.js';
@@ -49,6 +49,8 @@ interface RequestOptions extends ConnectionOptions {
   readonly priority?: number;
   readonly datasetVersion?: string;
   readonly key?: string;
+  readonly gang?: string;
+  readonly gangSize?: number;
   readonly wait?: boolean;
   readonly timeout: number;
 }
@@ -73,6 +75,8 @@ export const registerWork: RegisterCommand = (program) => {
     .option('--priority <1-5>', "1 is the most urgent (default: the model's)", whole)
     .option('--dataset-version <version>', 'pin a dataset version')
     .option('--key <key>', 'the same key is the same request, however often it is sent')
+    .option('--gang <name>', 'served together with the other requests of this gang of the model, or not at all')
+    .option('--gang-size <n>', 'how many requests the gang has', whole)
     .option('--wait', 'wait for the delivery')
     .addOption(timeout(60_000))
     .addHelpText(
@@ -135,6 +139,15 @@ async function run(options: RunOptions): Promise<number> {
 }
 
 async function request(model: string, dataset: string, options: RequestOptions): Promise<number> {
+  if ((options.gang === undefined) !== (options.gangSize === undefined)) {
+    const got = options.gang === undefined ? 'only --gang-size' : 'only --gang';
+    throw usageError({
+      type: 'InvalidRequest',
+      message: 'a gang has a name and a size',
+      expected: '--gang and --gang-size together',
+      got,
+    });
+  }
   const { withClient } = await import('../connection.js');
   return withClient(options, async (client) => {
     const { id, created } = await client.request({
@@ -149,6 +162,7 @@ async function request(model: string, dataset: string, options: RequestOptions):
       ...(options.priority === undefined ? {} : { priority: options.priority }),
       ...(options.datasetVersion === undefined ? {} : { version: options.datasetVersion }),
       ...(options.key === undefined ? {} : { key: options.key }),
+      ...(options.gang === undefined ? {} : { gang: { name: options.gang, size: options.gangSize! } }),
     });
     if (options.wait !== true) {
       if (options.json) printJson({ id, created });

@@ -2,6 +2,9 @@
 import type { SegmentCell } from '../analyzers/analyzer.js';
 import type { FileAction } from '../quality/correction.js';
 import type { Condition, Predicate } from '../types/predicate.js';
+import type { GangRef } from '../types/request.js';
+
+export type { GangRef };
 
 /** Event times that one cycle hands out for a need with `rows: new`: after `fromMs`, up to and with `toMs`. */
 export interface ArrivalWindow {
@@ -72,6 +75,8 @@ export interface WorkItem {
   readonly resources: Readonly<Record<string, number>>;
   /** Needs (`model/need`) that must be good in this cycle first. */
   readonly after: readonly string[];
+  /** Of requests that are served together or not at all; absent: it stands alone. */
+  readonly gang?: GangRef;
   /** `rows: new`: which event times it stands for; absent or null otherwise. */
   readonly window?: ArrivalWindow | null;
   /** Rows that scarcity kept back in earlier cycles, asked for on top of `rows`; absent: none. */

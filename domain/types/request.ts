@@ -19,4 +19,12 @@ export interface NewRequest {
   readonly datasetVersion: string | null;
   /** The same key is the same request. */
   readonly idempotencyKey: string;
+  /** Absent: it stands alone. */
+  readonly gang?: GangRef;
+}
+
+/** Requests of one model that are served together or not at all: all of the same name, and how many they are. */
+export interface GangRef {
+  readonly name: string;
+  readonly size: number;
 }

@@ -10,7 +10,7 @@ import { parsePredicate, type Predicate } from '../../domain/types/predicate.js'
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { recordId } from '../../domain/types/record-id.js';
 import type { PoolRef } from '../../domain/types/pool.js';
-import type { NewRequest } from '../../domain/types/request.js';
+import type { GangRef, NewRequest } from '../../domain/types/request.js';
 import type { BalanceNowInput, BalanceNowResult, LoopState } from '../../workflows/contract.js';
 import type { LoopClient } from './loop-gateway.js';
 
@@ -33,6 +33,11 @@ export interface DataRequest {
   readonly version?: string;
   /** The same key is the same request, however often it is sent. Default: a new key. */
   readonly key?: string;
+  /**
+   * One of `size` requests of this model that are served together or wait together: nothing of them is granted before all
+   * have come. The earliest of their deadlines is that of the whole gang. Default: it stands alone.
+   */
+  readonly gang?: GangRef;
 }
 export type RequestState = 'pending' | 'claimed' | 'delivered' | 'refused' | 'quarantined' | 'expired' | 'cancelled';
 
@@ -91,6 +96,9 @@ export interface RequestStatus {
     readonly tier?: string;
     readonly reason?: string;
     readonly resource?: string | null;
+    readonly shortfall?: number;
+    /** Requests, or models, that hold what is missing. */
+    readonly blockers?: readonly string[];
     readonly earliestMs?: number;
     readonly hint?: string;
   } | null;
@@ -277,6 +285,9 @@ export class BalanceClient {
   }
 }
 
+/** Members of a gang: all are looked at in one cycle, whatever else waits. */
+const GANG_SIZE_MAX = 1_000;
+
 function toStored(request: DataRequest): NewRequest {
   const { fields, rows, seed, priority, maxAgeMs } = request;
   const whole = (name: string, value: number | undefined, least: number, most: number): void => {
@@ -308,6 +319,10 @@ function toStored(request: DataRequest): NewRequest {
       got: 'Invalid Date',
     });
   }
+  whole('gang.size', request.gang?.size, 1, GANG_SIZE_MAX);
+  if (request.gang?.name === '') {
+    throw usageError({ type: 'InvalidRequest', message: 'a gang has no name', expected: 'a name', got: '""' });
+  }
   const id = randomUUID();
   return {
     id,
@@ -322,6 +337,7 @@ function toStored(request: DataRequest): NewRequest {
     priority: priority ?? null,
     datasetVersion: request.version ?? null,
     idempotencyKey: request.key ?? id,
+    ...(request.gang === undefined ? {} : { gang: request.gang }),
   };
 }
 

@@ -6,6 +6,7 @@ import { runAnalyzers, type Analysis } from '../../analyzers/registry.js';
 import type { DatasetProfile } from '../../quality/dataset-profile.js';
 import { predicateColumns } from '../../types/predicate.js';
 import { waitForSource } from '../coordinate/coordinate.js';
+import { refuseTogether, waitingTogether } from '../gangs.js';
 import { forecastNeeds, type Supply } from './future-supply.js';
 import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from '../work.js';
 
@@ -52,15 +53,19 @@ export interface AnalyzeOutcome {
 }
 
 export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): AnalyzeOutcome {
-  const refusals = refuse(inputs);
+  const refusals = refuseTogether(inputs.items, refuse(inputs));
   const refused = new Set(refusals.map(({ itemId }) => itemId));
   const down = new Map(
     inputs.failures.filter(({ transient }) => transient).map((failure) => [failure.dataset, failure]),
   );
-  const waiting = inputs.items
-    .filter((item) => down.has(item.dataset) && !refused.has(item.id))
-    .map((item) => waitForSource(item, down.get(item.dataset)!.reason, inputs.nowMs));
-  const open = inputs.items.filter((item) => !refused.has(item.id) && !down.has(item.dataset));
+  const waiting = waitingTogether(
+    inputs.items,
+    inputs.items
+      .filter((item) => down.has(item.dataset) && !refused.has(item.id))
+      .map((item) => waitForSource(item, down.get(item.dataset)!.reason, inputs.nowMs)),
+  );
+  const shut = new Set([...refused, ...waiting.map(({ itemId }) => itemId)]);
+  const open = inputs.items.filter((item) => !shut.has(item.id));
   const analysis = runAnalyzers(analyzers, snapshotOf(inputs, open));
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const resample: Record<string, Readonly<Record<string, number>>> = {};

@@ -85,7 +85,7 @@ function withoutItems(flow: Flow, gone: ReadonlySet<string>): Flow | null {
       demand[r] += cost[to * width + r];
     }
   return {
-    ...{ ...flow, cost, demand },
+    ...{ ...flow, cost, demand, gangs: null },
     items: places.map((place) => flow.items[place]),
     index: Uint32Array.from(places, (place) => flow.index[place]),
     rows: Float64Array.from(places, (place) => flow.rows[place]),

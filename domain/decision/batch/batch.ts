@@ -6,7 +6,9 @@
  */
 import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import type { PriorityWeights } from '../../scheduler/priority.js';
+import { gangsOf, waitingTogether } from '../gangs.js';
 import { creditsAfterRound } from './balances.js';
+import { gangsApart, partedGang, type Apart } from './whole-gangs.js';
 import { isQuota, mergeDemand } from './costs.js';
 import { tellRound } from './grant-reasons.js';
 import type { Grant } from './grants.js';
@@ -48,9 +50,25 @@ const AHEAD_FRACTION_MAX = 0.5;
 export function planBatch(given: BatchInputs): BatchOutcome {
   // Sums are rounded in the order of their parts: one order, so that the items' order changes no digit.
   const inputs = { ...given, items: [...given.items].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+  const gangs = gangsOf(inputs.items);
+  const apart = gangsApart(gangs, inputs);
+  for (;;) {
+    const plan = planOpen(inputs, apart);
+    if (gangs.length === 0) return plan;
+    const parted = partedGang(gangs, plan, apart);
+    if (parted === null) return { ...plan, waiting: [...waitingTogether(inputs.items, plan.waiting)].sort(byItem) };
+    apart.waiting.push(...parted.waiting);
+    apart.refusals.push(...parted.refusals);
+  }
+}
+
+/** The plan without what is apart from it: gangs that cannot be served as a whole. */
+function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   const shut = shutItems(inputs);
   const ahead = workAhead(inputs);
-  const out = new Set([...inputs.refused, ...shut.keys()]);
+  const aside = [...apart.waiting, ...apart.refusals].map(({ itemId }) => itemId);
+  const out = new Set([...inputs.refused, ...shut.keys(), ...aside]);
+  for (const id of aside) shut.delete(id);
   const whole = mergeDemand(inputs, out, ahead.factor);
   const putOff = levelOverTime(inputs, whole);
   for (const { itemId } of putOff) out.add(itemId);
@@ -71,8 +89,11 @@ export function planBatch(given: BatchInputs): BatchOutcome {
     for (const resource in cost) charges[resource] = (charges[resource] ?? 0) + cost[resource];
   return {
     grants,
-    waiting: late.length + putOff.length === 0 ? waiting : [...waiting, ...closedWaits, ...putOff].sort(byItem),
-    refusals: demand.refusals,
+    waiting:
+      late.length + putOff.length + aside.length === 0
+        ? waiting
+        : [...waiting, ...closedWaits, ...putOff, ...apart.waiting].sort(byItem),
+    refusals: aside.length === 0 ? demand.refusals : [...demand.refusals, ...apart.refusals].sort(byItem),
     reads,
     allocation: round.allocation,
     ...(inputs.cohorts === undefined ? {} : { cohorts: round.cohorts }),

@@ -22,6 +22,11 @@ export interface Flow {
   readonly rows: Float64Array;
   /** Cycles that looked at the item, this one included. */
   readonly attempts: Float64Array;
+  /**
+   * Places that are handed out together: all of a gang at the place of its last member, none at those of the others.
+   * Null: there are no gangs.
+   */
+  readonly gangs: ReadonlyMap<number, readonly number[]> | null;
   /** Places of the standing needs. */
   readonly needs: readonly number[];
   /** Limited resources that it may take, by name. */
@@ -61,10 +66,26 @@ function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): 
     index: Uint32Array.from(items, ({ index }) => index),
     rows: Float64Array.from(items, ({ rows }) => rows),
     attempts: Float64Array.from(items, ({ attempts }) => attempts),
+    gangs: gangPlaces(items),
     needs: items.flatMap(({ item }, place) => (item.kind === 'need' ? [place] : [])),
     cost: new Float64Array(group.length * resources.length),
     demand: new Float64Array(resources.length),
   };
+}
+
+/** A gang's turn is that of its last member: before it, nobody of another kind is held up for it. */
+function gangPlaces(items: readonly CostedItem[]): Flow['gangs'] {
+  const places = new Map<string, number[]>();
+  for (const [place, { item }] of items.entries()) {
+    if (item.gang === undefined) continue;
+    const known = places.get(item.gang.name);
+    if (known === undefined) places.set(item.gang.name, [place]);
+    else known.push(place);
+  }
+  if (places.size === 0) return null;
+  return new Map(
+    [...places.values()].flatMap((all) => all.map((place) => [place, place === all.at(-1) ? all : []] as const)),
+  );
 }
 
 /** Puts the costs of the items into their flows, as their reads are charged now. */

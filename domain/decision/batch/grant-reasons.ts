@@ -4,7 +4,7 @@ import type { BatchInputs } from './batch-inputs.js';
 import { isWithin } from './cohorts.js';
 import type { CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
-import { costOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
+import { costOf, costsOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
 import { itemPriority } from './item-priority.js';
 import { owedAfter } from '../coordinate/need-states.js';
 import type { WaitReason } from '../work.js';
@@ -55,8 +55,12 @@ function tellFlow(
   const blockers = new Blockers(flow, models, (other) => cohort === null || isWithin(cohort, other, inputs));
   const tell = (place: number, scarcest: string | null): void => {
     const { index } = flow.items[place];
-    if (handed.rows[index] < 0) told.waiting[index] = waitReason(flow, place, left, allotted, blockers, cohort, inputs);
-    else told.grants[index] = grantOf(flow, place, handed, shared.rows[index], scarcest, inputs);
+    if (handed.rows[index] < 0) {
+      const wait = waitReason(flow, place, left, allotted, blockers, cohort, inputs);
+      // A gang waits for all that it costs, at its last member's turn.
+      for (const member of flow.gangs?.get(place) ?? [place])
+        told.waiting[flow.items[member].index] = { ...wait, itemId: flow.items[member].item.id };
+    } else told.grants[index] = grantOf(flow, place, handed, shared.rows[index], scarcest, inputs);
   };
   const take = (place: number, rows: number): void => {
     if (rows <= 0) return;
@@ -74,7 +78,7 @@ function tellFlow(
     const { index } = flow.items[place];
     take(place, shared.rows[index] - shared.claimed[index]);
   }
-  for (const place of needs) tell(place, tightest(flow, place, flow.items[place].rows, left).resource);
+  for (const place of needs) tell(place, tightest(flow, costsOf(flow, [place]), left).resource);
 }
 
 function grantOf(
@@ -94,7 +98,8 @@ function grantOf(
   for (const [r, resource] of flow.resources.entries()) cost[resource] = costOf(flow, place, r, rows);
   const beyondShare = rows > shared;
   const binding = rows < wanted ? scarcest : null;
-  const from = (costed.cached ? ', from the shared cache' : '') + (beyondShare ? '; from what others left' : '');
+  const gang = item.gang === undefined ? '' : `, with all ${item.gang.size} of gang ${item.gang.name}`;
+  const from = gang + (costed.cached ? ', from the shared cache' : '') + (beyondShare ? '; from what others left' : '');
   const cut = upToMs.get(index);
   return {
     itemId: item.id,
@@ -140,17 +145,16 @@ function grantReason(
   return `${part}; ${owedAfter(item, wanted - rows)} are owed to it`;
 }
 
-/** The resource of which the least part of what so many rows cost is left, and that part (at most 1). */
+/** The resource of which the least part of these costs is left, and that part (at most 1). */
 function tightest(
   flow: Flow,
-  place: number,
-  rows: number,
+  costs: Float64Array,
   left: Float64Array,
 ): { readonly resource: string | null; readonly part: number } {
   let resource: string | null = null;
   let part = 1;
   for (let r = 0; r < left.length; r++) {
-    const amount = costOf(flow, place, r, rows);
+    const amount = costs[r];
     if (amount <= 0 || left[r] / amount >= part - 1e-9) continue;
     part = Math.max(0, left[r] / amount);
     resource = flow.resources[r];
@@ -173,14 +177,17 @@ function waitReason(
 ): WaitReason {
   const costed = flow.items[place];
   const { item } = costed;
-  const { rows } = leastPart(costed);
-  const { resource, part } = tightest(flow, place, rows, left);
+  const gang = flow.gangs?.get(place) ?? null;
+  const { rows } = gang === null ? leastPart(costed) : { rows: gang.reduce((sum, one) => sum + flow.rows[one], 0) };
+  const costs =
+    gang === null ? Float64Array.from(flow.resources, (_, r) => costOf(flow, place, r, rows)) : costsOf(flow, gang);
+  const { resource, part } = tightest(flow, costs, left);
   const name = resource ?? flow.resources[0] ?? 'rows';
   const at = flow.resources.indexOf(name);
-  const need = at < 0 ? 0 : costOf(flow, place, at, rows);
+  const need = at < 0 ? 0 : costs[at];
   const short: Record<string, number> = {};
   for (const [r, other] of flow.resources.entries()) {
-    const amount = costOf(flow, place, r, rows);
+    const amount = costs[r];
     if (amount - left[r] > amount * 1e-9) short[other] = amount - left[r];
   }
   // Its share would do, were reads not dearer than the shares assumed: it lacks all that it costs.

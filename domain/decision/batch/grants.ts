@@ -53,7 +53,8 @@ export function nothingHanded(items: number): Handed {
 
 /**
  * Hands out a flow's share. In the queue, by score, are one-off requests, whole or not at all, and standing needs that
- * an earlier cycle could not give even the least that is worth handing out: that least. So the bound on waiting of
+ * an earlier cycle could not give even the least that is worth handing out: that least; gangs whole, at their last
+ * member's turn. So the bound on waiting of
  * `scheduler/priority.ts` holds for both. What the queue leaves goes to the needs by weighted max-min over their
  * criticality (they are due again in the next cycle, so that a part is useful).
  * What waited until the shares of the cycles that it waited add up to its cost is granted though less is left, and the
@@ -62,15 +63,27 @@ export function nothingHanded(items: number): Handed {
  */
 export function handOutShare(flow: Flow, allotted: Float64Array, handed: Handed): void {
   const left = Float64Array.from(allotted);
-  const { index, rows, attempts, needs } = flow;
+  const { index, rows, attempts, needs, gangs } = flow;
+  const amounts = new Float64Array(left.length);
   let next = 0;
   for (let place = 0; place < index.length; place++) {
     const isNeed = place === needs[next];
     if (isNeed) next++;
     if (isNeed && (attempts[place] === 1 || rows[place] === 0)) continue;
+    const gang = gangs?.get(place);
+    if (gang !== undefined) {
+      const tries = gang.reduce((least, member) => Math.min(least, attempts[member]), Infinity);
+      if (gang.length === 0 || !mayHave(flow, costsOf(flow, gang), tries, left, allotted)) continue;
+      for (const member of gang) {
+        takeFrom(left, flow, member, rows[member]);
+        handed.rows[index[member]] = rows[member];
+      }
+      continue;
+    }
     const least = isNeed ? leastPart(flow.items[place]) : null;
     const wanted = least?.rows ?? rows[place];
-    if (!mayHave(flow, place, wanted, left, allotted)) continue;
+    for (let r = 0; r < amounts.length; r++) amounts[r] = costOf(flow, place, r, wanted);
+    if (!mayHave(flow, amounts, attempts[place], left, allotted)) continue;
     takeFrom(left, flow, place, wanted);
     handed.rows[index[place]] = wanted;
     if (least === null) continue;
@@ -154,21 +167,25 @@ export function takeFrom(left: Float64Array, flow: Flow, place: number, rows: nu
 /** Rounding in the allocator must not cost a row. */
 export const ROUNDING = 1e-9;
 
-function fits(flow: Flow, place: number, rows: number, left: Float64Array): boolean {
-  for (let r = 0; r < left.length; r++) {
-    const amount = costOf(flow, place, r, rows);
-    if (amount > 0 && left[r] < amount * (1 - ROUNDING)) return false;
-  }
-  return true;
+/** What all of them cost, by the flow's resources. */
+export function costsOf(flow: Flow, places: readonly number[]): Float64Array {
+  return Float64Array.from(flow.resources, (_, r) =>
+    places.reduce((sum, place) => sum + costOf(flow, place, r, flow.rows[place]), 0),
+  );
 }
 
-/** Fits into what is left, or waited for its share. */
-function mayHave(flow: Flow, place: number, rows: number, left: Float64Array, allotted: Float64Array): boolean {
-  if (fits(flow, place, rows, left)) return true;
-  const attempts = flow.attempts[place];
+/** Whether what costs so much fits into what is left, or waited for its share. */
+function mayHave(
+  flow: Flow,
+  amounts: Float64Array,
+  attempts: number,
+  left: Float64Array,
+  allotted: Float64Array,
+): boolean {
+  if (amounts.every((amount, r) => amount <= 0 || left[r] >= amount * (1 - ROUNDING))) return true;
   if (attempts === 1) return false;
   for (let r = 0; r < left.length; r++) {
-    const amount = costOf(flow, place, r, rows);
+    const amount = amounts[r];
     const room = amount <= left[r] || (left[r] > 0 && !isQuota(flow.resources[r]));
     if (!room || allotted[r] * attempts < amount) return false;
   }

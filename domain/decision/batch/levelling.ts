@@ -74,9 +74,10 @@ function levelSource(inputs: BatchInputs, limit: ResourceLimit, reads: readonly 
   );
 }
 
-/** One-off, not urgent, with time until its deadline, and of whatever version of the data is there then. */
-function isPatient({ kind, deadlineMs, priority, datasetVersion }: WorkItem): boolean {
-  return kind === 'request' && deadlineMs !== null && priority > URGENT && datasetVersion === null;
+/** One-off, not urgent, with time until its deadline, of whatever version of the data is there then, and alone. */
+function isPatient({ kind, deadlineMs, priority, datasetVersion, gang }: WorkItem): boolean {
+  const late = kind === 'request' && deadlineMs !== null && priority > URGENT;
+  return late && datasetVersion === null && gang === undefined;
 }
 
 /** The reads of a source, in the order of their first members. */

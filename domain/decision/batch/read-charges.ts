@@ -148,6 +148,25 @@ export class ReadCharges {
     return { rows: more, bytes: bytes - this.readRows[r] * this.widthOf(r, this.readFields[r]) };
   }
 
+  /** The most that reads would take more if all of these had all their rows: samples that are nested are counted apart. */
+  addedTogether(items: readonly { readonly index: number; readonly rows: number }[]): Taken {
+    const sum = { bytes: 0, rows: 0 };
+    const byRead = new Map<number, { fields: number; rows: number }>();
+    for (const { index, rows } of items) {
+      const r = this.readOf[index];
+      if (r === -1 || rows <= 0) continue;
+      const known = byRead.get(r) ?? { fields: this.readFields[r], rows: 0 };
+      const more = Math.max(0, rows - this.groupRows[this.groupOf[index]]);
+      byRead.set(r, { fields: this.withFields(known.fields, index), rows: known.rows + more });
+    }
+    for (const [r, { fields, rows }] of byRead) {
+      sum.rows += rows;
+      sum.bytes += (this.readRows[r] + rows) * this.widthOf(r, fields);
+      sum.bytes -= this.readRows[r] * this.widthOf(r, this.readFields[r]);
+    }
+    return sum;
+  }
+
   /** Gives an item so many rows, beside what the others have. Charges stay as they were settled. */
   add(index: number, rows: number): void {
     const r = this.readOf[index];

@@ -112,6 +112,32 @@ class Rest {
     return true;
   }
 
+  /** Gives all of a gang that wait what they ask for, when that exceeds nothing; else nothing. */
+  giveAll(gang: readonly Asking[]): void {
+    const least = (amount: number): number => amount * (1 - ROUNDING);
+    const asked = new Map<string, { readonly flow: Flow; readonly at: number; amount: number }>();
+    for (const { flow, place, costed } of gang)
+      for (const [r, at] of this.places.get(flow)!.entries()) {
+        const amount = costOf(flow, place, r, costed.rows);
+        const known = asked.get(this.names[at]);
+        if (known === undefined) asked.set(this.names[at], { flow, at, amount });
+        else known.amount += amount;
+      }
+    // All are of one model, so of one cohort.
+    const fits = [...asked.values()].every(({ flow, at, amount }) => {
+      return amount <= 0 || Math.min(this.left[at], this.roomOf(flow, at)) >= least(amount);
+    });
+    if (!fits) return;
+    const sources = new Set(gang.map(({ flow }) => flow.source));
+    for (const source of sources) {
+      const members = gang.filter(({ flow }) => flow.source === source).map(({ costed }) => costed);
+      const more = this.charges.addedTogether(members);
+      const kept = this.limits.get(source)!.filter(({ resource }) => !this.owed.has(resource));
+      if (kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return;
+    }
+    for (const one of gang) this.give(one, { rows: one.costed.rows, upToMs: null }, true);
+  }
+
   /**
    * Whether it is larger than a bucket of its source that is full and that nobody took anything of, and would exceed
    * nothing else: to wait longer would gain nothing.
@@ -138,6 +164,22 @@ function isFull({ available, burst, perSecond }: ResourceLimit): boolean {
   return burst > 0 && perSecond > 0 && available >= burst * (1 - 1e-9);
 }
 
+/** Members of gangs that wait, each with all of its gang that do: at the least urgent one's turn; at the others' with none. */
+function gangsAmong(waiting: readonly Asking[]): ReadonlyMap<Asking, readonly Asking[]> {
+  const members = new Map<string, Asking[]>();
+  for (const one of waiting) {
+    const { gang, model } = one.costed.item;
+    if (gang === undefined) continue;
+    const key = `${model}\0${gang.name}`;
+    const known = members.get(key);
+    if (known === undefined) members.set(key, [one]);
+    else known.push(one);
+  }
+  return new Map(
+    [...members.values()].flatMap((all) => all.map((one) => [one, one === all.at(-1) ? all : []] as const)),
+  );
+}
+
 /** Those that ask for more, the most urgent first. */
 function askersOf(flows: readonly Flow[], asks: (flow: Flow, place: number) => boolean): Asking[] {
   const asking: Asking[] = [];
@@ -157,15 +199,18 @@ export function handOutWhatIsLeft(
   const rest = new Rest(flows, handed, charges, cohorts, inputs);
   const waiting = askersOf(flows, ({ index }, place) => handed.rows[index[place]] < 0);
   const inDebt = new Set<string>();
+  const gangs = gangsAmong(waiting);
   for (const one of waiting) {
     const { flow, place, costed } = one;
     const least = leastPart(costed);
-    if (rest.holds(flow, place, least.rows)) rest.give(one, least);
+    const gang = gangs.get(one);
+    if (gang !== undefined) rest.giveAll(gang);
+    else if (rest.holds(flow, place, least.rows)) rest.give(one, least);
   }
   // Nothing else can use a bucket that is still full: the first of its source that is larger goes into debt.
   for (const one of waiting) {
     const least = leastPart(one.costed);
-    if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source)) continue;
+    if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source) || gangs.has(one)) continue;
     if (rest.waitsInVain(one, least.rows) && rest.give(one, least, true)) inDebt.add(one.flow.source);
   }
   divide(flows, rest, handed, cohorts, inputs);

@@ -4,6 +4,7 @@ import type { AnalysisSnapshot } from '../../analyzers/analyzer.js';
 import type { Grant } from '../batch/grants.js';
 import { correctionsOf } from '../quality/correct.js';
 import type { ItemVerdict } from '../quality/quality-inputs.js';
+import { gangsOf, waitTogether } from '../gangs.js';
 import type { Outcome } from '../stages.js';
 import type { Refusal, WaitReason, WorkItem } from '../work.js';
 
@@ -52,17 +53,18 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
   const granted = inputs.items.filter(({ id }) => score.has(id));
   const byNeed = new Map(granted.filter(({ needId }) => needId !== null).map((item) => [item.needId!, item]));
   const held = heldBack(inputs.items, byNeed, verdicts);
+  const gangs = heldByGang(granted, verdicts, failed, inputs.nowMs);
 
   const deliver: HandOut[] = [];
-  const waiting: WaitReason[] = [...inputs.waiting];
-  const ended: CoordinateOutcome['ended'][number][] = inputs.refusals.map(({ itemId, type, reason, hint }) => ({
-    itemId,
-    state: type === 'DeadlinePassed' ? 'expired' : 'refused',
-    type,
-    reason,
-    ...(hint === undefined ? {} : { hint }),
-  }));
+  const waiting: WaitReason[] = [...inputs.waiting, ...gangs.waiting];
+  const ended: CoordinateOutcome['ended'][number][] = inputs.refusals.map(({ itemId, type, reason, hint }) => {
+    const state = type === 'DeadlinePassed' ? 'expired' : 'refused';
+    return { itemId, state, type, reason, ...(hint === undefined ? {} : { hint }) };
+  });
+  ended.push(...gangs.ended);
+  const answered = new Set([...gangs.waiting, ...gangs.ended].map(({ itemId }) => itemId));
   for (const item of inDeliveryOrder(granted, byNeed, score)) {
+    if (answered.has(item.id)) continue;
     const verdict = verdicts.get(item.id)!;
     const failure = failed.get(item.id);
     const blocker = held.get(item.id);
@@ -182,6 +184,43 @@ function heldBack(
     }
   }
   return held;
+}
+
+/**
+ * Gangs are handed out whole: when a member's source failed, all wait; when a member was kept back for good, the others
+ * are answered with it.
+ */
+function heldByGang(
+  granted: readonly WorkItem[],
+  verdicts: ReadonlyMap<string, ItemVerdict>,
+  failed: ReadonlyMap<string, CoordinateInputs['failed'][number]>,
+  nowMs: number,
+): Pick<CoordinateOutcome, 'ended' | 'waiting'> {
+  const ended: CoordinateOutcome['ended'][number][] = [];
+  const waiting: WaitReason[] = [];
+  for (const gang of gangsOf(granted)) {
+    const bad = gang.members.filter(({ id }) => !['slice', 'last-good'].includes(verdicts.get(id)!.use));
+    if (bad.length === 0) continue;
+    const lost = bad.find(({ id }) => failed.get(id)?.type !== 'SourceFailed');
+    if (lost === undefined) {
+      waiting.push(
+        ...waitTogether(
+          gang,
+          bad.map((item) => waitForSource(item, failed.get(item.id)!.reason, nowMs)),
+        ),
+      );
+      continue;
+    }
+    const why = failed.get(lost.id)?.reason ?? verdicts.get(lost.id)!.reason;
+    for (const { id } of gang.members)
+      if (!bad.some((item) => item.id === id && failed.get(id)?.type !== 'SourceFailed'))
+        ended.push({
+          ...{ itemId: id, state: 'refused', type: 'GangBroken' },
+          reason: `gang ${gang.name}: its request ${lost.id} cannot be handed out: ${why}`,
+          hint: 'Mend what the reason names, then send the whole gang again.',
+        });
+  }
+  return { ended, waiting };
 }
 
 /** Depth-first over `after`, by score: a dependency is handed out before what needs it. Cycles are refused when a pool is applied. */
