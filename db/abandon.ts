@@ -25,7 +25,8 @@ interface Ending {
 /**
  * Closes a decision that did not reach its end; claimed requests go back to pending, its needs are refused, what it
  * took of the budgets and did not use is given back. A decision that was never opened is stored closed, so that who
- * waits for it learns how it ended; a closed one stays as it is; of a pool that does not exist nothing is stored.
+ * waits for it learns how it ended; a closed one stays as it is, but what it would still have read ahead of being asked is
+ * not read any more, and given back; of a pool that does not exist nothing is stored.
  */
 export async function abandon(
   tx: Queryable,
@@ -38,10 +39,15 @@ export async function abandon(
   const ending: Ending = { outcome, reason, now: new Date(nowMs), ...(asked === undefined ? {} : { asked }) };
   const decision = (await locked(tx, ref)) ?? (await openClosed(tx, ref, ending));
   if (decision === null) return { outcome, summary: reason };
-  if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
+  if (decision.state === 'closed') {
+    await charge(tx, ref, await chargesOfAhead(tx, ref, await endReadsAhead(tx, ref, reason)), nowMs);
+    return { outcome: decision.outcome!, summary: decision.summary ?? '' };
+  }
   await lockClaimed(tx, ref);
   const cancelled = await cancelRequested(tx, ref, ending.now);
   await returnRequests(tx, ref, ending);
+  // What they were charged is part of what the whole plan gives back.
+  await endReadsAhead(tx, ref, reason);
   await charge(tx, ref, await unusedCharges(tx, ref), nowMs);
   await tx
     .update(decisions)
@@ -113,46 +119,84 @@ async function returnRequests(tx: Queryable, ref: DecisionRef, { outcome, reason
 }
 
 /** What the plan took of the budgets less what its finished reads really took, as negative charges. */
-async function unusedCharges(tx: Queryable, { tenant, pool, decisionId }: DecisionRef): Promise<BudgetCharge[]> {
-  const [stage] = await tx
-    .select({ inputs: decisionStages.inputs, outcome: decisionStages.outcome })
-    .from(decisionStages)
-    .where(
-      and(
-        eq(decisionStages.tenant, tenant),
-        eq(decisionStages.pool, pool),
-        eq(decisionStages.decisionId, decisionId),
-        eq(decisionStages.stage, 'batch'),
-      ),
-    );
-  if (stage === undefined) return [];
+async function unusedCharges(tx: Queryable, ref: DecisionRef): Promise<BudgetCharge[]> {
+  const plan = await planOf(tx, ref);
+  if (plan === null) return [];
   const reads = await tx
     .select({ source: batches.source, result: batches.result })
     .from(batches)
-    .where(
-      and(
-        eq(batches.tenant, tenant),
-        eq(batches.pool, pool),
-        eq(batches.decisionId, decisionId),
-        eq(batches.state, 'done'),
-      ),
-    );
-  const taken: Record<string, number> = {};
-  for (const { source, result } of reads) {
-    const { bytesRead, rowsRead } = result as { bytesRead: number; rowsRead: number };
-    taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + bytesRead;
-    taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + rowsRead;
-  }
-  const { limits } = stage.inputs as { limits: readonly ResourceLimit[] };
+    .where(and(batchesOf(ref), eq(batches.state, 'done')));
+  const taken = sumOf(
+    reads.map(({ source, result }) => {
+      const { bytesRead, rowsRead } = result as { bytesRead: number; rowsRead: number };
+      return { source, bytes: bytesRead, rows: rowsRead };
+    }),
+  );
   // What would have been read ahead is begun only once a decision is closed.
-  const { charges, prefetch } = stage.outcome as Partial<Pick<BatchOutcome, 'charges' | 'prefetch'>>;
+  const { charges, prefetch } = plan.outcome;
   const charged = (resource: string): number => (charges?.[resource] ?? 0) + (prefetch?.charges[resource] ?? 0);
+  return chargesOf(plan.limits, (resource) =>
+    charged(resource) === 0 ? 0 : (taken[resource] ?? 0) - charged(resource),
+  );
+}
+
+interface Read {
+  readonly source: string;
+  readonly bytes: number;
+  readonly rows: number;
+}
+
+/** Ends reads ahead of being asked that have not ended, and gives what was foreseen of them. One that runs all the same ends for nobody. */
+async function endReadsAhead(tx: Queryable, ref: DecisionRef, reason: string): Promise<Read[]> {
+  const ended = await tx
+    .update(batches)
+    .set({ state: 'failed', error: { reason } })
+    .where(and(batchesOf(ref), eq(batches.state, 'planned'), sql`${batches.plan} ? 'prefetch'`))
+    .returning({ source: batches.source, bytes: batches.predictedBytes, plan: batches.plan });
+  return ended.map(({ source, bytes, plan }) => {
+    return { source, bytes, rows: (plan as { prefetch: { predictedRows: number } }).prefetch.predictedRows };
+  });
+}
+
+/** What a plan took of the budgets for these reads, as negative charges. */
+async function chargesOfAhead(tx: Queryable, ref: DecisionRef, reads: readonly Read[]): Promise<BudgetCharge[]> {
+  if (reads.length === 0) return [];
+  const unread = sumOf(reads);
+  return chargesOf((await planOf(tx, ref))!.limits, (resource) => -(unread[resource] ?? 0));
+}
+
+/** Limits and charges of a decision's plan; null before it was made. */
+async function planOf(
+  tx: Queryable,
+  { tenant, pool, decisionId }: DecisionRef,
+): Promise<{
+  readonly limits: readonly ResourceLimit[];
+  readonly outcome: Partial<Pick<BatchOutcome, 'charges' | 'prefetch'>>;
+} | null> {
+  const { tenant: ofTenant, pool: ofPool, decisionId: of, stage } = decisionStages;
+  const [row] = await tx
+    .select({ inputs: decisionStages.inputs, outcome: decisionStages.outcome })
+    .from(decisionStages)
+    .where(and(eq(ofTenant, tenant), eq(ofPool, pool), eq(of, decisionId), eq(stage, 'batch')));
+  if (row === undefined) return null;
+  const { limits } = row.inputs as { limits: readonly ResourceLimit[] };
+  return { limits, outcome: row.outcome as Partial<Pick<BatchOutcome, 'charges' | 'prefetch'>> };
+}
+
+function sumOf(reads: readonly Read[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { source, bytes, rows } of reads) {
+    sums[`bytes:${source}`] = (sums[`bytes:${source}`] ?? 0) + bytes;
+    sums[`rows:${source}`] = (sums[`rows:${source}`] ?? 0) + rows;
+  }
+  return sums;
+}
+
+/** Charges of a source's own limits, where they are not nothing. */
+function chargesOf(limits: readonly ResourceLimit[], amountOf: (resource: string) => number): BudgetCharge[] {
   return limits
-    .filter(({ source, resource }) => source !== null && !isQuota(resource) && charged(resource) !== 0)
-    .map(({ resource, perSecond, burst }) => ({
-      ...{ resource, perSecond, burst },
-      amount: (taken[resource] ?? 0) - charged(resource),
-    }))
+    .filter(({ source, resource }) => source !== null && !isQuota(resource))
+    .map(({ resource, perSecond, burst }) => ({ resource, perSecond, burst, amount: amountOf(resource) }))
     .filter(({ amount }) => amount !== 0);
 }
 
@@ -172,6 +216,10 @@ async function announce(
   ];
   await insertRows(tx, outbox, messages);
   await tx.execute(sql`select pg_notify(${OUTBOX_CHANNEL}, ${decisionId})`);
+}
+
+function batchesOf(ref: DecisionRef) {
+  return and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.decisionId, ref.decisionId));
 }
 
 function decisionOf(ref: DecisionRef) {

@@ -12,6 +12,7 @@ import {
   executeChild,
   isCancellation,
   ParentClosePolicy,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
@@ -79,6 +80,9 @@ export async function balanceLoop(input: LoopInput): Promise<void> {
         continue;
       }
       released = answer.released;
+    } else if (state.held !== null && patched('held-behind-a-cycle')) {
+      // What is held loses its timer to a cycle that somebody asked for: after it, it is looked at before anything else.
+      state.workWaits = true;
     }
     state.held = null;
     const [next, ...later] = state.queued;

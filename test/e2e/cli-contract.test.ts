@@ -202,6 +202,28 @@ describe('Ctrl-C ends the wait with 130; what was asked for goes on', () => {
     await value(['resume', '--pool', 'small']);
   });
 
+  test('`run --wait`', async () => {
+    const { databaseUrl } = JSON.parse(readFileSync(join(folder, '.balance/endpoints.json'), 'utf8')) as {
+      databaseUrl: string;
+    };
+    const sql = postgres(databaseUrl, { max: 1 });
+    const idle = async () =>
+      (await sql`select 1 from requests where pool = 'small' and state in ('pending', 'claimed')`).length === 0;
+    await until('what was asked before is served', idle, 30);
+    // Its cycle goes no further than to its plan while nobody may store one.
+    const open = await sql.begin(async (tx) => {
+      await tx`lock table batches in exclusive mode`;
+      await interrupted(['run', '--pool', 'small', '--wait'], '  predict ');
+      return tx<{ id: string }[]>`select id from decisions where pool = 'small' and state = 'open'`;
+    });
+    expect(open).toHaveLength(1);
+    const outcomeOf = async () =>
+      (await sql`select outcome from decisions where id = ${open[0].id}`)[0].outcome as unknown;
+    await until('its cycle ends', async () => (await outcomeOf()) !== null, 30);
+    expect(await outcomeOf()).toBe('delivered');
+    await sql.end();
+  });
+
   test('`schedule backfill --wait`; then `--stop`, and what a later `--wait` says', async () => {
     const backfill = ['schedule', 'backfill', 'daily', '--pool', 'small'];
     const range = ['--from', '2024-01-01', '--to', '2025-01-01'];

@@ -18,7 +18,14 @@ import { digestOf } from '../../activities/digest.js';
 import { decideRelease, type ReleaseInputs } from '../../domain/decision/release.js';
 import { findTemporal } from '../../workers/embedded/find-temporal.js';
 import { startTemporal } from '../../workers/embedded/temporal.js';
-import { balanceNowUpdate, pauseSignal, resumeSignal, stateQuery, workWaitsSignal } from '../../workflows/contract.js';
+import {
+  balanceNowUpdate,
+  pauseSignal,
+  resumeSignal,
+  stateQuery,
+  workWaitsSignal,
+  type LoopState,
+} from '../../workflows/contract.js';
 import { historyText } from './history-file.js';
 import { fakeActivities, fakeWorld } from '../workflows/fake-activities.js';
 
@@ -128,6 +135,23 @@ try {
     await handle.signal(workWaitsSignal);
     await ran(2);
     await keep('loop-released', handle);
+    await handle.terminate();
+  });
+  // Held, and overtaken by a cycle that somebody asked for: looked at right after it.
+  const overtaken = [{ due: false, againMs: 3_000, held: 'others are likely' }, due];
+  const later: Partial<Activities> = {
+    requestsWait: () => Promise.resolve(overtaken.shift() ?? { due: false, againMs: null }),
+  };
+  await within('loop-overtaken', later, async () => {
+    const start = { taskQueue: 'loop-overtaken', workflowId: 'loop-overtaken', args: [pool] };
+    const handle = await workflow.start('balanceLoop', start);
+    const until = async (holds: (state: LoopState) => boolean): Promise<void> => {
+      while (!holds(await handle.query(stateQuery))) await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await until(({ held }) => held !== null);
+    await handle.executeUpdate(balanceNowUpdate, { args: [{ trigger: 'backfill', asOfMs: 1_000 }] });
+    await until(({ cycles }) => cycles === 2);
+    await keep('loop-overtaken', handle);
     await handle.terminate();
   });
   await within('trigger', {}, async () => {

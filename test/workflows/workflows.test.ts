@@ -256,6 +256,22 @@ describe('balanceLoop', () => {
       }, replace);
     });
 
+    test('are looked at again right after a cycle that somebody asked for meanwhile, not at the next sweep', () => {
+      const { asked, replace } = answering([held(3_000), due]);
+      return within(async (taskQueue, world) => {
+        const loop = await startLoop(taskQueue);
+        while ((await loop.query(stateQuery)).held === null) await env.sleep('50ms');
+        await loop.executeUpdate(balanceNowUpdate, { args: [{ trigger: 'backfill', asOfMs: 1_000 }] });
+        while ((await loop.query(stateQuery)).cycles < 2) await env.sleep('50ms');
+        expect(world.opened.map(({ trigger }) => trigger)).toEqual(['backfill', 'work']);
+        const { events = [] } = await loop.fetchHistory();
+        // No timer of the loop ran out: the second look came by itself.
+        expect(events?.filter(({ timerFiredEventAttributes: fired }) => fired)).toEqual([]);
+        expect(asked.times).toBeGreaterThanOrEqual(2);
+        await loop.terminate();
+      }, replace);
+    });
+
     test('never longer than until the next sweep without a look, however long they are held', () => {
       const { asked, replace } = answering(Array.from({ length: 20 }, () => held(3_600_000)));
       return within(async (taskQueue) => {
