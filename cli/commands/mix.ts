@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
-import { classGap, targetShares, type ClassTarget } from '../../domain/analyzers/balance.js';
+import type { ClassCounts } from '../../domain/analyzers/analyzer.js';
+import { classGap, sortedKeys, targetShares, totalOf, type ClassTarget } from '../../domain/analyzers/balance.js';
 import {
   drawnCounts,
   parseTarget,
@@ -27,14 +28,15 @@ const HELP = `
 FILE is CSV, TSV, Parquet, JSON or NDJSON; the output has its columns and ${WEIGHT_COLUMN} (mean 1), as Parquet or CSV.
 The target is "uniform" (over the classes there are), shares such as 'cat=0.7,dog=0.3', or a file: JSON or YAML
 {"cat": 0.7, ...}, CSV class,share, or a table whose own mix of the label column is wanted.
-A label keeps its text: 01 of a CSV file is not 1. A class with too few rows is repeated, each row at most ${REPEATS_MAX} times; what is then missing is reported and weighted.
+A label keeps its text: 01 of a CSV file is not 1; a blank one is none, NULL and NA are classes unless the target leaves them out. A class with too few rows is repeated, each row at most ${REPEATS_MAX} times; what is then missing is reported and weighted.
 The same file, seed and options give the same rows in the same order.
 
 With --split S the rows are divided before the draw: S of them and of --rows for OUT-train, the rest for OUT-validation
 (drawn to the same target, nothing repeated). --group-by keeps a group on one side, --time-by puts the earliest rows in
-train; without either, rows with equal content stay together.
+train; without either, rows with equal content stay together. A split that leaves a side empty is refused; share says how
+much of the labelled rows a side has.
 
-Output with --json: {"rows","unlabelled","untimed","files":[{"file","part","rows","gapBefore","gapAfter","missing",
+Output with --json: {"rows","unlabelled","untimed","files":[{"file","part","rows","share","gapBefore","gapAfter","missing",
 "shortfall","classes":[{"class","have","wanted","drawn","distinct","shortfall","missing","copies","extra","weight"}]}]}
 shortfall: new rows to ask for; missing: rows that even repeats could not give.
 
@@ -55,6 +57,8 @@ interface Options {
 interface DrawnFile extends Mixture {
   readonly file: string;
   readonly part: string;
+  /** Labelled rows that are of this part, of all: groups that stay whole may make it another than was asked. */
+  readonly share: number;
   readonly gapBefore: number;
   readonly gapAfter: number;
   readonly missing: Readonly<Record<string, number>>;
@@ -77,8 +81,47 @@ function weightRule(text: string): WeightRule {
 }
 
 async function wantedMix(text: string, label: string): Promise<ClassTarget> {
-  const written = existsSync(text) ? null : parseTarget(text);
-  return written ?? (await readTarget(text, label));
+  if (existsSync(text)) return readTarget(text, label);
+  const written = parseTarget(text);
+  if (written !== null) return written;
+  throw usageError({
+    type: 'InvalidClassTarget',
+    message: `${text} is neither a mix nor a file`,
+    expected: "uniform, shares such as 'cat=0.7,dog=0.3', or a file that exists",
+    got: text,
+  });
+}
+
+/** At most so many names are told. */
+const LISTED = 20;
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED).map((name) => JSON.stringify(name));
+  return shown.join(', ') + (names.length > LISTED ? ', …' : '');
+}
+
+/** A draw that can hold nothing is a mistake in the target or the split. */
+function checkDrawable(counts: ReadonlyMap<string, ClassCounts>, shares: ClassCounts, path: string): void {
+  const known = [...new Set([...counts.values()].flatMap((held) => Object.keys(held)))].sort();
+  const wanted = sortedKeys(shares).filter((name) => shares[name] > 0);
+  if (!wanted.some((name) => known.includes(name))) {
+    throw usageError({
+      type: 'UnknownClasses',
+      message: `${path} has no row of any class of the target`,
+      expected: `classes of the file: ${listed(known)}`,
+      got: listed(wanted),
+    });
+  }
+  for (const [part, held] of counts) {
+    if (totalOf(held) > 0) continue;
+    throw usageError({
+      type: 'EmptySplit',
+      message: `the split leaves ${part} without a labelled row`,
+      expected: 'rows on both sides',
+      got: `no row in ${part}`,
+      hint: 'Rows of one group, one time or the same content stay together: another share or column may part them.',
+    });
+  }
 }
 
 function splitOf(options: Options, columns: readonly string[], path: string): SplitRule | null {
@@ -133,6 +176,7 @@ async function mix(path: string, options: Options): Promise<undefined> {
         got: JSON.stringify(left),
       });
     }
+    checkDrawable(counts, shares, path);
     const rows = options.rows ?? labelled;
     const trainRows = Math.round(rows * (split?.share ?? 1));
     const files: DrawnFile[] = [];
@@ -147,6 +191,7 @@ async function mix(path: string, options: Options): Promise<undefined> {
         file,
         part,
         rows: mixture.rows,
+        share: totalOf(have) / labelled,
         gapBefore: classGap(shares, have),
         gapAfter: classGap(shares, drawnCounts(mixture)),
         missing: positive(mixture, 'missing'),
@@ -168,7 +213,8 @@ function printText(file: DrawnFile): void {
       (entry.shortfall > 0 ? `; ask for ${entry.shortfall} more` : '') +
       (entry.missing > 0 ? `; ${entry.missing} missing` : ''),
   );
-  process.stdout.write([`${file.file}: ${file.rows} rows`, ...lines].join('\n') + '\n');
+  const of = file.part === 'all' ? '' : `, drawn from ${(100 * file.share).toFixed(1)} % of what is labelled`;
+  process.stdout.write([`${file.file}: ${file.rows} rows${of}`, ...lines].join('\n') + '\n');
 }
 
 export const registerMix = (program: Command): void => {

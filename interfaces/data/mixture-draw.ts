@@ -15,12 +15,12 @@ export interface SplitRule {
 export const WEIGHT_COLUMN = 'sample_weight';
 
 /** A random order that only the seed and the text decide, the same in every engine version. */
-const rankOf = (seed: number, text: string): string => `md5('${seed}:' || ${text})`;
+const rankOf = (seed: number, text: string): string => `md5_number('${seed}:' || ${text})`;
 const textOf = (column: string): string => `CAST(${quoteIdentifier(column)} AS VARCHAR)`;
 
 /**
  * Makes the table `assigned(id, class, part)` over the labelled rows of `source`; `part` is `all`, or `train` and
- * `validation`. Returns the rows left out: without a label, or without a time where the split is by time.
+ * `validation`. Returns the rows left out: without a label (NULL or blank), or without a time where the split is by time.
  */
 export async function assignRows(
   session: Session,
@@ -30,21 +30,29 @@ export async function assignRows(
 ): Promise<{ readonly unlabelled: number; readonly untimed: number }> {
   const unit = split === null ? `''` : await unitOf(session, split);
   await session.run(`CREATE OR REPLACE TEMP TABLE units AS
-    SELECT rowid AS id, ${textOf(label)} AS class, ${unit} AS unit FROM source`);
+    SELECT rowid AS id, CASE WHEN trim(${textOf(label)}) <> '' THEN ${textOf(label)} END AS class, ${unit} AS unit FROM source`);
   const [left] = await session.rows(`
     SELECT count(*) FILTER (WHERE class IS NULL)::DOUBLE AS unlabelled,
       count(*) FILTER (WHERE class IS NOT NULL AND unit IS NULL)::DOUBLE AS untimed FROM units`);
-  const order = split?.timeBy === undefined ? `${rankOf(seed, 'unit')}, unit` : 'unit';
-  // A unit goes to the side that holds its middle row.
-  const part =
-    split === null
-      ? `'all'`
-      : `CASE WHEN filled - rows / 2 <= ${split.share} * total THEN 'train' ELSE 'validation' END`;
   await session.run(`CREATE OR REPLACE TEMP TABLE assigned AS
-    WITH sizes AS (SELECT unit, count(*) AS rows FROM units WHERE class IS NOT NULL AND unit IS NOT NULL GROUP BY unit),
-    filling AS (SELECT unit, rows, sum(rows) OVER (ORDER BY ${order}) AS filled, sum(rows) OVER () AS total FROM sizes)
-    SELECT id, class, ${part} AS part FROM units JOIN filling USING (unit) WHERE class IS NOT NULL`);
+    ${split === null ? `SELECT id, class, 'all' AS part FROM units WHERE class IS NOT NULL` : placedSql(split, seed)}`);
   return { unlabelled: Number(left.unlabelled), untimed: Number(left.untimed) };
+}
+
+/** Which side each labelled row is of. What is too large for the smaller side goes to the larger one, whatever its place. */
+function placedSql({ share, timeBy }: SplitRule, seed: number): string {
+  const isByTime = timeBy !== undefined;
+  const order = isByTime ? 'unit' : `${rankOf(seed, 'unit')}, unit`;
+  const [larger, least] = share >= 0.5 ? ['train', 1 - share] : ['validation', share];
+  const isLarge = isByTime ? 'FALSE' : `rows > ${least} * sum(rows) OVER ()`;
+  // The others fill train up; a unit goes to the side that holds its middle row.
+  const left = `${share} * total${larger === 'train' ? ' - largeRows' : ''}`;
+  return `WITH counted AS (SELECT unit, count(*) AS rows FROM units WHERE class IS NOT NULL AND unit IS NOT NULL GROUP BY unit),
+    sizes AS (SELECT *, ${isLarge} AS large FROM counted),
+    filling AS (SELECT unit, rows, large, sum(rows) OVER (PARTITION BY large ORDER BY ${order}) AS filled,
+      sum(rows) OVER () AS total, coalesce(sum(rows) FILTER (large) OVER (), 0) AS largeRows FROM sizes)
+    SELECT id, class, CASE WHEN large THEN '${larger}' WHEN filled - rows / 2 <= ${left} THEN 'train' ELSE 'validation' END AS part
+    FROM units JOIN filling USING (unit) WHERE class IS NOT NULL`;
 }
 
 /** What must not be divided: the group, the time, or the whole content of the row. */
@@ -57,11 +65,14 @@ async function unitOf(session: Session, split: SplitRule): Promise<string> {
     const [row] = await session.rows(`SELECT count(${reading}) = count(${text}) AND count(*) > 0 AS fits FROM source`);
     if (row.fits === true) return reading;
   }
+  const [odd] = await session.rows(
+    `SELECT ${text} AS cell FROM source WHERE ${text} IS NOT NULL ORDER BY ${readings.map((reading) => `${reading} IS NOT NULL`).join(' OR ')}, rowid LIMIT 1`,
+  );
   throw usageError({
     type: 'MalformedTime',
-    message: `column ${split.timeBy} holds neither times nor numbers`,
-    expected: 'ISO 8601 dates and times, or numbers',
-    got: split.timeBy,
+    message: `column ${split.timeBy} holds neither times nor numbers throughout`,
+    expected: 'ISO 8601 dates and times, or numbers, in every row that has a value',
+    got: odd === undefined ? 'no value' : JSON.stringify(odd.cell),
   });
 }
 

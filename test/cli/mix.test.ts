@@ -21,6 +21,7 @@ interface Report {
     file: string;
     part: string;
     rows: number;
+    share: number;
     gapAfter: number;
     missing: object;
     shortfall: object;
@@ -44,8 +45,11 @@ async function run(...args: string[]): Promise<{ code: unknown; out: string; err
 /** 400 rows: 90 % `usual`, 10 % `rare`; 40 owners of 10 rows; two rows without a label. */
 function table(): string {
   const path = join(folder, 'in.csv');
-  const rows = Array.from({ length: 400 }, (_, i) => `${i},owner${i % 40},${i % 10 === 0 ? 'rare' : 'usual'},${i / 2}`);
-  writeFileSync(path, ['id,owner,label,size', ...rows, '400,owner1,,1', '401,owner1,,2'].join('\n') + '\n');
+  const rows = Array.from(
+    { length: 400 },
+    (_, i) => `${i},owner${i % 40},${i % 10 === 0 ? 'rare' : 'usual'},${i / 2},x`,
+  );
+  writeFileSync(path, ['id,owner,label,size,same', ...rows, '400,owner1,,1,x', '401,owner1, ,2,x'].join('\n') + '\n');
   return path;
 }
 interface Row {
@@ -149,6 +153,35 @@ describe('balance mix', () => {
     expect(validation.some((row) => ids.has(row.id))).toBe(false);
   });
 
+  it('fills the smaller side with small groups where one group is too large for it', async () => {
+    const path = join(folder, 'groups.csv');
+    const rows = Array.from({ length: 1_000 }, (_, i) => `${i},g${i < 600 ? 0 : i % 50},${i % 4 === 0 ? 'b' : 'a'},1`);
+    writeFileSync(path, ['id,owner,label,size', ...rows].join('\n') + '\n');
+    for (const [split, larger] of [
+      ['0.3', 1],
+      ['0.7', 0],
+    ] as const) {
+      const args = ['--target', 'uniform', '--rows', '100', '--split', split, '--group-by', 'owner'];
+      const { files } = (await run(path, ...common(...args))).report();
+      const shares = files.map(({ share }) => share);
+      expect(shares[0] + shares[1]).toBeCloseTo(1, 9);
+      // A group of 608 on the side of 700, and groups of 8 that fill the rest to within half a group.
+      expect(Math.abs(shares[larger] - 0.7)).toBeLessThanOrEqual(0.008);
+      const owners = await Promise.all(
+        files.map(async ({ file }) => new Set((await read(file)).map((row) => row.owner))),
+      );
+      expect([...owners[0]].filter((owner) => owners[1].has(owner))).toEqual([]);
+      expect(owners[larger].has('g0')).toBe(true);
+    }
+  });
+
+  it('says which value is no time', async () => {
+    const path = join(folder, 'times.csv');
+    writeFileSync(path, 'id,label,at\n1,a,2020-01-01\n2,b,soon\n3,a,\n');
+    const { errors } = await run(path, ...common('--target', 'uniform', '--split', '0.5', '--time-by', 'at'));
+    expect(JSON.parse(errors)).toMatchObject({ error: { type: 'MalformedTime', got: '"soon"' } });
+  });
+
   it('reads the target from a JSON file and writes CSV', async () => {
     const target = join(folder, 'target.json');
     writeFileSync(target, '{"usual": 1, "ghost": 1}');
@@ -166,7 +199,7 @@ describe('balance mix', () => {
       '--json',
     );
     expect(report().files[0].missing).toEqual({ ghost: 5 });
-    expect(readFileSync(out, 'utf8').split('\n')[0]).toBe('id,owner,label,size,sample_weight');
+    expect(readFileSync(out, 'utf8').split('\n')[0]).toBe('id,owner,label,size,same,sample_weight');
   });
 
   it('keeps the text of the labels of a CSV file: 01 is neither 1 nor 1.0', async () => {
@@ -221,7 +254,17 @@ describe('balance mix', () => {
       ['--label-column', 'label', '--target', 'uniform', '--group-by', 'owner'],
     ],
     ['a target that is no mix', 'InvalidClassTarget', ['--label-column', 'label', '--target', 'a=0']],
-    ['a target file that is not there', 'UnreadableFile', ['--label-column', 'label', '--target', 'nowhere.json']],
+    [
+      'a target that is neither a mix nor a file',
+      'InvalidClassTarget',
+      ['--label-column', 'label', '--target', 'a.json'],
+    ],
+    ['a target none of whose classes is there', 'UnknownClasses', ['--label-column', 'label', '--target', 'a=1,b=1']],
+    [
+      'a split that leaves a side empty',
+      'EmptySplit',
+      ['--label-column', 'label', '--target', 'uniform', '--split', '0.5', '--group-by', 'same'],
+    ],
     [
       'a time column without times',
       'MalformedTime',
