@@ -10,6 +10,7 @@ import type { PredictOutcome } from '../domain/decision/predict/predict.js';
 import { prefetchReasons } from '../domain/decision/batch/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
+import { betweenRowsWithin } from '../domain/types/between-rows.js';
 import { rulesWithin } from '../domain/types/rule.js';
 import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
@@ -227,7 +228,8 @@ async function findHits(
     const hit = found.get(contentId === null ? shape : `${shape} ${contentId}`);
     if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
     // Rules may be newer than the result: one that was not judged by them is read again.
-    const rules = rulesWithin(context.definition.datasets[item.dataset].rules, item.fields);
+    const promised = context.definition.datasets[item.dataset];
+    const rules = [...rulesWithin(promised.rules, item.fields), ...betweenRowsWithin(promised, item.fields)];
     if (rules.some(({ text }) => hit.slice.ruleBreaches?.[text] === undefined)) continue;
     if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
   }

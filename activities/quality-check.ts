@@ -115,9 +115,10 @@ async function gather(
     minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
     datasets: Object.fromEntries(
       Object.entries(context.definition.datasets).map(([id, promised]) => {
-        const { columns, maxDuplicateFraction, maxInconsistentFraction, eventTime, key } = promised;
+        const { columns, maxDuplicateFraction, maxInconsistentFraction, eventTime, key, dependencies } = promised;
         const declared = {
           ...(key === undefined ? {} : { key }),
+          ...(dependencies === undefined ? {} : { dependencies }),
           ...(maxInconsistentFraction === undefined ? {} : { maxInconsistentFraction }),
         };
         return [id, { columns, maxDuplicateFraction, eventTime, ...declared }];

@@ -40,7 +40,7 @@ const ACTIONS: Readonly<Record<Issue, readonly FileAction[]>> = {
   invalid: ['drop-rows', 'impute', 'repair'],
   missing: ['drop-rows', 'impute'],
   duplicates: ['drop-rows'],
-  rule: ['drop-rows'],
+  rule: ['drop-rows', 'repair'],
   'class-mix': ['reweight'],
   drift: ['reweight'],
 };

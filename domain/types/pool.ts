@@ -4,32 +4,15 @@
  * editors and the line-numbered messages of `interfaces/config` are made from it.
  */
 import { z } from 'zod';
+import { parseDependencies, uniqueColumns } from './between-rows.js';
 import { checkedCron } from './cron.js';
 import { compileFormat } from '../quality/format.js';
 import { parseForeignKey } from './foreign-key.js';
 import { parseCron } from './run-times.js';
+import { parsed } from './parsed.js';
 import { parsePredicate } from './predicate.js';
 import { parseRule } from './rule.js';
 import { parseDayWindow, parseDurationMs, parseSizeBytes } from './units.js';
-
-/** Runs a parser inside zod, so that its message becomes the issue's message. */
-function parsed<T>(parse: (text: string) => T, description: string) {
-  return z
-    .string()
-    .transform((text, context): T => {
-      try {
-        return parse(text);
-      } catch (error) {
-        const { expected, message } = error as { expected?: string; message: string };
-        context.addIssue({
-          code: 'custom',
-          message: expected === undefined ? message : `${expected} (${message})`,
-        });
-        return z.NEVER;
-      }
-    })
-    .describe(description);
-}
 
 const id = z
   .string()
@@ -128,7 +111,7 @@ const columnContract = z.strictObject({
 const corrections = z
   .array(z.enum(['drop-rows', 'impute', 'repair', 'reweight']))
   .describe(
-    'What may be done with a delivery that is at fault: `drop-rows` (rows that break the contract, lack a required value or repeat a key), `impute` (fills cells and flags them in a column NAME_imputed), `repair` (writes what a cell surely means by its declared type, unit or format, flagged in NAME_repaired), `reweight` (a column balance_weight). What does harm is rolled back.',
+    'What may be done with a delivery that is at fault: `drop-rows` (rows that break the contract, lack a required value or repeat a key), `impute` (fills cells and flags them in a column NAME_imputed), `repair` (writes what a cell surely means by its declared type, unit, format or dependencies, flagged in NAME_repaired), `reweight` (a column balance_weight). What does harm is rolled back.',
   );
 const dataset = z.strictObject({
   source: id,
@@ -172,10 +155,22 @@ const dataset = z.strictObject({
     .describe(
       'Rows of other datasets that the rows of this one refer to. A delivery is judged where it has the columns.',
     ),
+  dependencies: z
+    .array(parsed(parseDependencies, 'Columns that decide others: COLUMN, COLUMN -> COLUMN, for example: zip -> city'))
+    .transform((lists) => lists.flat())
+    .optional()
+    .describe(
+      'Rows that agree on the columns on the left agree on those on the right. A delivery is judged where it has them all; `repair` writes what a clear majority of such rows holds.',
+    ),
+  unique: z
+    .array(z.array(z.string().min(1)).min(1))
+    .transform((sets) => sets.map(uniqueColumns))
+    .optional()
+    .describe('Columns whose values together occur once, beside the key. A delivery is judged where it has them all.'),
   maxInconsistentFraction: fraction
     .optional()
     .describe(
-      'More rows than this that break a rule, or refer to what is not there, degrade a delivery. Absent: 0.05.',
+      'More rows than this that break a rule, a dependency or a unique set, or refer to what is not there, degrade a delivery. Absent: 0.05.',
     ),
   access: z
     .enum(['shared', 'exclusive'])

@@ -2,8 +2,11 @@
 import type { CorrectAsk, CorrectedSlice, SliceAsk, SliceResult } from '../../activities/ports.js';
 import { weightedCounts } from '../../domain/decision/quality/predicted-effect.js';
 import { imputedColumn, repairedColumn, WEIGHT_COLUMN } from '../../domain/quality/correction.js';
+import { repairsByDependency } from '../../domain/quality/repair-dependency.js';
 import { certainRepairs } from '../../domain/quality/repair.js';
+import { betweenRowsWithin } from '../../domain/types/between-rows.js';
 import { columnNamed, classSql, kindOf, sourceColumns, type SourceColumn } from './columns.js';
+import { atFaultSql } from './between-rows-sql.js';
 import { breachSql, wholeMs, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
 import type { FileCache } from './file-cache.js';
@@ -89,7 +92,7 @@ interface Made {
 async function treat(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
   const { action } = ask.correction;
   if (action === 'drop-rows') return dropRows(at, ask, session);
-  if (action === 'repair') return repair(at, ask, session);
+  if (action === 'repair') return ask.correction.issue === 'rule' ? agree(at, ask, session) : repair(at, ask, session);
   return action === 'impute' ? impute(at, ask, session) : reweight(at, ask, session);
 }
 
@@ -106,9 +109,12 @@ async function dropRows(at: DatasetScope, ask: CorrectAsk, session: Session): Pr
   const bad = [
     ...columns.map((name) => faultSql(columnNamed(at.open.columns, name), ask, at, bindings)),
     ...broken.map((rule) => breachSql(rule, at, bindings)),
+    ...betweenRowsWithin(at.dataset.definition, ask.fields)
+      .filter(({ text }) => rules.includes(text))
+      .map((promise) => atFaultSql(promise, at.open.columns)),
   ];
   const keep = issue === 'duplicates' ? 'QUALIFY row_number() OVER (PARTITION BY id ORDER BY pos) = 1' : '';
-  const where = bad.length === 0 ? '' : `WHERE NOT (${bad.join(' OR ')})`;
+  const where = bad.length === 0 ? '' : `WHERE NOT (${bad.map((one) => `(${one})`).join(' OR ')})`;
   const left = `SELECT * FROM pool ${where} ${keep}`;
   const rows = await create(`SELECT * FROM (${left}) ${limitSql(at, ask, bindings)}`, session, bindings);
   return { rows, effectiveRows: rows, changedCells: 0, extra: [] };
@@ -233,6 +239,45 @@ async function asDeclared(at: DatasetScope, ask: CorrectAsk, session: Session): 
     const type = typed.get(column) ?? column.type;
     return { ...column, type, kind: kindOf(type) };
   });
+}
+
+/** Rows whose groups are looked at: they are held as text. */
+const AGREED_ROWS_MAX = 200_000;
+
+/** Each cell that a clear majority of the rows of its group contradicts says what they say. */
+async function agree(at: DatasetScope, ask: CorrectAsk, session: Session): Promise<Made | null> {
+  const { rules = [], columns: names } = ask.correction;
+  const dependencies = (ask.dataset.definition.dependencies ?? []).filter(({ text }) => rules.includes(text));
+  const used = [...new Set(dependencies.flatMap(({ from, to }) => [...from, to]))].sort();
+  const cells = used.map((name) => `coalesce(CAST(${columnNamed(at.open.columns, name).alias} AS VARCHAR), '')`);
+  const found = await session.rows(
+    `SELECT pos, [${cells.join(', ')}] AS cells FROM pool ORDER BY pos LIMIT ${AGREED_ROWS_MAX}`,
+  );
+  const rows = found.map((row) => row.cells as unknown as readonly string[]);
+  const meant = repairsByDependency(used, rows, dependencies);
+  if (meant.length === 0) return null;
+  await session.run(
+    `CREATE TEMP TABLE agreed AS SELECT CAST(cells[1] AS BIGINT) AS at, cells[2] AS named, cells[3] AS meant
+     FROM (SELECT unnest(from_json($1, '["VARCHAR[]"]')) AS cells)`,
+    [JSON.stringify(meant.map(({ row, column, meant: said }) => [String(found[row].pos), used[column], said]))],
+  );
+  const replaced: string[] = [];
+  const extra: string[] = [];
+  const bindings = new Bindings();
+  const joins = names.map((name, index) => {
+    const { alias, type } = columnNamed(at.open.columns, name);
+    const own = `agreed${index}`;
+    replaced.push(`CASE WHEN ${own}.at IS NULL THEN p.${alias} ELSE CAST(${own}.meant AS ${type}) END AS ${alias}`);
+    flag(repairedColumn(name), index, `${own}.at IS NOT NULL`, at, { replaced, extra });
+    return `LEFT JOIN agreed ${own} ON ${own}.at = p.pos AND ${own}.named = CAST(${bindings.bind(name)} AS VARCHAR)`;
+  });
+  const flags = names.map((_, index) => `agreed${index}.at IS NOT NULL AS f${index}`);
+  const count = await create(
+    `SELECT p.* REPLACE (${replaced.join(', ')}), ${flags.join(', ')} FROM pool p ${joins.join(' ')} ORDER BY pos`,
+    session,
+    bindings,
+  );
+  return { rows: count, effectiveRows: count, changedCells: meant.length, extra };
 }
 
 /** The engine's type of a column that was declared to be numbers; null for any other. */

@@ -1,6 +1,8 @@
 /** What the quality gate wants to know of slices: one statement counts everything but the classes. */
 import type { SliceAsk, SliceResult } from '../../activities/ports.js';
-import { rulesWithin, type RowRule } from '../../domain/types/rule.js';
+import { betweenRowsWithin } from '../../domain/types/between-rows.js';
+import { rulesWithin } from '../../domain/types/rule.js';
+import { countBetweenRows } from './between-rows-sql.js';
 import { cellBytes, cellBytesSql, classSql, columnNamed, type SourceColumn } from './columns.js';
 import { breachSql, largestClasses, newestSql, numberOrNull, type DatasetScope } from './dataset-scope.js';
 import type { ResultRow, Session } from './engine.js';
@@ -47,17 +49,38 @@ export async function measureSlices(
   );
   const rowOf = new Map(found.map((row) => [Number(row.nth), row]));
   const classes = await classCounts({ table, slices }, at, session);
+  const between = await betweenCounts({ table, slices }, at, session);
   return new Map(
     slices.map((slice, nth) => {
       const row = rowOf.get(nth);
       const metrics = metricsOf(fieldsOf(slice, at), row, classes.get(slice) ?? null);
-      const within = rulesWithin(rules, slice.fields);
-      if (within.length === 0) return [slice, metrics];
-      const share = (rule: RowRule): number =>
-        metrics.rows === 0 ? 0 : Number(row?.[`rule${rules.indexOf(rule)}`] ?? 0) / metrics.rows;
-      return [slice, { ...metrics, ruleBreaches: Object.fromEntries(within.map((rule) => [rule.text, share(rule)])) }];
+      const share = (broken: number): number => (metrics.rows === 0 ? 0 : broken / metrics.rows);
+      const ofRules = rulesWithin(rules, slice.fields).map(
+        (rule) => [rule.text, share(Number(row?.[`rule${rules.indexOf(rule)}`] ?? 0))] as const,
+      );
+      const ofOthers = betweenRowsWithin(at.dataset.definition, slice.fields).map(
+        ({ text }) => [text, share(between.get(text)!.get(nth) ?? 0)] as const,
+      );
+      const breaches = [...ofRules, ...ofOthers];
+      return [slice, breaches.length === 0 ? metrics : { ...metrics, ruleBreaches: Object.fromEntries(breaches) }];
     }),
   );
+}
+
+/** Rows that break what is promised between rows, by its text and slice. */
+async function betweenCounts(
+  { table, slices }: Measured,
+  at: DatasetScope,
+  session: Session,
+): Promise<ReadonlyMap<string, ReadonlyMap<number, number>>> {
+  const promises = new Map(
+    slices.flatMap(({ fields }) => betweenRowsWithin(at.dataset.definition, fields)).map((one) => [one.text, one]),
+  );
+  const found = new Map<string, ReadonlyMap<number, number>>();
+  const from = { table, nth: slices.length === 1 ? '0' : 'nth' };
+  for (const [text, promise] of promises)
+    found.set(text, await countBetweenRows(promise, from, at.open.columns, session));
+  return found;
 }
 
 async function classCounts(

@@ -102,3 +102,59 @@ describe('several faults of one delivery', () => {
     expect(rows.some(({ city }) => city === 'nowhere')).toBe(true);
   });
 });
+
+describe('what is promised between rows', () => {
+  /** Every city has a depot of its own: `city -> count` holds but for some rows that were typed wrongly. */
+  const depot: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3, d: 4, e: 5 };
+  const isWrong = (id: number): boolean => Math.floor(id / 11) % 9 === 4;
+  const depots = () =>
+    shipments((id) => {
+      const city = 'abcde'[(id * 7) % 5];
+      return { count: isWrong(id) ? ((depot[city] + 1) % 5) + 1 : depot[city] };
+    });
+  const declared = { columns: {}, dependencies: ['city -> count'] };
+
+  test('a value that its group contradicts is repaired, dropped, or told; undeclared it reaches the model', async () => {
+    balance = await startBalance((dir) => pool(dir, { ...declared, corrections: ['repair'] }));
+    balance.write('shipments.csv', depots());
+    const repaired = await balance.cycle();
+    expect(reportOf(repaired)).toMatchObject({
+      verdict: 'pass',
+      correction: { action: 'repair', issue: 'rule', rules: ['city -> count'], applied: true },
+      corrections: [expect.stringMatching(/^repaired \d+ cells of count, flagged in count_repaired$/)],
+    });
+    for (const { id, city, count, count_repaired: flag } of await rowsOf(repaired))
+      expect([count, flag]).toEqual([depot[city as string], isWrong(id as number)]);
+    expect(await replays(repaired)).toBe(true);
+
+    await balance.apply(pool(balance.dir, { ...declared, corrections: ['drop-rows'] }));
+    const dropped = await balance.cycle();
+    expect(delivered(dropped)).toMatchObject({ rows: 400, verdict: 'pass' });
+    expect((await rowsOf(dropped)).some(({ id }) => isWrong(id as number))).toBe(false);
+
+    await balance.apply(pool(balance.dir, { ...declared, corrections: [] }));
+    const told = await balance.cycle();
+    expect(reportOf(told)).toMatchObject({
+      verdict: 'degrade',
+      findings: [{ kind: 'rule-breach', rule: 'city -> count' }],
+    });
+
+    await balance.apply(pool(balance.dir, { columns: {} }));
+    const plain = await balance.cycle();
+    expect(delivered(plain).verdict).toBe('pass');
+    expect((await rowsOf(plain)).filter(({ id }) => isWrong(id as number)).length).toBeGreaterThan(25);
+  });
+
+  test('rows after the first of the same declared values are dropped', async () => {
+    balance = await startBalance((dir) => pool(dir, { columns: {}, unique: [['size', 'city', 'count']] }));
+    balance.write(
+      'shipments.csv',
+      shipments((id) => (id % 4 === 0 ? { size: 7, city: 'a', count: 7 } : { size: id, city: 'b', count: id })),
+    );
+    const cycle = await balance.cycle();
+    const rows = await rowsOf(cycle);
+    expect(rows.filter(({ size, city, count }) => size === 7 && city === 'a' && count === 7).length).toBe(1);
+    expect(delivered(cycle)).toMatchObject({ rows: 400, verdict: 'pass' });
+    expect(reportOf(cycle).correction).toMatchObject({ action: 'drop-rows', rules: ['unique size, city, count'] });
+  });
+});

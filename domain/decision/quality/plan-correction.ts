@@ -76,7 +76,7 @@ function planIssue(
     .flatMap((action) => {
       const correction =
         issue === 'rule'
-          ? fitRules(faults, slice)
+          ? fitRules(action, faults, item, slice, inputs)
           : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
       return correction === null ? [] : [correction];
     });
@@ -160,11 +160,29 @@ function isDeclared({ type, unit, format, values }: QualityInputs['datasets'][st
   return [type, unit, format, values].some((said) => said !== undefined);
 }
 
-/** Rows that break a rule are dropped whole: nothing tells which of their values is wrong. */
-function fitRules(faults: readonly GateFinding[], slice: SliceMetrics): Correction | null {
-  const rules = faults.flatMap((fault) => (issueOf(fault) === 'rule' ? (fault.rule ?? []) : []));
-  const correction: Correction = { action: 'drop-rows', issue: 'rule', columns: [], rules, weights: null };
+/** Rows that break a rule are dropped whole: nothing tells which of their values is wrong, but where a dependency does. */
+function fitRules(
+  action: Correction['action'],
+  faults: readonly GateFinding[],
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): Correction | null {
+  const broken = faults.flatMap((fault) => (issueOf(fault) === 'rule' ? (fault.rule ?? []) : []));
+  if (action === 'repair') return fitDependencies(broken, item, inputs);
+  const correction: Correction = { action, issue: 'rule', columns: [], rules: broken, weights: null };
   return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+}
+
+/** The other rows of its group say what a cell means; a key that is written anew may be another row's. */
+function fitDependencies(broken: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | null {
+  const { dependencies = [], key = [] } = inputs.datasets[item.dataset];
+  const mended = dependencies.filter(
+    ({ text, to }) => broken.includes(text) && !key.includes(to) && !item.fields.includes(repairedColumn(to)),
+  );
+  if (mended.length === 0) return null;
+  const columns = [...new Set(mended.map(({ to }) => to))].sort();
+  return { action: 'repair', issue: 'rule', columns, rules: mended.map(({ text }) => text), weights: null };
 }
 
 /** One drifted category column gets the reference's shares back; more than one cannot be had by one weight. */

@@ -51,7 +51,10 @@ export interface QualityInputs {
   readonly datasets: Readonly<
     Record<
       string,
-      Pick<DatasetDefinition, 'columns' | 'maxDuplicateFraction' | 'maxInconsistentFraction' | 'eventTime' | 'key'>
+      Pick<
+        DatasetDefinition,
+        'columns' | 'maxDuplicateFraction' | 'maxInconsistentFraction' | 'eventTime' | 'key' | 'dependencies'
+      >
     >
   >;
   readonly lastGood: readonly LastGood[];
