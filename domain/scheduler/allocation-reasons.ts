@@ -45,11 +45,9 @@ export function explainAllocations(problem: AllocationProblem, filling: Filling)
     }
     const facts = limits.get(filling.stopNode[i] * width + stop)!;
     const reason = resourceReason(problem, facts, i, units, stop) + returned(problem, units, i);
+    const allocation = { id, units, dominantShare, binding: problem.resourceNames[stop], reason };
     const cohort = problem.nodeIds[filling.stopNode[i]];
-    return {
-      ...{ id, units, dominantShare, binding: problem.resourceNames[stop], reason },
-      ...(cohort === '' ? {} : { cohort }),
-    };
+    return cohort === '' ? allocation : { ...allocation, cohort };
   });
 }
 

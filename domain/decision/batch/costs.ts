@@ -210,7 +210,12 @@ export function countsBytes(resource: string): boolean {
   return !resource.startsWith('rows:');
 }
 
-/** A quota is never exceeded; the other limits of a source are buckets, which may go into debt. */
+/** A limit a second of its source: a bucket, which may go into debt. A quota, or a resource of the pool, may not. */
+export function isBucket(resource: string, source: string): boolean {
+  return resource === `bytes:${source}` || resource === `rows:${source}`;
+}
+
+/** A quota is never exceeded. */
 export function isQuota(resource: string): boolean {
   return resource.startsWith('quota:');
 }

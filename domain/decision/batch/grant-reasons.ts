@@ -1,6 +1,6 @@
 /** What was handed out and what was not, told: each grant with its reason, and of each item that waits what it lacks, who holds it, and when to look again. */
 import type { AllocationResult } from '../../scheduler/allocation-instance.js';
-import type { BatchInputs } from './batch-inputs.js';
+import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import { isWithin } from './cohorts.js';
 import type { CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
@@ -202,7 +202,7 @@ function waitReason(
       : Math.min(cohort === null ? (shortfall / limit.perSecond) * 1000 : Infinity, sharesMs);
   return {
     itemId: item.id,
-    tier: limit !== undefined && need > limit.burst * 1_000 ? 'misconfigured' : 'over-quota',
+    tier: limit !== undefined && need > mostOf(limit) ? 'misconfigured' : 'over-quota',
     resource: name,
     blockers: blockers.of(short),
     shortfall,
@@ -212,6 +212,11 @@ function waitReason(
     ...(cohort === null ? {} : { cohort }),
     terms: itemPriority(costed, flow.debt, inputs).terms,
   };
+}
+
+/** What waiting can add up to: a resource of the pool is never exceeded, a bucket goes into debt for some cycles at most. */
+function mostOf({ source, burst }: ResourceLimit): number {
+  return source === null ? burst * (1 + 1e-9) : burst * 1_000;
 }
 
 /** Who had what is short: the items of its model that went before it, then the other models, each the largest holder first. */

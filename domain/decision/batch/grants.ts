@@ -1,7 +1,7 @@
 /** A model's share of what is scarce, handed to its own items by priority. */
 import { allocate } from '../../scheduler/resource-allocator.js';
 import { classQuotas, type ClassQuotas } from './class-quotas.js';
-import { isQuota, type CostedItem } from './costs.js';
+import { isBucket, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import type { ItemPriority } from './item-priority.js';
 
@@ -58,7 +58,9 @@ export function nothingHanded(items: number): Handed {
  * `scheduler/priority.ts` holds for both. What the queue leaves goes to the needs by weighted max-min over their
  * criticality (they are due again in the next cycle, so that a part is useful).
  * What waited until the shares of the cycles that it waited add up to its cost is granted though less is left, and the
- * bucket goes into debt: one at a time, as the shares of those cycles were the others' too, and never on a quota.
+ * bucket goes into debt: one at a time, as the shares of those cycles were the others' too. Never on a quota, nor on a
+ * resource of the pool, where `giveTurns` sees to it. So of a bucket at most what is available and one item of each model
+ * is taken.
  * @param allotted by the flow's resources
  */
 export function handOutShare(flow: Flow, allotted: Float64Array, handed: Handed): void {
@@ -186,7 +188,7 @@ function mayHave(
   if (attempts === 1) return false;
   for (let r = 0; r < left.length; r++) {
     const amount = amounts[r];
-    const room = amount <= left[r] || (left[r] > 0 && !isQuota(flow.resources[r]));
+    const room = amount <= left[r] || (left[r] > 0 && isBucket(flow.resources[r], flow.source));
     if (!room || allotted[r] * attempts < amount) return false;
   }
   return true;

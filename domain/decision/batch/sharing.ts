@@ -12,6 +12,7 @@ import { chargeFlows, flowsOf, instanceOf, type Flow } from './flows.js';
 import type { ToldRound } from './grant-reasons.js';
 import { handOutShare, mixOf, nothingHanded, setUpTo, takenBy, type Handed } from './grants.js';
 import { ReadCharges } from './read-charges.js';
+import { giveTurns } from './turns.js';
 import { handOutWhatIsLeft } from './what-is-left.js';
 
 export interface Shared extends ToldRound {
@@ -140,6 +141,7 @@ function shareOnce(
   const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
   const handed = nothingHanded(chargedFor.length);
   const allotted = flows.map((flow) => flow.demand.map((amount) => amount * (units.get(flow.id) ?? 1)));
+  giveTurns(flows, allotted, inputs);
   for (const [f, flow] of flows.entries()) handOutShare(flow, allotted[f], handed);
   const given = handed.rows.map((rows) => Math.max(0, rows));
   for (const costed of mixed) given[costed.index] = mixOf(costed, given[costed.index])?.rows ?? given[costed.index];
