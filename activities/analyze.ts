@@ -42,10 +42,12 @@ export function createAnalyze(deps: StageDependencies) {
       const outcome = analyze(inputs, deps.analyzers);
       await deps.history.saveProfiles(
         ref,
-        inputs.datasets.map(({ id, version, ...facts }) => ({
-          ...{ dataset: id, version, asOfMs: context.asOfMs, keep: keep[id] ?? null },
-          state: { ...facts, ...(inputs.profiles?.[id] === undefined ? {} : { profile: inputs.profiles[id] }) },
-        })),
+        inputs.datasets
+          .filter(({ id }) => !isResting(context, id))
+          .map(({ id, version, ...facts }) => ({
+            ...{ dataset: id, version, asOfMs: context.asOfMs, keep: keep[id] ?? null },
+            state: { ...facts, ...(inputs.profiles?.[id] === undefined ? {} : { profile: inputs.profiles[id] }) },
+          })),
         deps.now(),
       );
       const degraded = outcome.analysis.failed.length > 0 || inputs.failures.length > 0;
@@ -95,9 +97,11 @@ async function gather(
   const { keep, ...profiled } = await profileDatasets(
     deps,
     context,
-    parts.flatMap(({ described }) => (described === null ? [] : [described])),
+    // A stand-in is no version of what it stands for.
+    parts.flatMap(({ described }) => (described === null || isResting(context, described.id) ? [] : [described])),
     slow,
   );
+  const { notes } = context.rests;
   const inputs: AnalyzeInputs = {
     nowMs,
     asOfMs,
@@ -127,8 +131,13 @@ async function gather(
     ),
     mayRead: Object.fromEntries(Object.entries(definition.models).map(([id, { mayRead }]) => [id, mayRead])),
     ...profiled,
+    ...(notes.length === 0 ? {} : { rests: notes }),
   };
   return { inputs, keep };
+}
+
+function isResting({ rests }: CycleContext, id: string): boolean {
+  return Object.hasOwn(rests.resting, id);
 }
 
 interface Inspection {
@@ -147,7 +156,7 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
   try {
     state = await deps.data.describe(dataset, context.asOfMs, signal);
   } catch (error) {
-    return { facts: null, described: null, failure: failureOf(id, error), items: [], rejected: [] };
+    return { facts: null, described: null, failure: failureOf(context, id, error), items: [], rejected: [] };
   }
   const columns = new Set(state.columns.map(({ name }) => name));
   const items = context.items.filter((item) => item.dataset === id && usable(item, columns));
@@ -155,7 +164,7 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
   try {
     measured = await measure(deps, context, dataset, items, signal);
   } catch (error) {
-    return { facts: null, described: null, failure: failureOf(id, error), items: [], rejected: [] };
+    return { facts: null, described: null, failure: failureOf(context, id, error), items: [], rejected: [] };
   }
   const { answers, rejected } = measured;
   const wrong = new Set(rejected.map(({ itemId }) => itemId));
@@ -181,10 +190,14 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
   };
 }
 
-/** A source that does not answer makes its items wait; one that is declared wrongly has them refused. The other datasets go on. */
-function failureOf(dataset: string, error: unknown): DatasetFailure {
+/**
+ * A source that does not answer makes its items wait; one that is declared wrongly has them refused. The other datasets go on.
+ * Nobody is refused for what is wrong with a stand-in: the next cycle reads the dataset itself.
+ */
+function failureOf(context: CycleContext, dataset: string, error: unknown): DatasetFailure {
   if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
-  return { dataset, type: error.type, reason: error.message, transient: error.kind === 'unreachable' };
+  const transient = error.kind === 'unreachable' || isResting(context, dataset);
+  return { dataset, type: error.type, reason: error.message, transient };
 }
 
 function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {

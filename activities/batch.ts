@@ -23,6 +23,8 @@ export interface BatchStageInputs extends Omit<
   'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions' | 'surges' | 'expected'
 > {
   readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
+  /** Datasets whose stand-ins are read: nothing is read ahead of them. Absent: none. */
+  readonly resting?: readonly string[];
 }
 
 export function createBatch(deps: StageDependencies) {
@@ -91,7 +93,7 @@ export function planInputs(
     resample: analysis.resample,
     predictions: predicted.predictions,
     surges: predicted.surges,
-    expected: predicted.expected,
+    expected: predicted.expected.filter(({ dataset }) => inputs.resting?.includes(dataset) !== true),
   };
 }
 
@@ -143,7 +145,7 @@ async function gather(
       ),
     ),
     exclusive: Object.entries(definition.datasets).flatMap(([id, { access }]) => (access === 'exclusive' ? [id] : [])),
-    readCosts: (await deps.plans.learned(context, 'read-cost')) as BatchInputs['readCosts'],
+    readCosts: costsOf(context, (await deps.plans.learned(context, 'read-cost')) as BatchInputs['readCosts']),
     readLimits: { msMax: timeMax, bytesMax: memoryMax },
     credits: ((await deps.plans.learned(context, 'credits')).flows ?? {}) as BatchInputs['credits'],
     windowMs: definition.window,
@@ -164,7 +166,17 @@ async function gather(
     cacheHits,
     readingShapes: readingOf(context, cacheHits, expected),
     prefetchBytesMax: definition.cache.prefetch,
+    ...(Object.keys(context.rests.resting).length === 0 ? {} : { resting: Object.keys(context.rests.resting) }),
   };
+}
+
+/** What reads take: where a dataset rests, those of its stand-in. */
+function costsOf({ rests: { resting } }: CycleContext, costs: BatchInputs['readCosts']): BatchInputs['readCosts'] {
+  const others = Object.entries(costs).filter(([id]) => !Object.hasOwn(resting, id));
+  const standIns = Object.entries(resting).flatMap(([id, { standIn }]) =>
+    Object.hasOwn(costs, standIn) ? [[id, costs[standIn]] as const] : [],
+  );
+  return Object.fromEntries([...others, ...standIns]);
 }
 
 /** How the models share, alone and in cohorts. */

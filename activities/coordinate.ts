@@ -8,6 +8,7 @@ import { correctionsOf, keptCopy, treatedSteps } from '../domain/decision/qualit
 import { describeCorrection } from '../domain/decision/quality/describe-correction.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
+import { badReads } from '../domain/decision/quality/quality-check.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
 import { newlyAskedRows } from '../domain/decision/analyze/demand.js';
 import { needStates } from '../domain/decision/coordinate/need-states.js';
@@ -118,7 +119,6 @@ async function closingOf(
     (earlier.checked.outcome as QualityOutcome).verdicts,
     outcome,
   );
-  const itemOf = new Map(items.map((item) => [item.id, item]));
   const demand = demandOf(context, facts);
   const lessons = lessonsOf(context, earlier, outcome);
   const delivered: Record<string, number> = {};
@@ -135,7 +135,7 @@ async function closingOf(
     ended: outcome.ended.map(({ itemId, ...end }) => ({ requestId: itemId, ...end })),
     waiting: outcome.waiting,
     needs: needsOf(context, earlier, facts, results, outcome),
-    cache: cacheEntriesOf(plan, results, itemOf, planInputs),
+    ...answersOf(context, earlier),
     ...(context.trigger === 'backfill' ? {} : { learned: { asOfMs, asked: askedOf(items, deliveries) } }),
     settle: chargesOf(unused(context, plan, checked), planInputs.limits, -1),
     ...lessons,
@@ -160,23 +160,36 @@ async function closingOf(
 
 /**
  * What was read, as answers to the questions that were put to the reads: a request's own, and what a need's slice would
- * answer a request. A draw by class answers none, and nobody asks for a window of new rows by itself.
+ * answer a request. A draw by class answers none, and nobody asks for a window of new rows by itself. What was no good, or came
+ * from a stand-in, answers nobody else; a cached answer that was no good is taken out.
  */
-function cacheEntriesOf(
-  plan: BatchOutcome,
-  results: readonly StoredResult[],
-  itemOf: ReadonlyMap<string, WorkItem>,
-  planInputs: BatchStageInputs,
-): CacheEntry[] {
-  const sliceOf = new Map(plan.reads.flatMap(({ slices }) => slices.map((slice) => [slice.id, slice] as const)));
-  return results.flatMap(({ itemId, served, slice, asOfMs, contentId }): CacheEntry[] => {
-    const item = itemOf.get(itemId)!;
-    const read = sliceOf.get(itemId);
-    if (slice === null || served === 'cache' || read === undefined) return [];
-    if (item.kind === 'need' && (read.quotas !== null || item.window != null)) return [];
-    const shape = shapeOf(item.kind === 'need' ? { ...read, dataset: item.dataset } : item);
-    return [{ shape, contentId, asOfMs, slice, costMs: rebuildMs(item, slice, planInputs) }];
+function answersOf({ items, rests, asOfMs }: CycleContext, earlier: Earlier): Pick<Closing, 'cache' | 'spoiled'> {
+  const { results, rerouted = {} } = earlier.checked.inputs as QualityStageInputs;
+  const outcome = earlier.checked.outcome as QualityOutcome;
+  const planInputs = earlier.planned.inputs as BatchStageInputs;
+  const bad = badReads({ ...(earlier.checked.inputs as QualityStageInputs), items }, outcome);
+  const refetched = new Map(
+    outcome.verdicts.flatMap(({ itemId, routed }) =>
+      routed?.kind === 'refetch' && routed.attempt !== null ? [[itemId, rerouted[itemId][routed.attempt]]] : [],
+    ),
+  );
+  const itemOf = new Map(items.map((item) => [item.id, item]));
+  const { reads } = earlier.planned.outcome as BatchOutcome;
+  const readOf = new Map(reads.flatMap(({ slices }) => slices.map((slice) => [slice.id, slice] as const)));
+  const cache = results.flatMap((result): CacheEntry[] => {
+    const item = itemOf.get(result.itemId)!;
+    const again = refetched.get(item.id);
+    if (Object.hasOwn(rests.resting, item.dataset) || (again === undefined && bad.has(item.id))) return [];
+    const { slice, contentId } = again ?? result;
+    const read = readOf.get(item.id);
+    if (slice === null || (again === undefined && (result.served === 'cache' || read === undefined))) return [];
+    if (item.kind === 'need' && (read === undefined || read.quotas !== null || item.window != null)) return [];
+    const shape = shapeOf(item.kind === 'need' ? { ...read!, dataset: item.dataset } : item);
+    const costMs = rebuildMs(item, slice, planInputs);
+    return [{ shape, contentId, asOfMs: again === undefined ? result.asOfMs : asOfMs, slice, costMs }];
   });
+  const spoiled = planInputs.cacheHits.filter(({ itemId }) => bad.has(itemId));
+  return { cache, spoiled: spoiled.map(({ shape, contentId, asOfMs: at }) => ({ shape, contentId, asOfMs: at })) };
 }
 
 /** What a read of its own would take: what the cache saves with the next use. */
@@ -291,8 +304,9 @@ async function deliveriesOf(
     const judged = verdictOf.get(itemId)!;
     const last = use === 'last-good' ? history[item.needId!].lastGood! : null;
     const further = readsOf(treated, itemId).reduce((sum, { chargedBytes }) => sum + chargedBytes, 0);
-    const copy = judged.routed === undefined ? keptCopy(treated, judged) : null;
-    const route = judged.routed === undefined ? null : rerouted[itemId][judged.routed.attempt];
+    const elsewhere = judged.routed?.attempt ?? null;
+    const copy = elsewhere === null ? keptCopy(treated, judged) : null;
+    const route = elsewhere === null ? null : rerouted[itemId][elsewhere];
     const fresh = route?.slice ?? copy?.file ?? result.slice!;
     // What another file has in the place of what was drawn; null: it is what was drawn.
     const classCounts = copy !== null ? copy.slice.classCounts : route !== null ? fresh.classCounts : null;
@@ -350,7 +364,7 @@ function fileReport(
   { shares, classCounts }: { readonly shares?: ClassCounts; readonly classCounts: ClassCounts | null },
 ): FileReport {
   const { routed } = judged;
-  const done = routed === undefined ? correctionsOf(judged) : [];
+  const done = routed?.attempt == null ? correctionsOf(judged) : [];
   const [correction, ...furtherCorrections] = done;
   return {
     corrections: [

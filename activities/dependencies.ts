@@ -5,6 +5,7 @@ import type { Trigger } from '../domain/decision/stages.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { CacheFiles, DataPlane, SliceFiles } from './ports.js';
 import type { RequestGate } from './release-ports.js';
+import type { SeriesStore } from './series-ports.js';
 import type {
   BatchStore,
   BudgetCharge,
@@ -15,7 +16,6 @@ import type {
   HistoryStore,
   PlanStore,
   RecurrenceStore,
-  SeriesStore,
   SliceRef,
   StageStore,
 } from './store-ports.js';

@@ -10,7 +10,7 @@ import type { QualityStageInputs } from './quality-stage.js';
 import { matchedMetrics } from './supply-inputs.js';
 import type { Closing, CycleContext, NewCorrection, StageRecord } from './store-ports.js';
 
-export type Lessons = Pick<Closing, 'metrics' | 'references' | 'strategy' | 'corrections' | 'asks'>;
+export type Lessons = Pick<Closing, 'metrics' | 'references' | 'strategy' | 'corrections' | 'circuits' | 'asks'>;
 
 /** A backfill repeats the past: what it corrects is recorded, and it teaches nothing. */
 export function lessonsOf(
@@ -18,7 +18,7 @@ export function lessonsOf(
   stages: { readonly analyzed: StageRecord; readonly checked: StageRecord },
   outcome: CoordinateOutcome,
 ): Lessons {
-  const { verdicts, strategy = null } = stages.checked.outcome as QualityOutcome;
+  const { verdicts, strategy = null, circuits = {} } = stages.checked.outcome as QualityOutcome;
   const items = new Map(context.items.map((item) => [item.id, item]));
   const done = verdicts.flatMap((judged) =>
     correctionsOf(judged).map((correction, step) => ({ itemId: judged.itemId, correction, step })),
@@ -31,17 +31,25 @@ export function lessonsOf(
     const measured = { predictedDelta, measuredDelta, standardError, effect, predictedEffect, cost };
     return { ...taken, ...measured, reason };
   });
-  if (context.trigger === 'backfill') return { metrics: [], references: [], strategy: null, corrections, asks: [] };
+  if (context.trigger === 'backfill')
+    return { metrics: [], references: [], strategy: null, corrections, circuits: {}, asks: [] };
   return {
     metrics: [
       ...metricsOf(context, stages),
-      ...matchedMetrics(context, (stages.analyzed.inputs as AnalyzeInputs).facts),
+      ...matchedMetrics(ownOnly(context), (stages.analyzed.inputs as AnalyzeInputs).facts),
     ],
     references: referencesOf(context, stages, outcome),
     strategy,
     corrections,
+    circuits,
     asks: asksOf(context, stages),
   };
+}
+
+/** Without the items of datasets that rest: what their stand-ins hold is no history of theirs. */
+function ownOnly(context: CycleContext): CycleContext {
+  const { resting } = context.rests;
+  return { ...context, items: context.items.filter(({ dataset }) => !Object.hasOwn(resting, dataset)) };
 }
 
 type Stages = Parameters<typeof lessonsOf>[1];
@@ -50,10 +58,10 @@ type Stages = Parameters<typeof lessonsOf>[1];
 function metricsOf(context: CycleContext, { analyzed, checked }: Stages): Closing['metrics'] {
   const { results } = checked.inputs as QualityStageInputs;
   const facts = new Map((analyzed.inputs as AnalyzeInputs).facts.map((fact) => [fact.itemId, fact]));
-  const items = new Map(context.items.map((item) => [item.id, item]));
+  const items = new Map(ownOnly(context).items.map((item) => [item.id, item]));
   return results.flatMap(({ itemId, slice }) => {
-    const item = items.get(itemId)!;
-    if (item.needId === null || slice === null) return [];
+    const item = items.get(itemId);
+    if (item?.needId == null || slice === null) return [];
     const { needId } = item;
     return deliveryMetrics(item, slice, context.asOfMs, facts.get(itemId)?.rows).map((one) => ({
       ...historyKey(needId, one),

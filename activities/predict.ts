@@ -13,7 +13,8 @@ import type { StageDependencies, StageSummary } from './dependencies.js';
 import { digestOf } from './digest.js';
 import { seriesGatherer, type SeriesGatherer } from './series-inputs.js';
 import { loadStage, recordOf } from './stage.js';
-import type { DecisionRef, SeriesState } from './store-ports.js';
+import type { SeriesState } from './series-ports.js';
+import type { DecisionRef } from './store-ports.js';
 
 /** Series whose states are in memory at the same time: about 25 kB each. */
 const PAGE = 500;

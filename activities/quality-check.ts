@@ -2,7 +2,8 @@
 import { costKey } from '../domain/decision/quality/correction-cost.js';
 import { qualityCheck, qualityReasons } from '../domain/decision/quality/quality-check.js';
 import type { QualityInputs, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
-import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
+import { declarationOf } from '../domain/decision/quality/circuit.js';
+import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { BatchStageInputs } from './batch.js';
 import type { WorkItem } from '../domain/decision/work.js';
@@ -51,7 +52,7 @@ export function createQualityCheck(deps: StageDependencies) {
           inputs,
           prior: [analyzed, planned],
           outcome,
-          reasons: qualityReasons(outcome),
+          reasons: qualityReasons(outcome, inputs),
           degraded,
         }),
       );
@@ -127,7 +128,33 @@ async function gather(
     lastGood: await stillThere(deps, context, history),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
     ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
+    ...knownCircuits(context, analyzed.outcome as AnalyzeOutcome),
   };
+}
+
+/** What is known of the datasets of this cycle that have a stand-in. A repeat of the past neither rests them nor judges them. */
+function knownCircuits(
+  { definition: { datasets }, items, trigger, rests, circuits }: CycleContext,
+  { waiting }: AnalyzeOutcome,
+): Pick<QualityInputs, 'circuits'> {
+  const used = [...new Set(items.map(({ dataset }) => dataset))].sort();
+  const stood = used.filter((id) => Object.hasOwn(datasets, id) && datasets[id].fallback !== undefined);
+  if (trigger === 'backfill' || stood.length === 0) return {};
+  const waits = new Set(waiting.map(({ itemId }) => itemId));
+  const known = stood.map((id) => {
+    const rest = Object.hasOwn(rests.resting, id) ? rests.resting[id] : null;
+    const declared = rest === null ? datasets : { ...datasets, [id]: rest.own };
+    return [
+      id,
+      {
+        ...{ of: declarationOf(declared, id), standIn: datasets[id].fallback! },
+        before: Object.hasOwn(circuits, id) ? circuits[id] : null,
+        rests: rest === null ? null : rest.reason,
+        unread: rest === null ? 0 : items.filter((item) => item.dataset === id && waits.has(item.id)).length,
+      },
+    ] as const;
+  });
+  return { circuits: Object.fromEntries(known) };
 }
 
 /** The actions that may be taken on the slices of each dataset. */

@@ -6,9 +6,9 @@ import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js
 import { predictRead } from '../domain/decision/batch/read-cost.js';
 import { sliceOf } from '../domain/decision/batch/reads.js';
 import { isRoutable, nameOf, routeRound } from '../domain/decision/quality/reroute.js';
+import { forbiddenColumns, standInFor } from '../domain/decision/quality/stand-in.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
-import { predicateColumns } from '../domain/types/predicate.js';
 import { formatDuration } from '../domain/types/units.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
@@ -131,25 +131,22 @@ async function contentNow(deps: StageDependencies, context: CycleContext, datase
 
 /** The declared stand-in, to be measured by what the item's own dataset promises. */
 const standIn: Finder = (_, context, item) => {
-  const { datasets, models } = context.definition;
+  const { datasets, models, sources } = context.definition;
   const promised = datasets[item.dataset];
+  if (Object.hasOwn(context.rests.resting, item.dataset)) {
+    // The stand-in was read first: the dataset itself is what is left.
+    const { own } = context.rests.resting[item.dataset];
+    const dataset = { ...datasetRef(context, item.dataset), definition: own };
+    return Promise.resolve({
+      kind: 'fallback',
+      dataset: { ...dataset, sourceId: own.source, source: sources[own.source] },
+    });
+  }
   if (promised.fallback === undefined || !Object.hasOwn(datasets, promised.fallback)) return Promise.resolve(null);
   const other = datasetRef(context, promised.fallback);
-  const { columns } = other.definition;
-  const used = [
-    ...item.fields,
-    ...predicateColumns(item.where),
-    ...(item.classColumn === null ? [] : [item.classColumn]),
-  ];
-  const forbidden = used.filter(
-    (column) =>
-      Object.hasOwn(columns, column) &&
-      columns[column].sensitivity === 'restricted' &&
-      !models[item.model]?.mayRead.includes(`${other.id}.${column}`),
-  );
-  const { source, path, format, table, access, key } = other.definition;
-  const definition = { ...promised, source, path, format, table, access, key: promised.key ?? key };
-  const reason = `model ${item.model} may not read ${[...new Set(forbidden)].join(', ')} of ${other.id}`;
+  const forbidden = forbiddenColumns(item, other.id, other.definition, models);
+  const definition = standInFor(promised, other.definition);
+  const reason = `model ${item.model} may not read ${forbidden.join(', ')} of ${other.id}`;
   return Promise.resolve({
     ...{ kind: 'fallback', dataset: { ...other, definition } },
     ...(forbidden.length === 0 ? {} : { forbidden: reason }),

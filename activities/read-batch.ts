@@ -28,16 +28,18 @@ export function createReadBatch(deps: StageDependencies) {
         contentId: plan.contentId,
         slices: plan.slices,
       };
-      const { result, tookMs, endedMs } = await readPaced(deps, context, read, plan, () =>
-        joining(deps, dataset, read),
-      );
+      const { resting } = context.rests;
+      const rest = Object.hasOwn(resting, plan.dataset) ? resting[plan.dataset] : null;
+      // What a stand-in gave is told to those who get it, and answers nobody else.
+      const join = rest === null ? () => joining(deps, dataset, read) : undefined;
+      const { result, tookMs, endedMs } = await readPaced(deps, context, read, plan, join);
       const ahead = aheadEnd(context, plan, result, tookMs, endedMs);
       const joined = joinedEntries(plan, result, tookMs);
       const left =
         ahead === undefined && joined.length === 0
           ? undefined
           : { ...{ settle: [], nowMs: endedMs }, ...ahead, cache: [...(ahead?.cache ?? []), ...joined] };
-      await deps.batches.done(ref, batchId, result, tookMs, endedMs, left);
+      await deps.batches.done(ref, batchId, result, tookMs, endedMs, left, rest?.standIn);
       return { rows: result.rowsRead, bytes: result.bytesRead };
     },
     async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {

@@ -2,6 +2,7 @@
 import { CancelledFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { Recorded } from '../domain/decision/stages.js';
+import { restsOf, withRests, type Circuits } from '../domain/decision/quality/circuit.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { digestOf } from './digest.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -65,17 +66,36 @@ export function cancellation(): AbortSignal {
 const CONTEXTS_MAX = 8;
 
 export function createContexts(
-  deps: Pick<ActivityDependencies, 'cycles'>,
+  deps: Pick<ActivityDependencies, 'cycles' | 'plans'>,
 ): (ref: DecisionRef) => Promise<CycleContext> {
   const kept = new Map<string, CycleContext>();
   return async (ref) => {
     const key = `${ref.tenant}/${ref.pool}/${ref.decisionId}`;
     const known = kept.get(key);
     if (known !== undefined) return known;
-    const context = await deps.cycles.context(ref);
+    const context = await rested(deps, await deps.cycles.context(ref));
     kept.set(key, context);
     if (kept.size > CONTEXTS_MAX) kept.delete(kept.keys().next().value!);
     return context;
+  };
+}
+
+/** The context with what rests in its cycle. A repeat of the past is made from what it was made from. */
+async function rested(
+  deps: Pick<ActivityDependencies, 'plans'>,
+  context: Omit<CycleContext, 'circuits' | 'rests'>,
+): Promise<CycleContext> {
+  const { definition, items, asOfMs, openedMs: nowMs } = context;
+  const has = Object.values(definition.datasets).some(({ fallback }) => fallback !== undefined);
+  const circuits = (
+    has && context.trigger !== 'backfill' ? await deps.plans.learned(context, 'circuit') : {}
+  ) as Circuits;
+  const rests = restsOf(definition, items, circuits, { asOfMs, nowMs });
+  return {
+    ...context,
+    definition: { ...definition, datasets: withRests(definition.datasets, rests) },
+    circuits,
+    rests,
   };
 }
 

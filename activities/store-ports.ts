@@ -1,12 +1,10 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { DataAsk, KnownAsk } from '../domain/decision/coordinate/ask.js';
+import type { Circuits, Rests } from '../domain/decision/quality/circuit.js';
 import type { ForeseenCost } from '../domain/decision/quality/correction-cost.js';
 import type { CorrectionRecord, Routed } from '../domain/decision/quality/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
-import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
-import type { StateRef } from '../domain/decision/predict/series-outcome.js';
-import type { OpenWarning, Warning } from '../domain/decision/predict/shortage.js';
 import type { DeclaredRun } from '../domain/decision/predict/declared-runs.js';
 import type { LateRequest } from '../domain/decision/batch/joining.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/predict/expected-requests.js';
@@ -19,7 +17,7 @@ import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
 /** Kinds of what a pool learns from its own running. */
-export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock' | 'release';
+export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock' | 'release' | 'circuit';
 
 export interface DecisionRef extends PoolRef {
   readonly decisionId: string;
@@ -50,11 +48,14 @@ export interface CycleContext extends DecisionRef {
   readonly definition: PoolDefinition;
   readonly baseDir: string;
   readonly items: readonly WorkItem[];
+  /** What is known of datasets with a stand-in, and which of them rest: `definition` has their stand-ins in their place. */
+  readonly circuits: Circuits;
+  readonly rests: Rests;
 }
 export interface CycleStore {
   /** Opens the decision and claims what is due, once; a second call changes nothing. */
   open(input: OpenCycle, nowMs: number, versions: Readonly<Record<string, string>>): Promise<void>;
-  context(ref: DecisionRef): Promise<CycleContext>;
+  context(ref: DecisionRef): Promise<Omit<CycleContext, 'circuits' | 'rests'>>;
   /** Closes a decision that did not reach its end, or was never opened; claimed requests go back to pending, its needs are dropped. */
   abandon(
     ref: DecisionRef,
@@ -184,7 +185,7 @@ export interface BatchStore {
   find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
   /**
    * Keeps the result and teaches the model of the dataset's reads, once however often it is called. With `ahead`, the
-   * results enter the cache's index and the budget is settled in the same transaction.
+   * results enter the cache's index and the budget is settled at once. `readFrom`: the stand-in that was read instead.
    */
   done(
     ref: DecisionRef,
@@ -193,6 +194,7 @@ export interface BatchStore {
     actualMs: number,
     nowMs: number,
     ahead?: AheadEnd,
+    readFrom?: string,
   ): Promise<void>;
   fail(ref: DecisionRef, batchId: string, reason: string, ahead?: AheadEnd): Promise<void>;
   /** The decision's reads for those who asked, with what came of them. */
@@ -207,46 +209,6 @@ export interface BatchOutcome {
   readonly plan: PlannedBatch;
   readonly result: (MergedReadResult & { readonly failures: readonly SliceFailure[] }) | null;
   readonly error: string | null;
-}
-
-export interface SeriesState extends StateRef {
-  readonly stepMs: number;
-  readonly snapshot: unknown;
-}
-export interface NewPrediction {
-  readonly states: readonly SeriesState[];
-  /** The series that have now been learned up to a step; null: this cycle leaves nothing for later ones. */
-  readonly seen: { readonly series: readonly string[]; readonly upToMs: number } | null;
-  readonly warnings: readonly Warning[];
-}
-export interface SeriesStore {
-  /** The newest stored state of each series at or before `upToMs`, without its content. */
-  heads(ref: PoolRef, series: readonly string[], upToMs: number, stepMs: number): Promise<readonly StateRef[]>;
-  /** The states named. One that is gone is left out. */
-  states(ref: PoolRef, states: readonly StateRef[]): Promise<readonly SeriesState[]>;
-  /** Up to which step each series was learned in an earlier cycle. */
-  seen(ref: PoolRef, series: readonly string[]): Promise<Readonly<Record<string, number>>>;
-  /** Steps in which anything was recorded, within (fromMs, toMs]. */
-  recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
-  /** The newest surge of each series in the last full cycle before this one and the cycles since. */
-  surgesBefore(ref: DecisionRef): Promise<readonly Surge[]>;
-  /** Rows that scarcity put off: of standing needs, and of requests that wait after a cycle has looked at them. */
-  putOff(ref: PoolRef): Promise<{
-    readonly needs: readonly { needId: string; rows: number }[];
-    readonly requests: readonly { id: string; model: string; dataset: string; rows: number }[];
-  }>;
-  openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
-  /** Anomalies that became warnings after this event time. */
-  alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;
-  /** Demand of each series by step end, within (fromMs, toMs]. */
-  demand(
-    ref: PoolRef,
-    series: readonly string[],
-    fromMs: number,
-    toMs: number,
-  ): Promise<readonly { series: string; atMs: number; value: number }[]>;
-  /** Stage record, states and warnings, in one transaction. */
-  savePrediction(ref: DecisionRef, record: StageRecord, prediction: NewPrediction, nowMs: number): Promise<void>;
 }
 
 /** The part of a delivery's report that speaks of its file, and not of the cycle that handed it out. */
@@ -368,6 +330,8 @@ export interface Closing {
   }[];
   readonly waiting: readonly WaitReason[];
   readonly cache: readonly CacheEntry[];
+  /** Cached results that were found to be no good. */
+  readonly spoiled: readonly Pick<CacheEntry, 'shape' | 'contentId' | 'asOfMs'>[];
   /** Questions that were answered at this event time; absent: a slice of the past teaches nothing. */
   readonly learned?: { readonly asOfMs: number; readonly asked: readonly AskedRequest[] };
   /** Standing needs whose state this cycle changes. */
@@ -381,6 +345,8 @@ export interface Closing {
   /** What is known of corrective actions now; null: nothing new. */
   readonly strategy: StrategyState | null;
   readonly corrections: readonly NewCorrection[];
+  /** Circuits that this decision changes, by dataset. */
+  readonly circuits: Circuits;
   /** Messages to owners of datasets, each with the id of the need's row in this cycle. */
   readonly asks: readonly (DataAsk & { readonly requestId: string })[];
   readonly leaseUntilMs: number;

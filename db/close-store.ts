@@ -55,13 +55,14 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   const [undecided] = await Promise.all([
     endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, now),
     insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now),
-    insertCacheEntries(tx, ref, closing.cache, now),
+    keepAnswers(tx, ref, closing, now),
     closing.learned === undefined ? null : learnRequests(tx, ref, closing.learned, now),
     charge(tx, ref, closing.settle, nowMs),
     keepNeeds(tx, ref, closing.needs, now),
     keepCredits(tx, ref, closing.credits, nowMs),
     addMetrics(tx, ref, closing, now),
     keepLessons(tx, ref, closing, now),
+    keepCircuits(tx, ref, closing.circuits, nowMs),
   ]);
   await Promise.all([
     insertResponses(tx, ref, { ...closing, ended: [...ended, ...undecided] }, delivered, cancelled, now),
@@ -76,6 +77,28 @@ async function keepCredits(tx: Queryable, ref: DecisionRef, credits: Closing['cr
   if (Object.keys(credits).length === 0) return;
   const merge = (before: Closing['credits'] | null) => ({ ...before, ...credits });
   await learn(tx, ref, 'credits', 'flows', merge, nowMs);
+}
+
+/** An answer that was no good may have the place of the one that was read instead: it goes first. */
+async function keepAnswers(
+  tx: Queryable,
+  ref: DecisionRef,
+  { cache, spoiled }: Pick<Closing, 'cache' | 'spoiled'>,
+  now: Date,
+): Promise<void> {
+  if (spoiled.length > 0)
+    await tx.execute(sql`
+      delete from cache_entries e
+      using jsonb_to_recordset(${JSON.stringify(spoiled)}::jsonb) as s(shape text, "contentId" text, "asOfMs" bigint)
+      where e.tenant = ${ref.tenant} and e.pool = ${ref.pool}
+        and e.shape = s.shape and e.content_id = s."contentId" and e.as_of_ms = s."asOfMs"`);
+  await insertCacheEntries(tx, ref, cache, now);
+}
+
+/** In the order of the names: two that close at the same time wait for one another, and not in a circle. */
+async function keepCircuits(tx: Queryable, ref: DecisionRef, circuits: Closing['circuits'], nowMs: number) {
+  for (const dataset of Object.keys(circuits).sort())
+    await learn(tx, ref, 'circuit', dataset, () => circuits[dataset], nowMs);
 }
 
 async function endDecision(tx: Queryable, ref: DecisionRef, closing: Closing, closedAt: Date): Promise<void> {

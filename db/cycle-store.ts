@@ -1,6 +1,6 @@
 /** Opens and abandons cycles, and gives the stages their immutable context. */
 import { and, eq, sql } from 'drizzle-orm';
-import type { CycleContext, CycleStore, DecisionRef, OpenCycle, SliceRef } from '../activities/store-ports.js';
+import type { CycleStore, DecisionRef, OpenCycle, SliceRef } from '../activities/store-ports.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { SECONDS_PER_LEVEL } from '../domain/decision/batch/item-priority.js';
 import type { NeedDefinition, PoolDefinition, PoolRef } from '../domain/types/pool.js';
@@ -261,7 +261,7 @@ function windowOf(
   };
 }
 
-async function context(db: Queryable, ref: DecisionRef): Promise<CycleContext> {
+async function context(db: Queryable, ref: DecisionRef): ReturnType<CycleStore['context']> {
   const { tenant, pool, decisionId } = ref;
   const [[row], rows] = await Promise.all([
     db

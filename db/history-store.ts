@@ -1,13 +1,7 @@
 /** What earlier cycles left behind: state of needs, demand series, forecaster snapshots, profiles. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type {
-  DecisionRef,
-  FileReport,
-  HistoryStore,
-  NeedState,
-  SeriesState,
-  SeriesStore,
-} from '../activities/store-ports.js';
+import type { SeriesState, SeriesStore } from '../activities/series-ports.js';
+import type { DecisionRef, FileReport, HistoryStore, NeedState } from '../activities/store-ports.js';
 import type { SliceResult } from '../activities/ports.js';
 import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
 import type { StateRef } from '../domain/decision/predict/series-outcome.js';

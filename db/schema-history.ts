@@ -255,7 +255,8 @@ export const recurrences = pgTable(
 /**
  * What a pool has learned from its own running: `read-cost` (by dataset), a model of measured time and memory; `credits`
  * (by model and source), who was short-changed and who had more; `cache-clock` (of no pool: the cache is shared), the
- * worth of what was evicted last; `release`, why the next cycle for waiting requests is due.
+ * worth of what was evicted last; `release`, why the next cycle for waiting requests is due; `circuit` (by dataset with a
+ * stand-in), whether it rests.
  */
 export const learned = pgTable(
   'learned',

@@ -193,14 +193,22 @@ export function createBatchStore(db: Database): BatchStore {
       const [row] = await db.select().from(batches).where(batchOf(ref, batchId));
       return row === undefined ? null : { plan: toPlanned(row), state: row.state };
     },
-    done: (ref, batchId, result, actualMs, nowMs, ahead) =>
+    done: (ref, batchId, result, actualMs, nowMs, ahead, readFrom) =>
       db.transaction(async (tx) => {
         const { memoryBytes = null } = result;
         const read = { actualMs, actualBytes: result.bytesRead, readAt: new Date(nowMs) };
         const ended = { state: 'done', result, ...read } as const;
         const row = await endBatch(tx, ref, batchId, { ...ended, actualMemoryBytes: memoryBytes });
         if (row === null) return;
-        await learnReadCost(tx, ref, toPlanned(row), result, { ms: actualMs, bytes: memoryBytes }, nowMs);
+        const plan = toPlanned(row);
+        await learnReadCost(
+          tx,
+          ref,
+          { ...plan, dataset: readFrom ?? plan.dataset },
+          result,
+          { ms: actualMs, bytes: memoryBytes },
+          nowMs,
+        );
         if (ahead === undefined) return;
         await insertCacheEntries(tx, ref, ahead.cache, new Date(ahead.nowMs));
         await charge(tx, ref, ahead.settle, ahead.nowMs);

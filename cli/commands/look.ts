@@ -1,6 +1,7 @@
 /** `balance status`, `decisions`, `explain`: looking at what is and why. */
 import type { DecisionStore } from '../../db/decision-store.js';
 import type { WarningRow } from '../../db/warning-store.js';
+import type { Circuits } from '../../domain/decision/quality/circuit.js';
 import type { PoolRef } from '../../domain/types/pool.js';
 import { recordId } from '../../domain/types/record-id.js';
 import { action, printJson, type RegisterCommand } from '../command.js';
@@ -51,7 +52,12 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
       const requests = await createRequestStore(database.db).list(pool, LIMIT);
       const { listWarnings } = await import('../../db/warning-store.js');
       const warnings = await listWarnings(database.db, pool, LIMIT);
-      if (options.json) printJson({ ...pool, loop, warnings, requests });
+      const { learnedOf } = await import('../../db/learned-store.js');
+      const { describeCircuit } = await import('../../domain/decision/quality/circuit.js');
+      const circuits = Object.entries((await learnedOf(database.db, pool, 'circuit')) as Circuits).filter(
+        ([, { failures }]) => failures > 0,
+      );
+      if (options.json) printJson({ ...pool, loop, warnings, circuits: Object.fromEntries(circuits), requests });
       else {
         const { table, reasonOf } = await import('../render.js');
         const doing = loop.paused
@@ -65,6 +71,7 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
         if (loop.last !== null)
           process.stdout.write(`last decision ${loop.last.decisionId}: ${loop.last.outcome}. ${loop.last.summary}\n`);
         if (warnings.length > 0) process.stdout.write(`warnings\n${warnings.map(warningLines).join('')}`);
+        for (const [id, circuit] of circuits) process.stdout.write(`${describeCircuit(id, circuit, false)}\n`);
         if (requests.length > 0)
           process.stdout.write(
             table([

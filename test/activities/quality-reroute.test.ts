@@ -22,7 +22,8 @@ const definition = { sources, models: {}, datasets: { d: own, backup: { ...own, 
 /** So many requests whose reads gave nothing but a fault; each further read takes `tookMs` by the clock. */
 function cycle(count: number, tookMs: number) {
   const items = Array.from({ length: count }, (_, index) => workItem(`i${String(index).padStart(3, '0')}`));
-  const context = { tenant: 't', pool: 'p', asOfMs: 0, items, definition } as unknown as CycleContext;
+  const rests = { resting: {}, notes: [] };
+  const context = { tenant: 't', pool: 'p', asOfMs: 0, items, definition, rests } as unknown as CycleContext;
   const seen = { clockMs: 0, reads: [] as string[], described: [] as string[] };
   const deps = {
     now: () => seen.clockMs,

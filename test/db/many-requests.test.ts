@@ -36,7 +36,7 @@ const closing = (deliveries: readonly NewDelivery[]): Closing => ({
   },
   ...{ outcome: 'delivered', risk: 'low', summary: 's', reasons: [], impact: [], digest: 'd', deliveries },
   ...{ ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [], credits: {}, references: [] },
-  ...{ strategy: null, corrections: [], asks: [], leaseUntilMs: nowMs },
+  ...{ strategy: null, corrections: [], circuits: {}, spoiled: [], asks: [], leaseUntilMs: nowMs },
 });
 
 /** Rows of `requests` that were read so far, by whichever way. */

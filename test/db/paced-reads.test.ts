@@ -78,7 +78,10 @@ function worker(pool: string, data: Pick<DataPlane, 'read'>, kind: Kind) {
     const plan = { batchId: 'b', dataset: 'events', source: 'lake', asOfMs: endOfTime, contentId: null, slices };
     const deps = {
       now: () => Date.now(),
-      contextOf: () => Promise.resolve({ tenant: 't', pool, decisionId: 'd', definition: definition(kind) }),
+      contextOf: () => {
+        const rests = { resting: {} };
+        return Promise.resolve({ tenant: 't', pool, decisionId: 'd', definition: definition(kind), rests });
+      },
       batches: {
         find: () =>
           Promise.resolve({

@@ -69,7 +69,16 @@ const record = (stage: StageRecord['stage'], inputs: unknown = {}, outcome: unkn
 const closing = (more: Partial<Closing> = {}): Closing => ({
   ...{ record: record('coordinate'), outcome: 'delivered', risk: 'low', summary: 's', reasons: [], impact: {} },
   ...{ digest: 'd', deliveries: [], ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [] },
-  ...{ credits: {}, references: [], strategy: null, corrections: [], asks: [], leaseUntilMs: nowMs + DAY },
+  ...{
+    credits: {},
+    references: [],
+    strategy: null,
+    corrections: [],
+    circuits: {},
+    spoiled: [],
+    asks: [],
+    leaseUntilMs: nowMs + DAY,
+  },
   ...more,
 });
 const slice = (path: string) => ({

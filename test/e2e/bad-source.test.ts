@@ -1,8 +1,11 @@
 /** A source that gives bad rows: the stand-in's rows reach the model, and nothing of it is hidden. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
+import { startCli } from '../support/cli.js';
 import { EVENTS, HOUR, START, wrongs } from './small-pool.js';
 
 let balance: TestBalance;
@@ -36,6 +39,14 @@ function pool(dir: string, { needs = [need()], backup = {} }: { needs?: object[]
 const regionsOf = async (explanation: Explanation, id = 'trainer/all') => [
   ...new Set((await balance.rowsOf(explanation, id)).map(({ region }) => region)),
 ];
+/** `balance status` of the pool. */
+async function status(): Promise<string> {
+  const { databaseUrl, temporalAddress, cacheDir, pool: ref, dir } = balance;
+  const env = { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress, BALANCE_DELIVERIES_DIR: cacheDir };
+  const { code, out, err } = await startCli(dir, ['status', '--pool', ref.pool], env).ended;
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  return out;
+}
 const delivered = ({ requests }: Explanation) => requests[0].delivery!;
 async function replays({ decision: { id } }: Explanation): Promise<boolean> {
   const store = createDecisionStore(balance.database.db);
@@ -70,8 +81,81 @@ describe('a dataset with a fallback', () => {
       .sql`select tokens::float8 as tokens from budgets where resource = 'rows:vault'`;
     expect(tokens).toBeLessThan(10_000);
 
+    // It rests for a cycle before it is tried again.
     balance.write('events.csv', file('own'));
+    expect(await regionsOf(await balance.cycle())).toEqual(['backup']);
     expect(await regionsOf(await balance.cycle())).toEqual(['own']);
+  });
+
+  test('is not read while it rests, is tried again, rests longer, and comes back', async () => {
+    balance = await startBalance((dir) => pool(dir));
+    const reads = async ({ decision: { id } }: Explanation) => {
+      const rows = await balance.database.sql<
+        { source: string }[]
+      >`select source from batches where decision_id = ${id}`;
+      return rows.map(({ source }) => source);
+    };
+    const next = async () => {
+      const cycle = await balance.cycle();
+      expect(await replays(cycle)).toBe(true);
+      const reasons = cycle.stages.flatMap((stage) => stage.reasons).join('\n');
+      return { from: await regionsOf(cycle), planned: await reads(cycle), report: delivered(cycle).report, reasons };
+    };
+    balance.write('backup.csv', file('backup'));
+    balance.write('events.csv', broken('own'));
+    const failed = await next();
+    expect(failed).toMatchObject({ from: ['backup'], planned: ['lake'] });
+    expect(failed.reasons).toMatch(/events rests for 1 cycle, backup is read in its place: its rows were no good once/);
+
+    // A file that is not there cannot be read, nor described.
+    rmSync(join(balance.dir, 'events.csv'));
+    const rested = await next();
+    expect(rested).toMatchObject({ from: ['backup'], planned: ['vault'] });
+    expect(rested.reasons).toMatch(
+      /events rests, backup is read in its place in this cycle and is tried again in the next/,
+    );
+    expect(rested.report).toMatchObject({
+      routed: {
+        kind: 'fallback',
+        dataset: 'backup',
+        attempt: null,
+        rows: 200,
+        reason: expect.stringContaining('it rests'),
+      },
+      corrections: [expect.stringMatching(/^read from backup in its place: it rests: value has/)],
+    });
+
+    balance.write('events.csv', broken('own'));
+    const tried = await next();
+    expect(tried).toMatchObject({ from: ['backup'], planned: ['lake'] });
+    expect(tried.reasons).toMatch(/events is tried again: what was read of it was no good once/);
+    expect(tried.reasons).toMatch(/events rests for 2 cycles, .* 2 times in a row/);
+    const shown = await status();
+    expect(shown).toMatch(/^events rests for 2 cycles, backup is read in its place: .* 2 times in a row: value has/m);
+
+    balance.write('events.csv', file('own'));
+    expect((await next()).planned).toEqual(['vault']);
+    expect((await next()).planned).toEqual(['vault']);
+    const back = await next();
+    expect(back).toMatchObject({ from: ['own'], planned: ['lake'] });
+    expect(back.reasons).toMatch(/events is well: what was read of it is good again/);
+    expect(back.report).not.toHaveProperty('routed');
+    expect(await next()).toMatchObject({ from: ['own'], planned: ['lake'] });
+    expect(await status()).not.toMatch(/^events /m);
+  });
+
+  test('is read itself where its stand-in turns bad while it rests', async () => {
+    balance = await startBalance((dir) => pool(dir));
+    balance.write('backup.csv', file('backup'));
+    balance.write('events.csv', broken('own'));
+    await balance.cycle();
+    balance.write('backup.csv', broken('backup'));
+    balance.write('events.csv', file('own'));
+    const saved = await balance.cycle();
+    expect(await regionsOf(saved)).toEqual(['own']);
+    expect(delivered(saved).report).toMatchObject({ routed: { kind: 'fallback', dataset: 'events', attempt: 0 } });
+    const { stages } = await balance.cycle();
+    expect(stages.flatMap(({ reasons }) => reasons).join()).not.toContain('rest');
   });
 
   test('is judged by the promises of the first: a stand-in that breaks them is kept back as well', async () => {
@@ -130,7 +214,9 @@ describe('a dataset with a fallback', () => {
     balance.write('backup.csv', shifted('own'));
     const kept = await balance.cycle();
     expect(delivered(kept).served).toBe('last-good');
-    expect(kept.stages.flatMap(({ reasons }) => reasons).join()).toMatch(/fallback backup: value is not what trainer/);
+    expect(kept.stages.flatMap(({ reasons }) => reasons).join()).toMatch(
+      /value is not what trainer .*; fallback events: value is not what trainer/,
+    );
   });
 
   test('loses no new row to a stand-in that has not got all of them yet', async () => {
@@ -167,21 +253,60 @@ describe('a dataset with a fallback', () => {
   });
 });
 
-test('a cached result that is no good is read again, past the cache', async () => {
+const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };
+const answers = async (): Promise<number> => {
+  const [{ count }] = await balance.database.sql<{ count: number }[]>`select count(*)::int as count from cache_entries`;
+  return count;
+};
+
+test('what was kept back answers nobody else from the cache, nor does what stood in for it', async () => {
   balance = await startBalance((dir) => pool(dir, { needs: [] }));
   balance.write('backup.csv', broken('backup'));
   balance.write('events.csv', broken('own'));
-  const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };
   const bad = await balance.client.request(request);
   await expect(balance.client.waitForDelivery(bad.id)).rejects.toMatchObject({ type: 'Quarantined' });
+  balance.write('backup.csv', file('backup'));
+  const stoodIn = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
+  expect((await balance.client.waitForDelivery(stoodIn.id)).report).toMatchObject({ routed: { dataset: 'backup' } });
+  const rested = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
+  expect((await balance.client.waitForDelivery(rested.id)).report).toMatchObject({ routed: { attempt: null } });
+  expect(await answers()).toBe(0);
+  balance.write('events.csv', file('mended'));
+  for (const served of ['read', 'cache']) {
+    const { id } = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
+    const delivery = await balance.client.waitForDelivery(id);
+    expect(delivery).toMatchObject({ verdict: 'pass', rows: 200, served });
+    expect(delivery.report).not.toHaveProperty('routed');
+  }
+  expect(await answers()).toBe(1);
+});
+
+test('a cached result that is no good any more is read again, past the cache, and the new one takes its place', async () => {
+  const promising = (dir: string, maxDuplicateFraction: number): PoolInput => {
+    const plain = pool(dir, { needs: [] }) as { readonly datasets: { readonly events: object } };
+    const { datasets } = plain;
+    return { ...plain, datasets: { ...datasets, events: { ...datasets.events, maxDuplicateFraction } } };
+  };
+  balance = await startBalance((dir) => promising(dir, 1));
+  balance.write('backup.csv', file('backup'));
+  balance.write(
+    'events.csv',
+    file('own').map((row) => ({ ...row, id: Math.floor(Number(row.id) / 4) })),
+  );
+  const first = await balance.client.request(request);
+  expect(await balance.client.waitForDelivery(first.id)).toMatchObject({ verdict: 'pass' });
   // The time of the pool moves on by a step.
   await balance.cycle();
+  await balance.apply(promising(balance.dir, 0.01));
   balance.write('events.csv', file('mended'));
-  const { id } = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
-  const delivery = await balance.client.waitForDelivery(id);
-  expect(delivery).toMatchObject({ verdict: 'pass', rows: 200, report: { routed: { kind: 'refetch' } } });
-  // It is as old as its rows are, not as the cached ones that it stands for.
-  expect(delivery.asOf.getTime()).toBe(START + 49 * HOUR);
+  for (const report of [{ routed: { kind: 'refetch', dataset: 'events', reason: expect.any(String) } }, {}]) {
+    const { id } = await balance.client.request({ ...request, maxAgeMs: 2 * HOUR });
+    const delivery = await balance.client.waitForDelivery(id);
+    expect(delivery).toMatchObject({ verdict: 'pass', rows: 200, report });
+    // It is as old as its rows are, not as the cached ones that it stands for.
+    expect(delivery.asOf.getTime()).toBe(START + 49 * HOUR);
+  }
+  expect(await answers()).toBe(1);
 });
 
 test('rows that refer to nothing stay kept back, however often they are asked for', async () => {
@@ -197,7 +322,6 @@ test('rows that refer to nothing stay kept back, however often they are asked fo
   balance.write('backup.csv', file('backup'));
   balance.write('events.csv', file('own'));
   balance.write('regions.csv', [{ name: 'another' }]);
-  const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };
   for (const more of [{}, { maxAgeMs: 2 * HOUR }]) {
     const { id } = await balance.client.request({ ...request, ...more });
     await expect(balance.client.waitForDelivery(id)).rejects.toMatchObject({ type: 'Quarantined' });

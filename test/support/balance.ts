@@ -34,6 +34,7 @@ export interface TestBalance {
   readonly cacheDir: string;
   readonly taskQueue: string;
   readonly temporalAddress: string;
+  readonly databaseUrl: string;
   worker: RunningWorker;
   /** Runs one full cycle to its end and explains it. */
   cycle(): Promise<Explanation>;
@@ -118,6 +119,7 @@ export async function startBalance(
     cacheDir,
     taskQueue,
     temporalAddress: address,
+    databaseUrl: postgres.url,
     worker: undefined as never,
     closed,
     cycle: async () => closed((await client.balanceNow()).decisionId),

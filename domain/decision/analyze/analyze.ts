@@ -28,6 +28,8 @@ export interface AnalyzeInputs {
   /** What the datasets of this cycle's needs hold, by dataset; and why one could not be profiled. */
   readonly profiles?: Readonly<Record<string, DatasetProfile>>;
   readonly unprofiled?: Readonly<Record<string, string>>;
+  /** Datasets with a stand-in that rest, are tried again, or cannot rest now, in a sentence each; absent: none. */
+  readonly rests?: readonly string[];
   /** What is known of the rows to come; absent in records of older versions. */
   readonly supply?: Supply;
   /** Restricted columns by dataset, and by model the `dataset.column` that it may read. */
@@ -249,6 +251,7 @@ function lateArrivals({ items, facts }: AnalyzeInputs): string[] {
 /** A sentence for each finding, the worst first. */
 export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, inputs: AnalyzeInputs): string[] {
   return [
+    ...(inputs.rests ?? []),
     ...lateArrivals(inputs),
     ...analysis.failed.map(
       ({ analyzer, message }) => `analyzer ${analyzer} failed, its findings are missing: ${message}`,

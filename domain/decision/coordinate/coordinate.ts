@@ -126,7 +126,7 @@ function impactOf(
   // A correction may have dropped rows of what was granted.
   const dropped = new Map(
     inputs.verdicts.flatMap((judged) => {
-      const applied = judged.routed === undefined ? correctionsOf(judged).filter((one) => one.applied) : [];
+      const applied = judged.routed?.attempt == null ? correctionsOf(judged).filter((one) => one.applied) : [];
       const rows = applied.flatMap(({ effect }) => (effect === null ? [] : [effect.rows.before - effect.rows.after]));
       return rows.length === 0 ? [] : [[judged.itemId, rows.reduce((sum, less) => sum + less, 0)] as const];
     }),

@@ -1,6 +1,8 @@
 /** Stage 4, quality-check: is what was read good enough to hand out, and what stands in for it when it is not? */
-import { correctAll } from './correct.js';
+import { correctAll, correctionsOf, keptCopy } from './correct.js';
+import { judgeAll } from './judge-slice.js';
 import { describeRoute, routeRound } from './reroute.js';
+import { circuitReasons, circuitsAfter, routeOfRest } from './resting.js';
 import type { ItemVerdict, QualityInputs, QualityOutcome } from './quality-inputs.js';
 
 export function qualityCheck(inputs: QualityInputs): QualityOutcome {
@@ -8,13 +10,20 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const lastGood = new Map(inputs.lastGood.map((last) => [last.needId, last]));
   const corrected = correctAll(inputs);
   const rerouted = routeRound(inputs, corrected.judged);
-  const verdicts = inputs.results.map(({ itemId }): ItemVerdict => {
+  const verdicts = inputs.results.map(({ itemId, served, ...result }): ItemVerdict => {
     const item = items.get(itemId)!;
     const [correction, ...further] = corrected.records.get(itemId) ?? [];
-    const judged = {
-      ...(rerouted.get(itemId) ?? corrected.judged.get(itemId)!),
+    const done = {
       ...(correction === undefined ? {} : { correction }),
       ...(further.length === 0 ? {} : { furtherCorrections: further }),
+    };
+    const best = rerouted.get(itemId) ?? corrected.judged.get(itemId)!;
+    const slice = keptCopy(inputs.treated, { itemId, ...done })?.slice ?? result.slice;
+    const routed = routeOfRest(inputs, item, { served, slice }, best);
+    const judged = {
+      ...best,
+      ...(routed === undefined ? {} : { routed }),
+      ...done,
     };
     if (judged.verdict !== 'quarantine') return { ...judged, use: 'slice' };
     // Of `rows: new` every row is handed out once: an earlier delivery cannot stand in for later rows.
@@ -26,15 +35,40 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
     return { ...judged, use: 'last-good', reason: `${judged.reason}; the last good delivery stands in` };
   });
   const learned = corrected.records.size === 0 ? undefined : corrected.inputs.strategy;
-  return { verdicts, ...(learned === undefined ? {} : { strategy: learned }) };
+  const circuits = circuitsAfter(inputs, verdicts);
+  return {
+    verdicts,
+    ...(learned === undefined ? {} : { strategy: learned }),
+    ...(Object.keys(circuits).length === 0 ? {} : { circuits }),
+  };
 }
 
-export function qualityReasons({ verdicts }: QualityOutcome): string[] {
-  return verdicts
+/**
+ * The items whose slices were no good as they were read or found in the cache, whatever was handed out in their place: nobody
+ * else is to be answered with them.
+ */
+export function badReads(inputs: QualityInputs, { verdicts }: QualityOutcome): ReadonlySet<string> {
+  const isTreated = (judged: ItemVerdict): boolean => correctionsOf(judged).some(({ applied }) => applied);
+  // The verdict on a treated slice says nothing of the plain one.
+  const plain = verdicts.some(isTreated) ? judgeAll(inputs) : null;
+  const bad = verdicts.filter((judged) =>
+    isTreated(judged)
+      ? plain!.get(judged.itemId)!.verdict === 'quarantine'
+      : judged.verdict === 'quarantine' || judged.routed?.attempt != null,
+  );
+  return new Set(bad.map(({ itemId }) => itemId));
+}
+
+export function qualityReasons(
+  { verdicts, circuits = {} }: QualityOutcome,
+  { circuits: known }: Pick<QualityInputs, 'circuits'>,
+): string[] {
+  const judged = verdicts
     .filter(({ verdict, routed }) => verdict !== 'pass' || routed !== undefined)
     .slice(0, 50)
     .map(({ itemId, verdict, reason, routed }) => {
       const way = routed === undefined ? '' : `, ${describeRoute(routed)}`;
       return `${itemId}: ${verdict}: ${reason}${way}`;
     });
+  return [...circuitReasons(circuits, known), ...judged];
 }

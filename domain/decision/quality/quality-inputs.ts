@@ -5,6 +5,7 @@ import type { Recount, Sample } from '../../quality/sample.js';
 import type { StrategyState } from '../../quality/strategy.js';
 import type { MetricName, Usual } from '../../quality/usual.js';
 import type { DatasetDefinition } from '../../types/pool.js';
+import type { Circuit } from './circuit.js';
 import type { Cost, ForeseenCost } from './correction-cost.js';
 import type { OrphanCount } from './orphans.js';
 import type { ReadPrediction } from '../batch/read-cost.js';
@@ -83,6 +84,17 @@ export interface QualityInputs {
   readonly rerouted?: Readonly<Record<string, readonly Reroute[]>>;
   /** Why an item that would be kept back was not tried again, or not once more; absent: nothing more could be tried. */
   readonly untried?: Readonly<Record<string, string>>;
+  /** Datasets of this cycle that have a stand-in; absent: none, and in a repeat of the past. */
+  readonly circuits?: Readonly<Record<string, KnownCircuit>>;
+}
+/** What is known of a dataset with a stand-in before a cycle. */
+export interface KnownCircuit extends Pick<Circuit, 'of' | 'standIn'> {
+  /** Null before the first failure. */
+  readonly before: Circuit | null;
+  /** Why the stand-in was read in its place in this cycle; null: it was not. */
+  readonly rests: string | null;
+  /** Items that could not be read because the stand-in does not answer, or not as the dataset would. */
+  readonly unread: number;
 }
 export interface ItemVerdict {
   readonly itemId: string;
@@ -106,6 +118,8 @@ export interface QualityOutcome {
   readonly verdicts: readonly ItemVerdict[];
   /** What is known of corrections after this decision's; absent: nothing new. */
   readonly strategy?: StrategyState;
+  /** Circuits that this decision changes, by dataset; absent: none. */
+  readonly circuits?: Readonly<Record<string, Circuit>>;
 }
 
 /** Another try at what an item asks for, after what was read for it turned out to be no good. */
@@ -136,8 +150,8 @@ export interface ReadCost {
 }
 /** Where a delivery came from instead, and why. */
 export interface Routed extends Pick<Reroute, 'kind' | 'dataset' | 'cost'> {
-  /** Which of the item's tries it is. */
-  readonly attempt: number;
+  /** Which of the item's tries it is; null: it was read first, because the dataset rests. */
+  readonly attempt: number | null;
   readonly rows: number;
   /** What was wrong with what was read first. */
   readonly reason: string;

@@ -1,0 +1,46 @@
+/** What the predict stage needs from Postgres. Every write is idempotent, as those of `store-ports`. */
+import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
+import type { StateRef } from '../domain/decision/predict/series-outcome.js';
+import type { OpenWarning, Warning } from '../domain/decision/predict/shortage.js';
+import type { PoolRef } from '../domain/types/pool.js';
+import type { DecisionRef, StageRecord } from './store-ports.js';
+
+export interface SeriesState extends StateRef {
+  readonly stepMs: number;
+  readonly snapshot: unknown;
+}
+export interface NewPrediction {
+  readonly states: readonly SeriesState[];
+  /** The series that have now been learned up to a step; null: this cycle leaves nothing for later ones. */
+  readonly seen: { readonly series: readonly string[]; readonly upToMs: number } | null;
+  readonly warnings: readonly Warning[];
+}
+export interface SeriesStore {
+  /** The newest stored state of each series at or before `upToMs`, without its content. */
+  heads(ref: PoolRef, series: readonly string[], upToMs: number, stepMs: number): Promise<readonly StateRef[]>;
+  /** The states named. One that is gone is left out. */
+  states(ref: PoolRef, states: readonly StateRef[]): Promise<readonly SeriesState[]>;
+  /** Up to which step each series was learned in an earlier cycle. */
+  seen(ref: PoolRef, series: readonly string[]): Promise<Readonly<Record<string, number>>>;
+  /** Steps in which anything was recorded, within (fromMs, toMs]. */
+  recordedSteps(ref: PoolRef, fromMs: number, toMs: number): Promise<readonly number[]>;
+  /** The newest surge of each series in the last full cycle before this one and the cycles since. */
+  surgesBefore(ref: DecisionRef): Promise<readonly Surge[]>;
+  /** Rows that scarcity put off: of standing needs, and of requests that wait after a cycle has looked at them. */
+  putOff(ref: PoolRef): Promise<{
+    readonly needs: readonly { needId: string; rows: number }[];
+    readonly requests: readonly { id: string; model: string; dataset: string; rows: number }[];
+  }>;
+  openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
+  /** Anomalies that became warnings after this event time. */
+  alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;
+  /** Demand of each series by step end, within (fromMs, toMs]. */
+  demand(
+    ref: PoolRef,
+    series: readonly string[],
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly { series: string; atMs: number; value: number }[]>;
+  /** Stage record, states and warnings, in one transaction. */
+  savePrediction(ref: DecisionRef, record: StageRecord, prediction: NewPrediction, nowMs: number): Promise<void>;
+}
