@@ -1,4 +1,5 @@
 /** What a schema cannot say: names that must exist elsewhere in the file, and needs that must not wait in a circle. */
+import { checkLiterals } from './literals.js';
 import { checkRule } from '../../domain/quality/contract.js';
 import type { BalanceError } from '../../domain/types/errors.js';
 import { checkCohorts } from './cohorts.js';
@@ -82,6 +83,8 @@ function checkDataset(id: string, dataset: DatasetDefinition, pool: PoolDefiniti
   }
   issues.push(...checkFallback([...path, 'fallback'], id, dataset, pool));
   issues.push(...checkColumns([...path, 'columns'], dataset));
+  for (const [index, { when, then }] of (dataset.rules ?? []).entries())
+    issues.push(...checkLiterals([...path, 'rules', String(index)], [...when, ...then], dataset.columns));
   for (const [index, { dataset: referred }] of (dataset.references ?? []).entries()) {
     if (pool.datasets[referred] === undefined)
       issues.push(unknown([...path, 'references', String(index)], referred, Object.keys(pool.datasets), 'dataset'));
@@ -126,7 +129,7 @@ function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefi
   const dataset = pool.datasets[need.dataset];
   if (dataset === undefined)
     return [unknown([...path, 'dataset'], need.dataset, Object.keys(pool.datasets), 'dataset')];
-  const issues: ConfigIssue[] = [];
+  const issues = checkLiterals([...path, 'where'], need.where, dataset.columns);
   if (need.rows === 'new' && dataset.eventTime === undefined) {
     issues.push({
       path: [...path, 'rows'],

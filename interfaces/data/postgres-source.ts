@@ -153,6 +153,7 @@ function engineType(type: string): string {
     real: 'FLOAT',
     'double precision': 'DOUBLE',
     numeric: 'DOUBLE',
+    uuid: 'UUID',
     boolean: 'BOOLEAN',
     date: 'DATE',
     'timestamp without time zone': 'TIMESTAMP',

@@ -108,6 +108,7 @@ function valueSql(literal: Literal, column: SourceColumn, scope: PredicateScope)
       return `CAST(${bindings.bind(zone ? `${instant}+00` : instant)}${textType(dialect)} AS ${zone ? 'TIMESTAMP WITH TIME ZONE' : 'TIMESTAMP'})`;
     }
     default: {
+      if (column.type === 'UUID') return uuidSql(literal, column, scope);
       // A bare number compared with text would lose leading zeros and sort 10 before 9: the user must quote it.
       // NUL: Postgres cannot hold it in a text.
       if (typeof literal !== 'string' || literal.includes('\0'))
@@ -115,6 +116,15 @@ function valueSql(literal: Literal, column: SourceColumn, scope: PredicateScope)
       return `CAST(${bindings.bind(literal)} AS ${dialect === 'duckdb' ? 'VARCHAR' : 'text'})`;
     }
   }
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** In lower case, as both databases write it: Postgres compares its text. */
+function uuidSql(literal: Literal, column: SourceColumn, { bindings, dialect }: PredicateScope): string {
+  if (typeof literal !== 'string' || !UUID.test(literal))
+    throw mismatch(column, literal, "a UUID in quotes, for example 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'");
+  return `CAST(${bindings.bind(literal.toLowerCase())} AS ${dialect === 'duckdb' ? 'UUID' : 'text'})`;
 }
 
 /** Postgres must be told that a placeholder is text before it is cast, or it expects the driver to send the target type. */

@@ -6,6 +6,8 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatasetRef } from '../../activities/ports.js';
 import type { DatasetDefinition } from '../../domain/types/pool.js';
+import { parsePredicate } from '../../domain/types/predicate.js';
+import { parseRule } from '../../domain/types/rule.js';
 import type { KeptProfile } from '../../domain/quality/dataset-profile.js';
 import { loadTable } from '../../interfaces/data/load-table.js';
 import {
@@ -212,6 +214,41 @@ describe('a Postgres dataset', () => {
         { row_id: '9007199254740992', ts: null, 'we ird "$': null },
       ]),
     );
+  });
+
+  it.each([
+    ['uuid', "u = 'none'"],
+    ['uuid', 'u < 7'],
+    ['date', "d = 'none'"],
+    ['date', 'd > 20010102'],
+    ['timestamp', "tz < 'none'"],
+    ['numeric', "n > 'none'"],
+    ['bigint', "row_id = 'none'"],
+    ['boolean', "b = 'perhaps'"],
+  ])('a column of type %s refuses %s of its asker, and a rule like it before anything is read', async (_, text) => {
+    const typed = tableDataset('typed');
+    const where = parsePredicate(text);
+    await expect(plane.measure(typed, endOfTime, [ask('a', { where })], noAbort)).rejects.toMatchObject({
+      ...{ kind: 'usage', type: 'TypeMismatch', message: expect.stringContaining('cannot be compared with') },
+    });
+    await expect(read(plane, typed, [slice('a', { fields: ['row_id'], where })])).rejects.toMatchObject({
+      ...{ kind: 'usage', type: 'TypeMismatch' },
+    });
+    const ruled = tableDataset('typed', { rules: [parseRule(text)] });
+    await expect(plane.describe(ruled, endOfTime, noAbort)).rejects.toMatchObject({
+      ...{ kind: 'usage', type: 'TypeMismatch', message: expect.stringContaining('rule ') },
+    });
+  });
+
+  it('finds a UUID in either case, and orders by it', async () => {
+    const where = parsePredicate(
+      "u = 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11' AND u > '00000000-0000-4000-8000-000000000000'",
+    );
+    const [{ rows }] = await plane.measure(tableDataset('typed'), endOfTime, [ask('a', { where })], noAbort);
+    expect(rows).toBe(1);
+    const ruled = tableDataset('typed', { rules: [parseRule("u < '00000000-0000-4000-8000-000000000000'")] });
+    const { slices } = await read(plane, ruled, [slice('a', { fields: ['u'] })]);
+    expect(Object.values(slices[0].ruleBreaches!)).toEqual([0.5]);
   });
 
   it('orders texts by their bytes, whatever the collation of the column', async () => {

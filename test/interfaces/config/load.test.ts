@@ -79,6 +79,22 @@ describe('mistakes in balance.yaml', () => {
       '"value > 3 OR at = 1"',
     ],
     [
+      'a rule that compares a declared number with a word',
+      'eventTime: at }',
+      "eventTime: at, columns: { value: { type: number } }, rules: [id > 3 -> value = 'high'] }",
+      8,
+      'a number to compare value with, which is declared to be of type number',
+      '"high"',
+    ],
+    [
+      'a need that compares a declared date with a number',
+      'eventTime: at }',
+      'eventTime: at, columns: { value: { type: date } } }',
+      16,
+      'an ISO 8601 date in quotes',
+      '3',
+    ],
+    [
       'a reference to a dataset that is not declared',
       'eventTime: at }',
       'eventTime: at, references: [id -> people.id] }',

@@ -77,6 +77,16 @@ describe('predicates in DuckDB', () => {
       2,
     ],
     ['an empty list matches nothing', 'BIGINT', ['1', null], [{ column: 'x', op: 'in', values: [] }], 0],
+    [
+      'a UUID in either case',
+      'UUID',
+      ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '00000000-0000-4000-8000-000000000000'],
+      [
+        { column: 'x', op: '>', value: '00000000-0000-4000-8000-000000000000' },
+        { column: 'x', op: '=', value: 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11' },
+      ],
+      1,
+    ],
     ['booleans compare', 'BOOLEAN', ['true', 'false', null], [{ column: 'x', op: '=', value: true }], 1],
     [
       'conditions are joined by AND',
@@ -102,6 +112,10 @@ describe('predicates in DuckDB', () => {
     ['TIMESTAMP', '2001-02-30'],
     ['TIMESTAMP', 20010101],
     ['VARCHAR', 7],
+    ['UUID', 'none'],
+    ['UUID', 7],
+    ['DATE', 'none'],
+    ['DECIMAL(12,2)', 'none'],
   ];
   it.each(mismatches)('a %s column refuses %j and says so', async (type, value) => {
     await expect(matches(type, [], [{ column: 'x', op: '=', value }])).rejects.toMatchObject({

@@ -185,6 +185,23 @@ describe('a dataset with rules', () => {
     expect(slices.map(({ ruleBreaches }) => ruleBreaches)).toEqual([{ 'low <= high': 0.5 }, { "name != 'd'": 0.25 }]);
   });
 
+  it.each(["u = 'none'", "u > 'none'", "d = 'none'", "p < 'none'", "b != 'perhaps'"])(
+    'is refused before anything is read where %s is no value of its column',
+    async (rule) => {
+      const path = join(folder, 'typed.parquet');
+      await engine.session(noAbort, (session) =>
+        session.run(
+          `COPY (SELECT uuid() AS u, DATE '2020-01-01' AS d, 1::DECIMAL(12, 2) AS p, true AS b) TO '${path}'`,
+        ),
+      );
+      const typed = fileDataset('typed.parquet', { rules: [parseRule(rule)] }, folder);
+      await expect(plane.describe(typed, 0, noAbort)).rejects.toMatchObject({
+        ...{ kind: 'usage', type: 'TypeMismatch' },
+        message: expect.stringMatching(/^dataset set: rule .*: column "[udpb]" \(.*\) cannot be compared with "/),
+      });
+    },
+  );
+
   it.each([
     ['low <= hihg', 'UnknownColumn', 'dataset set: rule low <= hihg: no column "hihg"'],
     ["low > 'x'", 'TypeMismatch', 'dataset set: rule low > \'x\': column "low" (BIGINT) cannot be compared with "x"'],
