@@ -50,7 +50,16 @@ test.each(['closed', 'open'] as const)('its decision %s: what they were charged 
   await store.done(ref, 'b0', result, 5, nowMs);
   if (state === 'closed') {
     const nothing = { deliveries: [], ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [] };
-    const rest = { credits: {}, references: [], strategy: null, corrections: [], asks: [], leaseUntilMs: nowMs };
+    const rest = {
+      credits: {},
+      references: [],
+      strategy: null,
+      corrections: [],
+      circuits: {},
+      spoiled: [],
+      asks: [],
+      leaseUntilMs: nowMs,
+    };
     const end = { outcome: 'empty', risk: 'low', summary: '', reasons: [], impact: {}, digest: 'd' } as const;
     const closing = { record: record('coordinate', {}, {}), ...end, ...nothing, ...rest };
     await createCloseStore(database.db).close(ref, closing, nowMs);
