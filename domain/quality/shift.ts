@@ -14,6 +14,8 @@ export interface PairedColumn extends PairedCounts {
   /** Of free text, whose values hardly repeat: kinds of characters that each has, and lengths, with their counts. */
   readonly looks?: PairedCounts;
   readonly lengths?: PairedCounts;
+  /** Languages of a sample of its longer texts. */
+  readonly languages?: PairedCounts;
   /** Set when only one side has the column. */
   readonly absentFrom?: 'reference' | 'current';
 }
@@ -70,12 +72,13 @@ function testsOf(column: PairedColumn): ShiftTest[] {
   const missing = prefixed('missing', categoryTests(kept));
   const looks = column.looks === undefined ? [] : prefixed('look', categoryTests(column.looks));
   const lengths = column.lengths === undefined ? [] : prefixed('length', numberTests(column.lengths));
-  // Values, looks, lengths and missingness weigh the same, however many tests each has.
+  const languages = column.languages === undefined ? [] : prefixed('language', categoryTests(column.languages));
+  // Values, looks, lengths, languages and missingness weigh the same, however many tests each has.
   const even = (tests: readonly ShiftTest[]): ShiftTest[] => {
     const weights = tests.reduce((sum, test) => sum + test.weight, 0);
     return tests.map((test) => ({ ...test, weight: test.weight / weights }));
   };
-  return [...even(values), ...even(looks), ...even(lengths), ...even(missing)];
+  return [...even(values), ...even(looks), ...even(lengths), ...even(languages), ...even(missing)];
 }
 
 /** The p and the speaking test of one column, before adjustment. */

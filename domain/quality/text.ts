@@ -27,7 +27,7 @@ const HAS_CONTENT = /[\p{L}\p{N}]/u;
 /** Texts whose language is asked for: the share of a language is then known to within 2 % (one standard error). */
 const LANGUAGE_TEXTS_MAX = 500;
 /** Trigrams of shorter texts do not tell languages apart: of English titles they name 72 % right, from here on 98 %. */
-const LANGUAGE_LETTERS_MIN = 40;
+export const LANGUAGE_LETTERS_MIN = 40;
 /** The runner-up must be clearly behind (scores are relative to the best). */
 const RUNNER_UP_MAX = 0.9;
 /** A language that so many texts have is the column's. */

@@ -33,7 +33,7 @@ function csv(path: string, delimiter: string, typing: Typing): string {
     typing === 'text'
       ? 'all_varchar = true'
       : `sample_size = -1${kept.length > 0 ? `, types = {${kept.join(', ')}}` : ''}`;
-  return `read_csv(${quoteText(path)}, delim = '${delimiter}', quote = '"', escape = '"', header = true, ${types})`;
+  return `read_csv(${quoteText(path)}, delim = '${delimiter}', quote = '"', escape = '"', header = true, skip = 0, ${types})`;
 }
 
 /** Endings of the files that can be read, with what reads them. */

@@ -62,6 +62,35 @@ describe('balance drift', () => {
     expect(await verdict((i) => code(i + 600).slice(0, 5))).toMatchObject({ drift: true });
   });
 
+  it('sees another mix of languages in texts of the same look and length', async () => {
+    const clauses = {
+      english: [
+        'the weather in the north was cold',
+        'they had been waiting for the train',
+        'nobody knew what had happened there',
+      ],
+      german: [
+        'das Wetter im Norden war sehr kalt',
+        'sie hatten lange auf den Zug gewartet',
+        'niemand wusste was dort geschehen war',
+      ],
+    };
+    const sentence = (language: keyof typeof clauses, i: number): string =>
+      `${10_000 + i} ${clauses[language][i % 3]} And ${clauses[language][scramble(i, 10_007) % 3]}`.slice(0, 72);
+    const texts = (shift: number, german: number) => (i: number) =>
+      sentence(i % 100 < german ? 'german' : 'english', i + shift);
+    const verdict = async (line: (i: number) => string) => {
+      const reference = write('a.csv', rows(600, texts(0, 5), 'note'));
+      const { out } = await run(reference, write('b.csv', rows(600, line, 'note')), '--json');
+      return (JSON.parse(out) as { columns: { drift: boolean; test: string }[] }).columns[0];
+    };
+    expect(await verdict(texts(5_000, 5))).toMatchObject({ drift: false });
+    expect(await verdict(texts(5_000, 25))).toMatchObject({
+      drift: true,
+      test: expect.stringMatching(/^language:/) as string,
+    });
+  });
+
   it('reads files as people save them: semicolons, short rows, Latin-1', async () => {
     const lines = Array.from({ length: 60 }, (_, i) => `${i % 7};café`);
     const plain = write('a.csv', ['n,c', ...lines].join('\n').replaceAll(';', ','));
@@ -137,6 +166,11 @@ describe('balance drift', () => {
     ['a missing file', 'UnreadableFile', () => ['nowhere.csv', 'nowhere.csv']],
     ['an empty file', 'EmptyFile', () => [write('e.csv', ''), write('f.csv', '')]],
     ['an unknown ending', 'UnknownFormat', () => [write('e.xls', 'a'), write('f.xls', 'a')]],
+    [
+      'a row with more cells than the header',
+      'MalformedCsv',
+      () => [write('e.csv', 'a,b\n1,2\n3,4,5\n'), write('f.csv', 'a\n1\n')],
+    ],
     ['a file against a folder', 'MixedInputs', () => [write('e.csv', 'a\n1\n'), folder]],
     ['a folder without tables', 'UnpairedFiles', () => [folder, folder]],
   ])('refuses %s', async (_name, type, args) => {
