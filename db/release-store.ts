@@ -26,12 +26,12 @@ export function createRequestGate(db: Database): RequestGate {
     waiting: async (ref, nowMs) => {
       const waiting = await waitingRequests(db, ref, nowMs);
       if (waiting.length === 0) return null;
-      const [earlierMs, cycles, settings] = await Promise.all([
+      const [earlier, cycles, settings] = await Promise.all([
         arrivalsBefore(db, ref, waiting[0]),
         latestCycles(db, ref),
         settingsOf(db, ref),
       ]);
-      return { nowMs, waiting, earlierMs, ...cycles, ...settings };
+      return { nowMs, waiting, ...earlier, ...cycles, ...settings };
     },
     // One state for a pool: a loop begins one cycle at a time, and asks again only after it.
     keep: (ref, digest, released, nowMs) =>
@@ -69,14 +69,22 @@ interface Timed extends Record<string, unknown> {
   readonly at_ms: number;
 }
 
-/** When the latest requests before this one came, ascending. */
-async function arrivalsBefore(db: Database, { tenant, pool }: PoolRef, first: WaitingRequest): Promise<number[]> {
-  const rows = await db.execute<Timed>(sql`
-    select id, extract(epoch from created_at)::float8 * 1000 as at_ms from requests
+/** When the latest requests before this one came, ascending, and when each was answered. */
+async function arrivalsBefore(
+  db: Database,
+  { tenant, pool }: PoolRef,
+  first: WaitingRequest,
+): Promise<Required<Pick<ReleaseInputs, 'earlierMs' | 'answeredMs'>>> {
+  const rows = await db.execute<Timed & { answered_ms: number | null }>(sql`
+    select id, extract(epoch from created_at)::float8 * 1000 as at_ms, extract(epoch from closed_at)::float8 * 1000 as answered_ms from requests
     where tenant = ${tenant} and pool = ${pool} and kind = 'request'
       and (created_at, id) < (${new Date(first.atMs).toISOString()}::timestamptz, ${first.id}::uuid)
     order by created_at desc, id desc limit ${EARLIER_MAX}`);
-  return rows.map(({ at_ms }) => Math.round(at_ms)).reverse();
+  const earlier = rows.reverse();
+  return {
+    earlierMs: earlier.map(({ at_ms }) => Math.round(at_ms)),
+    answeredMs: earlier.map(({ answered_ms }) => answered_ms && Math.round(answered_ms)),
+  };
 }
 
 /** How long the latest cycles for waiting requests took that handed something out, and when the last cycle of any kind ended. */

@@ -22,6 +22,8 @@ export interface ReleaseInputs {
   readonly waiting: readonly WaitingRequest[];
   /** When the latest requests came that wait no more, ascending; none after the first that waits. */
   readonly earlierMs: readonly number[];
+  /** When each of those was answered; null: it is not yet. Absent in records of older versions. */
+  readonly answeredMs?: readonly (number | null)[];
   /** How long the latest cycles of this kind took, from opening to closing. */
   readonly cycleMs: readonly number[];
   /** When the last cycle of the pool ended; null: none has. What came before had to wait for it. */
@@ -69,8 +71,11 @@ interface Bound {
 }
 
 /** Whether a cycle is to begin now for what waits, and if not, when to ask again. */
-export function decideRelease(inputs: ReleaseInputs): ReleaseOutcome {
-  const { nowMs, waiting, earlierMs, cycleMs } = inputs;
+export function decideRelease(asked: ReleaseInputs): ReleaseOutcome {
+  const { nowMs, earlierMs, cycleMs } = asked;
+  // Senders' clocks differ: what comes from one that is ahead has come by now.
+  const waiting = asked.waiting.map((request) => ({ ...request, atMs: Math.min(request.atMs, nowMs) }));
+  const inputs = { ...asked, waiting };
   const batchCost = median(cycleMs) / 2 / 1000;
   const maxBatch = Math.min(WAITING_MAX, inputs.requestsMax);
   const bound = tightestBound(inputs);
@@ -83,14 +88,34 @@ export function decideRelease(inputs: ReleaseInputs): ReleaseOutcome {
   return { ...figures, reason: reasonOf(inputs, figures, bound.request) };
 }
 
+/** Longer than anything is held. */
+const SILENCE_MS = 86_400_000;
+
+/**
+ * Arrivals as the policy is to learn from them. One that comes when the one before it has been answered may have waited for
+ * the answer (a closed loop): it would not have come while that one was held. So it says only that none came meanwhile: what
+ * was before it is moved back by a long silence. One that needs no answer to come loses little by that: its gap is longer
+ * than a cycle, and a wait for it seldom pays.
+ */
+function learnable({ earlierMs, answeredMs = [], waiting }: ReleaseInputs): number[] {
+  const times = [...earlierMs];
+  let backMs = 0;
+  for (let index = times.length - 1; index >= 0; index--) {
+    const nextMs = earlierMs[index + 1] ?? waiting[0].atMs;
+    if ((answeredMs[index] ?? Infinity) <= nextMs) backMs += SILENCE_MS;
+    times[index] -= backMs;
+  }
+  return times;
+}
+
 /** When the policy lets go what waits, with `boundMs` as the latest time for all of it. */
 function policyWakeMs(
-  { waiting, earlierMs }: ReleaseInputs,
+  inputs: ReleaseInputs,
   figures: { readonly batchCost: number; readonly maxBatch: number },
   boundMs: number | null,
 ): number {
-  const policy = releasePolicyAfter(earlierMs, { policy: 'balance', service: null, eager: true, ...figures });
-  for (const { atMs } of waiting) policy.onArrival(atMs, 1, boundMs);
+  const policy = releasePolicyAfter(learnable(inputs), { policy: 'balance', service: null, eager: true, ...figures });
+  for (const { atMs } of inputs.waiting) policy.onArrival(atMs, 1, boundMs);
   // In whole milliseconds, as clocks are told; what is a rounding of seconds above one is that one.
   return Math.ceil(policy.nextWakeMs()! - 1e-3);
 }

@@ -64,10 +64,11 @@ async function seed({ database: { sql }, pool: { tenant, pool } }: TestBalance):
   await sql`update pools set cycle_number = 16 where tenant = ${tenant} and pool = ${pool}`;
   for (let index = 0; index < 100; index++) {
     const id = randomUUID();
-    const came = at(Math.floor(index / 5) * 120_000 + (index % 5) * GAP_MS);
+    const cameMs = Math.floor(index / 5) * 120_000 + (index % 5) * GAP_MS;
+    const [came, answered] = [at(cameMs), at(cameMs + CYCLE_MS)];
     await sql`insert into requests (tenant, pool, id, kind, model, dataset, fields, predicate, seed, priority, idempotency_key, state, not_before, created_at, closed_at)
-      values (${tenant}, ${pool}, ${id}, 'request', 'trainer', 'events', '["id"]', '[]', 0, 3, ${id}, 'cancelled', ${came}, ${came}, ${came})`;
-    await sql`insert into outbox (tenant, pool, kind, subject, payload, created_at, published_at) values (${tenant}, ${pool}, 'response', ${id}, '{}', ${came}, ${came})`;
+      values (${tenant}, ${pool}, ${id}, 'request', 'trainer', 'events', '["id"]', '[]', 0, 3, ${id}, 'cancelled', ${came}, ${came}, ${answered})`;
+    await sql`insert into outbox (tenant, pool, kind, subject, payload, created_at, published_at) values (${tenant}, ${pool}, 'response', ${id}, '{}', ${answered}, ${answered})`;
   }
 }
 

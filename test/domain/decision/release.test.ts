@@ -69,8 +69,59 @@ describe('decideRelease', () => {
     );
   });
 
-  test('a clock of a sender that is ahead of others does not stop it', () => {
-    expect(() => decide({ earlierMs: [T], waiting: [request(T), request(T)] })).not.toThrow();
+  test('what comes from a sender whose clock is ahead is decided as what comes now', () => {
+    for (const earlierMs of [bursts, []])
+      expect(decide({ earlierMs, waiting: [request(T + 60_000, { id: 'r' })] })).toEqual(
+        decide({ earlierMs, waiting: [request(T, { id: 'r' })] }),
+      );
+  });
+});
+
+describe('clients that ask again once they are answered', () => {
+  /** Rounds of so many clients: each asks at once or a little later, all are answered by one cycle of uneven length. */
+  const rounds = (clients: number) =>
+    fc
+      .array(
+        fc.record({
+          thoughtMs: fc.array(fc.integer({ min: 0, max: 30 }), { minLength: clients, maxLength: clients }),
+          cycleMs: fc.integer({ min: 20, max: 1_500 }),
+        }),
+        { minLength: 20, maxLength: 60 },
+      )
+      .map((all) => {
+        const [earlierMs, answeredMs, cycleMs]: [number[], number[], number[]] = [[], [], []];
+        let endMs = T;
+        for (const { thoughtMs, cycleMs: took } of all) {
+          const came = thoughtMs.map((ms) => endMs + ms).sort((a, b) => a - b);
+          endMs = came.at(-1)! + took;
+          cycleMs.push(took);
+          for (const atMs of came) {
+            earlierMs.push(atMs);
+            answeredMs.push(endMs);
+          }
+        }
+        return { earlierMs, answeredMs, cycleMs: cycleMs.slice(-16), waitMsMax: 60_000, nowMs: endMs };
+      });
+
+  test('one alone is never held, however uneven cycles are', () => {
+    fc.assert(
+      fc.property(rounds(1), (past) => {
+        expect(decide({ ...past, waiting: [request(past.nowMs)] })).toMatchObject({ due: true, cause: 'balance' });
+      }),
+    );
+  });
+
+  test('of three that come within milliseconds of each other the first is held for the next, not longer than they came apart', () => {
+    const [past] = fc.sample(rounds(3), { numRuns: 1, seed: 7 });
+    const first = decide({ ...past, cycleMs: [1_000], waiting: [request(past.nowMs)] });
+    expect(first).toMatchObject({ due: false, cause: 'balance' });
+    expect(first.wakeMs - past.nowMs).toBeLessThanOrEqual(30);
+    const all = [0, 1, 2].map((ms) => request(past.nowMs + ms));
+    expect(decide({ ...past, cycleMs: [1_000], nowMs: past.nowMs + 40, waiting: all }).due).toBe(true);
+  });
+
+  test('a record of a version that did not know answers is decided as it was', () => {
+    expect(decide({ answeredMs: undefined })).toEqual(decide());
   });
 });
 
