@@ -111,6 +111,7 @@ async function gather(
     strategy: await deps.history.strategy(context),
     asked: await deps.history.asks(context, needIds),
     costs: await deps.history.costs(context, actionsOn(context)),
+    gains: await deps.history.gains(context, actionsOn(context)),
     results,
     granted: grantedRows(context, analyzed, plan, results),
     minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),

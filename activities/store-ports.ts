@@ -1,7 +1,7 @@
 /** What the activities need from Postgres. Every write is idempotent: keyed by decision, stage, batch or request. */
 import type { DataAsk, KnownAsk } from '../domain/decision/coordinate/ask.js';
 import type { Circuits, Rests } from '../domain/decision/quality/circuit.js';
-import type { ForeseenCost } from '../domain/decision/quality/correction-cost.js';
+import type { ForeseenCost, ForeseenGain } from '../domain/decision/quality/correction-cost.js';
 import type { CorrectionRecord, Routed } from '../domain/decision/quality/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
@@ -252,6 +252,8 @@ export interface HistoryStore {
   strategy(ref: PoolRef): Promise<StrategyState>;
   /** What actions are foreseen to take from what the newest of them took, by `costKey`; one without a history is absent. */
   costs(ref: PoolRef, asked: readonly ActionOn[]): Promise<Readonly<Record<string, ForeseenCost>>>;
+  /** What the actions are foreseen to bring, by `gainKey`: from the newest cases of each issue; what was never measured is absent. */
+  gains(ref: PoolRef, asked: readonly ActionOn[]): Promise<Readonly<Record<string, ForeseenGain>>>;
   /** The last ask for data of each need, by need id. */
   asks(ref: PoolRef, needIds: readonly string[]): Promise<Readonly<Record<string, KnownAsk>>>;
   /** The newest `limit` values of each metric before `beforeMs`, oldest first, in the order asked. */

@@ -1,13 +1,22 @@
 /** What deliveries taught: references, the strategy of corrections, asks for data. Read before a cycle judges, written when it closes. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Closing, DecisionRef, HistoryStore } from '../activities/store-ports.js';
-import { costKey, COST_CASES_MAX, foreseeCost, type Cost } from '../domain/decision/quality/correction-cost.js';
-import type { FileAction } from '../domain/quality/correction.js';
+import {
+  costKey,
+  COST_CASES_MAX,
+  foreseeCost,
+  foreseeGain,
+  gainKey,
+  type Cost,
+} from '../domain/decision/quality/correction-cost.js';
+import { ISSUES, type FileAction, type Issue } from '../domain/quality/correction.js';
 import { EMPTY_STRATEGY } from '../domain/quality/strategy.js';
 import { chunked, type Database, type Queryable } from './client.js';
 import { corrections, dataAsks, needReferences, outbox, strategies } from './schema.js';
 
-export function createQualityStore(db: Database): Pick<HistoryStore, 'references' | 'strategy' | 'costs' | 'asks'> {
+export function createQualityStore(
+  db: Database,
+): Pick<HistoryStore, 'references' | 'strategy' | 'costs' | 'gains' | 'asks'> {
   return {
     references: async ({ tenant, pool }, needIds) => {
       if (needIds.length === 0) return {};
@@ -34,6 +43,19 @@ export function createQualityStore(db: Database): Pick<HistoryStore, 'references
       return Object.fromEntries(
         rows.map(({ dataset, action, costs }) => [costKey(dataset, action), foreseeCost(costs)!]),
       );
+    },
+    gains: async ({ tenant, pool }, asked) => {
+      const rows = await db.execute<{ dataset: string; action: FileAction; issue: Issue; deltas: number[] }>(sql`
+        select a.dataset, a.action, i.issue, jsonb_agg(c.measured_delta) as deltas
+        from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) as a(dataset text, action text)
+        cross join jsonb_array_elements_text(${JSON.stringify(ISSUES)}::jsonb) as i(issue)
+        cross join lateral (
+          select measured_delta from corrections
+          where tenant = ${tenant} and pool = ${pool} and dataset = a.dataset and action = a.action and issue = i.issue
+            and measured_delta is not null
+          order by created_at desc, decision_id, request_id, step limit ${COST_CASES_MAX}) c
+        group by a.dataset, a.action, i.issue order by a.dataset, a.action, i.issue`);
+      return Object.fromEntries(rows.map((row) => [gainKey(row.dataset, row), foreseeGain(row.deltas)!]));
     },
     asks: async ({ tenant, pool }, needIds) => {
       if (needIds.length === 0) return {};

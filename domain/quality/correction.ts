@@ -23,8 +23,9 @@ export const imputedColumn = (column: string): string => `${column}_imputed`;
 export const repairedColumn = (column: string): string => `${column}_repaired`;
 
 /** What is wrong, as far as an action cares: the kinds of the gate and those learned from history. */
-export type Issue = 'invalid' | 'missing' | 'duplicates' | 'rule' | 'class-mix' | 'drift';
-const ISSUES: Readonly<Record<string, Issue | undefined>> = {
+export const ISSUES = ['invalid', 'missing', 'duplicates', 'rule', 'class-mix', 'drift'] as const;
+export type Issue = (typeof ISSUES)[number];
+const ISSUE_OF: Readonly<Record<string, Issue | undefined>> = {
   'invalid-values': 'invalid',
   'unusual-invalid': 'invalid',
   'missing-values': 'missing',
@@ -61,7 +62,7 @@ export interface Correction {
 }
 
 export function issueOf(finding: GateFinding): Issue | null {
-  return ISSUES[finding.kind] ?? null;
+  return ISSUE_OF[finding.kind] ?? null;
 }
 
 /** The allowed actions that can mend an issue, in the order of `FILE_ACTIONS`. */

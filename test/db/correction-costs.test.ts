@@ -35,7 +35,8 @@ test('an action is foreseen by the newest of its cases on its dataset, of those 
       needId: null,
       step: 0,
     };
-    const measured = { predictedDelta: 0, measuredDelta: null, standardError: null, effect: null, cost };
+    const measuredDelta = ms === null ? null : ms / 100;
+    const measured = { predictedDelta: 0, measuredDelta, standardError: null, effect: null, cost };
     const corrections = [{ requestId: randomUUID(), dataset, action, ...told, ...measured }];
     const lessons = { references: [], strategy: null, corrections, asks: [] };
     return keepLessons(database.db, decision, lessons, new Date(nowMs + tick++));
@@ -50,13 +51,21 @@ test('an action is foreseen by the newest of its cases on its dataset, of those 
     { dataset: 'events', action: 'impute' as const },
     { dataset: 'other', action: 'impute' as const },
   ];
-  const { costs } = createHistoryStore(database.db);
+  const { costs, gains } = createHistoryStore(database.db);
   expect(await costs(ref, asked)).toEqual({
     'events/drop-rows': {
       ...{ cases: COST_CASES_MAX, ms: { mean: 7, standardError: 0 }, bytes: { mean: 14, standardError: 0 } },
     },
     'other/impute': { cases: 1, ms: { mean: 5, standardError: null }, bytes: { mean: 10, standardError: null } },
   });
+  expect(await gains(ref, asked)).toEqual({
+    'events/invalid/drop-rows': {
+      cases: COST_CASES_MAX,
+      delta: { mean: expect.closeTo(0.07, 12), standardError: expect.closeTo(0, 12) },
+    },
+    'other/invalid/impute': { cases: 1, delta: { mean: 0.05, standardError: null } },
+  });
+  expect(await gains({ ...ref, tenant: 'another' }, asked)).toEqual({});
   expect(await costs({ ...ref, tenant: 'another' }, asked)).toEqual({});
   expect(await costs(ref, [])).toEqual({});
 });

@@ -294,6 +294,15 @@ describe('corrections', () => {
     const later = await balance.cycle();
     const next = later.requests.find((one) => one.needId === 'trainer/all')!.delivery!;
     const { foreseen } = correctionOf(next).cost;
+    const { predictedEffect: expected, effect } = correctionOf(next);
+    const before = recorded[0].measured_delta as number;
+    expect(expected.gain).toEqual({ cases: 1, delta: { mean: before, standardError: null } });
+    // The decision says of the model's need what the action was to do to it, and did.
+    const impact = later.decision.impact as readonly { readonly model: string; readonly actions: readonly object[] }[];
+    expect(impact).toMatchObject([{ model: 'trainer', actions: [{ needId: 'trainer/all', action: 'drop-rows' }] }]);
+    expect(impact[0].actions[0]).toMatchObject({ predictedEffect: expected, effect, cost: { foreseen } });
+    expect(effect!.ageMs!.after).toBeGreaterThanOrEqual(expected.ageMs!.least);
+    expect(renderDetails(later)).toContain(`(${before.toFixed(3)}, 1 before)`);
     expect(foreseen).toEqual({
       cases: 1,
       ms: { mean: cost.took!.ms, standardError: null },

@@ -3,7 +3,7 @@ import { analyzeImpact, type ModelImpact, type Risk } from '../../analyzers/impa
 import type { AnalysisSnapshot } from '../../analyzers/analyzer.js';
 import type { Grant } from '../batch/grants.js';
 import { correctionsOf } from '../quality/correct.js';
-import type { ItemVerdict } from '../quality/quality-inputs.js';
+import type { CorrectionRecord, ItemVerdict } from '../quality/quality-inputs.js';
 import { gangsOf, waitTogether } from '../gangs.js';
 import type { Outcome } from '../stages.js';
 import type { Refusal, WaitReason, WorkItem } from '../work.js';
@@ -43,7 +43,20 @@ export interface CoordinateOutcome {
   readonly outcome: Outcome;
   readonly risk: Risk;
   readonly summary: string;
-  readonly impact: readonly ModelImpact[];
+  readonly impact: readonly DecidedImpact[];
+}
+
+/** What the decision does to a model, with what each action on its data was foreseen to do to it and did. */
+export interface DecidedImpact extends ModelImpact {
+  /** Absent: no action was tried. */
+  readonly actions?: readonly ActionImpact[];
+}
+/** One action on the data of one need: rows, classes, freshness, gain and cost, before and after it was taken. */
+export interface ActionImpact extends Pick<
+  CorrectionRecord,
+  'action' | 'issue' | 'applied' | 'predictedEffect' | 'effect' | 'cost'
+> {
+  readonly needId: string;
 }
 
 export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
@@ -120,7 +133,7 @@ function impactOf(
   inputs: CoordinateInputs,
   granted: readonly WorkItem[],
   deliver: readonly HandOut[],
-): readonly ModelImpact[] {
+): readonly DecidedImpact[] {
   const handed = new Set(deliver.map(({ itemId }) => itemId));
   const needOf = new Map(granted.map((item) => [item.id, item.needId]));
   // A correction may have dropped rows of what was granted.
@@ -136,7 +149,7 @@ function impactOf(
   );
   const left = (itemId: string, rows: number): number =>
     Math.min(routed.get(itemId)?.rows ?? Infinity, Math.max(0, rows - (dropped.get(itemId) ?? 0)));
-  return analyzeImpact(
+  const impact = analyzeImpact(
     inputs.snapshot,
     inputs.grants.flatMap(({ itemId, rows, quotas, bytes }) => {
       const needId = needOf.get(itemId) ?? null;
@@ -152,6 +165,26 @@ function impactOf(
           ];
     }),
   );
+  const actions = actionsOf(inputs, needOf);
+  return impact.map((one) => {
+    const own = actions.filter(({ needId }) => one.needs.some((need) => need.needId === needId));
+    return own.length === 0 ? one : { ...one, actions: own };
+  });
+}
+
+/** The actions of the decision by need, in the order in which they were taken; of one-off requests there is no impact. */
+function actionsOf({ verdicts }: CoordinateInputs, needOf: ReadonlyMap<string, string | null>): ActionImpact[] {
+  return verdicts
+    .flatMap((judged) => {
+      const needId = needOf.get(judged.itemId) ?? null;
+      if (needId === null) return [];
+      return correctionsOf(judged).map(({ action, issue, applied, predictedEffect, effect, cost }) => ({
+        ...{ needId, action, issue, applied, effect },
+        ...(predictedEffect === undefined ? {} : { predictedEffect }),
+        ...(cost === undefined ? {} : { cost }),
+      }));
+    })
+    .sort((a, b) => (a.needId < b.needId ? -1 : a.needId > b.needId ? 1 : 0));
 }
 
 /** Why an item must not be handed out: a need that it comes after was not delivered well in this cycle. Follows chains. */

@@ -232,6 +232,7 @@ function measure(
       fault: { before: fault.before, after: fault.after },
       classGap: gap,
       changedCells: treated.changedCells,
+      ...ageOf(inputs.asOfMs, slice, treated.slice),
     },
   };
 }
@@ -255,6 +256,13 @@ function pairsOf({ references, samples }: QualityInputs, item: WorkItem, treated
   return pairSamples(reference, plain)
     .map((untreated, i) => ({ untreated, treated: after[i] }))
     .filter(({ untreated, treated: other }) => untreated.absentFrom === undefined && other.absentFrom === undefined);
+}
+
+/** Ages of the newest rows; nothing without an event time. */
+function ageOf(asOfMs: number, before: SliceMetrics, after: SliceMetrics) {
+  const [was, is] = [before.newestEventMs, after.newestEventMs];
+  if (was === null || is === null) return {};
+  return { ageMs: { before: Math.max(0, asOfMs - was), after: Math.max(0, asOfMs - is) } };
 }
 
 /** Distance to the class target of both slices; null without a target. */

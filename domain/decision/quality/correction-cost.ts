@@ -1,4 +1,4 @@
-/** What treating a slice costs: measured by those who do it, foreseen from what it cost before. Pure. */
+/** What treating a slice costs and brings: measured by those who do it, foreseen from what it was before. Pure. */
 import type { Correction } from '../../quality/correction.js';
 
 /** What an action took. */
@@ -26,6 +26,22 @@ export const COST_CASES_MAX = 20;
 
 /** What the costs of an action are kept under: it, and the dataset whose slices it treats. */
 export const costKey = (dataset: string, action: Correction['action']): string => `${dataset}/${action}`;
+
+/** What a further action will bring, from what `cases` earlier ones on the same issue of the same dataset brought. */
+export interface ForeseenGain {
+  readonly cases: number;
+  /** Share of rows that come nearer to what the model had in good order. */
+  readonly delta: Estimate;
+}
+
+/** What the gains of an action are kept under. */
+export const gainKey = (dataset: string, { issue, action }: Pick<Correction, 'issue' | 'action'>): string =>
+  `${dataset}/${issue}/${action}`;
+
+/** Null without an earlier case. */
+export function foreseeGain(deltas: readonly number[]): ForeseenGain | null {
+  return deltas.length === 0 ? null : { cases: deltas.length, delta: estimate(deltas) };
+}
 
 /** Null without an earlier case. */
 export function foreseeCost(costs: readonly Cost[]): ForeseenCost | null {

@@ -6,7 +6,7 @@ import type { StrategyState } from '../../quality/strategy.js';
 import type { MetricName, Usual } from '../../quality/usual.js';
 import type { DatasetDefinition } from '../../types/pool.js';
 import type { Circuit } from './circuit.js';
-import type { Cost, ForeseenCost } from './correction-cost.js';
+import type { Cost, ForeseenCost, ForeseenGain } from './correction-cost.js';
 import type { OrphanCount } from './orphans.js';
 import type { ReadPrediction } from '../batch/read-cost.js';
 import type { NeedReference } from './reference.js';
@@ -78,6 +78,8 @@ export interface QualityInputs {
   readonly strategy?: StrategyState;
   /** What each action on each dataset's slices is foreseen to take, by `costKey`; absent in records of before it was kept. */
   readonly costs?: Readonly<Record<string, ForeseenCost>>;
+  /** What each action on each issue of a dataset is foreseen to bring, by `gainKey`; absent likewise. */
+  readonly gains?: Readonly<Record<string, ForeseenGain>>;
   /** Treated copies of the slices that `planRound` names, by item. */
   readonly treated?: Readonly<Record<string, TreatedSteps<Treated>>>;
   /** Further tries at items whose slice would be kept back, in order, by item; absent: none was made. */
@@ -204,6 +206,10 @@ export interface PredictedEffect {
   readonly rows: { readonly least: number; readonly most: number };
   /** Distance to the class target, and what losing rows whatever their class may add; null without a target. */
   readonly classGap: { readonly mean: number; readonly uncertainty: number } | null;
+  /** Age of the newest row, and the chance that it is among the rows that go; null without an event time. */
+  readonly ageMs: { readonly least: number; readonly chanceOlder: number } | null;
+  /** What earlier cases brought; null: there is none yet. Absent in records of before it was kept. */
+  readonly gain?: ForeseenGain | null;
 }
 /** What was done with a slice, as the record and the model see it. */
 export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 'columns' | 'rules'> {
@@ -221,6 +227,8 @@ export interface CorrectionRecord extends Pick<Correction, 'action' | 'issue' | 
     readonly fault: { readonly before: number; readonly after: number };
     readonly classGap: { readonly before: number; readonly after: number; readonly uncertainty: number } | null;
     readonly changedCells: number;
+    /** Age of the newest row; absent without an event time. */
+    readonly ageMs?: { readonly before: number; readonly after: number };
   } | null;
   /** The same before it was done; absent with `cost`. */
   readonly predictedEffect?: PredictedEffect;

@@ -70,8 +70,21 @@ describe('what a correction will do, told before it is done', () => {
     const only: Partial<QualityInputs> = {
       items: [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] })],
     };
-    expect(planned({ invalid: { id: 0.2, x: 0.1 } }, only)).toEqual({ rows: { least: 70, most: 80 }, classGap: null });
+    expect(planned({ invalid: { id: 0.2, x: 0.1 } }, only)).toEqual({
+      ...{ rows: { least: 70, most: 80 }, classGap: null, ageMs: null },
+    });
     expect(planned({ invalid: { id: 0, x: 0.1 } }, only).rows).toEqual({ least: 90, most: 90 });
+  });
+
+  test('the newest row is as old as it is, or older where it goes; earlier cases say what the action brings', () => {
+    const only = [workItem('i', { fields: ['id', 'x'], rows: 100, corrections: ['drop-rows'] })];
+    const gain = { cases: 4, delta: { mean: 0.2, standardError: 0.01 } };
+    const more = { newestEventMs: 3_000, invalid: { id: 0, x: 0.25 } };
+    const at = { items: only, asOfMs: 5_000 };
+    const told = planned(more, { ...at, gains: { 'd/invalid/drop-rows': gain, 'd/missing/drop-rows': gain } });
+    expect(told).toMatchObject({ ageMs: { least: 2_000, chanceOlder: 0.25 }, gain });
+    expect(planned(more, { ...at, gains: {} }).gain).toBeNull();
+    expect(planned(more, at)).not.toHaveProperty('gain');
   });
 
   test('values imputed keep the rows', () => {
