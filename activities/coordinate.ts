@@ -353,6 +353,7 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, file: FileR
     classColumn: item.classColumn,
     classShortfall: grant.shortfall,
     grantReason: grant.reason,
+    ...(grant.share === undefined ? {} : { readReason: grant.share.reason }),
     ...file,
   };
 }

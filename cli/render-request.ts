@@ -51,15 +51,18 @@ function delivered(
   const {
     reason,
     grantReason,
+    readReason,
     corrections = [],
   } = report as {
     reason?: string;
     grantReason?: string;
+    readReason?: string;
     corrections?: readonly string[];
   };
   return [
     `  It got ${rows} rows as of ${iso(asOfMs)}${took(request)}: ${SERVED[served] ?? served}.`,
     ...(grantReason === undefined ? [] : [`  Share: ${grantReason}.`]),
+    ...(readReason === undefined ? [] : [`  Read: ${readReason}.`]),
     ...(upToMs === null
       ? []
       : [`  New rows: every row up to ${iso(upToMs)} has been handed out; later ones come with later cycles.`]),

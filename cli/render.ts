@@ -231,12 +231,18 @@ function riskOf({ decision }: Explanation): string {
 
 function deliveredRow({ needId, id, delivery }: RequestExplanation): string[] {
   const { rows, bytes, verdict, served, report } = delivery!;
-  const { grantReason, reason, corrections } = report as {
+  const { grantReason, readReason, reason, corrections } = report as {
     grantReason?: string;
+    readReason?: string;
     reason?: string;
     corrections?: string[];
   };
-  const why = [grantReason ?? '', ...(corrections ?? []), ...(verdict === 'pass' ? [] : [reason ?? ''])]
+  const why = [
+    grantReason ?? '',
+    readReason ?? '',
+    ...(corrections ?? []),
+    ...(verdict === 'pass' ? [] : [reason ?? '']),
+  ]
     .filter((part) => part !== '')
     .join('; ');
   return [needId ?? id, String(rows), formatBytes(bytes), verdict, served, why];

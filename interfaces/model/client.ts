@@ -81,6 +81,8 @@ export interface DeliveryReport {
   readonly granted: number;
   readonly aheadRows: number;
   readonly grantReason: string;
+  /** With whom it was read, and what that saved it; absent: by a read of its own, or not at all. */
+  readonly readReason?: string;
   /** Of a draw by class: rows drawn, weight of a row, and rows missing of each class; null otherwise. */
   readonly classColumn: string | null;
   readonly classQuotas: Readonly<Record<string, number>> | null;

@@ -101,7 +101,9 @@ describe('what a sender gets', () => {
     );
     for (const [index, id] of sent.entries()) {
       const { fields, keep } = cases[index];
-      const rows = await rowsOf(await balance.client.waitForDelivery(id));
+      const delivery = await balance.client.waitForDelivery(id);
+      expect(delivery.report.readReason).toMatch(/^one read with .+ and 2 more$/);
+      const rows = await rowsOf(delivery);
       expect(ids(rows)).toEqual(ARRIVED.filter(keep).map((event) => event.id));
       expect(Object.keys(rows[0])).toEqual(fields);
       const byId = new Map(ARRIVED.map((event) => [event.id, event]));

@@ -13,6 +13,7 @@ import { isQuota, mergeDemand } from './costs.js';
 import { tellRound } from './grant-reasons.js';
 import type { Grant } from './grants.js';
 import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
+import { tellReads } from './read-reasons.js';
 import { planReads, type PlannedRead } from './reads.js';
 import { shareInRounds } from './sharing.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
@@ -88,7 +89,7 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   for (const { cost } of grants)
     for (const resource in cost) charges[resource] = (charges[resource] ?? 0) + cost[resource];
   return {
-    grants,
+    grants: tellReads(grants, reads, demand),
     waiting:
       late.length + putOff.length + aside.length === 0
         ? waiting

@@ -32,6 +32,23 @@ export interface Grant {
   /** What a part of what was asked lacked; null: it got all. */
   readonly binding: { readonly resource: string; readonly shortfall: number } | null;
   readonly reason: string;
+  /** Of what is read together with others; absent: it is served from the cache, or by a read of its own. */
+  readonly share?: ReadShare;
+}
+
+/** How a read is shared. */
+export interface ReadShare {
+  /** The read's ordinal in its decision. */
+  readonly read: number;
+  /** Others whose rows it has in common, or might have: the first of them, as `model/need` or the request's id. */
+  readonly with: readonly string[];
+  /** How many they are. */
+  readonly sharers: number;
+  /** Further requests of other rows in the same scan. */
+  readonly besides: number;
+  /** Of its own bytes, what it is not charged as others read them too; null where the source counts no bytes. */
+  readonly savedBytes: number | null;
+  readonly reason: string;
 }
 
 /** Of an item that waits. */

@@ -290,7 +290,7 @@ export function waitForSource(item: WorkItem, reason: string, nowMs: number): Wa
   return {
     itemId: item.id,
     tier: 'waiting',
-    resource: null,
+    resource: `dataset:${item.dataset}`,
     blockers: [],
     shortfall: 0,
     earliestMs: nowMs + SOURCE_RETRY_MS,
