@@ -62,19 +62,20 @@ const CASES: readonly Case[] = [
   },
 ];
 
-const COLUMNS = [...DETECTORS, 'tool', 'loop', 'kept back', 'with contract', 'kept back '] as const;
+/** `tool`: one of the kernels alarms; `loop` and `contract`: not passed, without and with a contract; `kept`: of them those held back. */
+const COLUMNS = [...DETECTORS, 'tool', 'loop', 'loopKept', 'contract', 'contractKept'] as const;
 type Found = Record<(typeof COLUMNS)[number], number> & { deliveries: number };
 const none = (): Found => ({
-  ...{ profile: 0, drift: 0, gate: 0, tool: 0, loop: 0, 'kept back': 0, 'with contract': 0, 'kept back ': 0 },
+  ...{ profile: 0, drift: 0, gate: 0, tool: 0, loop: 0, loopKept: 0, contract: 0, contractKept: 0 },
   deliveries: 0,
 });
 
 const loop = await openLoop();
 const why = new Map<string, number>();
 
-function count(found: Found, kind: FaultKind, name: 'loop' | 'with contract', verdict: LoopVerdict): void {
+function count(found: Found, kind: FaultKind, name: 'loop' | 'contract', verdict: LoopVerdict): void {
   if (verdict.verdict !== 'pass' || verdict.profiled.length > 0) found[name]++;
-  if (verdict.verdict === 'quarantine') found[name === 'loop' ? 'kept back' : 'kept back ']++;
+  if (verdict.verdict === 'quarantine') found[`${name}Kept`]++;
   const kinds = [...verdict.findings.map((one) => `${one.kind} ${one.column ?? ''}`), ...verdict.profiled];
   for (const one of kinds) why.set(`${kind} / ${name} / ${one}`, (why.get(`${kind} / ${name} / ${one}`) ?? 0) + 1);
 }
@@ -95,7 +96,7 @@ async function runCase({ columns, read }: Case, size: number, seed: number, tota
     if (DETECTORS.some((name) => verdicts[name])) found.tool++;
     const nowMs = newestTime(sound, columns);
     count(found, kind, 'loop', await loop.judge({ ...learned, promised: {} }, delivery, nowMs));
-    count(found, kind, 'with contract', await loop.judge(learned, delivery, nowMs));
+    count(found, kind, 'contract', await loop.judge(learned, delivery, nowMs));
   }
 }
 
@@ -106,10 +107,10 @@ for (const size of SIZES) {
     for (let seed = 1; seed <= deliveries; seed++) await runCase(one, size, seed, totals);
   }
   console.log(`${size} rows: share found`);
-  console.log(`  ${'fault'.padEnd(16)}${['n', ...COLUMNS].map((name) => name.trim().padStart(15)).join('')}`);
+  console.log(`  ${'fault'.padEnd(16)}${['n', ...COLUMNS].map((name) => name.padStart(13)).join('')}`);
   for (const [kind, found] of totals) {
-    const shares = COLUMNS.map((name) => (found[name] / found.deliveries).toFixed(2).padStart(15));
-    console.log(`  ${kind.padEnd(16)}${String(found.deliveries).padStart(15)}${shares.join('')}`);
+    const shares = COLUMNS.map((name) => (found[name] / found.deliveries).toFixed(2).padStart(13));
+    console.log(`  ${kind.padEnd(16)}${String(found.deliveries).padStart(13)}${shares.join('')}`);
   }
 }
 loop.close();
