@@ -1,14 +1,25 @@
 /** Questions that came again and again, as they stand now: what may be expected, and read ahead, is chosen from these. */
-import { bytesPerRow, declaredByMs, declaredRuns } from '../domain/decision/predict/declared-runs.js';
+import {
+  asksAll,
+  bytesPerRow,
+  declaredByMs,
+  declaredRuns,
+  type DeclaredRun,
+} from '../domain/decision/predict/declared-runs.js';
 import type { KnownRequest } from '../domain/decision/predict/expected-requests.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { DatasetFacts } from '../domain/decision/work.js';
+import { BalanceError } from '../domain/types/errors.js';
 import { shapeOf } from './batch.js';
+import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
+import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
 /** Questions that are looked at in one cycle: those due soonest. */
 const KNOWN_MAX = 512;
+/** Runs that were never asked whose rows one cycle counts: a scan of the dataset answers them all. */
+const COUNTED_MAX = 64;
 
 export async function knownRequests(
   deps: StageDependencies,
@@ -61,21 +72,58 @@ async function declaredRequests(
   );
   const known = new Map(seen.map((one) => [one.shape, one]));
   const factsOf = new Map(datasets.map((dataset) => [dataset.id, dataset]));
+  const wasAsked = (shape: string): boolean => (known.get(shape)?.askedMs.length ?? 0) > 0;
+  const open = due.filter(({ run, shape }) => !wasAsked(shape) && run.rows === null && !asksAll(run));
+  const counted = await countedRows(
+    deps,
+    context,
+    open.map(({ run }) => run).filter(({ dataset }) => factsOf.has(dataset)),
+  );
   return due.flatMap(({ run, shape, declaredByMs: byMs }) => {
     const facts = factsOf.get(run.dataset);
     const before = known.get(shape);
-    if (before !== undefined && before.askedMs.length > 0) return [{ ...before, declaredByMs: byMs }];
+    if (before !== undefined && wasAsked(shape)) return [{ ...before, declaredByMs: byMs }];
     if (facts === undefined) return [];
     const { model, dataset, fields, where, rows, seed, maxAgeMs } = run;
-    const resultRows = Math.min(rows ?? facts.rows, facts.rows);
+    const isOpen = rows === null && !asksAll(run);
+    const matching = isOpen ? counted.get(run.id) : facts.rows;
+    const resultRows = Math.min(rows ?? matching ?? facts.rows, facts.rows);
     const { right, wrong, coveredUntilMs } = before ?? { right: 0, wrong: 0, coveredUntilMs: null };
     return [
       {
         ...{ shape, model, dataset, fields, where, rows, seed, maxAgeMs, askedMs: [], declaredByMs: byMs },
         ...{ resultRows, resultBytes: resultRows * bytesPerRow(run, facts), coveredUntilMs, right, wrong },
+        ...(matching === undefined ? { uncounted: true as const } : {}),
       },
     ];
   });
+}
+
+/**
+ * Rows that match each of these runs now, by run. What is beyond the bound, or of a source that does not answer, is left
+ * out: nothing is read ahead of a run whose size nobody knows.
+ */
+async function countedRows(
+  deps: StageDependencies,
+  context: CycleContext,
+  runs: readonly DeclaredRun[],
+): Promise<ReadonlyMap<string, number>> {
+  const some = runs.slice(0, COUNTED_MAX);
+  const datasets = [...new Set(some.map(({ dataset }) => dataset))].sort();
+  const answers = await Promise.all(
+    datasets.map(async (dataset) => {
+      const asks = some
+        .filter((run) => run.dataset === dataset)
+        .map(({ id, where, fields }) => ({ id, where, fields, classColumn: null }));
+      try {
+        return await deps.data.measure(datasetRef(context, dataset), context.asOfMs, asks, cancellation());
+      } catch (error) {
+        if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+        return [];
+      }
+    }),
+  );
+  return new Map(answers.flat().map(({ id, rows }) => [id, rows]));
 }
 
 /** Whether the model that asked last is still declared, and may still read what it asked. */

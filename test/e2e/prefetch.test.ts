@@ -3,7 +3,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import type { TestBalance } from '../support/balance.js';
-import { HOUR, startSmall, until, type Change, type Reads } from './small-pool.js';
+import type { PredictOutcome } from '../../domain/decision/predict/predict.js';
+import { EVENTS, HOUR, START, startSmall, until, type Change, type Reads } from './small-pool.js';
 
 let balance: TestBalance;
 let reads: Reads;
@@ -147,6 +148,21 @@ describe('a declared run', () => {
     const undeclared = [await balance.cycle(), await balance.cycle(), await balance.cycle()];
     expect(undeclared.flatMap(({ prefetches }) => prefetches)).toEqual([]);
     expect((await ask({ maxAgeMs: 2 * HOUR })).served).toBe('read');
+  });
+
+  test('that asks all that match a predicate takes what matches, counted before it was ever asked', async () => {
+    // All 3,000 events are 46 kB, the rare ones of them 2.
+    const { rows: _, ...all } = nightly;
+    await start({ ...trainer([all]), more: { cache: { prefetch: '10kB' } } });
+    await balance.cycle();
+    const before = await balance.cycle();
+    await readAhead(before);
+    const { outcome } = (
+      await createDecisionStore(balance.database.db).decisionStages(balance.pool, before.decision.id)
+    ).find(({ stage }) => stage === 'predict')!;
+    const rare = EVENTS.filter(({ at, label }) => label === 'rare' && Date.parse(at) <= START + 49 * HOUR).length;
+    expect((outcome as PredictOutcome).expected).toMatchObject([{ model: 'trainer', resultRows: rare }]);
+    expect(before.prefetches).toMatchObject([{ model: 'trainer', probability: 1 }]);
   });
 
   test('on a clock on the wall it is expected in every step to the last, and read ahead', async () => {

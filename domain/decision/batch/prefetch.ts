@@ -54,11 +54,13 @@ export function planPrefetch(
     const short = Object.keys(cost).find((resource) => cost[resource] > (spare.get(resource) ?? Infinity));
     const reason = !request.pays
       ? `predictions of it failed more often than they held (${round(request.wrong)} to ${round(request.right)})`
-      : resultBytes > budget
-        ? `${formatBytes(resultBytes)} exceed what may be read ahead in one cycle`
-        : short !== undefined
-          ? `too little of ${short} is spare`
-          : null;
+      : request.uncounted === true
+        ? 'it was never asked, and what matches it could not be counted'
+        : resultBytes > budget
+          ? `${formatBytes(resultBytes)} exceed what may be read ahead in one cycle`
+          : short !== undefined
+            ? `too little of ${short} is spare`
+            : null;
     if (reason !== null) {
       left.push({ shape, reason });
       continue;

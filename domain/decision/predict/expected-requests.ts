@@ -25,6 +25,8 @@ export interface KnownRequest extends Question {
   /** Its last result. */
   readonly resultRows: number;
   readonly resultBytes: number;
+  /** It was never asked, and what it will find could not be counted; absent: it was, or could. */
+  readonly uncounted?: true;
   /** A result that is there, or on its way, answers it up to this event time; null: none. */
   readonly coveredUntilMs: number | null;
   /** A declared run will have asked it by then, and not before `asOfMs`; absent: none is near. */
@@ -47,6 +49,7 @@ export interface ExpectedRequest extends Pick<
   | 'maxAgeMs'
   | 'resultRows'
   | 'resultBytes'
+  | 'uncounted'
 > {
   /** It is expected in this window of event time. */
   readonly fromMs: number;
@@ -76,11 +79,12 @@ export function expectRequests(known: readonly KnownRequest[], asOfMs: number): 
       if (fromMs > untilMs || resultBytes <= 0) return [];
       const { probability, basis } = likelihood(request, fromMs, untilMs, asOfMs);
       if (probability < EXPECTED_MIN) return [];
-      const { shape, model, dataset, source, fields, where, rows, seed, resultRows } = request;
+      const { shape, model, dataset, source, fields, where, rows, seed, resultRows, uncounted } = request;
       return [
         {
           ...{ shape, model, dataset, source, fields, where, rows, seed, maxAgeMs, resultRows, resultBytes },
           ...{ fromMs, untilMs, probability, basis, right, wrong },
+          ...(uncounted === undefined ? {} : { uncounted }),
           pays: right >= wrong,
         },
       ];

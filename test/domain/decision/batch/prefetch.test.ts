@@ -37,6 +37,13 @@ describe('what is expected', () => {
 });
 
 describe('what is read ahead', () => {
+  test('nothing of a size that nobody knows', () => {
+    const [uncounted] = expectRequests([known('q', { uncounted: true })], 4.5 * HOUR);
+    const { reads, left } = plan([uncounted], 1e6);
+    expect(reads).toEqual([]);
+    expect(left).toEqual([{ shape: 'q', reason: 'it was never asked, and what matches it could not be counted' }]);
+  });
+
   test('half of what is left after the asked, the reserved and the dearer-bought', () => {
     const requests = ['p', 'q', 'r'].map((shape) => expected(shape));
     const { reads, left, charges } = planPrefetch(
