@@ -47,11 +47,12 @@ export function createPredict(deps: StageDependencies) {
         ref,
         record,
         gatherer.past
-          ? { states: [], seen: null, warnings: [] }
+          ? { states: [], seen: null, warnings: [], patterns: [] }
           : {
               states,
               seen: { series: gatherer.names, upToMs: gatherer.upToMs },
               warnings: outcome.warnings,
+              patterns: gatherer.looked,
             },
         deps.now(),
       );
@@ -82,7 +83,7 @@ async function inPages(
       series.push(input);
       outcomes.push(outcome);
       const steps = input.values.length;
-      if (past || steps < (input.state === null ? 1 : STATE_STEPS)) continue;
+      if (past || steps < (input.state === null || outcome.turned ? 1 : STATE_STEPS)) continue;
       due.push({ state: stateOf(input, shared.stepMs, snapshot()), steps });
     }
     if (due.length > 2 * STATES_MAX) due = longest(due);

@@ -3,15 +3,19 @@ import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
 import type { PredictInputs, StoredTrack } from '../domain/decision/predict/predict.js';
 import { backlogRows, newlyAskedRows } from '../domain/decision/analyze/demand.js';
 import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
-import type { Backlog, SeriesInput, StateRef } from '../domain/decision/predict/series-outcome.js';
+import type { Backlog, LeaderAhead, SeriesInput, StateRef } from '../domain/decision/predict/series-outcome.js';
 import { isRestorable, stateKey } from '../domain/decision/predict/predict.js';
+import { leadersOf, seasonsToTry, type PatternInputs } from '../domain/decision/predict/patterns-used.js';
 import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/predict/source-loads.js';
 import { seasonsOf, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
+import { followsIn, type Leader } from '../domain/prediction/led-run.js';
+import type { KnownPatterns } from '../domain/prediction/pattern-watch.js';
 import { datasetRef } from './dataset-ref.js';
 import { sourceLimits } from './source-limits.js';
 import { declaredInputs, type DeclaredInputs } from './declared-inputs.js';
 import type { StageDependencies } from './dependencies.js';
 import { knownRequests } from './known-requests.js';
+import { patternInputs } from './pattern-inputs.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -33,6 +37,8 @@ export interface SeriesGatherer {
   readonly upToMs: number;
   /** A slice of the past: it sees what was known then, and leaves nothing behind. */
   readonly past: boolean;
+  /** What was found out about patterns now. */
+  readonly looked: readonly KnownPatterns[];
   page(names: readonly string[]): Promise<SeriesPage>;
 }
 
@@ -60,17 +66,23 @@ export async function seriesGatherer(
     ...claimsNow(context, analyzed, past ? [] : await deps.series.surgesBefore(context)),
     waiting: past ? {} : waitingRows(context, await deps.series.putOff(context)),
   };
+  const patterns = past ? undefined : await patternInputs(deps, context, names, { stepMs, upToMs });
   const alarmsPerWeek = definition.predict.alarmsPerWeek;
   const shared: SeriesGatherer['shared'] = {
     ...{ asOfMs, stepMs, seasons: seasonsOf(stepMs), alarmsPerWeek, openWarnings },
     known: past ? [] : await knownRequests(deps, context, analyzed.datasets),
+    ...(patterns === undefined ? {} : { patterns: patterns.inputs }),
     costs: costsOf(context, analyzed, names),
     capacities: past ? [] : capacitiesOf(context, stepMs),
     violation: definition.predict.violation,
     alarmsLeft: past ? 0 : Math.max(0, alarmsPerWeek - (await deps.series.alarmsSince(context, asOfMs - WEEK_MS))),
   };
-  const gathering = { deps, context, analyzed, stepMs, fromMs, upToMs, heads, seen, anyAt, claims, declared };
-  return { names, shared, upToMs, past, page: (some) => seriesPage(gathering, some) };
+  const leaders = leadersOf(patterns?.inputs ?? { relations: [] });
+  const gathering = {
+    ...{ deps, context, analyzed, stepMs, fromMs, upToMs, heads, seen, anyAt, claims, declared, leaders },
+    found: patterns?.inputs.seasons ?? {},
+  };
+  return { names, shared, upToMs, past, looked: patterns?.looked ?? [], page: (some) => seriesPage(gathering, some) };
 }
 
 /** What is the same for every page. */
@@ -86,10 +98,15 @@ interface Gathering {
   readonly anyAt: ReadonlySet<number>;
   readonly claims: Claims;
   readonly declared: DeclaredInputs;
+  /** Whom each series follows. */
+  readonly leaders: ReadonlyMap<string, Leader>;
+  /** Periods found in the longer past of each. */
+  readonly found: PatternInputs['seasons'];
 }
 
 async function seriesPage(gathering: Gathering, some: readonly string[]): Promise<SeriesPage> {
   const { deps, context, analyzed, stepMs, fromMs, upToMs, heads, seen, anyAt, claims, declared } = gathering;
+  const leads = await leadsOf(gathering, some);
   const usable = (name: string): StateRef | null => {
     const head = heads.get(name);
     return head === undefined || head.upToMs < fromMs ? null : head;
@@ -122,7 +139,15 @@ async function seriesPage(gathering: Gathering, some: readonly string[]): Promis
     // A series begins with its first demand.
     const begins = state === null ? values.findIndex((value) => value !== null && value > 0) : 0;
     const ahead = declared.ahead(name);
+    const leader = leads(name);
+    const known = state === null ? undefined : (states.get(stateKey(state)) as StoredTrack);
+    // One that follows it already has learned what came before.
+    const isLed = leader !== undefined && known?.runs.some((run) => followsIn(run, leader)) === true;
+    const steps = isLed ? Math.max(1, values.length) : Infinity;
+    const seasons = seasonsToTry(gathering.found[name], seasonsOf(stepMs));
     return {
+      ...(leader === undefined ? {} : { leader: { ...leader, leads: leader.leads.slice(-steps) } }),
+      ...(seasons === undefined ? {} : { seasons }),
       ...(ahead === undefined ? {} : { declared: ahead }),
       ...{ series: name, state, upToMs, seenUpToMs: seen[name] ?? null },
       similar: state === null ? (similarOf.get(name) ?? []).filter((ref) => states.has(stateKey(ref))) : [],
@@ -133,6 +158,24 @@ async function seriesPage(gathering: Gathering, some: readonly string[]): Promis
     };
   });
   return { inputs, states };
+}
+
+/** What the leaders of these series did: as far back as a follower may have to learn from. */
+async function leadsOf(
+  { deps, context, stepMs, fromMs, upToMs, anyAt, leaders }: Gathering,
+  some: readonly string[],
+): Promise<(name: string) => LeaderAhead | undefined> {
+  const wanted = [...new Set(some.flatMap((name) => leaders.get(name)?.series ?? []))].sort();
+  const recorded = await deps.series.demand(context, wanted, fromMs, upToMs);
+  const valueAt = new Map(recorded.map(({ series, atMs, value }) => [`${series}|${atMs}`, value]));
+  return (name) => {
+    const leader = leaders.get(name);
+    if (leader === undefined) return undefined;
+    const leads: (number | null)[] = [];
+    for (let atMs = fromMs + stepMs; atMs <= upToMs; atMs += stepMs)
+      leads.push(valueAt.get(`${leader.series}|${atMs}`) ?? (anyAt.has(atMs) ? 0 : null));
+    return { ...leader, leads };
+  };
 }
 
 function seriesNames({ definition, items }: CycleContext, warned: readonly string[]): string[] {

@@ -1,7 +1,9 @@
-/** What the predict stage needs from Postgres. Every write is idempotent, as those of `store-ports`. */
+/** What the predict stage asks of Postgres: recorded series, stored states, known patterns, warnings. */
 import type { Surge } from '../domain/decision/predict/demand-anomalies.js';
 import type { StateRef } from '../domain/decision/predict/series-outcome.js';
 import type { OpenWarning, Warning } from '../domain/decision/predict/shortage.js';
+import type { KnownPatterns } from '../domain/prediction/pattern-watch.js';
+import type { HistoryValue } from '../domain/quality/usual.js';
 import type { PoolRef } from '../domain/types/pool.js';
 import type { DecisionRef, StageRecord } from './store-ports.js';
 
@@ -14,6 +16,8 @@ export interface NewPrediction {
   /** The series that have now been learned up to a step; null: this cycle leaves nothing for later ones. */
   readonly seen: { readonly series: readonly string[]; readonly upToMs: number } | null;
   readonly warnings: readonly Warning[];
+  /** What a look at a few series found: it takes the place of what was known of them. */
+  readonly patterns: readonly KnownPatterns[];
 }
 export interface SeriesStore {
   /** The newest stored state of each series at or before `upToMs`, without its content. */
@@ -31,6 +35,15 @@ export interface SeriesStore {
     readonly needs: readonly { needId: string; rows: number }[];
     readonly requests: readonly { id: string; model: string; dataset: string; rows: number }[];
   }>;
+  /** What is known of the patterns of these series; those that were never looked at are left out. */
+  patterns(ref: PoolRef, series: readonly string[]): Promise<readonly KnownPatterns[]>;
+  /** Recorded values of each metric and subject by event time, within (fromMs, toMs]; without values: left out. */
+  recorded(
+    ref: PoolRef,
+    asks: readonly { readonly metric: string; readonly subject: string }[],
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly { metric: string; subject: string; values: readonly HistoryValue[] }[]>;
   openWarnings(ref: PoolRef): Promise<readonly OpenWarning[]>;
   /** Anomalies that became warnings after this event time. */
   alarmsSince(ref: PoolRef, afterMs: number): Promise<number>;

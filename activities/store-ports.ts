@@ -17,7 +17,7 @@ import type { PoolDefinition, PoolRef } from '../domain/types/pool.js';
 import type { MergedReadResult, SliceAsk, SliceResult } from './ports.js';
 
 /** Kinds of what a pool learns from its own running. */
-export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock' | 'release' | 'circuit';
+export type LearnedKind = 'read-cost' | 'credits' | 'cache-clock' | 'release' | 'circuit' | 'patterns';
 
 export interface DecisionRef extends PoolRef {
   readonly decisionId: string;

@@ -69,14 +69,9 @@ for (const since of [0, 12]) {
       return { series: state.series, state, similar: [], values: news, upToMs, seenUpToMs: upToMs, asked: 0 };
     });
     for (const input of page) {
-      const { prediction, distribution, recent, alarms, changes, outlying, tuned } = predictSeries(
-        input,
-        shared,
-        states,
-        defaultPredictors,
-      );
+      const { snapshot: _, ...outcome } = predictSeries(input, shared, states, defaultPredictors);
       inputs.push(input);
-      outcomes.push({ prediction, distribution, recent, alarms, changes, outlying, tuned });
+      outcomes.push(outcome);
     }
     peak = Math.max(peak, process.memoryUsage().rss);
   }

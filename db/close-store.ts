@@ -2,7 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { ClosedDecision, CloseStore, Closing, DecisionRef, NewDelivery } from '../activities/store-ports.js';
 import { HASH_JOINS, insertRows, PLAN_ANEW, type Database, type Queryable } from './client.js';
-import { DEMAND } from './history-store.js';
+import { DEMAND } from './recorded-series.js';
 import { learn } from './learned-store.js';
 import { cycles, decisions, deliveries, outbox } from './schema.js';
 import { keepLessons } from './quality-store.js';

@@ -12,7 +12,9 @@ import type { Database } from './client.js';
 import { isRecordId } from '../domain/types/record-id.js';
 import { formatPredicate } from '../domain/types/predicate.js';
 import { batches, cycles, decisions, decisionStages, deliveries, prefetches, requests } from './schema.js';
-import { DEMAND, loadStates } from './history-store.js';
+import { loadStates } from './history-store.js';
+import { LED } from '../domain/prediction/led-run.js';
+import { DEMAND } from './recorded-series.js';
 import { toRecord } from './stage-store.js';
 
 /** Requests listed in one explanation. */
@@ -311,7 +313,7 @@ async function forecastsOf(
   return predictions.flatMap(({ series, predictor, method, reliable, steps }) =>
     steps.map(({ targetMs, mean, lower, upper }) => ({
       ...{ series, targetMs, mean, lower, upper, reliable },
-      method: predictor === 'mixture' ? method : predictor,
+      method: ['mixture', LED].includes(predictor) ? method : predictor,
       actual: actual.get(`${series}|${targetMs}`) ?? null,
     })),
   );

@@ -11,11 +11,9 @@ import { insertRows, type Database, type Queryable } from './client.js';
 import { createProfileStore } from './profile-store.js';
 import { createQualityStore } from './quality-store.js';
 import { metricHistory, seriesStates } from './schema.js';
+import { DEMAND, keepPatterns, knownPatterns, recordedValues } from './recorded-series.js';
 import { alarmsSince, keepWarnings, openWarnings } from './warning-store.js';
 import { insertStage } from './stage-store.js';
-
-/** Series name of the rows that a model asks of a dataset; metric history keeps it under `demand`. */
-export const DEMAND = 'demand';
 
 export function createHistoryStore(db: Database): HistoryStore {
   return {
@@ -124,6 +122,8 @@ export function createSeriesStore(db: Database): SeriesStore {
       return rows.map((row) => Number(row.at_ms));
     },
     surgesBefore: (ref) => surgesBefore(db, ref),
+    patterns: (ref, series) => knownPatterns(db, ref, series),
+    recorded: (ref, asks, fromMs, toMs) => recordedValues(db, ref, asks, fromMs, toMs),
     putOff: (ref) => putOff(db, ref),
     openWarnings: (ref) => openWarnings(db, ref),
     alarmsSince: (ref, afterMs) => alarmsSince(db, ref, afterMs),
@@ -143,11 +143,12 @@ export function createSeriesStore(db: Database): SeriesStore {
         )
         .orderBy(metricHistory.subject, metricHistory.atMs);
     },
-    savePrediction: (ref, record, { states, seen, warnings: warned }, nowMs) =>
+    savePrediction: (ref, record, { states, seen, warnings: warned, patterns }, nowMs) =>
       db.transaction(async (tx) => {
         if (!(await insertStage(tx, ref, record))) return;
         await keepStates(tx, ref, states, nowMs);
         await keepWarnings(tx, ref, warned, nowMs);
+        await keepPatterns(tx, ref, patterns, nowMs);
         if (seen === null) return;
         await tx.execute(sql`
           insert into series_progress as p (tenant, pool, series, up_to_ms)

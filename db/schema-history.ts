@@ -191,7 +191,7 @@ export const warnings = pgTable(
   'warnings',
   {
     ...scope(),
-    kind: text().$type<'shortage' | 'anomaly'>().notNull(),
+    kind: text().$type<'shortage' | 'anomaly' | 'behaviour'>().notNull(),
     /** `bytes:SOURCE`, or a series. */
     subject: text().notNull(),
     /** Event time of the cycle that raised it. */
@@ -210,7 +210,7 @@ export const warnings = pgTable(
     index('warnings_open')
       .on(t.tenant, t.pool)
       .where(sql`${t.clearedMs} is null`),
-    check('warnings_kind', sql`${t.kind} in ('shortage', 'anomaly')`),
+    check('warnings_kind', sql`${t.kind} in ('shortage', 'anomaly', 'behaviour')`),
     check('warnings_severity', sql`${t.severity} in ('low', 'medium', 'high')`),
   ],
 );
@@ -256,7 +256,8 @@ export const recurrences = pgTable(
  * What a pool has learned from its own running: `read-cost` (by dataset), a model of measured time and memory; `credits`
  * (by model and source), who was short-changed and who had more; `cache-clock` (of no pool: the cache is shared), the
  * worth of what was evicted last; `release`, why the next cycle for waiting requests is due; `circuit` (by dataset with a
- * stand-in), whether it rests.
+ * stand-in), whether it rests; `patterns` (by series), what recurs and
+ * changes in its demand, and what it is related to.
  */
 export const learned = pgTable(
   'learned',

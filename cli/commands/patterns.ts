@@ -1,6 +1,7 @@
 /** `balance patterns`: periods, trends, change points and lagged correlations of stored series. */
 import type { Command } from 'commander';
 import { compareBehaviour, profileBehaviour, type BehaviourChange } from '../../domain/prediction/behaviour.js';
+import { confirmedRelations, type KnownPatterns } from '../../domain/prediction/pattern-watch.js';
 import { analyzePatterns, type PatternReport, type RecordedSeries } from '../../domain/prediction/pattern.js';
 import { readCsvFile } from '../../interfaces/data/csv.js';
 import { action, printJson } from '../command.js';
@@ -17,7 +18,8 @@ Output: for each series its periods (steps, seconds, strength: the share of held
 
         Without files: the 100 longest series that the pool has recorded (demand by model/dataset, source and system,
         charged bytes, quality figures, rows that match each need), their newest 1,008 points; and how each model's
-        demand behaves in the newer half of its record against the older one.
+        demand behaves in the newer half of its record against the older one. Then what the loop has found by itself
+        and uses: confirmed leaders, periods, changes of behaviour of the series that it has looked at (\`kept\` in JSON).
 
 Examples: balance patterns demand.csv --json
           balance patterns --pool fraud`;
@@ -74,15 +76,34 @@ function describeBehaviour(changes: readonly BehaviourReport[]): string {
     .join('');
 }
 
+/** What the loop looks for by itself, a few series in each cycle, and uses in its forecasts. */
+function describeKept(kept: readonly KnownPatterns[]): string {
+  if (kept.length === 0) return '';
+  const names = new Set(kept.map(({ series }) => series));
+  const related = confirmedRelations(kept).map(({ leader, follower, lagSteps, correlation }) => {
+    const used = lagSteps > 0 && names.has(leader) && names.has(follower) ? ', tried as a regressor' : '';
+    return `  ${follower} follows ${leader} after ${lagSteps} steps (${correlation.toFixed(2)}${used})\n`;
+  });
+  const own = kept.flatMap(({ series, periods, behaviour: { shifts }, changeWithinDay }) => {
+    const found = periods.map(({ steps, strength }) => `${steps} steps (${strength.toFixed(2)})`).join(', ');
+    const changed = shifts.map(({ atMs }) => new Date(atMs).toISOString()).join(', ');
+    return [
+      `  ${series}: periods ${found || 'none'}; another level within a day with probability ${changeWithinDay.toFixed(2)}${changed === '' ? '' : `; behaves otherwise since ${changed}`}\n`,
+    ];
+  });
+  return ['kept by the loop\n', ...own, ...related].join('');
+}
+
 async function poolPatterns(options: ConnectionOptions): Promise<number> {
   const { resolvePool, withDatabase } = await import('../connection.js');
   return withDatabase(options, async (database) => {
-    const { recordedSeries } = await import('../../db/recorded-series.js');
-    const series = await recordedSeries(database.db, await resolvePool(database, options));
-    const report = { ...analyzePatterns(series), behaviour: behaviourChanges(series) };
+    const { knownPatterns, recordedSeries } = await import('../../db/recorded-series.js');
+    const ref = await resolvePool(database, options);
+    const [series, kept] = [await recordedSeries(database.db, ref), await knownPatterns(database.db, ref)];
+    const report = { ...analyzePatterns(series), behaviour: behaviourChanges(series), kept };
     if (options.json) printJson(report);
     else if (series.length === 0) process.stdout.write('nothing is recorded yet: run a few cycles\n');
-    else process.stdout.write(describe(report) + describeBehaviour(report.behaviour));
+    else process.stdout.write(describe(report) + describeBehaviour(report.behaviour) + describeKept(kept));
     return 0;
   });
 }

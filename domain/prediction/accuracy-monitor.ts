@@ -142,8 +142,13 @@ export function restoreAccuracyMonitor(snapshot: AccuracySnapshot): AccuracyMoni
 /**
  * Whether a challenger that was run beside the champion on the same values should replace it: both have enough
  * observations and the challenger's error is clearly lower.
+ * @param ratio of its error to the champion's, at most; default 0.97
  */
-export function preferChallenger(champion: AccuracySnapshot, challenger: AccuracySnapshot): boolean {
+export function preferChallenger(
+  champion: AccuracySnapshot,
+  challenger: AccuracySnapshot,
+  ratio: number = SWITCH_RATIO,
+): boolean {
   const enough = Math.min(champion.observations, challenger.observations) >= OBSERVATIONS_MIN;
-  return enough && challenger.error < SWITCH_RATIO * champion.error;
+  return enough && challenger.error < ratio * champion.error;
 }

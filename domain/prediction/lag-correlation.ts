@@ -163,9 +163,16 @@ export function correlatePairs(
   return pairs;
 }
 
-/** The pairs of which at most the given share is chance, strongest first, ties by ids. */
-export function significantPairs<T extends LagCorrelation>(pairs: readonly T[], falseDiscoveryRate: number): T[] {
-  return stepUp(pairs)
+/**
+ * The pairs of which at most the given share is chance, strongest first, ties by ids.
+ * @param tested pairs that were tried, where those that were surely chance were not kept; default: all that are given
+ */
+export function significantPairs<T extends LagCorrelation>(
+  pairs: readonly T[],
+  falseDiscoveryRate: number,
+  tested = pairs.length,
+): T[] {
+  return stepUp(pairs, tested)
     .filter((pair) => pair.qValue <= falseDiscoveryRate && Math.abs(pair.correlation) >= CORRELATION_MIN)
     .sort((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation) || (idOf(a) < idOf(b) ? -1 : 1));
 }
@@ -175,11 +182,11 @@ function idOf(pair: LagCorrelation): string {
 }
 
 /** Fills in the q values of Benjamini and Hochberg (1995): min over larger p of p x m / rank. */
-function stepUp<T extends LagCorrelation>(pairs: readonly T[]): T[] {
+function stepUp<T extends LagCorrelation>(pairs: readonly T[], tested: number): T[] {
   const ranked = [...pairs].sort((a, b) => a.pValue - b.pValue || (idOf(a) < idOf(b) ? -1 : 1));
   let least = 1;
   for (let k = ranked.length - 1; k >= 0; k--) {
-    least = Math.min(least, (ranked[k].pValue * ranked.length) / (k + 1));
+    least = Math.min(least, (ranked[k].pValue * tested) / (k + 1));
     ranked[k] = { ...ranked[k], qValue: least };
   }
   return ranked;

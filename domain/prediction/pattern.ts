@@ -88,7 +88,7 @@ function extentOf(times: readonly number[]): { start: number; step: number; cell
 }
 
 /** Gaps bridged by straight lines, ends by the nearest value. */
-function bridge(values: readonly (number | null)[]): number[] {
+export function bridge(values: readonly (number | null)[]): number[] {
   const known = values.flatMap((value, index) => (value === null ? [] : [index]));
   if (known.length === 0) return [];
   let next = 0;
@@ -190,7 +190,7 @@ export function steadySlope(values: readonly number[]): number | null {
 }
 
 /** Values less the phase means of their periods. */
-function withoutPeriods(values: readonly number[], steps: readonly number[]): number[] {
+export function withoutPeriods(values: readonly number[], steps: readonly number[]): number[] {
   let rest = [...values];
   for (const period of steps) {
     const profile = phaseProfile(rest, period);

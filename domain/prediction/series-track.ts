@@ -5,7 +5,6 @@
  */
 import {
   createAccuracyMonitor,
-  preferChallenger,
   restoreAccuracyMonitor,
   type AccuracyReport,
   type AccuracySnapshot,
@@ -13,13 +12,12 @@ import {
 import { createAnomalyDetector, restoreAnomalyDetector, type AnomalySnapshot } from './anomaly.js';
 import type { AnomalySeverity } from './anomaly-actions.js';
 import type { AnomalyType } from './anomaly-event.js';
-import type { Predictor, PredictorRun } from './predictor.js';
+import { isBetter, issue, JUDGED_LEVEL, learned, type Contender, type Issued } from './contender.js';
+import { LED, LedRun, ledPredictor, type Leader } from './led-run.js';
+import type { Predictor } from './predictor.js';
 import type { SeriesForecast } from './series-forecaster.js';
 import { detectSeasons } from './series-seasons.js';
 
-/** Level of the interval that accuracy is judged by, and of the wider one that surprise is. */
-const JUDGED_LEVEL = 0.8;
-const WIDE_LEVEL = 0.95;
 /** A value farther outside the 95 % interval than that is wide: six standard deviations of a normal error. */
 const FAR = 1;
 /** An interval counts as at least this share of the forecast wide: a constant series may still change a little. */
@@ -34,6 +32,8 @@ const SETTLE_STEPS = 100;
 const RECENT_STEPS = 312;
 /** A fresh start must be this much better on the newer half of them to be worth it, as for a challenger. */
 const RETUNE_RATIO = 0.97;
+/** Of what a run that follows a leader leaves behind. */
+const LED_VERSION = 1;
 /** Series that drift together are learned again one after the other, in this many steps. */
 const RETUNE_PHASES = 8;
 
@@ -63,13 +63,6 @@ export interface TrackChange {
   readonly reason: string;
 }
 
-interface Issued {
-  readonly mean: number;
-  readonly lower: number;
-  readonly upper: number;
-  readonly wideLower: number;
-  readonly wideUpper: number;
-}
 interface RunState {
   readonly id: string;
   readonly version: number;
@@ -87,16 +80,11 @@ export interface TrackSnapshot {
   readonly steps: number;
   /** Steps whose values were kept out, ascending. */
   readonly heldAt: readonly number[];
+  /** Seasons that were proposed last, and tried; absent: none. */
+  readonly proposed?: readonly number[];
   readonly last: number | null;
   readonly recent: readonly (number | null)[];
   readonly anomaly: AnomalySnapshot;
-}
-
-interface Contender {
-  readonly predictor: Predictor;
-  run: PredictorRun;
-  accuracy: ReturnType<typeof createAccuracyMonitor>;
-  issued: Issued | null;
 }
 
 export class SeriesTrack {
@@ -110,12 +98,14 @@ export class SeriesTrack {
   private settled = 0;
   private steps = 0;
   private heldAt: readonly number[] = [];
+  private proposed: readonly number[] | undefined;
   private last: number | null = null;
 
   private constructor(
+    private readonly predictors: readonly Predictor[],
     private readonly options: Pick<TrackOptions, 'series' | 'stepMs'>,
     private seasons: readonly number[],
-    private readonly contenders: readonly Contender[],
+    private readonly contenders: Contender[],
     private champion: Contender,
     private readonly detector: ReturnType<typeof createAnomalyDetector>,
   ) {}
@@ -131,17 +121,18 @@ export class SeriesTrack {
       return { predictor, run, accuracy: createAccuracyMonitor(JUDGED_LEVEL), issued: null };
     });
     const detector = createAnomalyDetector({ maxPerWeek: alarmsPerWeek, stepSeconds: stepMs / 1000 });
-    return new SeriesTrack(options, seasons, contenders, contenders[0], detector);
+    return new SeriesTrack(predictors, options, seasons, contenders, contenders[0], detector);
   }
 
   /**
    * The track that wrote the snapshot: it goes on identically. A predictor that is new, or of another version, learns
-   * from the values kept; one that is gone steps down.
+   * from the values kept; one that is gone steps down, and so does the one that follows another leader than this.
    */
   static restore(
     predictors: readonly Predictor[],
     options: Pick<TrackOptions, 'series' | 'stepMs'>,
     snapshot: TrackSnapshot,
+    leader?: Leader,
   ): SeriesTrack {
     const contenders = predictors.map((predictor): Contender => {
       const state = snapshot.runs.find((run) => isOf(run, predictor));
@@ -153,21 +144,54 @@ export class SeriesTrack {
         issued: state.issued,
       };
     });
+    const state = snapshot.runs.find(({ id, version }) => id === LED && version === LED_VERSION);
+    const led = state === undefined ? undefined : LedRun.restore(() => contenders[0].run, state.snapshot);
+    if (led !== undefined && leader !== undefined && led.follows(leader))
+      contenders.push({
+        ...{ predictor: { id: LED, version: LED_VERSION }, run: led },
+        ...{ accuracy: restoreAccuracyMonitor(state!.accuracy), issued: state!.issued },
+      });
     const champion = contenders.find(({ predictor }) => predictor.id === snapshot.champion) ?? contenders[0];
     const detector = restoreAnomalyDetector(snapshot.anomaly);
-    const track = new SeriesTrack(options, snapshot.seasons, contenders, champion, detector);
+    const track = new SeriesTrack(predictors, options, snapshot.seasons, contenders, champion, detector);
     track.recent = [...snapshot.recent];
     Object.assign(track, {
       settled: snapshot.settled,
       steps: snapshot.steps,
       heldAt: snapshot.heldAt,
+      proposed: snapshot.proposed,
       last: snapshot.last,
     });
     return track;
   }
 
-  /** One complete step; null: nothing was recorded. */
-  update(atMs: number, value: number | null): void {
+  /** Whether one of its predictors has learned from this leader. */
+  isLedBy(leader: Leader): boolean {
+    return this.led?.follows(leader) === true;
+  }
+
+  /** From now on a challenger follows this leader, whose newest `leads` stand beside the values kept. */
+  follow(atMs: number, leader: Leader, leads: readonly (number | null)[]): void {
+    const { contenders, recent, seasons } = this;
+    const beside = recent.map((_, index) => leads.at(index - recent.length) ?? null);
+    const predictor = ledPredictor(this.predictors[0], leader, recent, beside);
+    const { accuracy, run } = learned(predictor, seasons, recent);
+    this.tuned += recent.length;
+    const led = run.led.over(() => contenders[0].run);
+    contenders.push({ predictor: { id: LED, version: LED_VERSION }, run: led, accuracy, issued: issue(led) });
+    if (this.settled >= SETTLE_STEPS) this.reconsider(atMs);
+  }
+
+  /** Seasons that were found in a longer past: tried once, kept where they forecast better. Gives whether they were new. */
+  propose(atMs: number, seasons: readonly number[]): boolean {
+    if (this.proposed?.join() === seasons.join() || this.champion.predictor.id === LED) return false;
+    this.proposed = seasons;
+    if (seasons.join() !== this.seasons.join()) this.learnAgain(atMs, [seasons]);
+    return true;
+  }
+
+  /** One complete step; null: nothing was recorded. `lead`: what its leader did in it. */
+  update(atMs: number, value: number | null, lead: number | null = null): void {
     const { isAnomaly, type, severity, action } = this.detector.update(atMs / 1000, value);
     if (isAnomaly) this.alarms.push({ atMs, value, type: type!, severity: severity!, action: action! });
     const outlier = value !== null && this.isFar(value) && !this.isHabit();
@@ -175,6 +199,7 @@ export class SeriesTrack {
     const usable = outlier ? null : value;
     this.steps++;
     this.settled++;
+    if (this.led !== undefined) this.led.lead = lead;
     for (const contender of this.contenders) {
       if (contender.issued !== null && usable !== null && this.last !== null)
         contender.accuracy.observe({
@@ -227,11 +252,17 @@ export class SeriesTrack {
         last,
         recent: [...recent],
       },
+      ...(this.proposed === undefined ? {} : { proposed: this.proposed }),
       runs: this.contenders.map(({ predictor: { id, version }, run, accuracy, issued }) => {
         return { id, version, snapshot: run.snapshot(), accuracy: accuracy.snapshot(), issued };
       }),
       anomaly: this.detector.snapshot(),
     };
+  }
+
+  private get led(): LedRun | undefined {
+    const { run } = this.contenders[this.contenders.length - 1];
+    return run instanceof LedRun ? run : undefined;
   }
 
   private isFar(value: number): boolean {
@@ -261,7 +292,7 @@ export class SeriesTrack {
   private reconsider(atMs: number): void {
     const { champion } = this;
     const better = this.contenders
-      .filter((one) => one !== champion && preferChallenger(champion.accuracy.snapshot(), one.accuracy.snapshot()))
+      .filter((one) => one !== champion && isBetter(one, champion))
       .sort((a, b) => a.accuracy.snapshot().error - b.accuracy.snapshot().error)
       .at(0);
     if (better !== undefined) {
@@ -271,6 +302,7 @@ export class SeriesTrack {
       this.champion = better;
       this.settle();
     } else if (
+      champion.predictor.id !== LED &&
       ['retune', 'step-aside'].includes(champion.accuracy.report().advice) &&
       this.steps % RETUNE_PHASES === phaseOf(this.options.series)
     ) {
@@ -278,13 +310,19 @@ export class SeriesTrack {
     }
   }
 
-  /** Learns the champion again from the values kept, with today's seasons and with those that they show; the best stays. */
+  /** Learns the champion again from the values kept, with today's seasons and with those that they show. */
   private retune(atMs: number): void {
-    const { champion, recent, seasons } = this;
-    const error = champion.accuracy.snapshot().error;
+    const { recent, seasons } = this;
     const found = detectSeasons(recent.filter((value) => value !== null));
-    const choices = found.length > 0 && found.join() !== seasons.join() ? [seasons, found] : [seasons];
-    const fresh = choices.map((one) => ({ seasons: one, ...learned(champion.predictor, one, recent) }));
+    this.learnAgain(atMs, found.length > 0 && found.join() !== seasons.join() ? [seasons, found] : [seasons]);
+  }
+
+  /** Learns the champion again with each choice of seasons; the best stays, where it is better than what there is. */
+  private learnAgain(atMs: number, choices: readonly (readonly number[])[]): void {
+    const { champion, recent } = this;
+    const error = champion.accuracy.snapshot().error;
+    const predictor = this.predictors.find((one) => one.id === champion.predictor.id)!;
+    const fresh = choices.map((one) => ({ seasons: one, ...learned(predictor, one, recent) }));
     this.tuned += choices.length * recent.length;
     const best = fresh.sort((a, b) => a.accuracy.snapshot().error - b.accuracy.snapshot().error)[0];
     const bestError = best.accuracy.snapshot().error;
@@ -308,31 +346,6 @@ const short = (value: number): string => Number(value.toPrecision(3)).toString()
 
 function isOf(run: RunState, { id, version }: Predictor): boolean {
   return run.id === id && run.version === version;
-}
-
-/** A run that has learned these values, judged on the newer half of them. */
-function learned(predictor: Predictor, seasons: readonly number[], values: readonly (number | null)[]): Contender {
-  const run = predictor.create({ seasons, similar: [] });
-  const accuracy = createAccuracyMonitor(JUDGED_LEVEL);
-  let issued: Issued | null = null;
-  let last: number | null = null;
-  values.forEach((value, index) => {
-    if (issued !== null && value !== null && last !== null && index >= values.length / 2)
-      accuracy.observe({ ...issued, forecast: issued.mean, naive: last, actual: value });
-    run.update(value);
-    issued = issue(run);
-    last = value ?? last;
-  });
-  return { predictor, run, accuracy, issued };
-}
-
-function issue(run: PredictorRun): Issued {
-  const { mean, quantiles } = run.forecast(1, [JUDGED_LEVEL, WIDE_LEVEL]);
-  const [judged, wide] = quantiles;
-  return {
-    ...{ mean: mean[0], lower: judged.lower[0], upper: judged.upper[0] },
-    ...{ wideLower: wide.lower[0], wideUpper: wide.upper[0] },
-  };
 }
 
 /** Which of the phases a series has: FNV-1a of its name (Fowler, Noll, Vo 1991), modulo. */

@@ -1,5 +1,6 @@
 /** Stage 2, predict: what will each model ask of each dataset next, what will a source be short of, what is not as it was? */
 import { steadySlope } from '../../prediction/pattern.js';
+import { LED } from '../../prediction/led-run.js';
 import type { Predictor } from '../../prediction/predictor.js';
 import { SeriesTrack, type TrackChange, type TrackSnapshot } from '../../prediction/series-track.js';
 import { DECLARED, withDeclared } from './declared-runs.js';
@@ -13,6 +14,7 @@ import {
   type SourceCapacity,
   type Warning,
 } from './shortage.js';
+import { warnShifts, type PatternInputs } from './patterns-used.js';
 import type { SeriesCosts, SeriesInput, SeriesOutcome, SeriesPrediction, StateRef } from './series-outcome.js';
 import { sourceLoads, withBacklog } from './source-loads.js';
 
@@ -43,6 +45,8 @@ export interface PredictInputs {
   /** Most alarms in a week, and those that this week still has. */
   readonly alarmsPerWeek: number;
   readonly alarmsLeft: number;
+  /** Patterns that are known; absent in records of older versions, and of slices of the past. */
+  readonly patterns?: PatternInputs;
 }
 export interface PredictOutcome {
   readonly predictions: readonly SeriesPrediction[];
@@ -90,19 +94,25 @@ export function predictSeries(
   states: ReadonlyMap<string, unknown>,
   predictors: readonly Predictor[],
 ): SeriesOutcome & { readonly snapshot: () => StoredTrack } {
-  const { series, state, similar, values, upToMs, seenUpToMs, declared } = input;
+  const { series, state, similar, values, upToMs, seenUpToMs, declared, leader } = input;
   const stored = state === null ? undefined : (states.get(stateKey(state)) as TrackSnapshot | undefined);
   const alike = similar.flatMap((ref) => (states.get(stateKey(ref)) as TrackSnapshot | undefined) ?? []);
   const track =
     stored === undefined
       ? SeriesTrack.create(predictors, { series, seasons, stepMs, alarmsPerWeek, similar: alike })
-      : SeriesTrack.restore(predictors, { series, stepMs }, stored);
+      : SeriesTrack.restore(predictors, { series, stepMs }, stored, leader);
   let outlying = false;
   values.forEach((value, index) => {
     const before = track.withheld;
-    track.update(upToMs - (values.length - 1 - index) * stepMs, value);
+    const lead = leader?.leads.at(index - values.length) ?? null;
+    track.update(upToMs - (values.length - 1 - index) * stepMs, value, lead);
     outlying = track.withheld > before;
   });
+  // Without a new step there is no new state to keep what it would learn.
+  const isNew = values.length > 0;
+  const proposes = isNew && input.seasons !== undefined && track.propose(upToMs, input.seasons);
+  const begins = isNew && leader !== undefined && !track.isLedBy(leader);
+  if (begins) track.follow(upToMs, leader, leader.leads);
   const forecast = track.forecast(FORECAST_STEPS, DISTRIBUTION_LEVELS);
   const [band] = forecast.quantiles;
   const recent = track.recentValues();
@@ -132,6 +142,7 @@ export function predictSeries(
     changes: track.changes.filter(isNews),
     outlying,
     tuned: track.tuned,
+    turned: begins || proposes,
     snapshot: () => ({ ...track.snapshot(), ...(declared === undefined ? {} : { calendar: declared.calendar }) }),
   };
 }
@@ -162,7 +173,11 @@ export function predict(inputs: PredictInputs, outcomes: readonly SeriesOutcome[
     predictions: outcomes.map(({ prediction }) => prediction),
     expected: expectRequests(inputs.known, asOfMs),
     bottlenecks: found,
-    warnings: [...warnShortages(found, openWarnings, asOfMs), ...anomalies.warnings],
+    warnings: [
+      ...warnShortages(found, openWarnings, asOfMs),
+      ...anomalies.warnings,
+      ...warnShifts(inputs.patterns?.shifts ?? [], openWarnings, asOfMs),
+    ],
     alarmsWithheld: anomalies.withheld,
     surges: demandSurges(inputs.series, outcomes),
     changes: outcomes.flatMap(({ prediction: { series }, changes }) => changes.map((one) => ({ series, ...one }))),
@@ -210,7 +225,7 @@ function predictionReason(prediction: SeriesPrediction): string {
     return `${series}: ${history} ${history === 1 ? 'step' : 'steps'} of history are too little to rely on: nothing is planned on it`;
   const slope =
     trend === null || Math.abs(trend) < 0.5 ? '' : `, trend ${trend > 0 ? '+' : ''}${trend.toFixed(0)} ${unit} a step`;
-  const by = predictor === 'mixture' || method === DECLARED ? method : predictor;
+  const by = ['mixture', LED].includes(predictor) || method === DECLARED ? method : predictor;
   const known = declared?.[0] ? `, ${Math.round(declared[0])} of them declared` : '';
   return `${series}: ${Math.round(steps[0].mean)} ${unit} expected next${known} (${Math.round(steps[0].lower)} to ${Math.round(steps[0].upper)}, ${by} over ${history} steps${slope})`;
 }

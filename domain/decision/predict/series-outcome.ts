@@ -1,4 +1,5 @@
 /** One series in the predict stage: what goes in, and what comes out of it. */
+import type { Leader } from '../../prediction/led-run.js';
 import type { TrackAlarm, TrackChange } from '../../prediction/series-track.js';
 
 /** A stored state of a series: it had learned the steps up to `upToMs`. */
@@ -27,6 +28,14 @@ export interface SeriesInput {
   readonly backlog?: Backlog;
   /** Rows of standing needs and requests that were put off and that this cycle does not look at; absent: none. */
   readonly waiting?: number;
+  /** The series that it follows; absent: none is known. */
+  readonly leader?: LeaderAhead;
+  /** Seasons in steps that its longer past shows and the calendar does not; absent: none. */
+  readonly seasons?: readonly number[];
+}
+export interface LeaderAhead extends Leader {
+  /** What it did in the steps up to and with the one that ends at `upToMs`, oldest first: those of `values`, or more. */
+  readonly leads: readonly (number | null)[];
 }
 export interface DeclaredAhead {
   /** The declaration that was taken out of `values`, now and in the state. */
@@ -75,4 +84,6 @@ export interface SeriesOutcome {
   /** Whether the newest step was kept out of what is learned. */
   readonly outlying: boolean;
   readonly tuned: number;
+  /** Whether it has begun to follow a leader, or tried other seasons, now: its state is worth keeping. */
+  readonly turned: boolean;
 }

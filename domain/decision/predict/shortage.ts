@@ -39,7 +39,7 @@ export interface SourceLoad {
 }
 
 export interface OpenWarning {
-  readonly kind: 'shortage' | 'anomaly';
+  readonly kind: 'shortage' | 'anomaly' | 'behaviour';
   /** `bytes:SOURCE`, or a series. */
   readonly subject: string;
   /** Event time of the cycle that raised it. */

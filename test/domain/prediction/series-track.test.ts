@@ -154,3 +154,38 @@ describe('a stored track', () => {
     expect(errorWith([donor])).toBeLessThan(errorWith([]));
   });
 });
+
+describe('seasons found in a longer past', () => {
+  test.each([
+    [40, 300, 60],
+    [50, 300, 100],
+    [90, 300, 60],
+    [36, 100, 30],
+  ])('of %i steps are tried once and forecast better', (period, size, spread) => {
+    const rough = noise(11);
+    const values = Array.from(
+      { length: 700 },
+      (_, step) => 500 + size * Math.sign(Math.sin((step / period) * 2 * Math.PI) + 0.3) + spread * rough(),
+    );
+    const [as, with_] = [false, true].map((proposes) => {
+      const track = SeriesTrack.create(defaultPredictors, options());
+      let error = 0;
+      values.forEach((value, step) => {
+        if (step > 500) error += Math.abs(value - track.forecast(1, []).mean[0]);
+        track.update((step + 1) * HOUR, value);
+        if (step === 500 && proposes) expect(track.propose(step * HOUR, [period])).toBe(true);
+      });
+      return { error, track };
+    });
+    expect(with_.error / as.error).toBeLessThan(0.85);
+    expect(with_.track.propose(701 * HOUR, [period])).toBe(false);
+    expect(as.track.changes).toEqual([]);
+  });
+
+  test('that forecast no better are left alone', () => {
+    const track = follow(SeriesTrack.create(defaultPredictors, options()), DAILY.slice(0, 400));
+    expect(track.propose(401 * HOUR, [31])).toBe(true);
+    expect(track.changes.filter(({ kind }) => kind === 'retune')).toEqual([]);
+    expect(track.snapshot().seasons).toEqual([24, 168]);
+  });
+});
