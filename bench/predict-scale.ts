@@ -69,9 +69,14 @@ for (const since of [0, 12]) {
       return { series: state.series, state, similar: [], values: news, upToMs, seenUpToMs: upToMs, asked: 0 };
     });
     for (const input of page) {
-      const { snapshot: _, ...outcome } = predictSeries(input, shared, states, defaultPredictors);
+      const { prediction, distribution, recent, alarms, changes, outlying, tuned, turned } = predictSeries(
+        input,
+        shared,
+        states,
+        defaultPredictors,
+      );
       inputs.push(input);
-      outcomes.push(outcome);
+      outcomes.push({ prediction, distribution, recent, alarms, changes, outlying, tuned, turned });
     }
     peak = Math.max(peak, process.memoryUsage().rss);
   }
