@@ -19,7 +19,6 @@ import type {
   SliceRef,
   StageStore,
 } from './store-ports.js';
-import type { SeriesStore } from './series-ports.js';
 
 /** The way to a pool's loop: starts it when it does not run. */
 export interface LoopGateway {
