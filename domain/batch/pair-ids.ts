@@ -1,3 +1,10 @@
+/** The number of a key, 0, 1, 2, … as they come. */
+export function numberOf<T>(known: Map<T, number>, key: T): number {
+  let id = known.get(key);
+  if (id === undefined) known.set(key, (id = known.size));
+  return id;
+}
+
 /** Slots at first; a power of two. */
 const SLOTS_MIN = 64;
 

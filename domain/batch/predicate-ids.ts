@@ -1,6 +1,6 @@
 /** Predicates as small numbers: very many requests are written in few ways. */
 import type { Condition, Literal, Predicate } from '../types/predicate.js';
-import { PairIds } from './pair-ids.js';
+import { numberOf, PairIds } from './pair-ids.js';
 
 /** What a number in the tuple of a predicate stands for: the lowest two bits. */
 const HEAD = 0;
@@ -55,10 +55,4 @@ export class PredicateIds {
     const whole = typeof value === 'number' && (value | 0) === value && Math.abs(value) < WHOLE_MAX;
     return this.prefixes.idOf(prefix, whole ? value * 4 + WHOLE : numberOf(this.literals, value) * 4 + OTHER);
   }
-}
-
-function numberOf<T>(known: Map<T, number>, key: T): number {
-  let id = known.get(key);
-  if (id === undefined) known.set(key, (id = known.size));
-  return id;
 }

@@ -72,15 +72,36 @@ export function priorityOf(
   weights: PriorityWeights = DEFAULT_PRIORITY_WEIGHTS,
 ): Priority {
   assertRange(request, weights);
-  const slackMs = request.deadlineMs === null ? null : request.deadlineMs - nowMs - request.serviceMs;
-  const urgency = slackMs === null ? 0 : weights.agingMs / (weights.agingMs + Math.max(0, slackMs));
+  const slackMs = slackOf(request, nowMs);
   const terms: PriorityTerm[] = [
     { name: 'criticality', value: request.criticality, weight: weights.criticality },
-    { name: 'urgency', value: urgency, weight: weights.urgency },
+    { name: 'urgency', value: urgencyOf(slackMs, weights), weight: weights.urgency },
     { name: 'fairnessDebt', value: request.fairnessDebt, weight: weights.fairnessDebt },
     { name: 'waiting', value: (nowMs - request.arrivalMs) / weights.agingMs, weight: 1 },
   ];
-  return { id: request.id, score: terms.reduce((sum, { value, weight }) => sum + value * weight, 0), terms, slackMs };
+  return { id: request.id, score: scoreOf(request, nowMs, weights), terms, slackMs };
+}
+
+/** The score of `priorityOf` alone: for very many. */
+export function scoreOf(
+  request: Omit<PriorityRequest, 'id'>,
+  nowMs: number,
+  { criticality, urgency, fairnessDebt: debt, agingMs }: PriorityWeights,
+): number {
+  return (
+    request.criticality * criticality +
+    urgencyOf(slackOf(request, nowMs), { agingMs }) * urgency +
+    request.fairnessDebt * debt +
+    (nowMs - request.arrivalMs) / agingMs
+  );
+}
+
+function slackOf({ deadlineMs, serviceMs }: Omit<PriorityRequest, 'id'>, nowMs: number): number | null {
+  return deadlineMs === null ? null : deadlineMs - nowMs - serviceMs;
+}
+
+function urgencyOf(slackMs: number | null, { agingMs }: Pick<PriorityWeights, 'agingMs'>): number {
+  return slackMs === null ? 0 : agingMs / (agingMs + Math.max(0, slackMs));
 }
 
 /** All requests, the one to serve first in front; equal scores by earlier deadline, then id. O(n log n). */

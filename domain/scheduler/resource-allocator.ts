@@ -4,7 +4,7 @@ import { compileAllocation, type AllocationProblem } from './allocation-problem.
 import { explainAllocations } from './allocation-reasons.js';
 import { creditGroups, fillByCredits, type CreditGroup } from './cohort-credits.js';
 import { creditShare, settleQuantum, startCredits, withDemands } from './karma.js';
-import { fillTree, startFilling, type Filling } from './progressive-filling.js';
+import { fillTree, startFilling, STOPPED_BY_CAP, STOPPED_BY_DEMAND, type Filling } from './progressive-filling.js';
 import { roundToSteps } from './whole-units.js';
 
 export type { AllocationInstance, AllocationResult };
@@ -16,10 +16,32 @@ export type { AllocationInstance, AllocationResult };
  * @throws BalanceError `InvalidAllocation` for inconsistent input. No models: no allocations, jain 1.
  */
 export function allocate(instance: AllocationInstance): AllocationResult {
+  return share(instance).explained();
+}
+
+/** A result before it is put into words: for who asks again and again, and tells the last answer only. */
+export interface Shares {
+  /** By model, in order of id. */
+  readonly units: Float64Array;
+  /** Whether a limit stopped anybody. */
+  readonly scarce: boolean;
+  explained(): AllocationResult;
+}
+
+/** `allocate`, put into words only when asked. */
+export function share(instance: AllocationInstance): Shares {
   const problem = compileAllocation(instance);
   const filling = startFilling(problem);
   fillTree(problem, filling);
-  return toResult(problem, roundToSteps(problem, filling));
+  return sharesOf(problem, roundToSteps(problem, filling));
+}
+
+function sharesOf(problem: AllocationProblem, filling: Filling): Shares {
+  return {
+    units: filling.units,
+    scarce: filling.stopResource.some((stop) => stop !== STOPPED_BY_CAP && stop !== STOPPED_BY_DEMAND),
+    explained: () => toResult(problem, filling),
+  };
 }
 
 /**
@@ -43,7 +65,7 @@ export type Credits = Readonly<Record<string, number>>;
  * count between the members of one.
  * @param credits balances before it; a model that is not named has 0
  */
-export function allocateWithCredits(instance: AllocationInstance, credits: Credits): AllocationResult {
+export function shareWithCredits(instance: AllocationInstance, credits: Credits): Shares {
   const problem = compileAllocation(instance);
   const groups = creditGroups(problem);
   const balances = new Float64Array(problem.modelIds.length);
@@ -51,7 +73,7 @@ export function allocateWithCredits(instance: AllocationInstance, credits: Credi
     const own = balancesOf(group, credits);
     for (const [m, i] of group.members.entries()) balances[i] = own[m];
   }
-  return toResult(problem, fillByCredits(problem, groups, balances));
+  return sharesOf(problem, fillByCredits(problem, groups, balances));
 }
 
 /**

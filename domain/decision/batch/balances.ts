@@ -73,6 +73,7 @@ function withinBounds(balances: readonly number[], changes: readonly number[]): 
 
 /** The flow without these items; itself when it has none of them, null when it has no others. */
 function withoutItems(flow: Flow, gone: ReadonlySet<string>): Flow | null {
+  if (gone.size === 0) return flow;
   const places = Array.from(flow.items.keys()).filter((place) => !gone.has(flow.items[place].item.id));
   if (places.length === flow.items.length) return flow;
   if (places.length === 0) return null;

@@ -1,4 +1,5 @@
 /** What each item would cost: rows, own bytes, and its share of the merged read that serves it. */
+import { FieldSets } from '../../batch/field-sets.js';
 import type { MergeCost } from '../../batch/merge-groups.js';
 import { MergeTable } from '../../batch/merge-table.js';
 import { assertIdsDiffer, groupRequests } from '../../batch/merge.js';
@@ -60,6 +61,9 @@ export interface SharedRead {
 export interface MergedDemand {
   /** In order of id, whatever order they came in. */
   readonly items: readonly CostedItem[];
+  /** Fields of each item, in `fieldSets`. */
+  readonly fieldsOf: readonly number[];
+  readonly fieldSets: FieldSets;
   /** By their first members. */
   readonly reads: readonly SharedRead[];
   readonly refusals: readonly Refusal[];
@@ -67,20 +71,22 @@ export interface MergedDemand {
 
 /** @param refused items that are served by nothing now, whatever is scarce */
 export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, aheadFactor: number): MergedDemand {
-  const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
+  const factsOf = factsById(inputs.facts);
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const hits = new Set(inputs.hits);
   const known = knownOf(inputs);
   const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const refusals: Refusal[] = [];
   const items: CostedItem[] = [];
+  const fieldSets = new FieldSets();
+  const fieldsOf: number[] = [];
   // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
-  const limited = new Merging({ perOperation: 0, perUnit: 1 });
-  const free = new Merging({ perOperation: SCAN_COST_CELLS, perUnit: 1 });
+  const limited = new Merging({ perOperation: 0, perUnit: 1 }, fieldSets);
+  const free = new Merging({ perOperation: SCAN_COST_CELLS, perUnit: 1 }, fieldSets);
   assertIdsDiffer(inputs.items);
   for (const item of inputs.items) {
     const dataset = datasets.get(item.dataset);
-    const fact = facts.get(item.id);
+    const fact = factsOf(item.id);
     if (dataset === undefined || fact === undefined || refused.has(item.id)) continue;
     const cached = hits.has(item.id);
     const wanted = wantedRows(item, known, aheadFactor, fact);
@@ -91,27 +97,44 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
       continue;
     }
     const costed = costedItem(item, items.length, dataset, wanted, fact, cached, known);
+    const fields = fieldSets.intern(item.fields);
     items.push(costed);
-    if (!cached) (metered.has(dataset.source) ? limited : free).add(costed, dataset);
+    fieldsOf.push(fields);
+    if (!cached) (metered.has(dataset.source) ? limited : free).add(costed, fields, dataset);
   }
   const reads = [...limited.reads(), ...free.reads()].sort((a, b) => a.members[0] - b.members[0]);
-  return { items, reads, refusals };
+  return { items, fieldsOf, fieldSets, reads, refusals };
+}
+
+/** Finds the facts of an item. They mostly come in the order in which they are asked for: only otherwise all are looked up by id. */
+function factsById(facts: readonly ItemFacts[]): (id: string) => ItemFacts | undefined {
+  let next = 0;
+  let byId: Map<string, ItemFacts> | null = null;
+  return (id) => {
+    if (next < facts.length && facts[next].itemId === id) return facts[next++];
+    byId ??= new Map(facts.map((fact) => [fact.itemId, fact]));
+    return byId.get(id);
+  };
 }
 
 /** Items that are merged by one rule of cost. */
 class Merging {
-  private readonly table = new MergeTable();
+  private readonly table: MergeTable;
   private readonly items: CostedItem[] = [];
   private readonly nodeOf: number[] = [];
 
-  constructor(private readonly cost: MergeCost) {}
+  constructor(
+    private readonly cost: MergeCost,
+    fieldSets: FieldSets,
+  ) {
+    this.table = new MergeTable(fieldSets);
+  }
 
   /** In order of id. */
-  add(costed: CostedItem, { contentId }: DatasetFacts): void {
-    const { dataset, datasetVersion, fields, where } = costed.item;
+  add(costed: CostedItem, fields: number, { contentId }: DatasetFacts): void {
+    const { dataset, datasetVersion, where } = costed.item;
     const version = datasetVersion === null ? CURRENT : contentId;
-    const { fieldSets } = this.table;
-    this.nodeOf.push(this.table.add(dataset, version, fieldSets.intern(fields), where, costed.rows));
+    this.nodeOf.push(this.table.add(dataset, version, fields, where, costed.rows));
     this.items.push(costed);
   }
 

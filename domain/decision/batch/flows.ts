@@ -40,35 +40,53 @@ export interface Flow {
 
 /** The flows, by id. Their costs are not known before `chargeFlows`. */
 export function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
-  const groups = new Map<string, CostedItem[]>();
+  const sources = new Map<string, Map<string, CostedItem[]>>();
   for (const one of costed) {
-    const id = `${one.item.model}@${one.source}`;
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, [one]);
+    let models = sources.get(one.source);
+    if (models === undefined) sources.set(one.source, (models = new Map<string, CostedItem[]>()));
+    const group = models.get(one.item.model);
+    if (group === undefined) models.set(one.item.model, [one]);
     else group.push(one);
   }
-  return [...groups.keys()].sort().map((id) => flowOf(id, groups.get(id)!, inputs));
+  return [...sources]
+    .flatMap(([source, models]) => [...models].map(([model, group]) => ({ id: `${model}@${source}`, group })))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map(({ id, group }) => flowOf(id, group, inputs));
 }
 
 function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): Flow {
   const { source } = group[0];
   const debt = Math.min(1, Math.max(0, inputs.credits[id] ?? 0));
-  const score = Float64Array.from(group, (costed) => itemScore(costed, debt, inputs));
-  const order = Uint32Array.from(group.keys()).sort((a, b) => score[b] - score[a] || a - b);
   const resources = inputs.limits
     .flatMap((limit) => (limit.source === null || limit.source === source ? [limit.resource] : []))
     .sort();
-  const items = Array.from(order, (place) => group[place]);
+  const count = group.length;
+  const score = new Float64Array(count);
+  for (let i = 0; i < count; i++) score[i] = itemScore(group[i], debt, inputs);
+  const order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
+  order.sort((a, b) => score[b] - score[a] || a - b);
+  const items: CostedItem[] = [];
+  const needs: number[] = [];
+  const scores = new Float64Array(count);
+  const index = new Uint32Array(count);
+  const rows = new Float64Array(count);
+  const attempts = new Float64Array(count);
+  for (let place = 0; place < count; place++) {
+    const costed = group[order[place]];
+    items.push(costed);
+    if (costed.item.kind === 'need') needs.push(place);
+    scores[place] = score[order[place]];
+    index[place] = costed.index;
+    rows[place] = costed.rows;
+    attempts[place] = costed.attempts;
+  }
   const { model } = group[0].item;
   return {
-    ...{ id, model, source, cohort: inputs.models[model]?.cohort ?? null, debt, resources, items },
-    scores: Float64Array.from(order, (place) => score[place]),
-    index: Uint32Array.from(items, ({ index }) => index),
-    rows: Float64Array.from(items, ({ rows }) => rows),
-    attempts: Float64Array.from(items, ({ attempts }) => attempts),
+    ...{ id, model, source, debt, resources, items, needs, scores, index, rows, attempts },
+    cohort: inputs.models[model]?.cohort ?? null,
     gangs: gangPlaces(items),
-    needs: items.flatMap(({ item }, place) => (item.kind === 'need' ? [place] : [])),
-    cost: new Float64Array(group.length * resources.length),
+    cost: new Float64Array(count * resources.length),
     demand: new Float64Array(resources.length),
   };
 }

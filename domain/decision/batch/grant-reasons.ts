@@ -5,7 +5,7 @@ import { isWithin } from './cohorts.js';
 import type { CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import { costOf, costsOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
-import { itemPriority } from './item-priority.js';
+import { priorityPoints } from './item-priority.js';
 import { owedAfter } from '../coordinate/need-states.js';
 import type { WaitReason } from '../work.js';
 
@@ -118,7 +118,8 @@ function grantOf(
     beyondShare,
     binding: binding === null ? null : { resource: binding, shortfall: restOf(flow, place, binding, rows) },
     reason: grantReason(costed, rows, granted, binding) + from,
-    ...itemPriority(costed, flow.debt, inputs),
+    score: flow.scores[place],
+    terms: priorityPoints(costed, flow.debt, inputs),
     ...(cut === undefined ? {} : { upToMs: cut }),
   };
 }
@@ -210,7 +211,7 @@ function waitReason(
     earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
     reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * part)} of ${item.model}'s share are left; ${Math.round(shortfall)} short${cohort === null ? '' : `: its cohort ${cohort} may take no more`}`,
     ...(cohort === null ? {} : { cohort }),
-    terms: itemPriority(costed, flow.debt, inputs).terms,
+    terms: priorityPoints(costed, flow.debt, inputs),
   };
 }
 

@@ -1,9 +1,9 @@
 /** A model's share of what is scarce, handed to its own items by priority. */
-import { allocate } from '../../scheduler/resource-allocator.js';
+import { share } from '../../scheduler/resource-allocator.js';
 import { classQuotas, type ClassQuotas } from './class-quotas.js';
 import { isBucket, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
-import type { ItemPriority } from './item-priority.js';
+import type { PriorityPoints } from './item-priority.js';
 
 export interface Grant {
   readonly itemId: string;
@@ -26,7 +26,7 @@ export interface Grant {
   readonly cost: Readonly<Record<string, number>>;
   readonly score: number;
   /** What the score is made of. */
-  readonly terms: ItemPriority['terms'];
+  readonly terms: PriorityPoints;
   /** Whether it was granted from what the others left, beyond its model's share. */
   readonly beyondShare: boolean;
   /** What a part of what was asked lacked; null: it got all. */
@@ -239,7 +239,7 @@ function shareAmongNeeds(
     return costs;
   });
   if (rest.every((amount, r) => amount <= left[r])) return parts;
-  const { allocations } = allocate({
+  const { units } = share({
     resources: Object.fromEntries(flow.resources.map((resource, r) => [resource, left[r]])),
     models: sharing.map((place) => ({
       id: String(place).padStart(PLACE_DIGITS, '0'),
@@ -249,6 +249,6 @@ function shareAmongNeeds(
     })),
     divisible: true,
   });
-  for (const { id, units } of allocations) parts.set(Number(id), Math.min(1, part(Number(id)) + units));
+  for (const [i, place] of sharing.entries()) parts.set(place, Math.min(1, part(place) + units[i]));
   return parts;
 }

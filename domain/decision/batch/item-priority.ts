@@ -1,5 +1,11 @@
 /** Who goes first among the items of a model, and among reads: the terms of `scheduler/priority.ts`, from what a cycle knows. */
-import { overtakeMsMax, priorityOf, type PriorityRequest, type PriorityWeights } from '../../scheduler/priority.js';
+import {
+  overtakeMsMax,
+  priorityOf,
+  scoreOf,
+  type PriorityRequest,
+  type PriorityWeights,
+} from '../../scheduler/priority.js';
 import type { SizeModelState } from '../../batch/size-model.js';
 import type { BatchInputs } from './batch-inputs.js';
 import type { CostedItem } from './costs.js';
@@ -20,26 +26,22 @@ export const ITEM_WEIGHTS: PriorityWeights = {
 /** An item goes before every one of its model that came this much later, whatever else is true of the two. */
 export const OVERTAKE_MS_MAX = overtakeMsMax(ITEM_WEIGHTS);
 
-export interface ItemPriority {
-  readonly score: number;
-  /** Points that each term adds to the score. */
-  readonly terms: Readonly<Record<string, number>>;
-}
+/** Points that each term adds to a score. */
+export type PriorityPoints = Readonly<Record<string, number>>;
 
-/** @param debt what its model is owed on its source, 0 to 1 */
-export function itemPriority(costed: CostedItem, debt: number, inputs: BatchInputs): ItemPriority {
-  const { score, terms } = priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS);
+/** What the score of an item is made of; terms that add nothing are left out. */
+export function priorityPoints(costed: CostedItem, debt: number, inputs: BatchInputs): PriorityPoints {
   const points: Record<string, number> = {};
-  for (const { name, value, weight } of terms) {
+  for (const { name, value, weight } of priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS).terms) {
     const rounded = Math.round(value * weight * 1e3) / 1e3;
     if (rounded !== 0) points[name] = rounded;
   }
-  return { score, terms: points };
+  return points;
 }
 
-/** The score alone. */
+/** @param debt what its model is owed on its source, 0 to 1 */
 export function itemScore(costed: CostedItem, debt: number, inputs: BatchInputs): number {
-  return priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS).score;
+  return scoreOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS);
 }
 
 function requestOf(

@@ -6,7 +6,8 @@
  *
  * Items and reads are numbers here: the charges are settled anew in every round of sharing.
  */
-import { FieldSets } from '../../batch/field-sets.js';
+import type { FieldSets } from '../../batch/field-sets.js';
+import { numberOf, PairIds } from '../../batch/pair-ids.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { countsBytes, widthOf, type MergedDemand } from './costs.js';
 
@@ -29,22 +30,31 @@ export class ReadCharges {
   private readonly groupRows: Float64Array;
   private readonly readRows: Float64Array;
   /** Fields of each item, and those read for members that have rows: in `fieldSets`, -1 for none. */
-  private readonly fieldSets = new FieldSets();
+  private readonly fieldSets: FieldSets;
   private readonly fieldsOf: Int32Array;
   private readonly readFields: Int32Array;
   private readonly widths: readonly Map<number, number>[];
   private readonly rows: Float64Array;
   private readonly bytesPerRow: Float64Array;
   private readonly bytesPerValue: readonly Readonly<Record<string, number>>[];
-  private readonly sourceOf: readonly string[];
+  /** What the reads of each source take, and of the source of each read. */
   private readonly taken = new Map<string, Taken>();
+  private readonly takenOfRead: readonly Taken[];
 
-  constructor({ items, reads }: MergedDemand, { datasets }: Pick<BatchInputs, 'datasets'>) {
-    this.rows = Float64Array.from(items, ({ rows }) => rows);
-    this.bytesPerRow = Float64Array.from(items, ({ bytesPerRow }) => bytesPerRow);
+  constructor(demand: MergedDemand, { datasets }: Pick<BatchInputs, 'datasets'>) {
+    const { items, reads } = demand;
+    this.rows = new Float64Array(items.length);
+    this.bytesPerRow = new Float64Array(items.length);
+    for (const [index, { rows, bytesPerRow }] of items.entries()) {
+      this.rows[index] = rows;
+      this.bytesPerRow[index] = bytesPerRow;
+    }
+    this.fieldSets = demand.fieldSets;
+    this.fieldsOf = Int32Array.from(demand.fieldsOf);
     const dataset = new Map(datasets.map((one) => [one.id, one]));
     const widths = new Map(datasets.map(({ id }) => [id, new Map<number, number>()]));
-    this.sourceOf = reads.map((read) => dataset.get(read.dataset)!.source);
+    for (const { source } of datasets) this.taken.set(source, { bytes: 0, rows: 0 });
+    this.takenOfRead = reads.map((read) => this.taken.get(dataset.get(read.dataset)!.source)!);
     this.bytesPerValue = reads.map((read) => dataset.get(read.dataset)!.bytesPerValue);
     this.widths = reads.map((read) => widths.get(read.dataset)!);
     this.bytesFactor = new Float64Array(reads.length).fill(1);
@@ -52,25 +62,15 @@ export class ReadCharges {
     this.readRows = new Float64Array(reads.length);
     this.readFields = new Int32Array(reads.length);
     this.readOf = new Int32Array(items.length).fill(-1);
-    this.groupOf = new Int32Array(items.length);
-    this.fieldsOf = Int32Array.from(items, ({ item }) => this.fieldSets.intern(item.fields));
     this.start = new Int32Array(reads.length + 1);
     reads.forEach((read, r) => (this.start[r + 1] = this.start[r] + read.members.length));
     this.members = new Uint32Array(this.start[reads.length]);
-    let groups = 0;
-    for (const [r, { members, rowSets }] of reads.entries()) {
-      const known = new Map<string, number>();
+    for (const [r, { members }] of reads.entries()) {
       this.members.set(members, this.start[r]);
-      for (const [m, index] of members.entries()) {
-        const { item, shares } = items[index];
-        const key = `${rowSets[m]} ${item.seed} ${shares === null ? '' : JSON.stringify(shares)}`;
-        let group = known.get(key);
-        if (group === undefined) known.set(key, (group = groups++));
-        this.readOf[index] = r;
-        this.groupOf[index] = group;
-      }
+      for (const index of members) this.readOf[index] = r;
     }
-    this.groupRows = new Float64Array(groups);
+    this.groupOf = nestedGroups(demand);
+    this.groupRows = new Float64Array(this.groupOf.reduce((most, group) => Math.max(most, group), -1) + 1);
   }
 
   /**
@@ -80,8 +80,8 @@ export class ReadCharges {
   settle(rowsOf: Float64Array): number {
     let change = 0;
     this.groupRows.fill(0);
-    this.taken.clear();
-    for (let r = 0; r < this.sourceOf.length; r++) change = Math.max(change, this.settleRead(r, rowsOf));
+    for (const taken of this.taken.values()) taken.bytes = taken.rows = 0;
+    for (let r = 0; r < this.readRows.length; r++) change = Math.max(change, this.settleRead(r, rowsOf));
     return change;
   }
 
@@ -180,12 +180,9 @@ export class ReadCharges {
   }
 
   private take(r: number, bytes: number, rows: number): void {
-    const taken = this.taken.get(this.sourceOf[r]);
-    if (taken === undefined) this.taken.set(this.sourceOf[r], { bytes, rows });
-    else {
-      taken.bytes += bytes;
-      taken.rows += rows;
-    }
+    const taken = this.takenOfRead[r];
+    taken.bytes += bytes;
+    taken.rows += rows;
   }
 
   private withFields(fields: number, index: number): number {
@@ -200,4 +197,20 @@ export class ReadCharges {
     this.widths[r].set(fields, width);
     return width;
   }
+}
+
+/** Of each item, which group it is in: members of one read with the same rows, seed and mix. */
+function nestedGroups({ items, reads }: MergedDemand): Int32Array {
+  const groupOf = new Int32Array(items.length);
+  const [rowSets, picks, groups] = [new PairIds(), new PairIds(), new PairIds()];
+  const seeds = new Map<number, number>();
+  const mixes = new Map<string, number>();
+  for (const [r, read] of reads.entries())
+    for (let m = 0; m < read.members.length; m++) {
+      const { item, shares, index } = items[read.members[m]];
+      const mix = shares === null ? -1 : numberOf(mixes, JSON.stringify(shares));
+      const pick = picks.idOf(numberOf(seeds, item.seed), mix);
+      groupOf[index] = groups.idOf(rowSets.idOf(r, read.rowSets[m]), pick);
+    }
+  return groupOf;
 }

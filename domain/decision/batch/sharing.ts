@@ -2,7 +2,7 @@
  * Who gets how much of what is scarce: models share by weight and by what they are owed, each hands its share to its
  * own items, and what that leaves goes to whoever can use it.
  */
-import { allocateWithCredits } from '../../scheduler/resource-allocator.js';
+import { shareWithCredits, type Shares } from '../../scheduler/resource-allocator.js';
 import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import { scaledCredits } from './balances.js';
 import type { BatchInputs } from './batch-inputs.js';
@@ -29,7 +29,8 @@ const STALLED_MAX = 4;
 
 /** One round of sharing, with the charges as they are assumed to be. */
 interface Round {
-  readonly allocation: AllocationResult | null;
+  /** Null: nothing is limited. */
+  readonly shares: Shares | null;
   readonly allotted: readonly Float64Array[];
   readonly handed: Handed;
   /** Rows of each item, its mix of classes kept. */
@@ -49,19 +50,18 @@ export function shareInRounds(demand: MergedDemand, inputs: BatchInputs): Shared
   const flows = flowsOf(demand.items, inputs);
   const charges = new ReadCharges(demand, inputs);
   const mixed = demand.items.filter(({ shares }) => shares !== null);
-  let chargedFor: Float64Array = Float64Array.from(demand.items, ({ rows }) => rows);
+  let chargedFor: Float64Array = new Float64Array(demand.items.length);
+  for (const { index, rows } of demand.items) chargedFor[index] = rows;
   charges.settle(chargedFor);
   let best: Round | null = null;
   let [bestBytes, leastChange, stalled] = [-1, Infinity, 0];
   for (let round = 1; ; round++) {
     chargeFlows(flows, charges, inputs);
     const result = shareOnce(flows, mixed, chargedFor, inputs);
-    const { allocation, given } = result;
-    const scarce =
-      allocation !== null && allocation.allocations.some(({ binding }) => binding !== 'cap' && binding !== 'demand');
-    if (!scarce) {
-      const cohorts = cohortUse(flows, result.handed, inputs)?.accounts() ?? [];
-      return { flows, ...result, shared: result.handed, cohorts };
+    const { shares, given, allotted, handed } = result;
+    if (shares?.scarce !== true) {
+      const cohorts = cohortUse(flows, handed, inputs)?.accounts() ?? [];
+      return { flows, allocation: shares?.explained() ?? null, allotted, shared: handed, handed, cohorts };
     }
     const change = charges.settle(given);
     const bytes = keepsLimits(charges, result, inputs) ? charges.ownBytes(given) : -1;
@@ -82,13 +82,14 @@ function settled(
   last: Round,
   inputs: BatchInputs,
 ): Shared {
-  const { allocation, allotted, given, chargedFor, handed: shared } = best ?? trimmed(flows, charges, last, inputs);
+  const { shares, allotted, given, chargedFor, handed: shared } = best ?? trimmed(flows, charges, last, inputs);
   charges.settle(chargedFor);
   chargeFlows(flows, charges, inputs);
   charges.settle(given);
   const handed = { ...shared, rows: shared.rows.slice(), upToMs: new Map(shared.upToMs) };
   const cohorts = cohortUse(flows, shared, inputs);
   handOutWhatIsLeft(flows, handed, charges, cohorts, inputs);
+  const allocation = shares?.explained() ?? null;
   return { flows, allocation, allotted, shared, handed, cohorts: cohorts?.accounts() ?? [] };
 }
 
@@ -137,19 +138,19 @@ function shareOnce(
   inputs: BatchInputs,
 ): Round {
   const instance = instanceOf(flows, inputs);
-  const allocation = instance === null ? null : allocateWithCredits(instance, scaledCredits(flows, inputs));
-  const units = new Map(allocation?.allocations.map((one) => [one.id, one.units]));
+  const shares = instance === null ? null : shareWithCredits(instance, scaledCredits(flows, inputs));
   const handed = nothingHanded(chargedFor.length);
-  const allotted = flows.map((flow) => flow.demand.map((amount) => amount * (units.get(flow.id) ?? 1)));
+  const allotted = flows.map((flow, f) => flow.demand.map((amount) => amount * (shares?.units[f] ?? 1)));
   giveTurns(flows, allotted, inputs);
   for (const [f, flow] of flows.entries()) handOutShare(flow, allotted[f], handed);
-  const given = handed.rows.map((rows) => Math.max(0, rows));
+  const given = new Float64Array(handed.rows.length);
+  for (let index = 0; index < given.length; index++) given[index] = Math.max(0, handed.rows[index]);
   for (const costed of mixed) given[costed.index] = mixOf(costed, given[costed.index])?.rows ?? given[costed.index];
   const taken = takenBy(flows, handed.rows);
   const most = new Map(
     inputs.limits.map(({ resource, available }) => [resource, Math.max(0, available, taken.get(resource) ?? 0)]),
   );
-  return { allocation, allotted, handed, given, chargedFor, most };
+  return { shares, allotted, handed, given, chargedFor, most };
 }
 
 /** Whether no limit is exceeded by more than a part in a thousand, charged for what is really shared. */

@@ -3,7 +3,7 @@
  * and fits, the most urgent first, then to whoever can use any part of it. Afterwards nothing that waits could have been
  * granted besides.
  */
-import { allocate } from '../../scheduler/resource-allocator.js';
+import { share } from '../../scheduler/resource-allocator.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import type { CohortUse } from './cohorts.js';
 import { countsBytes, isQuota, type CostedItem } from './costs.js';
@@ -37,8 +37,10 @@ class Rest {
   private readonly places = new Map<Flow, Uint8Array>();
   private readonly untouched: ReadonlySet<string>;
   private readonly limits: ReadonlyMap<string, readonly ResourceLimit[]>;
-  /** Limits that are exceeded by decision: what went into debt stays so. */
-  private readonly owed: ReadonlySet<string>;
+  /** Limits of each source that are not exceeded by decision: what went into debt stays so. */
+  private readonly kept: ReadonlyMap<string, readonly ResourceLimit[]>;
+  /** Sources with a bucket that an item can wait for in vain. */
+  private readonly idle: ReadonlySet<string | null>;
 
   constructor(
     flows: readonly Flow[],
@@ -58,9 +60,13 @@ class Rest {
         Uint8Array.from(flow.resources, (resource) => this.names.indexOf(resource)),
       );
     const sources = new Set(flows.map(({ source }) => source));
-    this.limits = new Map([...sources].map((source) => [source, limits.filter((limit) => limit.source === source)]));
-    this.owed = new Set(limits.filter((limit) => this.beyond(limit, 0, 0)).map(({ resource }) => resource));
-    this.untouched = new Set(limits.filter(({ resource }) => !taken.get(resource)).map(({ resource }) => resource));
+    const ofSources = (some: readonly ResourceLimit[]): Map<string, readonly ResourceLimit[]> =>
+      new Map([...sources].map((source) => [source, some.filter((limit) => limit.source === source)]));
+    this.limits = ofSources(limits);
+    this.kept = ofSources(limits.filter((limit) => !this.beyond(limit, 0, 0)));
+    const untouched = limits.filter(({ resource }) => !taken.get(resource));
+    this.untouched = new Set(untouched.map(({ resource }) => resource));
+    this.idle = new Set(untouched.filter((limit) => isFull(limit)).map(({ source }) => source));
   }
 
   of(flow: Flow): Float64Array {
@@ -98,7 +104,7 @@ class Rest {
   give({ flow, place, costed }: Asking, { rows, upToMs }: RowsUpTo, intoDebt = false): boolean {
     const given = mixOf(costed, rows)?.rows ?? rows;
     const more = this.charges.added(costed.index, given);
-    const kept = this.limits.get(flow.source)!.filter(({ resource }) => !this.owed.has(resource));
+    const kept = this.kept.get(flow.source)!;
     if (!intoDebt && kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return false;
     this.charges.add(costed.index, given);
     const before = Math.max(0, this.handed.rows[costed.index]);
@@ -132,8 +138,7 @@ class Rest {
     for (const source of sources) {
       const members = gang.filter(({ flow }) => flow.source === source).map(({ costed }) => costed);
       const more = this.charges.addedTogether(members);
-      const kept = this.limits.get(source)!.filter(({ resource }) => !this.owed.has(resource));
-      if (kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return;
+      if (this.kept.get(source)!.some((limit) => this.beyond(limit, more.bytes, more.rows))) return;
     }
     for (const one of gang) this.give(one, { rows: one.costed.rows, upToMs: null }, true);
   }
@@ -142,7 +147,9 @@ class Rest {
    * Whether it is larger than a bucket of its source that is full and that nobody took anything of, and would exceed
    * nothing else: to wait longer would gain nothing.
    */
-  waitsInVain({ flow, place }: Asking, rows: number): boolean {
+  waitsInVain({ flow, place, costed }: Asking): boolean {
+    if (!this.idle.has(flow.source)) return false;
+    const { rows } = leastPart(costed);
     const own = this.limits.get(flow.source)!;
     let larger = false;
     for (const [r, resource] of flow.resources.entries()) {
@@ -168,6 +175,7 @@ function isFull({ available, burst, perSecond }: ResourceLimit): boolean {
 function gangsAmong(waiting: readonly Asking[]): ReadonlyMap<Asking, readonly Asking[]> {
   const members = new Map<string, Asking[]>();
   for (const one of waiting) {
+    if (one.flow.gangs === null) continue;
     const { gang, model } = one.costed.item;
     if (gang === undefined) continue;
     const key = `${model}\0${gang.name}`;
@@ -180,11 +188,8 @@ function gangsAmong(waiting: readonly Asking[]): ReadonlyMap<Asking, readonly As
   );
 }
 
-/** Those that ask for more, the most urgent first. */
-function askersOf(flows: readonly Flow[], asks: (flow: Flow, place: number) => boolean): Asking[] {
-  const asking: Asking[] = [];
-  for (const flow of flows)
-    for (const [place, costed] of flow.items.entries()) if (asks(flow, place)) asking.push({ flow, place, costed });
+/** The most urgent first. */
+function inOrder(asking: Asking[]): Asking[] {
   return asking.sort((a, b) => b.flow.scores[b.place] - a.flow.scores[a.place] || a.costed.index - b.costed.index);
 }
 
@@ -197,7 +202,11 @@ export function handOutWhatIsLeft(
   inputs: BatchInputs,
 ): void {
   const rest = new Rest(flows, handed, charges, cohorts, inputs);
-  const waiting = askersOf(flows, ({ index }, place) => handed.rows[index[place]] < 0);
+  const asking: Asking[] = [];
+  for (const flow of flows)
+    for (let place = 0; place < flow.index.length; place++)
+      if (handed.rows[flow.index[place]] < 0) asking.push({ flow, place, costed: flow.items[place] });
+  const waiting = inOrder(asking);
   const inDebt = new Set<string>();
   const gangs = gangsAmong(waiting);
   for (const one of waiting) {
@@ -209,9 +218,8 @@ export function handOutWhatIsLeft(
   }
   // Nothing else can use a bucket that is still full: the first of its source that is larger goes into debt.
   for (const one of waiting) {
-    const least = leastPart(one.costed);
     if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source) || gangs.has(one)) continue;
-    if (rest.waitsInVain(one, least.rows) && rest.give(one, least, true)) inDebt.add(one.flow.source);
+    if (rest.waitsInVain(one) && rest.give(one, leastPart(one.costed), true)) inDebt.add(one.flow.source);
   }
   divide(flows, rest, handed, cohorts, inputs);
 }
@@ -224,16 +232,21 @@ function divide(
   cohorts: CohortUse | null,
   inputs: BatchInputs,
 ): void {
-  const asking = askersOf(flows, ({ items, index, rows }, place) => {
-    return items[place].item.kind === 'need' && rows[place] > 0 && handed.rows[index[place]] < rows[place];
-  });
+  const short = ({ index, rows }: Flow, place: number): boolean =>
+    rows[place] > 0 && handed.rows[index[place]] < rows[place];
+  const asking = inOrder(
+    flows.flatMap((flow) =>
+      flow.needs.filter((place) => short(flow, place)).map((place) => ({ flow, place, costed: flow.items[place] })),
+    ),
+  );
   const part = ({ costed: { index, rows } }: Asking): number => Math.max(0, handed.rows[index]) / rows;
   if (asking.length === 0) return;
   const resources = rest.amounts();
-  const { allocations } = allocate({
+  const byId = [...asking].sort((a, b) => a.costed.index - b.costed.index);
+  const { units } = share({
     resources,
     cohorts: cohorts?.rest(resources) ?? [],
-    models: asking.map((one) => ({
+    models: byId.map((one) => ({
       ...{ id: one.costed.item.id, cohort: one.flow.cohort },
       weight: (inputs.models[one.flow.model]?.weight ?? 1) * Math.max(CRITICAL_MIN, one.costed.item.critical),
       demand: Object.fromEntries(
@@ -243,9 +256,9 @@ function divide(
     })),
     divisible: true,
   });
-  const units = new Map(allocations.map((one) => [one.id, one.units]));
+  const unitsOf = new Map(byId.map((one, i) => [one, units[i]]));
   for (const one of asking) {
-    const more = partOf(one.costed, part(one) + units.get(one.costed.item.id)!);
+    const more = partOf(one.costed, part(one) + unitsOf.get(one)!);
     if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
   }
   // Shares of less than a row each may add up to some: the most urgent have them.

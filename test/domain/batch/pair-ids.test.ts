@@ -58,7 +58,14 @@ describe('PredicateIds', () => {
 
 describe('FieldSets', () => {
   it('gives lists of the same fields one number, and unions their own', () => {
-    const fields = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 5 });
+    // More fields than bits in a word.
+    const fields = fc.array(
+      fc.oneof(
+        fc.constantFrom('a', 'b', 'c', 'd'),
+        fc.nat(70).map((field) => `f${field}`),
+      ),
+      { maxLength: 40 },
+    );
     fc.assert(
       fc.property(fields, fields, (a, b) => {
         const sets = new FieldSets();
