@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { DatasetRef } from '../../activities/ports.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
 import { columnNamed, sourceColumns, type SourceColumn } from './columns.js';
@@ -61,7 +61,7 @@ export function filesSource(options: FilesSourceOptions): DataSource {
       const declared = readerSql(format, files, isGlob(dataset.definition.path));
       const reading = await memoised(readings, `${contentId}\0${declared}`, async () => {
         const columns = await describeColumns(declared, session);
-        const sniffed = format === 'csv' ? await sniffedReader(files, columns, session) : null;
+        const sniffed = format === 'csv' ? await sniffedReader(dataset, files, columns, session) : null;
         return { reader: sniffed ?? declared, columns };
       });
       return openFiles({ dataset, root, format, files, parts, contentId, ...reading });
@@ -192,6 +192,7 @@ function readerSql(format: Format, files: readonly DataFile[], partitioned: bool
  * for every statement; null for several files, which may differ, and when the engine cannot spell what it found.
  */
 async function sniffedReader(
+  dataset: DatasetRef,
   files: readonly DataFile[],
   columns: readonly SourceColumn[],
   session: Session,
@@ -202,12 +203,36 @@ async function sniffedReader(
     const [{ found }] = await session.rows('SELECT Prompt AS found FROM sniff_csv($1, sample_size = -1)', [path]);
     const options = /^FROM read_csv\('.*', (auto_detect=false, .*)\);$/s.exec(String(found))?.[1];
     if (options === undefined) return null;
+    await assertHeader(dataset, path, options, session);
     const reader = `read_csv([${quoteText(path)}], ${options}, hive_partitioning = false)`;
     // Quotes in names are not escaped there.
     return isDeepStrictEqual(await describeColumns(reader, session), columns) ? reader : null;
-  } catch {
+  } catch (error) {
+    if (error instanceof BalanceError) throw error;
     return null;
   }
+}
+
+/**
+ * The engine takes lines before the longest run of equally wide rows for a preamble. Lines with the delimiter in them are a
+ * table's own, whose header and first rows would be lost.
+ */
+async function assertHeader(dataset: DatasetRef, path: string, options: string, session: Session): Promise<void> {
+  const skipped = Number(/ skip=(\d+),/.exec(options)?.[1] ?? 0);
+  const delimiter = /delim='(.)'/.exec(options)?.[1];
+  if (skipped === 0 || delimiter === undefined) return;
+  const [{ first }] = await session.rows(
+    `SELECT column0 AS first FROM read_csv($1, columns = {'column0': 'VARCHAR'}, auto_detect = false, header = false, delim = '', quote = '', escape = '') LIMIT 1`,
+    [path],
+  );
+  if (!String(first).includes(delimiter)) return;
+  throw usageError({
+    type: 'RaggedTable',
+    message: `dataset ${dataset.id}: rows of ${basename(path)} have more cells than its header`,
+    expected: `every row with as many cells as the first line: ${String(first).slice(0, 100)}`,
+    got: `wider rows from line ${skipped + 1} on`,
+    hint: 'Quote cells that hold the delimiter, or mend these rows.',
+  });
 }
 
 async function describeColumns(reader: string, session: Session): Promise<readonly SourceColumn[]> {

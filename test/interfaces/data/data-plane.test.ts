@@ -66,6 +66,20 @@ describe('describing a dataset', () => {
     );
   });
 
+  it('refuses a CSV file whose header the engine would take for a preamble, and reads one with a real preamble', async () => {
+    const root = scratch({
+      'wide.csv': 'id,label\n1,a\n2,b\n3,c\n4,d,X\n5,e,Y\n6,f,Z\n7,g,W\n',
+      'noted.csv': 'Report of sales\n\nid,label\n1,a\n2,b\n',
+    });
+    const described = (name: string) => plane.describe(fileDataset(name, {}, root), endOfTime, noAbort);
+    await expect(described('wide.csv')).rejects.toMatchObject({
+      type: 'RaggedTable',
+      expected: 'every row with as many cells as the first line: id,label',
+      got: 'wider rows from line 5 on',
+    });
+    expect(await described('noted.csv')).toMatchObject({ rows: 2, columns: [{ name: 'id' }, { name: 'label' }] });
+  });
+
   it('has decided answers before the first event and for a file without rows', async () => {
     const early = await plane.describe(flights, 0, noAbort);
     expect(early).toMatchObject({ rows: 0, oldestEventMs: null, newestEventMs: null, version: early.contentId });
