@@ -7,12 +7,15 @@ import { isInfinite, parseSeconds, parseValue, requireColumn, timeColumn } from 
 
 /** Steps of one series per row of it: beyond this its times are no regular series, or hold a wrong date. */
 const STEPS_PER_ROW_MAX = 20;
+const SECONDS_PER_DAY = 86_400;
 
 /** One series on a regular grid: `values[i]` is step i after the first time, null where no row falls on it. */
 export interface RegularSeries {
   readonly name: string;
   /** Seconds between steps; 0 where the series has fewer than two times. */
   readonly stepSeconds: number;
+  /** Months between steps, where the steps are of the calendar: a month, a quarter, a year; null elsewhere. */
+  readonly stepMonths: number | null;
   readonly values: readonly (number | null)[];
   readonly reading: Reading;
 }
@@ -30,8 +33,9 @@ export const SERIES_INPUT_HELP = `
 Input:  CSV with columns series,time,value (time may be called time_s or timestamp; seconds, from 1e11 on milliseconds,
         or ISO 8601, UTC unless it says otherwise). Without a series column the file is one series named "value".
         Rows may come in any order; a later row replaces an earlier one of the same step. The step is the commonest
-        distance between times; steps without a row, empty values and infinities are missing; replaced rows and
-        infinities are counted on standard error and with --json. A folder stands for its *.csv files.`;
+        distance between times; months, where each is the same day of its month. Steps without a row, empty values and
+        infinities are missing; replaced rows and infinities are counted on standard error and with --json. A folder
+        stands for its *.csv files.`;
 
 interface Row {
   readonly time: number;
@@ -74,9 +78,13 @@ function regular(name: string, rows: readonly Row[], path: string): RegularSerie
   const infiniteValues = rows.filter(({ infinite }) => infinite).length;
   if (stepSeconds === 0) {
     const reading = { replacedRows: rows.length - 1, infiniteValues };
-    return { name, stepSeconds, values: [rows[rows.length - 1].value], reading };
+    return { name, stepSeconds, stepMonths: null, values: [rows[rows.length - 1].value], reading };
   }
-  const indexOf = (time: number): number => Math.round((time - times[0]) / stepSeconds);
+  const stepMonths = monthsBetween(times);
+  const indexOf = (time: number): number =>
+    stepMonths === null
+      ? Math.round((time - times[0]) / stepSeconds)
+      : (monthOf(time) - monthOf(times[0])) / stepMonths;
   const length = indexOf(times[times.length - 1]) + 1;
   if (length > STEPS_PER_ROW_MAX * times.length) {
     throw usageError({
@@ -90,7 +98,37 @@ function regular(name: string, rows: readonly Row[], path: string): RegularSerie
   const values = new Array<number | null>(length).fill(null);
   for (const { time, value } of rows) values[indexOf(time)] = value;
   const replacedRows = rows.length - new Set(times.map(indexOf)).size;
-  return { name, stepSeconds, values, reading: { replacedRows, infiniteValues } };
+  return { name, stepSeconds, stepMonths, values, reading: { replacedRows, infiniteValues } };
+}
+
+/** Months since the year 0, UTC. */
+function monthOf(seconds: number): number {
+  const date = new Date(seconds * 1000);
+  return date.getUTCFullYear() * 12 + date.getUTCMonth();
+}
+
+/**
+ * Months of a step where each time is the same moment of its month, or of its month's last day: months are no multiple of any
+ * number of seconds. Null for every other series.
+ */
+function monthsBetween(times: readonly number[]): number | null {
+  const momentsOf = (day: (date: Date) => number): Set<number> =>
+    new Set(times.map((time) => day(new Date(time * 1000)) * SECONDS_PER_DAY + secondsOfDay(time)));
+  const fromEnd = (date: Date): number =>
+    date.getUTCDate() - new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
+  if (momentsOf((date) => date.getUTCDate()).size > 1 && momentsOf(fromEnd).size > 1) return null;
+  const months = times.map(monthOf);
+  const distances = months.slice(1).map((month, i) => month - months[i]);
+  // Two of one month, or none after the first: not a series of months.
+  return distances.length === 0 || distances.includes(0) ? null : distances.reduce(greatestCommonDivisor);
+}
+
+function secondsOfDay(seconds: number): number {
+  return ((seconds % SECONDS_PER_DAY) + SECONDS_PER_DAY) % SECONDS_PER_DAY;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** The commonest distance between neighbouring times, the shortest of equals; 0 for a single time. */
@@ -107,7 +145,9 @@ function commonestDistance(times: readonly number[]): number {
 /** Seasons of a series as given, else of the calendar of its times; undefined where the forecaster must find them. */
 export function knownSeasons(series: RegularSeries, given?: readonly number[]): readonly number[] | undefined {
   if (given !== undefined) return given;
-  const calendar = calendarSeasons(series.stepSeconds);
+  const { stepMonths } = series;
+  const ofYear = stepMonths !== null && stepMonths < 12 && 12 % stepMonths === 0 ? [12 / stepMonths] : [];
+  const calendar = stepMonths === null ? calendarSeasons(series.stepSeconds) : ofYear;
   return calendar.length > 0 ? calendar : undefined;
 }
 

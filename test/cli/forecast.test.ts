@@ -73,6 +73,24 @@ describe('balance forecast', () => {
     expect(lines(outs[1])).toEqual(lines(outs[0]));
   });
 
+  it.each([
+    ['the first of each', (month: number) => new Date(Date.UTC(2015, month, 1)), 1],
+    ['the last of each', (month: number) => new Date(Date.UTC(2015, month + 1, 0, 12)), 1],
+    ['each quarter, across 1970', (quarter: number) => new Date(Date.UTC(1955, quarter * 3, 15, 12)), 3],
+  ])('takes months for steps: %s', async (_, timeOf, months) => {
+    const value = (i: number): number => 100 + 40 * Math.sin((2 * Math.PI * i * months) / 12);
+    const rows = Array.from({ length: 96 }, (_row, i) => `a,${timeOf(i).toISOString()},${value(i)}`);
+    // One month lacks.
+    const input = file('months.csv', ['series,time,value', ...rows.slice(0, 40), ...rows.slice(41)]);
+    const out = join(folder, 'months-out.csv');
+    const { code, errors } = await run(registerForecast, 'forecast', input, '--horizon', '6', '--out', out);
+    expect({ code, errors }).toEqual({ code: 0, errors: '1 file(s) forecast\n' });
+    const means = lines(out)
+      .slice(1)
+      .map((line) => Number(line.split(',')[2]));
+    for (const [step, mean] of means.entries()) expect(Math.abs(mean - value(96 + step))).toBeLessThan(4);
+  });
+
   it('says how many rows were replaced and how many values are infinite', async () => {
     const wave = Array.from({ length: 60 }, (_, i) => `a,${i * 3600},${10 + (i % 24)}`);
     const input = file('noted.csv', ['series,time,value', ...wave, 'a,3600,7', 'a,7200,inf', 'b,0,-Infinity']);
