@@ -17,13 +17,13 @@ import {
 import { datasetsOfRuns, declaredRuns } from '../domain/decision/predict/declared-runs.js';
 import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
 import { stepMsOf } from '../domain/decision/steps.js';
-import { needQuestion } from '../domain/decision/quality/reference.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
 import { profileDatasets, type DescribedDataset, type SlowProfiles } from './profile-datasets.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import type { DatasetRef, DatasetState, MeasureAnswer, MeasureAsk } from './ports.js';
+import { lookAtReferences, withTargets } from './need-references.js';
 import { cancellation, recordOf } from './stage.js';
 import { supplyInputs } from './supply-inputs.js';
 import type { CycleContext, DecisionRef } from './store-ports.js';
@@ -88,11 +88,7 @@ async function gather(
   const used = [...new Set([...items.map(({ dataset }) => dataset), ...runs])]
     .sort()
     .filter((id) => definition.datasets[id] !== undefined);
-  const needIds = items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
-  const [references, supply] = await Promise.all([
-    deps.history.references(context, needIds),
-    supplyInputs(deps, context),
-  ]);
+  const [looked, supply] = await Promise.all([lookAtReferences(deps, context), supplyInputs(deps, context)]);
   const parts = await Promise.all(used.map((id) => inspect(deps, context, id)));
   const { keep, ...profiled } = await profileDatasets(
     deps,
@@ -105,19 +101,16 @@ async function gather(
   const inputs: AnalyzeInputs = {
     nowMs,
     asOfMs,
-    items,
+    items: withTargets(items, looked),
     supply,
     weights: Object.fromEntries(Object.entries(definition.models).map(([id, { weight }]) => [id, weight])),
     datasets: parts.flatMap(({ facts }) => (facts === null ? [] : [facts])),
     classCounts: {},
     failures: parts.flatMap(({ failure }) => (failure === null ? [] : [failure])),
     referenceClassCounts: Object.fromEntries(
-      items.flatMap((item) => {
-        const reference = item.needId === null ? undefined : references[item.needId];
-        return reference?.population == null || reference.question !== needQuestion(item)
-          ? []
-          : [[item.needId!, reference.population]];
-      }),
+      Object.entries(looked.references).flatMap(([needId, { population }]) =>
+        population === null ? [] : [[needId, population]],
+      ),
     ),
     facts: parts.flatMap(({ items: measured }) => measured).sort((a, b) => (a.itemId < b.itemId ? -1 : 1)),
     rejected: parts.flatMap(({ rejected }) => rejected),
@@ -132,6 +125,7 @@ async function gather(
     mayRead: Object.fromEntries(Object.entries(definition.models).map(([id, { mayRead }]) => [id, mayRead])),
     ...profiled,
     ...(notes.length === 0 ? {} : { rests: notes }),
+    ...(looked.notes.length === 0 ? {} : { references: looked.notes, unreferenced: looked.unreferenced }),
   };
   return { inputs, keep };
 }

@@ -82,7 +82,8 @@ function referencesOf(
   const items = new Map(context.items.map((item) => [item.id, item]));
   return outcome.deliver.flatMap(({ itemId, use, verdict }) => {
     const item = items.get(itemId)!;
-    if (item.needId === null || use !== 'slice') return [];
+    // What its model was trained on is declared: no delivery changes that.
+    if (item.needId === null || use !== 'slice' || item.reference !== undefined) return [];
     const judged = verdicts.get(itemId)!;
     // Rows of another source are no measure of the next ones of this.
     if (judged.routed !== undefined) return [];

@@ -148,6 +148,11 @@ export interface OrphanAnswer {
   readonly examples: readonly string[];
 }
 
+/** How the rows of a dataset are looked at, as those of a slice are. */
+export interface DatasetSampleAsk extends Pick<SampleAsk, 'fields' | 'moving'> {
+  readonly where: Predicate;
+}
+
 /** The data plane. Implemented by `interfaces/data/data-plane.ts` over DuckDB and postgres.js. */
 export interface DataPlane {
   describe(dataset: DatasetRef, asOfMs: number, signal: AbortSignal): Promise<DatasetState>;
@@ -160,6 +165,8 @@ export interface DataPlane {
   ): Promise<readonly MeasureAnswer[]>;
   /** What its columns hold, as of a time: only what is new is read where the content extends what is kept. */
   profile(dataset: DatasetRef, asOfMs: number, ask: ProfileAsk, signal: AbortSignal): Promise<ProfileAnswer>;
+  /** What the rows that match look like: of many, a draw by hash. Every field exists. */
+  sample(dataset: DatasetRef, asOfMs: number, ask: DatasetSampleAsk, signal: AbortSignal): Promise<Sample>;
   /** Rows that arrived in each of the `steps` intervals of `stepMs` before `asOfMs`, oldest first, by ask id. Needs an event time. */
   arrivals(
     dataset: DatasetRef,

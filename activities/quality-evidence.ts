@@ -4,17 +4,19 @@ import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
 import { deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
 import type { ItemSample, QualityInputs, Reroute, UsualMetric } from '../domain/decision/quality/quality-inputs.js';
-import { needQuestion, type NeedReference } from '../domain/decision/quality/reference.js';
+import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { HISTORY_MAX, learnUsual } from '../domain/quality/usual.js';
 import type { StageDependencies } from './dependencies.js';
+import { keptReferences } from './need-references.js';
 import { countOrphans } from './orphan-counts.js';
 import type { SampleAsk, SliceResult } from './ports.js';
 import type { StoredResult } from './quality-stage.js';
 import { cancellation } from './stage.js';
 import type { CycleContext, StageRecord } from './store-ports.js';
 
-export type Evidence = Required<Pick<QualityInputs, 'shares' | 'available' | 'references' | 'samples' | 'usual'>>;
+export type Evidence = Required<Pick<QualityInputs, 'shares' | 'available' | 'references' | 'samples' | 'usual'>> &
+  Pick<QualityInputs, 'unreferenced'>;
 
 /** Gathers the evidence on the slices of standing needs. One-off requests have no history of their own. */
 export async function gatherEvidence(
@@ -30,15 +32,9 @@ export async function gatherEvidence(
       item.needId === null ? [] : [[item.id, { ...item, needId: item.needId }] as const],
     ),
   );
-  const known = await deps.history.references(
-    context,
-    [...needs.values()].map(({ needId }) => needId),
-  );
+  const { unreferenced = {} } = facts;
   const references = Object.fromEntries(
-    [...needs.values()].flatMap((item) => {
-      const reference = known[item.needId] as NeedReference | undefined;
-      return reference?.question === needQuestion(item) ? [[item.needId, reference] as const] : [];
-    }),
+    Object.entries(await keptReferences(deps, context)).filter(([needId]) => !Object.hasOwn(unreferenced, needId)),
   );
   const available = Object.fromEntries(facts.facts.map(({ itemId, rows }) => [itemId, rows]));
   const looked = results.flatMap((result) => {
@@ -56,6 +52,7 @@ export async function gatherEvidence(
     shares: (analyzed.outcome as AnalyzeOutcome).resample,
     available,
     references,
+    ...(Object.keys(unreferenced).length === 0 ? {} : { unreferenced }),
     samples: Object.fromEntries(samples.flat()),
     usual: await usualOf(deps, context, looked, available),
   };

@@ -246,8 +246,10 @@ export interface ActionOn {
 export interface HistoryStore {
   /** State of standing needs from their earlier deliveries, by need id. */
   needs(ref: PoolRef, needIds: readonly string[], asOfMs: number): Promise<Readonly<Record<string, NeedState>>>;
-  /** What the needs' models were last given in good order, by need id. */
+  /** What the needs' models were trained on or last given in good order, by need id. */
   references(ref: PoolRef, needIds: readonly string[]): Promise<Readonly<Record<string, NeedReference>>>;
+  /** Keeps declared references as they were looked at. */
+  saveReferences(ref: PoolRef, references: Closing['references'], nowMs: number): Promise<void>;
   /** What is known of corrective actions. */
   strategy(ref: PoolRef): Promise<StrategyState>;
   /** What actions are foreseen to take from what the newest of them took, by `costKey`; one without a history is absent. */

@@ -323,7 +323,8 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     createdMs: row.createdAt.getTime(),
     attempts: row.attempts,
     classColumn: need?.classColumn ?? null,
-    target: need?.target ?? null,
+    // The class mix of a reference is known when the reference was looked at.
+    target: need?.target === undefined || need.target === 'reference' ? null : need.target,
     maxClassGap: need?.maxClassGap ?? 1,
     minCompleteness: need?.minCompleteness ?? null,
     minRows: need?.minRows ?? 0,
@@ -335,6 +336,9 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     corrections: need?.corrections ?? definition.datasets[row.dataset]?.corrections ?? ['drop-rows'],
     ...(row.gang === null ? {} : { gang: { name: row.gang, size: row.gangSize ?? 1 } }),
     ...(need?.segments === undefined ? {} : { segments: need.segments }),
+    ...(need?.reference === undefined
+      ? {}
+      : { reference: { dataset: need.reference, isTarget: need.target === 'reference' } }),
     onDrift: need?.onDrift ?? (need?.rows === 'new' ? 'pass' : 'degrade'),
   };
 }

@@ -11,12 +11,13 @@ import {
 } from '../domain/decision/quality/correction-cost.js';
 import { ISSUES, type FileAction, type Issue } from '../domain/quality/correction.js';
 import { EMPTY_STRATEGY } from '../domain/quality/strategy.js';
+import type { PoolRef } from '../domain/types/pool.js';
 import { chunked, type Database, type Queryable } from './client.js';
 import { corrections, dataAsks, needReferences, outbox, strategies } from './schema.js';
 
 export function createQualityStore(
   db: Database,
-): Pick<HistoryStore, 'references' | 'strategy' | 'costs' | 'gains' | 'asks'> {
+): Pick<HistoryStore, 'references' | 'saveReferences' | 'strategy' | 'costs' | 'gains' | 'asks'> {
   return {
     references: async ({ tenant, pool }, needIds) => {
       if (needIds.length === 0) return {};
@@ -25,6 +26,7 @@ export function createQualityStore(
       const rows = await db.select({ needId, reference }).from(needReferences).where(mine).orderBy(needId);
       return Object.fromEntries(rows.map((row) => [row.needId, row.reference]));
     },
+    saveReferences: (ref, references, nowMs) => keepReferences(db, ref, references, new Date(nowMs)),
     strategy: async ({ tenant, pool }) => {
       const mine = and(eq(strategies.tenant, tenant), eq(strategies.pool, pool));
       const [row] = await db.select({ state: strategies.state }).from(strategies).where(mine);
@@ -76,16 +78,7 @@ export async function keepLessons(
   now: Date,
 ): Promise<void> {
   const { tenant, pool, decisionId } = ref;
-  const references = closing.references.map((one) => ({ tenant, pool, ...one, updatedAt: now }));
-  for (const chunk of chunked(references)) {
-    await tx
-      .insert(needReferences)
-      .values(chunk)
-      .onConflictDoUpdate({
-        target: [needReferences.tenant, needReferences.pool, needReferences.needId],
-        set: { reference: sql`excluded.reference`, updatedAt: sql`excluded.updated_at` },
-      });
-  }
+  await keepReferences(tx, ref, closing.references, now);
   if (closing.strategy !== null) {
     const state = closing.strategy;
     await tx
@@ -105,5 +98,23 @@ export async function keepLessons(
       .insert(dataAsks)
       .values({ tenant, pool, needId: ask.needId, ...asked })
       .onConflictDoUpdate({ target: [dataAsks.tenant, dataAsks.pool, dataAsks.needId], set: asked });
+  }
+}
+
+async function keepReferences(
+  db: Queryable,
+  { tenant, pool }: PoolRef,
+  references: Closing['references'],
+  now: Date,
+): Promise<void> {
+  const rows = references.map((one) => ({ tenant, pool, ...one, updatedAt: now }));
+  for (const chunk of chunked(rows)) {
+    await db
+      .insert(needReferences)
+      .values(chunk)
+      .onConflictDoUpdate({
+        target: [needReferences.tenant, needReferences.pool, needReferences.needId],
+        set: { reference: sql`excluded.reference`, updatedAt: sql`excluded.updated_at` },
+      });
   }
 }

@@ -85,6 +85,8 @@ export interface WorkItem {
   readonly segments?: readonly string[];
   /** What drift from its reference does to a delivery. Absent in records of older versions: it was not looked for. */
   readonly onDrift?: OnDrift;
+  /** Declared: the dataset that holds what the model was trained on, and whether its class mix is the target. */
+  readonly reference?: { readonly dataset: string; readonly isTarget: boolean };
   /** What may be done with a delivery that is at fault. Absent in records of older versions: nothing. */
   readonly corrections?: readonly FileAction[];
 }

@@ -189,7 +189,7 @@ const dataset = z.strictObject({
     .describe('Who is asked for rows that are missing: a name or address, passed on in the message.'),
 });
 
-const classTarget = z.union([z.literal('uniform'), z.record(z.string(), z.number().min(0))]);
+const classTarget = z.union([z.enum(['uniform', 'reference']), z.record(z.string(), z.number().min(0))]);
 const need = z.strictObject({
   id,
   dataset: id,
@@ -202,7 +202,7 @@ const need = z.strictObject({
     ),
   seed: z.int().min(0).default(0),
   classColumn: z.string().min(1).optional(),
-  target: classTarget.optional().describe('Wanted class mix over classColumn: `uniform` or shares by class.'),
+  target: classTarget.optional().describe('Class mix wanted: `uniform`, shares by class, or that of the `reference`.'),
   maxClassGap: fraction
     .default(0.1)
     .describe('Half the L1 distance between the mix and its target that is still tolerated.'),
@@ -216,11 +216,12 @@ const need = z.strictObject({
     ),
   maxAge: durationMs.optional().describe('The newest row may be at most this old.'),
   minCompleteness: fraction.optional(),
+  reference: id.optional().describe('Dataset that holds what the model was trained on: drift is judged against it.'),
   onDrift: z
     .enum(['pass', 'degrade', 'hold'])
     .optional()
     .describe(
-      'What a delivery whose columns drifted from what the model was last given in good order is: `pass` (told), `degrade`, or `hold` (kept back; the last good delivery stands in). Default: `degrade`; `pass` for `rows: new`, where each delivery is another stretch of time.',
+      'What a delivery whose columns drifted from the `reference`, else from what the model was last given in good order, is: `pass` (told), `degrade`, or `hold` (kept back; the last good delivery stands in). Default: `degrade`; `pass` for `rows: new`, where each delivery is another stretch of time.',
     ),
   corrections: corrections.optional(),
   minRows: z.int().min(0).default(0).describe('Fewer rows than this and nothing is delivered.'),

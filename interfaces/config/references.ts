@@ -144,6 +144,7 @@ function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefi
       got: need.classColumn === undefined ? 'only target' : 'only classColumn',
     });
   }
+  issues.push(...checkReference(need, path, pool));
   if (typeof need.target === 'object' && !Object.values(need.target).some((share) => share > 0)) {
     issues.push({
       path: [...path, 'target'],
@@ -163,6 +164,38 @@ function checkNeed(need: NeedDefinition, path: readonly string[], pool: PoolDefi
       issues.push(unknown([...path, 'resources', resource], resource, Object.keys(pool.resources), 'pool resource'));
   }
   return issues;
+}
+
+/** What a model was trained on is another dataset, all of whose columns that are compared the model may read. */
+function checkReference(
+  { dataset, fields, where, classColumn, target, reference }: NeedDefinition,
+  path: readonly string[],
+  pool: PoolDefinition,
+): ConfigIssue[] {
+  const model = path[1];
+  if (reference === undefined)
+    return target === 'reference'
+      ? [{ path: [...path, 'target'], expected: '`uniform` or shares: the need has no `reference`', got: 'reference' }]
+      : [];
+  const others = Object.keys(pool.datasets).filter((name) => name !== dataset);
+  if (!others.includes(reference)) return [unknown([...path, 'reference'], reference, others, 'other dataset')];
+  const { columns } = pool.datasets[reference];
+  const { mayRead } = pool.models[model];
+  const read = new Set([
+    ...fields,
+    ...where.map(({ column }) => column),
+    ...(classColumn === undefined ? [] : [classColumn]),
+  ]);
+  const forbidden = [...read].filter(
+    (name) =>
+      Object.hasOwn(columns, name) &&
+      columns[name].sensitivity === 'restricted' &&
+      !mayRead.includes(`${reference}.${name}`),
+  );
+  if (forbidden.length === 0) return [];
+  const named = forbidden.map((name) => `${reference}.${name}`).join(', ');
+  const got = mayRead.length === 0 ? 'none' : mayRead.join(', ');
+  return [{ path: [...path, 'reference'], expected: `${named} in the \`mayRead\` of model ${model}`, got }];
 }
 
 /** A need that comes after itself, by whatever way, could never be handed out: the members of the circle are named. */

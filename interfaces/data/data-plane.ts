@@ -18,6 +18,7 @@ import { filesSource } from './files-source.js';
 import { arrivals, describe, measure } from './measure.js';
 import { readMerged } from './merged-read.js';
 import { countOrphans } from './orphans.js';
+import { sampleDataset } from './dataset-sample.js';
 import { postgresSource } from './postgres-source.js';
 import type { DataSource, OpenDataset } from './source.js';
 
@@ -92,6 +93,8 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
         opened(dataset, signal, (open, session) => profileDataset(datasetScope(open, dataset, asOfMs), ask, session))
       );
     },
+    sample: (dataset, asOfMs, ask, signal) =>
+      opened(dataset, signal, (open, session) => sampleDataset(datasetScope(open, dataset, asOfMs), ask, session)),
     arrivals: (dataset, asOfMs, asks, stepMs, steps, signal) =>
       opened(dataset, signal, (open, session) =>
         arrivals(datasetScope(open, dataset, asOfMs), asks, { stepMs, steps }, session),

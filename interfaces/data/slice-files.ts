@@ -68,7 +68,12 @@ function textSql({ alias }: SourceColumn): string {
   return `CAST(${alias} AS VARCHAR)`;
 }
 
-async function sampleSlice(session: Session, columns: readonly SourceColumn[], ask: SampleAsk): Promise<SliceSample> {
+/** Counts the table `slice`: the columns by alias, and `w`, what each row counts. */
+export async function sampleSlice(
+  session: Session,
+  columns: readonly SourceColumn[],
+  ask: SampleAsk,
+): Promise<SliceSample> {
   const facts = await factsOf(session, columns, ask.moving);
   const own: Record<string, ColumnSample> = {};
   const counted: Record<string, Recount['columns'][string]> = {};

@@ -25,6 +25,10 @@ export interface AnalyzeInputs {
   readonly rejected: readonly Refusal[];
   /** Rows by class that matched when each need's model was last given data in good order, by need. */
   readonly referenceClassCounts?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What became of declared references, in a sentence each; absent: none is declared. */
+  readonly references?: readonly string[];
+  /** Why a declared reference is not known, by need. */
+  readonly unreferenced?: Readonly<Record<string, string>>;
   /** What the datasets of this cycle's needs hold, by dataset; and why one could not be profiled. */
   readonly profiles?: Readonly<Record<string, DatasetProfile>>;
   readonly unprofiled?: Readonly<Record<string, string>>;
@@ -252,6 +256,7 @@ function lateArrivals({ items, facts }: AnalyzeInputs): string[] {
 export function analyzeReasons({ analysis, refusals, waiting }: AnalyzeOutcome, inputs: AnalyzeInputs): string[] {
   return [
     ...(inputs.rests ?? []),
+    ...(inputs.references ?? []),
     ...lateArrivals(inputs),
     ...analysis.failed.map(
       ({ analyzer, message }) => `analyzer ${analyzer} failed, its findings are missing: ${message}`,

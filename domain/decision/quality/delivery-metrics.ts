@@ -65,22 +65,46 @@ export function driftOf(inputs: QualityInputs): ReadonlyMap<string, DatasetDrift
   return new Map(Object.entries(detectDrift(Object.fromEntries(pairs))));
 }
 
-/** What drift means for a delivery is the need's own choice: told, degraded, or held back. */
+/**
+ * What drift means for a delivery is the need's own choice: told, degraded, or held back. What could not be judged
+ * degrades and no more, as an unknown age does.
+ */
 export function driftFindings(
   item: WorkItem,
   drift: DatasetDrift | null,
-  reference: NeedReference | undefined,
+  { references, unreferenced }: Pick<QualityInputs, 'references' | 'unreferenced'>,
 ): GateFinding[] {
-  const severity = ({ pass: 'note', degrade: 'degrade', hold: 'quarantine' } as const)[item.onDrift ?? 'pass'];
+  const onDrift = item.onDrift ?? 'pass';
+  const severity = ({ pass: 'note', degrade: 'degrade', hold: 'quarantine' } as const)[onDrift];
+  const needId = item.needId ?? '';
+  const reference = references?.[needId];
+  const unknown = unreferenced?.[needId];
+  return [
+    ...(unknown === undefined ? [] : [driftUnknown(onDrift === 'pass' ? 'note' : 'degrade', unknown)]),
+    ...(reference?.declared?.missing ?? []).map((column) => ({
+      ...driftUnknown('note', `${reference!.declared!.dataset} has no column ${column}`),
+      column,
+    })),
+    ...(drift?.columns ?? [])
+      .filter((column) => column.drift)
+      .map((column) => ({
+        kind: 'drift',
+        column: column.column,
+        severity,
+        message: `${column.column} is not what ${item.model} was ${describeReference(reference)}: ${column.reason}`,
+        expected: `${column.test} effect near ${column.floor.toPrecision(3)}, what chance gives`,
+        got: `${column.effect.toPrecision(3)}, adjusted p ${column.pAdjusted.toPrecision(2)}`,
+      })),
+  ];
+}
+
+function describeReference(reference: NeedReference | undefined): string {
+  if (reference?.declared !== undefined) return `trained on (${reference.declared.dataset})`;
   const since = reference === undefined ? '' : ` since ${new Date(reference.asOfMs).toISOString()}`;
-  return (drift?.columns ?? [])
-    .filter((column) => column.drift)
-    .map((column) => ({
-      kind: 'drift',
-      column: column.column,
-      severity,
-      message: `${column.column} is not what ${item.model} was last given in good order${since}: ${column.reason}`,
-      expected: `${column.test} effect near ${column.floor.toPrecision(3)}, what chance gives`,
-      got: `${column.effect.toPrecision(3)}, adjusted p ${column.pAdjusted.toPrecision(2)}`,
-    }));
+  return `last given in good order${since}`;
+}
+
+function driftUnknown(severity: GateFinding['severity'], reason: string): GateFinding {
+  const message = `whether it drifted from what its model was trained on is not known: ${reason}`;
+  return { kind: 'drift-unknown', severity, message, expected: 'what the model was trained on', got: 'unknown' };
 }

@@ -56,7 +56,7 @@ function judgeSlice(item: WorkItem, result: Result, inputs: QualityInputs, conte
     ...judged.findings,
     ...unusual,
     ...orphanFindings(inputs.orphans?.[itemId], slice.rows, inputs.datasets[item.dataset].maxInconsistentFraction),
-    ...driftFindings(item, drift, inputs.references?.[item.needId ?? '']),
+    ...driftFindings(item, drift, inputs),
   ].sort(bySeverity);
   const compared = drift?.columns.filter(({ test }) => test !== 'none') ?? [];
   const worst = findings.filter(({ severity }) => severity !== 'note');

@@ -63,8 +63,10 @@ export interface QualityInputs {
   readonly shares?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Rows that match, by item. */
   readonly available?: Readonly<Record<string, number>>;
-  /** What each need's model was last given in good order, by need. */
+  /** What each need's model was trained on, if that is declared, else last given in good order, by need. */
   readonly references?: Readonly<Record<string, NeedReference>>;
+  /** Why a declared reference is not known, by need. */
+  readonly unreferenced?: Readonly<Record<string, string>>;
   /** What the slices of needs look like, by item; drawn by class they are not compared. */
   readonly samples?: Readonly<Record<string, ItemSample>>;
   /** What is usual of the figures of needs' slices, by item. */

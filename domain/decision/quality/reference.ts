@@ -1,4 +1,4 @@
-/** What a need's model was last given in good order: what later deliveries are compared with. */
+/** What deliveries are compared with: what a need's model was last given in good order, or what it was trained on. */
 import type { ClassCounts } from '../../analyzers/analyzer.js';
 import type { GateFinding } from '../../quality/gate.js';
 import type { Sample } from '../../quality/sample.js';
@@ -15,6 +15,15 @@ export interface NeedReference {
   readonly population: ClassCounts | null;
   /** Deliveries in a row that differ from it by drift alone. */
   readonly settling: number;
+  /** Where the need declares what its model was trained on; absent: it is what the model was last given. */
+  readonly declared?: DeclaredReference;
+}
+/** Which content of a declared reference was looked at. */
+export interface DeclaredReference {
+  readonly dataset: string;
+  readonly version: string;
+  /** Columns of the need that it lacks: they are not compared. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -55,7 +64,7 @@ export function nextReference(known: NeedReference | null, handed: HandedOut): N
 }
 
 /** Which rows and columns a need asks for; the window that `rows: new` moves on each time is left out. */
-export function needQuestion({ dataset, fields, where, window, classColumn }: WorkItem): string {
+export function needQuestion({ dataset, fields, where, window, classColumn, reference }: WorkItem): string {
   const lasting = window == null ? where : where.filter(({ column }) => column !== window.column);
-  return JSON.stringify([dataset, fields, lasting, classColumn]);
+  return JSON.stringify([...[dataset, fields, lasting, classColumn], ...(reference === undefined ? [] : [reference])]);
 }

@@ -137,6 +137,23 @@ describe('mistakes in balance.yaml', () => {
       'at most rows (100)',
       '200',
     ],
+    [
+      'a reference that is not declared',
+      'maxAge: 1h',
+      'reference: trained',
+      18,
+      'a declared other dataset',
+      '"trained"',
+    ],
+    ['a reference to the dataset itself', 'maxAge: 1h', 'reference: events', 18, 'other dataset', '"events"'],
+    [
+      'the class mix of a reference that is none',
+      'maxAge: 1h',
+      'classColumn: id\n            target: reference',
+      19,
+      'the need has no `reference`',
+      'reference',
+    ],
     ['both every and cron', 'every: 1h', 'every: 1h, cron: "0 * * * *"', 25, 'exactly one of `every` and `cron`', ''],
     ['a cron expression that is none', 'every: 1h', 'cron: "60 * * * *"', 25, 'cron expression', '"60 * * * *"'],
     ['new rows of a dataset without event time', ', eventTime: at', '', 22, 'no eventTime', '"new"'],
@@ -151,6 +168,20 @@ describe('mistakes in balance.yaml', () => {
     expect(error.expected).toContain(expected);
     expect(error.got).toContain(got);
     expect(error.message).not.toContain('undefined');
+  });
+
+  test('a model may read every column that a reference is compared by', () => {
+    const declared = (mayRead: string): string =>
+      GOOD.replace(
+        'eventTime: at }',
+        'eventTime: at }\n      train: { source: lake, path: t.csv, columns: { value: { sensitivity: restricted }, other: { sensitivity: restricted } } }',
+      )
+        .replace('maxAge: 1h', 'reference: train')
+        .replace('kind: training', `kind: training\n        mayRead: [${mayRead}]`);
+    const error = refusal(declared('events.value'));
+    expect(error.expected).toContain('train.value in the `mayRead` of model trainer');
+    expect(error.got).toContain('line 20: events.value');
+    expect(Object.keys(parseConfig(declared('train.value'), 'balance.yaml').pools)).toEqual(['small']);
   });
 
   test('all are told together', () => {

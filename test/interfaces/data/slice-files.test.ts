@@ -3,7 +3,13 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { pairSamples, sampleDistance, SAMPLE_BINS, type Sample } from '../../../domain/quality/sample.js';
+import {
+  pairSamples,
+  sampleDistance,
+  SAMPLE_BINS,
+  SAMPLE_ROWS_MAX,
+  type Sample,
+} from '../../../domain/quality/sample.js';
 import { detectDrift } from '../../../domain/quality/shift.js';
 import { fileCache } from '../../../interfaces/data/file-cache.js';
 import { createSliceFiles } from '../../../interfaces/data/slice-files.js';
@@ -61,6 +67,24 @@ describe('a sample of a slice', () => {
     const large = await cut(2, [{ column: 'Wildlife Size', op: '!=', value: 'Small' }]);
     expect((await drift(large.path)).map(({ column }) => column)).toContain('Wildlife Size');
   });
+});
+
+describe('a sample of a dataset', () => {
+  test.each([
+    ['all rows', []],
+    ['the rows that match', [{ column: 'Wildlife Size', op: '!=', value: 'Small' }] as const],
+  ])('of %s is that of a file of the same rows', async (_, where) => {
+    const of = async (moving: readonly string[]) => plane.sample(birds, 0, { fields, where, moving }, noAbort);
+    const [all] = (await read(plane, birds, [slice('s', { fields, rows: SAMPLE_ROWS_MAX, seed: 0, where })])).slices;
+    const { own } = await sample(all.path, null);
+    expect(own.rows).toBeGreaterThan(1_000);
+    expect(await of(['Flight Date'])).toEqual(own);
+  });
+
+  test('refuses a column that is not there', () =>
+    expect(plane.sample(birds, 0, { fields: ['none'], where: [], moving: [] }, noAbort)).rejects.toMatchObject({
+      type: 'UnknownColumn',
+    }));
 });
 
 describe('a sample of a column with more values than are named', () => {
