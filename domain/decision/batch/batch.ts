@@ -8,7 +8,7 @@ import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import type { PriorityWeights } from '../../scheduler/priority.js';
 import { gangsOf, waitingTogether } from '../gangs.js';
 import { creditsAfterRound } from './balances.js';
-import { gangsApart, partedGang, type Apart } from './whole-gangs.js';
+import { gangsApart, partedGangs, type Apart } from './whole-gangs.js';
 import { isQuota, mergeDemand } from './costs.js';
 import { tellRound } from './grant-reasons.js';
 import type { Grant } from './grants.js';
@@ -56,7 +56,7 @@ export function planBatch(given: BatchInputs): BatchOutcome {
   for (;;) {
     const plan = planOpen(inputs, apart);
     if (gangs.length === 0) return plan;
-    const parted = partedGang(gangs, plan, apart);
+    const parted = partedGangs(gangs, plan, apart);
     if (parted === null) return { ...plan, waiting: [...waitingTogether(inputs.items, plan.waiting)].sort(byItem) };
     apart.waiting.push(...parted.waiting);
     apart.refusals.push(...parted.refusals);

@@ -23,29 +23,39 @@ export function gangsApart(gangs: readonly Gang[], { refused, nowMs }: BatchInpu
   return { waiting: open.flatMap((gang) => waitForMembers(gang, nowMs) ?? []), refusals: [] };
 }
 
+/** Each plan sets apart this part of the gangs that it would part, the least urgent: some dozens of plans, however many gangs there are. */
+const APART_PART = 1 / 4;
+
 /**
- * A gang that this plan would part, with the answer to all of it: refused, where one of its members was; else waiting. Of
- * several the one whose grants are least urgent: the others may have what it leaves. Null: all are whole.
+ * Gangs that this plan would part, with the answers to all of each: refused, where one of its members was; else waiting.
+ * Of those that would wait the least urgent: the others may have what they leave. Null: all are whole.
  */
-export function partedGang(gangs: readonly Gang[], { grants, waiting, refusals }: Answers, apart: Apart): Apart | null {
+export function partedGangs(
+  gangs: readonly Gang[],
+  { grants, waiting, refusals }: Answers,
+  apart: Apart,
+): Apart | null {
   const done = new Set([...apart.waiting, ...apart.refusals].map(({ itemId }) => itemId));
   const scores = new Map(grants.map(({ itemId, score }) => [itemId, score]));
   const waits = new Map(waiting.map((wait) => [wait.itemId, wait]));
-  const refused = new Set(refusals.map(({ itemId }) => itemId));
-  let least: { readonly score: number; readonly gang: Gang; readonly waits: readonly WaitReason[] } | null = null;
+  const refused = new Map(refusals.map((refusal) => [refusal.itemId, refusal]));
+  const broken: Refusal[] = [];
+  const parted: { readonly score: number; readonly gang: Gang; readonly waits: readonly WaitReason[] }[] = [];
   for (const gang of gangs) {
     const { members } = gang;
     if (members.some(({ id }) => done.has(id))) continue;
-    if (members.some(({ id }) => refused.has(id))) {
-      const others = refuseTogether(members, refusals).filter(({ itemId }) => !refused.has(itemId));
-      if (others.length > 0) return { waiting: [], refusals: others };
+    const causes = members.flatMap(({ id }) => refused.get(id) ?? []);
+    if (causes.length > 0) {
+      broken.push(...refuseTogether(members, causes).filter(({ itemId }) => !refused.has(itemId)));
       continue;
     }
     const granted = members.flatMap(({ id }) => scores.get(id) ?? []);
     const behind = members.flatMap(({ id }) => waits.get(id) ?? []);
     if (granted.length === 0 || behind.length === 0) continue;
-    const score = Math.min(...granted);
-    if (least === null || score < least.score) least = { score, gang, waits: behind };
+    parted.push({ score: Math.min(...granted), gang, waits: behind });
   }
-  return least === null ? null : { waiting: waitTogether(least.gang, least.waits), refusals: [] };
+  if (broken.length === 0 && parted.length === 0) return null;
+  // Equal ones in the order of their names.
+  const least = parted.sort((a, b) => a.score - b.score).slice(0, Math.ceil(parted.length * APART_PART));
+  return { waiting: least.flatMap((one) => waitTogether(one.gang, one.waits)), refusals: broken };
 }

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { planBatch } from '../../../../domain/decision/batch/batch.js';
 import type { BatchInputs } from '../../../../domain/decision/batch/batch-inputs.js';
-import type { WorkItem } from '../../../../domain/decision/work.js';
+import { partedGangs, type Apart } from '../../../../domain/decision/batch/whole-gangs.js';
+import { gangsOf } from '../../../../domain/decision/gangs.js';
+import type { WaitReason, WorkItem } from '../../../../domain/decision/work.js';
 import { anyInputs, batchInputs, workItem } from './batch-inputs.js';
 
 const limit = (available: number, burst = available) => [
@@ -101,6 +103,34 @@ describe('gangs', () => {
       { itemId: 'm-2', type: 'NoFields' },
     ]);
     expect([...empty.grants, ...empty.waiting]).toEqual([]);
+  });
+
+  test('are set apart several at a time, the least urgent first: thousands of them take some dozens of plans', () => {
+    const name = (of: number): string => `g${String(of).padStart(4, '0')}`;
+    const items = Array.from({ length: 4_000 }, (_, i) =>
+      workItem(`${name(i >> 1)}-${i % 2}`, { gang: { name: name(i >> 1), size: 2 } }),
+    );
+    // Of each gang the first member is granted, and the other one waits.
+    const grants = items.filter((_, i) => i % 2 === 0).map(({ id }, score) => ({ itemId: id, score }));
+    const wait = {
+      tier: 'waiting',
+      resource: 'bytes:t',
+      blockers: [],
+      shortfall: 1,
+      earliestMs: 0,
+      reason: 'r',
+    } as const;
+    const waiting = items.filter((_, i) => i % 2 === 1).map(({ id }): WaitReason => ({ ...wait, itemId: id }));
+    const apart: Apart = { waiting: [], refusals: [] };
+    let plans = 0;
+    for (; ; plans++) {
+      const parted = partedGangs(gangsOf(items), { grants, waiting, refusals: [] }, apart);
+      if (parted === null) break;
+      apart.waiting.push(...parted.waiting);
+    }
+    expect(ids(apart.waiting)).toEqual(ids(items.map(({ id }) => ({ itemId: id }))));
+    expect(apart.waiting.slice(0, 2).map(({ itemId }) => itemId)).toEqual(['g0000-0', 'g0000-1']);
+    expect(plans).toBeLessThan(50);
   });
 
   test('whatever is asked: whole, within the limit, everybody answered once, the same in any order', () => {
