@@ -126,12 +126,18 @@ async function declaring(db: Database, { tenant, pool }: PoolRef, request: NewRe
 async function joinGang(
   tx: Queryable,
   { tenant, pool }: PoolRef,
-  { model, gang: { name, size }, idempotencyKey }: NewRequest & { readonly gang: GangRef },
+  request: NewRequest & { readonly gang: GangRef },
 ): Promise<boolean> {
+  const {
+    model,
+    gang: { name, size },
+  } = request;
   // Members that are sent at the same time count each other.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${tenant}/${pool}/${model}/${name}`}, 0))`);
+  // Sent again, it is what it was, though another gang may have its name by now.
+  if ((await findByKey(tx, { tenant, pool }, request)) !== null) return false;
   const open = await tx
-    .select({ size: requests.gangSize, key: requests.idempotencyKey })
+    .select({ size: requests.gangSize })
     .from(requests)
     .where(
       and(
@@ -139,7 +145,6 @@ async function joinGang(
         isNull(requests.closedAt),
       ),
     );
-  if (open.some(({ key }) => key === idempotencyKey)) return false;
   const other = open.find((member) => member.size !== size);
   if (other !== undefined)
     throw new BalanceError('usage', {
@@ -169,7 +174,7 @@ function deadlinePassed(deadlineMs: number, nowMs: number): BalanceError {
 
 /** The request that was stored under this one's key; null: none. */
 async function findByKey(
-  db: Database,
+  db: Queryable,
   { tenant, pool }: PoolRef,
   request: NewRequest,
 ): Promise<{ id: string; created: false } | null> {
