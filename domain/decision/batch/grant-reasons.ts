@@ -223,6 +223,8 @@ function mostOf({ source, burst }: ResourceLimit): number {
 /** Who had what is short: the items of its model that went before it, then the other models, each the largest holder first. */
 class Blockers {
   private readonly items: Largest;
+  /** Of the one that is added: a place to count in. */
+  private readonly taken: Float64Array;
   /** The answer for what is short alone: the same for all that wait until somebody else is granted. */
   private readonly known = new Map<string, readonly string[]>();
 
@@ -232,12 +234,13 @@ class Blockers {
     private readonly counts: (flow: string) => boolean,
   ) {
     this.items = new Largest(flow.resources, BLOCKERS_MAX);
+    this.taken = new Float64Array(flow.resources.length);
   }
 
   add(place: number, rows: number): void {
     this.known.clear();
-    const taken = this.flow.resources.map((_, r) => costOf(this.flow, place, r, rows));
-    this.items.add(this.flow.items[place].item.id, taken);
+    for (let r = 0; r < this.taken.length; r++) this.taken[r] = costOf(this.flow, place, r, rows);
+    this.items.add(this.flow.items[place].item.id, this.taken);
   }
 
   of(short: Readonly<Record<string, number>>): readonly string[] {
@@ -285,14 +288,18 @@ class Largest {
   }
 
   /** Adds a holder, or what it holds instead. */
-  add(id: string, taken: readonly number[]): void {
-    const holder = { id, taken };
-    for (const [r, list] of this.lists.entries()) {
+  add(id: string, taken: ArrayLike<number>): void {
+    let holder: Holder | null = null;
+    for (let r = 0; r < this.lists.length; r++) {
+      const list = this.lists[r];
       const known = list.findIndex((other) => other.id === id);
       if (known >= 0) list.splice(known, 1);
       if (taken[r] <= 0) continue;
-      const after = list.findLastIndex((other) => holdsMore(other, holder, r));
-      if (after + 1 < this.most) list.splice(after + 1, 0, holder);
+      // Most hold less than the least of a full list.
+      if (list.length === this.most && list[this.most - 1].taken[r] > taken[r]) continue;
+      const one = (holder ??= { id, taken: Array.from(taken) });
+      const after = list.findLastIndex((other) => holdsMore(other, one, r));
+      if (after + 1 < this.most) list.splice(after + 1, 0, one);
       if (list.length > this.most) list.pop();
     }
   }
