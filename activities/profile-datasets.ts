@@ -118,5 +118,17 @@ function withoutFigures(profile: DatasetProfile, columns: DatasetDefinition['col
     name,
     isRestricted(columns, name) ? { ...column, ...none } : column,
   ]);
-  return { ...profile, columns: Object.fromEntries(shown) as DatasetProfile['columns'] };
+  const hide = <Facts extends object>(of: Readonly<Record<string, Facts>>, key: keyof Facts): Record<string, Facts> =>
+    Object.fromEntries(
+      Object.entries(of).map(([name, facts]) => [
+        name,
+        isRestricted(columns, name) ? { ...facts, [key]: null } : facts,
+      ]),
+    );
+  return {
+    ...profile,
+    columns: Object.fromEntries(shown) as DatasetProfile['columns'],
+    ...(profile.vectors === undefined ? {} : { vectors: hide(profile.vectors, 'norms') }),
+    ...(profile.texts === undefined ? {} : { texts: hide(profile.texts, 'lengths') }),
+  };
 }

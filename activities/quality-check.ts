@@ -1,5 +1,6 @@
 /** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
 import { costKey } from '../domain/decision/quality/correction-cost.js';
+import { contentsOf } from '../domain/decision/quality/content-findings.js';
 import { qualityCheck, qualityReasons } from '../domain/decision/quality/quality-check.js';
 import type { QualityInputs, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
 import { declarationOf } from '../domain/decision/quality/circuit.js';
@@ -103,6 +104,7 @@ async function gather(
   });
   const needIds = context.items.flatMap(({ needId }) => (needId === null ? [] : [needId]));
   const orphans = await countOrphans(deps, context, results);
+  const contents = contentsOf(context.items, (analyzed.outcome as AnalyzeOutcome).analysis.findings);
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
   return {
     asOfMs: context.asOfMs,
@@ -128,6 +130,7 @@ async function gather(
     ),
     lastGood: await stillThere(deps, context, history),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
+    ...(Object.keys(contents).length === 0 ? {} : { contents }),
     ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
     ...knownCircuits(context, analyzed.outcome as AnalyzeOutcome),
   };

@@ -147,12 +147,16 @@ export function renderDetails(explanation: Explanation): string {
 /** One row for each profiled column; how much was read for it, and why all of it was, stands beside the first. */
 function profileRows(profiles: Explanation['profiles']): string[][] {
   const number = (value: number | null): string => (value === null ? '-' : String(Number(value.toPrecision(4))));
-  const rows = Object.entries(profiles).flatMap(([dataset, { rows: count, run, columns, omitted }]) => {
+  const rows = Object.entries(profiles).flatMap(([dataset, { rows: count, run, columns, vectors = {}, omitted }]) => {
     const read = `${run.rowsRead} rows read (${run.kind}${run.reason === null ? '' : `: ${run.reason}`})`;
     const named = [
       ...Object.entries(columns).map(([name, of]) => [
         ...[name, of.inferredType, percent(presentShare(of))],
         ...[String(of.distinct), number(of.min), number(of.median), number(of.max)],
+      ]),
+      ...Object.entries(vectors).map(([name, of]) => [
+        ...[name, `${of.dimension} numbers`, percent(of.rows / count), '-'],
+        ...[of.norms?.p05, of.norms?.p50, of.norms?.p95].map((norm) => (norm == null ? '-' : `norm ${number(norm)}`)),
       ]),
       ...omitted.map((name) => [name, 'no profile: too many distinct values, or no plain ones']),
     ];

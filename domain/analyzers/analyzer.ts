@@ -113,6 +113,8 @@ export type FindingKind =
   | 'untimed'
   | 'completeness'
   | 'hidden-missing'
+  | 'vectors'
+  | 'texts'
   | 'class-mix'
   | 'class-shortfall'
   | 'coverage'

@@ -1,10 +1,8 @@
 /** Quality analyzer: what the profile of a dataset says of the columns that a need reads, beyond what is NULL. */
 import type { ProfiledColumn } from '../quality/dataset-profile.js';
 import type { Analyzer, AnalyzerOutcome, DatasetView, Finding, NeedScore, NeedView } from './analyzer.js';
+import { HIDDEN_SHARE_MIN, judgeTexts, judgeVectors } from './contents.js';
 import { about } from './requirement.js';
-
-/** Least share of values that are missing in spelling only that is told: two rows in a hundred, as for a delivery's figures. */
-export const HIDDEN_SHARE_MIN = 0.02;
 
 /**
  * Share of rows whose value is there in fact. Blank texts are missing; a spelled-out null (`N/A`, 999 is none) is missing
@@ -43,7 +41,7 @@ function judgeColumn(need: NeedView, dataset: DatasetView, column: string, profi
  */
 export const qualityAnalyzer: Analyzer = {
   id: 'quality',
-  version: 1,
+  version: 2,
   analyze(snapshot): AnalyzerOutcome {
     const datasets = new Map(snapshot.datasets.map((dataset) => [dataset.id, dataset]));
     const findings: Finding[] = [];
@@ -52,6 +50,11 @@ export const qualityAnalyzer: Analyzer = {
       const dataset = datasets.get(need.dataset);
       const columns = dataset?.profile?.columns ?? {};
       const reads = [...new Set([...need.fields, ...(need.classColumn === null ? [] : [need.classColumn])])];
+      for (const name of [...reads].sort()) {
+        const { vectors = {}, texts = {} } = dataset?.profile ?? {};
+        if (Object.hasOwn(vectors, name)) findings.push(...judgeVectors(need, name, vectors[name]));
+        if (Object.hasOwn(texts, name)) findings.push(...judgeTexts(need, name, texts[name]));
+      }
       const known = reads.filter((name) => Object.hasOwn(columns, name)).sort();
       if (dataset === undefined || known.length === 0) continue;
       for (const name of known) {

@@ -2,7 +2,10 @@
  * The profile of a dataset over its versions: the merged states of its columns, and what they were measured on, so that
  * the next version costs what is new in it wherever it can be proved to be an extension of the one before.
  */
+import { describeTexts, describeVectors, type ProfiledText, type ProfiledVectors } from './content-profile.js';
 import { decodeColumnState, encodeColumnState, summarizeState, type ColumnState } from './profile-state.js';
+import { decodeTexts, encodeTexts, mergeTexts, EMPTY_TEXTS, type TextState } from './text-state.js';
+import { decodeVectors, encodeVectors, mergeVectors, type VectorState } from './vector-state.js';
 
 /** What the kept states cover. Plain JSON. */
 export interface ProfileBasis {
@@ -27,7 +30,20 @@ export interface KeptProfile {
   readonly rows: number;
   /** Encoded column states. A column with too many distinct values has none. */
   readonly states: Readonly<Record<string, string>>;
+  /** Encoded states of the columns of vectors, and of the texts of text columns. */
+  readonly contents?: {
+    readonly vectors: Readonly<Record<string, string>>;
+    readonly texts: Readonly<Record<string, string>>;
+  };
 }
+
+/** What was measured of vectors and texts, by column. */
+export interface ContentStates {
+  readonly vectors: Readonly<Record<string, VectorState>>;
+  readonly texts: Readonly<Record<string, TextState>>;
+}
+
+export const NO_CONTENTS: ContentStates = { vectors: {}, texts: {} };
 
 /** How a profile came about. */
 export interface ProfileRun {
@@ -57,6 +73,9 @@ export interface ProfiledColumn {
 export interface DatasetProfile {
   readonly rows: number;
   readonly columns: Readonly<Record<string, ProfiledColumn>>;
+  /** Columns of vectors, and what the texts of columns of free text are; absent: there are none. */
+  readonly vectors?: Readonly<Record<string, ProfiledVectors>>;
+  readonly texts?: Readonly<Record<string, ProfiledText>>;
   /** Columns that were not profiled: too many distinct values. */
   readonly omitted: readonly string[];
   readonly run: ProfileRun;
@@ -125,18 +144,78 @@ export function decodeStates(states: Readonly<Record<string, string>>): Record<s
   return Object.fromEntries(Object.keys(states).map((name) => [name, decodeColumnState(states[name])]));
 }
 
+export function mergeContents(a: ContentStates, b: ContentStates): ContentStates {
+  const both = <State>(
+    left: Readonly<Record<string, State>>,
+    right: Readonly<Record<string, State>>,
+    merge: (x: State, y: State) => State,
+  ): Record<string, State> => {
+    const all = { ...left };
+    for (const name of Object.keys(right))
+      all[name] = Object.hasOwn(left, name) ? merge(left[name], right[name]) : right[name];
+    return all;
+  };
+  return { vectors: both(a.vectors, b.vectors, mergeVectors), texts: both(a.texts, b.texts, mergeTexts) };
+}
+
+export function encodeContents({ vectors, texts }: ContentStates): NonNullable<KeptProfile['contents']> {
+  return {
+    vectors: Object.fromEntries(Object.keys(vectors).map((name) => [name, encodeVectors(vectors[name])])),
+    texts: Object.fromEntries(Object.keys(texts).map((name) => [name, encodeTexts(texts[name])])),
+  };
+}
+
+/** @throws BalanceError `CorruptState` for what another version wrote */
+export function decodeContents(contents: KeptProfile['contents']): ContentStates {
+  const { vectors, texts } = contents ?? { vectors: {}, texts: {} };
+  return {
+    vectors: Object.fromEntries(Object.keys(vectors).map((name) => [name, decodeVectors(vectors[name])])),
+    texts: Object.fromEntries(Object.keys(texts).map((name) => [name, decodeTexts(texts[name])])),
+  };
+}
+
+/** The states of all rows; of vectors and texts also those of the rows before, and of the rows read now. */
+export interface ProfiledStates {
+  readonly columns: Readonly<Record<string, ColumnState>>;
+  readonly before: ContentStates;
+  readonly latest: ContentStates;
+}
+
 /** Reads the states of all asked columns. */
 export function describeProfile(
-  states: Readonly<Record<string, ColumnState>>,
+  { columns: states, before, latest }: ProfiledStates,
   names: readonly string[],
   run: ProfileRun,
   rows: number,
 ): DatasetProfile {
   const profiled = names.filter((name) => Object.hasOwn(states, name)).sort();
+  const all = mergeContents(before, latest);
+  const isParted = run.kind !== 'full';
+  const described = <State, Facts>(
+    of: Readonly<Record<string, State>>,
+    describe: (name: string, state: State) => Facts | null,
+  ): Record<string, Facts> =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const facts = Object.hasOwn(of, name) ? describe(name, of[name]) : null;
+        return facts === null ? [] : [[name, facts]];
+      }),
+    );
+  const vectors = described(all.vectors, (name, state) =>
+    describeVectors(state, isParted ? (latest.vectors[name] ?? null) : null),
+  );
+  const texts = described(all.texts, (name, state) =>
+    describeTexts(
+      state,
+      isParted ? { before: before.texts[name] ?? EMPTY_TEXTS, latest: latest.texts[name] ?? EMPTY_TEXTS } : null,
+    ),
+  );
   return {
     rows,
     columns: Object.fromEntries(profiled.map((name) => [name, describeColumn(states[name])])),
-    omitted: names.filter((name) => !Object.hasOwn(states, name)).sort(),
+    ...(Object.keys(vectors).length === 0 ? {} : { vectors }),
+    ...(Object.keys(texts).length === 0 ? {} : { texts }),
+    omitted: names.filter((name) => ![states, vectors, texts].some((of) => Object.hasOwn(of, name))).sort(),
     run,
   };
 }

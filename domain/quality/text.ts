@@ -19,7 +19,7 @@ export interface TextSummary {
 }
 
 /** From this many words on a value is a sentence or a title rather than a name or a class. */
-const WORDS_MIN = 3;
+export const WORDS_MIN = 3;
 /** Letters of writing without spaces count as a word each. */
 const WORDS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|\p{L}[\p{L}\p{M}'’]+/gu;
 const HAS_CONTENT = /[\p{L}\p{N}]/u;
@@ -34,6 +34,11 @@ const RUNNER_UP_MAX = 0.9;
 const LANGUAGE_SHARE = 0.98;
 const LISTED = 5;
 
+/** Words of a text. */
+export function wordsOf(text: string): number {
+  return text.match(WORDS)?.length ?? 0;
+}
+
 /** Whether half of the present rows hold texts of several words, and half hold one that no other row has. */
 export function isFreeText(column: CellColumn): boolean {
   let [present, wordy, single] = [0, 0, 0];
@@ -42,7 +47,7 @@ export function isFreeText(column: CellColumn): boolean {
     if (rows === 0 || isBlank(value) || isMissingSpelling(value)) return;
     present += rows;
     if (rows === 1) single++;
-    if ((value.match(WORDS)?.length ?? 0) >= WORDS_MIN) wordy += rows;
+    if (wordsOf(value) >= WORDS_MIN) wordy += rows;
   });
   return present > 0 && 2 * wordy >= present && 2 * single >= present;
 }

@@ -11,7 +11,7 @@ export const VECTOR_STATE_VERSION = 1;
 const DIMENSIONS_MAX = 64;
 /** Numbers that the sample of one dimension holds at most: 85 vectors of 768, about 0.7 MB as text; few of a pair are lost (see `rankOf`). */
 const SAMPLE_NUMBERS = 65_536;
-const SAMPLE_VECTORS_MAX = 1_000;
+export const SAMPLE_VECTORS_MAX = 1_000;
 /** Random hyperplanes of a signature (Charikar 2002): vectors at the cosine .999 share all 16 signs in four of five cases. */
 const PLANES = 16;
 
@@ -165,9 +165,12 @@ function addToSample(sample: Map<string, SampledVector>, entry: SampledVector): 
 
 /** An entry among the lowest of all is among the lowest of every part, so that its rows are counted in full. */
 function keepSample(length: number, sample: ReadonlyMap<string, SampledVector>): SampledVector[] {
-  return [...sample.values()]
-    .sort((a, b) => a.rank - b.rank || (a.text < b.text ? -1 : 1))
-    .slice(0, Math.min(SAMPLE_VECTORS_MAX, Math.max(2, Math.floor(SAMPLE_NUMBERS / length))));
+  return [...sample.values()].sort((a, b) => a.rank - b.rank || (a.text < b.text ? -1 : 1)).slice(0, sampleMax(length));
+}
+
+/** Vectors of a length that the sample holds at most. */
+export function sampleMax(length: number): number {
+  return Math.min(SAMPLE_VECTORS_MAX, Math.max(2, Math.floor(SAMPLE_NUMBERS / length)));
 }
 
 function keepDimensions(dimensions: ReadonlyMap<number, DimensionState>): ReadonlyMap<number, DimensionState> {

@@ -29,7 +29,7 @@ export interface NearDuplicates {
 }
 
 /** So many of the present cells are vectors of one dimension in a column of vectors; the rest are its errors. */
-const DIMENSION_SHARE = 0.9;
+export const DIMENSION_SHARE = 0.9;
 /** Cosine from which on two vectors say the same. Independent directions of 100 places differ by .1 from 0 (one deviation). */
 const NEAR_COSINE = 0.99;
 const PAIRS_LISTED = 3;
@@ -60,7 +60,7 @@ export function summarizeVectorState(state: VectorState): VectorSummary | null {
 }
 
 /** Every pair of the sample: it holds at most 65,536 numbers, so that at most some 33 million are multiplied. */
-function nearDuplicatesOf({ sample }: DimensionState): NearDuplicates {
+export function nearDuplicatesOf({ sample }: DimensionState): NearDuplicates {
   const directions = sample.map(({ text }) => {
     const vector = text.split(',').map(Number);
     const norm = normOf(vector);

@@ -1,12 +1,17 @@
 /** The profile of a dataset as of a time: only what is new is read where the content is an extension of what is kept. */
 import type { DatasetRef, ProfileAnswer, ProfileAsk } from '../../activities/ports.js';
 import {
+  decodeContents,
   decodeStates,
   describeProfile,
   DISTINCT_MAX,
+  encodeContents,
   encodeStates,
+  mergeContents,
   mergeStates,
+  NO_CONTENTS,
   planProfile,
+  type ContentStates,
   type KeptProfile,
   type PresentContent,
   type ProfilePlan,
@@ -20,8 +25,11 @@ import {
   type ColumnState,
 } from '../../domain/quality/profile-state.js';
 import { estimateDistinct } from '../../domain/quality/sketch.js';
+import { TEXT_STATE_VERSION } from '../../domain/quality/text-state.js';
+import { VECTOR_STATE_VERSION } from '../../domain/quality/vector-state.js';
 import { arrivedAfter } from '../../domain/decision/work.js';
 import { columnNamed, eventTimeSql, type SourceColumn } from './columns.js';
+import { isText, isVector, lengthSql, measureContents } from './content-states.js';
 import { arrivedSql, scanNeed, wholeMs, type DatasetScope } from './dataset-scope.js';
 import { quoteText, type Session } from './engine.js';
 
@@ -70,15 +78,17 @@ export async function keptProfile(
     plan.kind === 'unchanged' || (plan.kind === 'new-rows' && (described.newestEventMs ?? -Infinity) <= plan.afterMs);
   if (!isCovered) return null;
   const run: ProfileRun = { kind: 'unchanged', rowsRead: 0, reason: null };
-  return { profile: describeProfile(decodeStates(kept.states), [...columns].sort(), run, kept.rows), keep: null };
+  const contents = { before: decodeContents(kept.contents), latest: NO_CONTENTS };
+  const states = { columns: decodeStates(kept.states), ...contents };
+  return { profile: describeProfile(states, [...columns].sort(), run, kept.rows), keep: null };
 }
 
-/** Lists, structs, binary values, times of day: no range or spelling to tell, and the first have texts of any length. */
+/** Other lists, structs, binary values, times of day: no range or spelling to tell, and the first have texts of any length. */
 function profilable(columns: readonly SourceColumn[], asked: readonly string[]): SourceColumn[] {
   return [...asked]
     .sort()
     .map((name) => columnNamed(columns, name))
-    .filter(({ kind }) => kind !== 'other');
+    .filter((column) => column.kind !== 'other' || isVector(column));
 }
 
 export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session: Session): Promise<ProfileAnswer> {
@@ -101,6 +111,7 @@ export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session:
         : mergeStates(decodeStates(before.states), read.settled, mergeColumns);
   const states = describable(settled);
   const total = read === null ? states : mergeStates(states, read.fresh, mergeColumns);
+  const known = decodeContents(before?.contents);
   const rows = (before?.rows ?? 0) + (read?.settledRows ?? 0);
   const run: ProfileRun = {
     kind: plan.kind,
@@ -108,11 +119,21 @@ export async function profileDataset(at: DatasetScope, ask: ProfileAsk, session:
     reason: plan.kind === 'full' ? plan.reason : null,
   };
   return {
-    profile: describeProfile(total, asked, run, rows + (read?.freshRows ?? 0)),
+    profile: describeProfile(
+      {
+        columns: total,
+        before: known,
+        latest: read === null ? NO_CONTENTS : mergeContents(read.contents.settled, read.contents.fresh),
+      },
+      ...([asked, run, rows + (read?.freshRows ?? 0)] as const),
+    ),
     keep:
       plan.kind === 'unchanged'
         ? null
-        : { basis: { ...now, fingerprint: added(before, read!.fingerprint) }, rows, states: encodeStates(states) },
+        : {
+            ...{ basis: { ...now, fingerprint: added(before, read!.fingerprint) }, rows, states: encodeStates(states) },
+            contents: encodeContents(mergeContents(known, read!.contents.settled)),
+          },
   };
 }
 
@@ -135,7 +156,7 @@ async function presentContent(
     upToMs: event === null ? null : upToMs,
     columns: Object.fromEntries(columns.map(({ name, type }) => [name, type])),
     event: event === null ? null : { name: event.name, type: event.type },
-    engine: `${by}, states ${PROFILE_STATE_VERSION}, texts up to ${TEXT_MAX}`,
+    engine: `${by}, states ${PROFILE_STATE_VERSION}.${VECTOR_STATE_VERSION}.${TEXT_STATE_VERSION}, texts up to ${TEXT_MAX}`,
   };
 }
 
@@ -188,6 +209,7 @@ function added(before: KeptProfile | null, sum: bigint | null): string | null {
 interface NewRows {
   readonly settled: Readonly<Record<string, ColumnState>>;
   readonly fresh: Readonly<Record<string, ColumnState>>;
+  readonly contents: Readonly<Record<'settled' | 'fresh', ContentStates>>;
   readonly settledRows: number;
   readonly freshRows: number;
   readonly fingerprint: bigint | null;
@@ -202,7 +224,10 @@ async function readNew(profiling: Profiling, plan: SettledPlan): Promise<NewRows
   const after = event === null || afterMs === null || files !== null ? [] : [[arrivedAfter(event.name, afterMs)]];
   const scan = await at.open.scan({ ...scanNeed(at, columns, after, false), part: files !== null });
   const settled = event === null ? 'TRUE' : `(${eventTimeSql(event)} <= ${instant(now.upToMs!)}) IS NOT FALSE`;
-  const cells = columns.map((column) => `${cellSql(column)} AS ${column.alias}`);
+  const cells = columns.flatMap((column) => [
+    `${cellSql(column)} AS ${column.alias}`,
+    ...(isText(column) ? [`${lengthSql(column)} AS ${column.alias}_length`] : []),
+  ]);
   await session.run(
     `CREATE OR REPLACE TEMP TABLE profiled AS SELECT ${[...cells, `${hashSql(columns)} AS row_hash`, `${settled} AS settled`].join(', ')} FROM ${scan}
      WHERE ${arrivedSql(at)} AND ${newSql(event, afterMs, files)}`,
@@ -211,7 +236,7 @@ async function readNew(profiling: Profiling, plan: SettledPlan): Promise<NewRows
     `SELECT count(*) AS n, count(*) FILTER (settled) AS s, coalesce(sum(row_hash) FILTER (settled), 0) AS sum FROM profiled`,
   );
   const states = { settled: {} as Record<string, ColumnState>, fresh: {} as Record<string, ColumnState> };
-  for (const column of columns) {
+  for (const column of columns.filter(({ kind }) => kind !== 'other')) {
     const measured = await measureNew(column, session);
     if (measured !== null) [states.settled[column.name], states.fresh[column.name]] = measured;
   }
@@ -220,6 +245,7 @@ async function readNew(profiling: Profiling, plan: SettledPlan): Promise<NewRows
   const settledRows = Number(counts.s);
   return {
     ...states,
+    contents: await measureContents(columns, TEXT_MAX, session),
     settledRows,
     freshRows: Number(counts.n) - settledRows,
     fingerprint:

@@ -2,6 +2,7 @@
 import { targetShares } from '../../analyzers/balance.js';
 import { bySeverity, gate, verdictOf, type GateContract, type GateFinding } from '../../quality/gate.js';
 import type { DatasetDrift } from '../../quality/shift.js';
+import { contentFindings } from './content-findings.js';
 import { driftFindings, driftOf, unusualFindings } from './delivery-metrics.js';
 import { orphanFindings } from './orphans.js';
 import type { Judged, QualityInputs, Result, SliceMetrics } from './quality-inputs.js';
@@ -55,6 +56,7 @@ function judgeSlice(item: WorkItem, result: Result, inputs: QualityInputs, conte
   const findings = [
     ...judged.findings,
     ...unusual,
+    ...contentFindings(inputs.contents?.[itemId]),
     ...orphanFindings(inputs.orphans?.[itemId], slice.rows, inputs.datasets[item.dataset].maxInconsistentFraction),
     ...driftFindings(item, drift, inputs),
   ].sort(bySeverity);

@@ -1,4 +1,5 @@
 /** What the quality check reads and says: plain JSON, stored with the decision so that it can be replayed. */
+import type { Finding } from '../../analyzers/analyzer.js';
 import type { Correction } from '../../quality/correction.js';
 import type { GateVerdict } from '../../quality/gate.js';
 import type { Recount, Sample } from '../../quality/sample.js';
@@ -73,6 +74,8 @@ export interface QualityInputs {
   readonly usual?: Readonly<Record<string, readonly UsualMetric[]>>;
   /** Rows that refer to what another dataset does not have, by item; absent: no reference is declared of its columns. */
   readonly orphans?: Readonly<Record<string, readonly OrphanCount[]>>;
+  /** What is found of the vectors and texts that items read, by item; absent: nothing. */
+  readonly contents?: Readonly<Record<string, readonly Finding[]>>;
   /** Wall time, and the seed of this decision's draws of an action. */
   readonly nowMs?: number;
   readonly seed?: string;

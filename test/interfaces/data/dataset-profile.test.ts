@@ -177,4 +177,78 @@ describe('the profile of a dataset', () => {
       reason: 'columns were not profiled so before: weather',
     });
   });
+
+  /** A folder of Parquet files of `at,text,vector`. */
+  async function contents(root: string, file: string, text: string, vector: string, from: number, to: number) {
+    const at = `TIMESTAMP '2001-01-01' + to_minutes(i::INT)`;
+    await engine.session(noAbort, (session) =>
+      session.run(
+        `COPY (SELECT ${at} AS at, ${text} AS text, ${vector} AS vector FROM range(${from}, ${to}) r(i)) TO '${join(root, file)}' (FORMAT parquet)`,
+      ),
+    );
+  }
+  const english = `'The weather report of day ' || i || ' says that the wind will come from the north and bring rain to the coast.'`;
+  const german = `'Der Wetterbericht von Tag ' || i || ' sagt, dass der Wind aus dem Norden kommt und Regen an die Küste bringt.'`;
+  const random = (length: number) => `[(hash(i * 1000 + x) % 2000)::FLOAT / 1000 - 1 FOR x IN range(${length})]`;
+  const read = ['text', 'vector'];
+
+  it('profiles vectors and texts of what is new, and is that of a full rescan bit for bit', async () => {
+    const root = mkdtempSync(join(folder, 'contents-'));
+    const dataset = fileDataset('*.parquet', { eventTime: 'at' }, root);
+    await contents(root, 'a.parquet', english, random(48), 0, 700);
+    const first = await profile(dataset, read, null, day(10));
+    expect(first.profile.vectors!.vector).toMatchObject({
+      ...{ rows: 700, dimension: 48, nonFinite: 0, zeros: 0, unusable: 0, latest: null },
+      nearDuplicates: { rows: 700, share: 0 },
+    });
+    expect(first.profile.texts!.text).toMatchObject({
+      ...{ rows: 700, empty: 0, before: null, latest: null },
+      languages: [{ language: 'eng' }],
+    });
+    // 48 numbers uniform in [-1, 1] have a norm near sqrt(48 / 3).
+    expect(first.profile.vectors!.vector.norms!.p50).toBeCloseTo(4, 0);
+    await contents(
+      root,
+      'b.parquet',
+      `CASE WHEN i % 2 = 0 THEN ' … ' ELSE ${german} END`,
+      `CASE WHEN i % 10 = 0 THEN ${random(48)} WHEN i % 10 = 1 THEN [0.0::FLOAT FOR x IN range(48)] WHEN i % 10 = 2 THEN ['nan'::FLOAT, NULL] || ${random(46)} ELSE ${random(64)} END`,
+      700,
+      900,
+    );
+    const second = await profile(dataset, read, first.keep, day(10));
+    const rescan = await profile(dataset, read, null, day(10));
+    expect(second.profile.run).toEqual({ kind: 'new-files', rowsRead: 200, reason: null });
+    expect(second.keep).toEqual(rescan.keep);
+    expect(second.profile.vectors!.vector).toMatchObject({
+      ...{ rows: 900, dimension: 48, nonFinite: 20, zeros: 20, unusable: 180 },
+      dimensions: [
+        { dimension: 48, rows: 760 },
+        { dimension: 64, rows: 140 },
+      ],
+      latest: { rows: 200, unusable: 180 },
+    });
+    expect(second.profile.texts!.text).toMatchObject({
+      ...{ rows: 900, empty: 100 },
+      before: { rows: 700, empty: 0 },
+      latest: { rows: 200, empty: 100, languages: [{ language: 'deu' }] },
+    });
+  });
+
+  it('finds near duplicates among vectors of which a sample is kept', async () => {
+    const root = mkdtempSync(join(folder, 'near-'));
+    const noise = `(hash(i * 77 + x) % 100)::FLOAT / 100000`;
+    const twins = `[(hash((i // 2) * 1000 + x) % 2000)::FLOAT / 1000 - 1 + ${noise} FOR x IN range(64)]`;
+    await contents(root, 'a.parquet', english, twins, 0, 20_000);
+    const { profile: seen } = await profile(fileDataset('a.parquet', {}, root), read, null);
+    expect(seen.vectors!.vector.nearDuplicates.rows).toBe(1_000);
+    expect(seen.vectors!.vector.nearDuplicates.share).toBeGreaterThan(0.9);
+  });
+
+  it('takes lists of any length for no vectors, and says that they are not profiled', async () => {
+    const root = mkdtempSync(join(folder, 'lists-'));
+    await contents(root, 'a.parquet', `'kind ' || i % 3`, `[x::FLOAT FOR x IN range(i % 9)]`, 0, 900);
+    const { profile: seen } = await profile(fileDataset('a.parquet', {}, root), read, null);
+    expect(seen).toMatchObject({ omitted: ['vector'], columns: { text: { distinct: 3 } } });
+    expect([seen.vectors, seen.texts]).toEqual([undefined, undefined]);
+  });
 });

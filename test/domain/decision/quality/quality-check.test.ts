@@ -1,10 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { weightsTowards } from '../../../../domain/decision/batch/class-quotas.js';
+import { contentsOf } from '../../../../domain/decision/quality/content-findings.js';
 import { planRound, startCorrections } from '../../../../domain/decision/quality/correct.js';
 import { predictEffect } from '../../../../domain/decision/quality/predicted-effect.js';
 import { qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
+import { qualityAnalyzer } from '../../../../domain/analyzers/quality.js';
+import type { ProfiledVectors } from '../../../../domain/quality/content-profile.js';
+import type { DatasetProfile } from '../../../../domain/quality/dataset-profile.js';
 import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
 import { workItem } from '../batch/batch-inputs.js';
 
@@ -258,4 +262,67 @@ test('weights make the rows that are there count as the target mix', () => {
         expect((weights[`c${i}`] * one.rows) / rows).toBeCloseTo(one.share / total, 9);
     }),
   );
+});
+
+describe('what the profile finds of vectors and texts', () => {
+  const judge = (profile: Pick<DatasetProfile, 'vectors' | 'texts'>) => {
+    const given = inputs(slice(), {});
+    const item = { ...given.items[0], needId: 'm/n' };
+    const view = {
+      ...{ id: 'm/n', model: 'm', dataset: 'd', fields: item.fields, rowsPerCycle: 100, classColumn: null },
+    };
+    const need = { ...view, classTarget: null, maxAgeMs: null, minCompleteness: null, critical: 1, weight: 1 };
+    const run = { kind: 'new-rows' as const, rowsRead: 100, reason: null };
+    const data = { ...{ id: 'd', version: 'v', rows: 1_000, newestEventMs: null, asOfMs: 0, completeness: {} } };
+    const outcome = qualityAnalyzer.analyze({
+      ...{ asOfMs: 0, needs: [need], measurements: [] },
+      datasets: [{ ...data, classCounts: {}, profile: { rows: 1_000, columns: {}, omitted: [], run, ...profile } }],
+    });
+    if (!outcome.ok) throw new Error(outcome.message);
+    const contents = contentsOf([item], outcome.findings);
+    const [verdict] = qualityCheck({ ...given, items: [item], contents }).verdicts;
+    return { ...verdict, findings: verdict.findings.filter(({ kind }) => kind === 'vectors' || kind === 'texts') };
+  };
+  const vectors = (unusable: number, latest: ProfiledVectors['latest'] = null) => ({
+    ...{ rows: 1_000, dimension: 48, nonFinite: 0, zeros: 0, norms: null, nearDuplicates: { rows: 0, share: 0 } },
+    dimensions: [
+      { dimension: 48, rows: 1_000 - unusable },
+      ...(unusable === 0 ? [] : [{ dimension: 64, rows: unusable }]),
+    ],
+    ...{ unusable, latest },
+  });
+  const texts = (empty: number, german: number) => ({
+    ...{ rows: 1_000, empty, lengths: null, languageTexts: 500, languages: [] },
+    before: { rows: 900, empty: 0, languageTexts: 400, languages: [{ language: 'eng', texts: 400 }] },
+    latest: {
+      ...{ rows: 100, empty, languageTexts: 100 },
+      languages: [
+        { language: 'eng', texts: 100 - german },
+        { language: 'deu', texts: german },
+      ],
+    },
+  });
+
+  test('vectors of another dimension degrade what is delivered of the column, a few are told', () => {
+    expect(judge({ vectors: { x: vectors(0) } })).toMatchObject({ verdict: 'pass', findings: [] });
+    expect(judge({ vectors: { x: vectors(20) } })).toMatchObject({
+      verdict: 'pass',
+      findings: [{ kind: 'vectors', column: 'x', severity: 'note', expected: 'finite vectors of dimension 48' }],
+    });
+    expect(judge({ vectors: { x: vectors(100) } }).verdict).toBe('degrade');
+    expect(judge({ vectors: { x: vectors(20, { rows: 20, unusable: 20 }) } })).toMatchObject({
+      verdict: 'degrade',
+      reason: '100 % of the 20 latest vectors of x of d cannot be used beside the others: 20 of dimension 64',
+    });
+    expect(judge({ vectors: { other: vectors(100) } })).toMatchObject({ verdict: 'pass', findings: [] });
+  });
+
+  test('texts that turned empty or into another language degrade it', () => {
+    expect(judge({ texts: { x: texts(0, 0) } })).toMatchObject({ verdict: 'pass', findings: [] });
+    expect(judge({ texts: { x: texts(1, 1) } })).toMatchObject({ verdict: 'pass', findings: [] });
+    const emptied = judge({ texts: { x: texts(40, 0) } });
+    expect(emptied).toMatchObject({ verdict: 'degrade', findings: [{ kind: 'texts', column: 'x', got: '40 of 100' }] });
+    const turned = judge({ texts: { x: texts(0, 90) } });
+    expect(turned).toMatchObject({ verdict: 'degrade', findings: [{ got: '10 in eng, 90 in deu' }] });
+  });
 });
