@@ -1,5 +1,6 @@
 /** A dataset opened as of a time, and the SQL that every question to it shares. */
 import type { DatasetRef } from '../../activities/ports.js';
+import { columnsOf } from '../../domain/types/between-rows.js';
 import type { Predicate } from '../../domain/types/predicate.js';
 import type { RowRule } from '../../domain/types/rule.js';
 import { BalanceError, usageError } from '../../domain/types/errors.js';
@@ -20,7 +21,7 @@ export interface DatasetScope {
   readonly eventColumn: SourceColumn | null;
 }
 
-/** Checks the declared event time, rules and references against the real columns. */
+/** Checks the declared event time and what is promised of rows against the real columns. */
 export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: number): DatasetScope {
   const { eventTime } = dataset.definition;
   const eventColumn = eventTime === undefined ? null : columnNamed(open.columns, eventTime);
@@ -37,15 +38,16 @@ export function datasetScope(open: OpenDataset, dataset: DatasetRef, asOfMs: num
   return at;
 }
 
-/** A rule or a reference that names what is not there would never be judged: it is refused. */
+/** A promise that names what is not there would never be judged: it is refused. */
 function checkPromises(at: DatasetScope): void {
-  const { rules = [], references = [] } = at.dataset.definition;
+  const { rules = [], references = [], dependencies = [], unique = [] } = at.dataset.definition;
+  const named = (names: readonly string[]) => (): unknown => names.map((name) => columnNamed(at.open.columns, name));
   const promises = [
     ...rules.map((rule) => [`rule ${rule.text}`, () => breachSql(rule, at, new Bindings())] as const),
-    ...references.map(
-      ({ text, columns }) =>
-        [`reference ${text}`, () => columns.map((name) => columnNamed(at.open.columns, name))] as const,
-    ),
+    ...references.map(({ text, columns }) => [`reference ${text}`, named(columns)] as const),
+    ...dependencies.map((one) => [`dependency ${one.text}`, named(columnsOf(one))] as const),
+    // The text of a unique set says what it is.
+    ...unique.map((one) => [one.text, named(columnsOf(one))] as const),
   ];
   for (const [promise, check] of promises) {
     try {

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { encodeTable } from '../../../domain/quality/cell-table.js';
 import { parseContract } from '../../../domain/quality/contract.js';
 import { judgeRules } from '../../../domain/quality/detector/rule.js';
+import { parseDependencies, uniqueColumns } from '../../../domain/types/between-rows.js';
+import type { DatasetDefinition } from '../../../domain/types/pool.js';
 import { parseRule } from '../../../domain/types/rule.js';
 import { sourceColumns } from '../../../interfaces/data/columns.js';
 import { Bindings } from '../../../interfaces/data/predicate-sql.js';
@@ -207,5 +209,20 @@ describe('a dataset with rules', () => {
     ["low > 'x'", 'TypeMismatch', 'dataset set: rule low > \'x\': column "low" (BIGINT) cannot be compared with "x"'],
   ])('is refused where the rule %s does not fit its columns', async (rule, type, message) => {
     await expect(plane.describe(trips(rule), 0, noAbort)).rejects.toMatchObject({ kind: 'usage', type, message });
+  });
+
+  it('is refused where a promise between rows names a column that it lacks: it would never be judged', async () => {
+    const promising = (promise: Partial<DatasetDefinition>) => fileDataset('trips.csv', promise, folder);
+    const told = (what: string) => ({
+      ...{ kind: 'usage', type: 'UnknownColumn', expected: 'one of "id", "low", "high", "name"' },
+      message: `dataset set: ${what}`,
+    });
+    for (const [promise, what] of [
+      [{ dependencies: parseDependencies('low, nmae -> high') }, 'dependency low, nmae -> high: no column "nmae"'],
+      [{ unique: [uniqueColumns(['low', 'High'])] }, 'unique low, High: no column "High"'],
+    ] as const)
+      await expect(plane.describe(promising(promise), 0, noAbort)).rejects.toMatchObject(told(what));
+    const kept = { dependencies: parseDependencies('name -> low'), unique: [uniqueColumns(['low', 'high'])] };
+    await expect(plane.describe(promising(kept), 0, noAbort)).resolves.toMatchObject({ rows: 4 });
   });
 });
