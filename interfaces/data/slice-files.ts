@@ -59,13 +59,20 @@ async function openSlice(session: Session, path: string, ask: SampleAsk): Promis
 /** Rows as the tests count them: whole, also where they are sums of weights. */
 const rowsSql = (condition: string): string => `round(coalesce(sum(w) FILTER (${condition}), 0))::DOUBLE`;
 
-/** A finite number, or NULL. */
+/** A finite number, or NULL; also of a text that says one. */
 function numberSql({ alias }: SourceColumn): string {
-  return `CASE WHEN isfinite(CAST(${alias} AS DOUBLE)) THEN CAST(${alias} AS DOUBLE) END`;
+  return `CASE WHEN isfinite(TRY_CAST(${alias} AS DOUBLE)) THEN TRY_CAST(${alias} AS DOUBLE) END`;
 }
 
-function textSql({ alias }: SourceColumn): string {
-  return `CAST(${alias} AS VARCHAR)`;
+/** Numbers that one word among them made text of (a CSV file has no types) are looked at as the numbers that they were. */
+function wereNumbers({ kind, name }: SourceColumn, { reference }: SampleAsk): boolean {
+  return kind === 'string' && reference?.columns[name]?.kind === 'number';
+}
+
+/** A value's text; of a whole number without the fraction that its type adds. */
+function textSql({ alias, kind }: SourceColumn): string {
+  const text = `CAST(${alias} AS VARCHAR)`;
+  return kind === 'number' ? `regexp_replace(${text}, '\\.0+$', '')` : text;
 }
 
 /** Counts the table `slice`: the columns by alias, and `w`, what each row counts. */
@@ -74,7 +81,7 @@ export async function sampleSlice(
   columns: readonly SourceColumn[],
   ask: SampleAsk,
 ): Promise<SliceSample> {
-  const facts = await factsOf(session, columns, ask.moving);
+  const facts = await factsOf(session, columns, ask);
   const own: Record<string, ColumnSample> = {};
   const counted: Record<string, Recount['columns'][string]> = {};
   for (const column of columns) {
@@ -84,15 +91,7 @@ export async function sampleSlice(
     if (fact.kind === 'category') {
       const counts = await valueCounts(session, column);
       own[name] = categorySample(counts, fact.present, facts.halfRows);
-      if (before?.kind === 'category') {
-        const of = new Map(counts.map(({ value, rows }) => [value, rows]));
-        const known = new Set(before.values);
-        counted[name] = {
-          present: fact.present,
-          counts: before.values.map((value) => of.get(value) ?? 0),
-          singles: counts.filter(({ value, rows }) => rows === 1 && !known.has(value)).length,
-        };
-      }
+      if (before?.kind === 'category') counted[name] = recount(before.values, counts, fact.present);
     } else if (fact.kind === 'number') {
       own[name] = {
         kind: 'number',
@@ -102,6 +101,9 @@ export async function sampleSlice(
       };
       if (before?.kind === 'number')
         counted[name] = { present: fact.present, counts: await binCounts(session, column, before.edges) };
+      // Text that is numbers now, because the word among them is gone.
+      if (before?.kind === 'category')
+        counted[name] = recount(before.values, await valueCounts(session, column), fact.present);
     } else own[name] = { kind: fact.kind, present: fact.present, counts: [] };
     // Of another kind than it was: nothing but what is missing can be compared.
     if (before !== undefined && !Object.hasOwn(counted, name))
@@ -118,12 +120,19 @@ interface ColumnFact {
 }
 
 /** Rows, and for each column what it is, how many values it has and the edges of its bins. */
-async function factsOf(session: Session, columns: readonly SourceColumn[], moving: readonly string[]) {
+async function factsOf(session: Session, columns: readonly SourceColumn[], ask: SampleAsk) {
   const cuts = Array.from({ length: SAMPLE_BINS - 1 }, (_, index) => (index + 1) / SAMPLE_BINS).join(', ');
   const parts = columns.flatMap((column) => {
     const { alias, kind, type } = column;
-    if (kind !== 'number') return [`${rowsSql(`${alias} IS NOT NULL`)} AS ${alias}_n`];
+    const all = `${rowsSql(`${alias} IS NOT NULL`)} AS ${alias}_n`;
     const value = numberSql(column);
+    if (wereNumbers(column, ask))
+      return [
+        all,
+        `${rowsSql(`${value} IS NOT NULL`)} AS ${alias}_t`,
+        `quantile_disc(${value}, [${cuts}]) AS ${alias}_q`,
+      ];
+    if (kind !== 'number') return [all];
     return [
       `${rowsSql(`${value} IS NOT NULL`)} AS ${alias}_n`,
       `quantile_disc(${value}, [${cuts}]) AS ${alias}_q`,
@@ -138,15 +147,19 @@ async function factsOf(session: Session, columns: readonly SourceColumn[], movin
   );
   const facts = new Map<SourceColumn, ColumnFact>();
   for (const column of columns) {
-    const { name, alias, kind } = column;
-    const present = Number(row[`${alias}_n`]);
+    const { name, alias } = column;
+    const all = Number(row[`${alias}_n`]);
+    // Those that most of its values still are: of the others it has none.
+    const numbers = wereNumbers(column, ask) && 2 * Number(row[`${alias}_t`]) > all;
+    const kind = numbers ? 'number' : column.kind;
+    const present = numbers ? Number(row[`${alias}_t`]) : all;
     const distinct = Number(row[`${alias}_d`] ?? NaN);
     const numbering =
       present >= IDENTIFIER_ROWS_MIN && distinct === present && Number(row[`${alias}_s`]) <= 2 * present;
     const quantiles = (row[`${alias}_q`] ?? []) as unknown as readonly number[];
     facts.set(column, {
       kind:
-        moving.includes(name) || kind === 'time'
+        ask.moving.includes(name) || kind === 'time'
           ? 'time'
           : numbering
             ? 'identifier'
@@ -177,6 +190,14 @@ async function valueCounts(session: Session, column: SourceColumn): Promise<Valu
      WHERE ${column.alias} IS NOT NULL GROUP BY 1 ORDER BY n DESC, value`,
   );
   return rows.map(({ value, n, half }) => ({ value: String(value), rows: Number(n), halfRows: Number(half) }));
+}
+
+/** Values of a reference, counted among these. */
+function recount(named: readonly string[], counts: readonly ValueCount[], present: number) {
+  const of = new Map(counts.map(({ value, rows }) => [value, rows]));
+  const known = new Set(named);
+  const singles = counts.filter(({ value, rows }) => rows === 1 && !known.has(value)).length;
+  return { present, counts: named.map((value) => of.get(value) ?? 0), singles };
 }
 
 function categorySample(counts: readonly ValueCount[], present: number, halfRows: number): ColumnSample {

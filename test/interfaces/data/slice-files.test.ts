@@ -1,5 +1,5 @@
 /** Samples of delivered files, counted by the engine and again by hand. */
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -126,6 +126,41 @@ describe('a sample of a column with more values than are named', () => {
     expect(current!.columns.person).toMatchObject({ singles: 0 });
     expect(judge(0).drift).toBe(false);
     expect(judge(30)).toMatchObject({ drift: true, test: 'single-values' });
+  });
+});
+
+describe('a sample of numbers that became text', () => {
+  /** 1,000 rows of a CSV file: numbers, but for the first of them. */
+  const sensors = async (name: string, words: number) => {
+    const root = await mkdtemp(join(tmpdir(), 'balance-words-'));
+    const cells = Array.from({ length: 1_000 }, (_, index) => (index < words ? 'broken' : ((index * 37) % 101) / 10));
+    await writeFile(join(root, `${name}.csv`), ['id,heat', ...cells.map((cell, id) => `${id},${cell}`), ''].join('\n'));
+    const set = fileDataset(`${name}.csv`, {}, root);
+    const { path } = (await read(plane, set, [slice('h', { fields: ['heat'] })])).slices[0];
+    return (reference: Sample | null) => files.sample({ path }, { fields: ['heat'], moving: [], reference }, noAbort);
+  };
+
+  test('is one of numbers still: a word among them is a missing number, and no drift', async () => {
+    const { own } = await (await sensors('sound', 0))(null);
+    expect(own.columns.heat).toMatchObject({ kind: 'number', present: 1_000 });
+    const judge = async (words: number) => {
+      const found = await (await sensors(`words${words}`, words))(own);
+      return { ...found, drift: detectDrift({ s: pairSamples(own, found.current!) }).s.columns[0] };
+    };
+    const one = await judge(1);
+    expect(one.drift).toMatchObject({ drift: false });
+    expect(one.own.columns.heat).toMatchObject({ kind: 'number', present: 999 });
+    expect((await judge(300)).drift).toMatchObject({ drift: true, test: expect.stringMatching(/^missing:/) });
+    const words = await judge(900);
+    expect(words.drift.drift).toBe(true);
+    expect(words.own.columns.heat.kind).toBe('category');
+  });
+
+  test('whose word is gone again does not drift from what it was as text', async () => {
+    const { own } = await (await sensors('before', 1))(null);
+    expect(own.columns.heat.kind).toBe('category');
+    const { current } = await (await sensors('after', 0))(own);
+    expect(detectDrift({ s: pairSamples(own, current!) }).s.columns[0]).toMatchObject({ drift: false });
   });
 });
 
