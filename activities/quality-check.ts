@@ -14,6 +14,7 @@ import { gatherEvidence } from './quality-evidence.js';
 import { rerouteItems } from './quality-reroute.js';
 import { treatSlices } from './quality-treatment.js';
 import type { QualityStageInputs, StoredResult } from './quality-stage.js';
+import { pacedMsOf } from './source-limits.js';
 import { loadStage, recordOf } from './stage.js';
 import type {
   ActionOn,
@@ -23,6 +24,13 @@ import type {
   NeedState,
   StageRecord,
 } from './store-ports.js';
+
+/**
+ * Reads of further rows have ended so long after the stage began, other tries after twice that: of its two minutes
+ * (`stageOptions`) the rest is for judging. What the limits of the sources make the planned reads take comes on top, once
+ * for each of both (`pacedOptions`).
+ */
+const FURTHER_READS_MS = 50_000;
 
 export function createQualityCheck(deps: StageDependencies) {
   return {
@@ -37,9 +45,12 @@ export function createQualityCheck(deps: StageDependencies) {
       if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
       const { items } = analyzed.inputs as AnalyzeInputs;
       const known = await gather(deps, context, analyzed, planned);
-      const { grants } = planned.outcome as BatchOutcome;
-      const corrected = { ...known, treated: await treatSlices(deps, context, { ...known, items }, grants) };
-      const { rerouted, untried } = await rerouteItems(deps, context, { ...corrected, items }, grants);
+      const { grants, reads } = planned.outcome as BatchOutcome;
+      const partMs = FURTHER_READS_MS + pacedMsOf(context, reads);
+      const treated = await treatSlices(deps, context, { ...known, items }, grants, startedMs + partMs);
+      const corrected = { ...known, treated };
+      const endMs = startedMs + 2 * partMs;
+      const { rerouted, untried } = await rerouteItems(deps, context, { ...corrected, items }, grants, endMs);
       const inputs = {
         ...corrected,
         ...(Object.keys(rerouted).length === 0 ? {} : { rerouted }),

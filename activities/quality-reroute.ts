@@ -15,7 +15,7 @@ import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef } from './ports.js';
 import { evidenceOfTries } from './quality-evidence.js';
 import type { QualityStageInputs, StoredReroute, StoredResult } from './quality-stage.js';
-import { readPaced } from './read-batch.js';
+import { readFurther } from './read-further.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -27,12 +27,17 @@ export const REROUTING_MS = 30_000;
 /** The tries by item, and why one that had a chance was not made. */
 export type Tries = Required<Pick<QualityStageInputs, 'rerouted' | 'untried'>>;
 
-/** Tries again what would be kept back: first where it was read, then what stands in for that. */
+/**
+ * Tries again what would be kept back: first where it was read, then what stands in for that.
+ *
+ * @param endMs when the last try must have ended
+ */
 export async function rerouteItems(
   deps: StageDependencies,
   context: CycleContext,
   inputs: QualityStageInputs & Pick<QualityInputs, 'items'>,
   grants: readonly Grant[],
+  endMs: number,
 ): Promise<Tries> {
   const items = new Map(inputs.items.map((item) => [item.id, item]));
   const results = new Map(inputs.results.map((result) => [result.itemId, result]));
@@ -53,7 +58,7 @@ export async function rerouteItems(
       const held = whyHeld(tried, itemId, deps.now() > untilMs);
       if (held === null) tried.add(itemId);
       const grant = grantOf.get(itemId)!;
-      if (held === null) made.push({ item, grant, reroute: await attempt(deps, context, found, item, grant) });
+      if (held === null) made.push({ item, grant, reroute: await attempt(deps, context, found, item, grant, endMs) });
       else untried[itemId] = `${nameOf({ kind: found.kind, dataset: found.dataset.id })}: not tried, ${held}`;
     }
     for (const { item, reroute } of await withEvidence(deps, context, made, inputs.references))
@@ -164,6 +169,7 @@ async function attempt(
   { kind, dataset, forbidden }: Other,
   item: WorkItem,
   grant: Grant,
+  endMs: number,
 ): Promise<StoredReroute> {
   if (forbidden !== undefined) return { ...nothing(kind, dataset), failure: forbidden };
   const read = {
@@ -175,7 +181,7 @@ async function attempt(
   const predicted = predictRead(costs[dataset.id], [{ rows: grant.rows, fields: item.fields }]);
   const foreseen = predicted === null ? null : { ms: predicted.ms, msTail: predicted.msTail };
   try {
-    const { result, tookMs } = await readPaced(deps, context, read, charged);
+    const { result, tookMs } = await readFurther(deps, context, read, charged, endMs);
     const [slice = null] = result.slices;
     return {
       ...nothing(kind, dataset),

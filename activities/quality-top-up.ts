@@ -9,7 +9,7 @@ import { BalanceError } from '../domain/types/errors.js';
 import type { StageDependencies } from './dependencies.js';
 import type { CorrectAsk, CorrectedSlice, SliceResult } from './ports.js';
 import type { StoredResult, StoredTreated } from './quality-stage.js';
-import { readPaced } from './read-batch.js';
+import { readFurther } from './read-further.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
@@ -37,25 +37,33 @@ export interface ToppedUp {
   readonly read?: NonNullable<StoredTreated['read']>;
 }
 
+/** When further rows are read in one decision. */
+export interface TopUpTime {
+  /** None are begun later. */
+  readonly beginMs: number;
+  /** None go on longer. */
+  readonly endMs: number;
+}
+
 /** @returns null where nothing was dropped, or the slice is no draw: then there is no further row of it */
 export async function topUp(
   deps: StageDependencies,
   context: CycleContext,
   losing: Losing,
   left: SliceResult,
-  late: boolean,
+  { beginMs, endMs }: TopUpTime,
 ): Promise<ToppedUp | null> {
   const { item, grant, drawn, rows } = losing;
   const planned = sliceOf(item, grant);
   if (left.rows >= rows || item.window != null || (planned.rows === null && planned.quotas === null)) return null;
   const none = (why: string): ToppedUp => ({ topUp: { replaced: 0, draw: drawn, why }, made: null });
-  const why = late ? 'other treatments had taken their time' : whyNone(losing, left);
+  const why = deps.now() > beginMs ? 'other treatments had taken their time' : whyNone(losing, left);
   if (why !== null) return none(why);
   const exhausted = Object.entries(grant.shortfall ?? {}).flatMap(([name, rowsShort]) => (rowsShort > 0 ? [name] : []));
   const draw = longerDraw(planned, drawn, left, exhausted);
   if (draw === null) return none('every row that matches was drawn');
   try {
-    const { read, slice } = await readLonger(deps, context, losing, draw);
+    const { read, slice } = await readLonger(deps, context, losing, draw, endMs);
     const made = await treatAgain(deps, losing, slice, planned);
     if (made === null || made.file.rows <= left.rows) return { ...none('no further row is sound'), read };
     const replaced = made.file.rows - left.rows;
@@ -84,6 +92,7 @@ async function readLonger(
   context: CycleContext,
   { item, grant, result, ask: { dataset } }: Losing,
   draw: Draw,
+  endMs: number,
 ) {
   const slices = [{ ...sliceOf(item, grant), ...draw }];
   const { asOfMs, contentId } = result;
@@ -91,7 +100,7 @@ async function readLonger(
   const predictedBytes = (grant.bytes * rows) / Math.max(1, grant.rows);
   const charged = { source: dataset.sourceId, predictedBytes, predictedRows: rows };
   const read = { id: `top-up ${item.id}`, dataset, asOfMs, contentId, slices };
-  const { result: found } = await readPaced(deps, context, read, charged);
+  const { result: found } = await readFurther(deps, context, read, charged, endMs);
   if (found.slices.length === 0) {
     const { type, reason } = found.failures[0];
     throw new BalanceError('refused', { type, message: reason });

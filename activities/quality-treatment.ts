@@ -10,32 +10,37 @@ import { countOrphans } from './orphan-counts.js';
 import type { SliceResult } from './ports.js';
 import { sampleAsk } from './quality-evidence.js';
 import type { QualityStageInputs, StoredTreated } from './quality-stage.js';
-import { topUp, type Losing } from './quality-top-up.js';
+import { topUp, type Losing, type TopUpTime } from './quality-top-up.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
 type Copies = ReadonlyMap<PlannedCorrection, StoredTreated | null>;
 
-/** No further rows are read later than this after the first copy: the stage has two minutes, and a read may wait for its source. */
+/** No further read of rows begins later than this after the first copy. */
 const TOP_UP_MS = 30_000;
 
-/** The treated copies by item, in the order in which they were made; null for one that cannot be made. */
+/**
+ * The treated copies by item, in the order in which they were made; null for one that cannot be made.
+ *
+ * @param endMs when the last read of further rows must have ended
+ */
 export async function treatSlices(
   deps: StageDependencies,
   context: CycleContext,
   inputs: QualityStageInputs & Pick<QualityInputs, 'items'>,
   grants: readonly Grant[],
+  endMs: number,
 ): Promise<Readonly<Record<string, readonly (StoredTreated | null)[]>>> {
   const treated: Record<string, (StoredTreated | null)[]> = {};
   const treatments = treatmentsOf(inputs, grants);
-  const untilMs = deps.now() + TOP_UP_MS;
+  const time = { beginMs: deps.now() + TOP_UP_MS, endMs };
   let state = startCorrections(inputs);
   for (;;) {
     const planned = planRound(state);
     if (planned.length === 0) return treated;
     const made = new Map<PlannedCorrection, StoredTreated | null>();
     for (const plan of planned)
-      made.set(plan, await tryToTreat(deps, context, inputs, plan, treatments.get(plan.itemId)!, untilMs));
+      made.set(plan, await tryToTreat(deps, context, inputs, plan, treatments.get(plan.itemId)!, time));
     const copies = await withOrphans(deps, context, inputs, made);
     state = settleRound(state, copies);
     for (const [plan, copy] of copies) {
@@ -73,10 +78,10 @@ function treatmentsOf(
 
 /** One copy; null where nothing sound or certain is there to make it of, or the engine refuses to. */
 async function tryToTreat(
-  ...[deps, context, inputs, plan, treatment, untilMs]: TreatArguments
+  ...[deps, context, inputs, plan, treatment, time]: TreatArguments
 ): Promise<StoredTreated | null> {
   try {
-    return await treat(deps, context, inputs, plan, treatment, untilMs);
+    return await treat(deps, context, inputs, plan, treatment, time);
   } catch (error) {
     // A file that the engine refuses to treat is delivered or kept back as it is; other faults are retried.
     if (!(error instanceof BalanceError) || (error.kind !== 'usage' && error.kind !== 'refused')) throw error;
@@ -91,7 +96,7 @@ async function treat(
   inputs: QualityStageInputs,
   { action, issue, columns, rules, weights }: PlannedCorrection,
   { file: slice, ...treatment }: Treatment,
-  untilMs: number,
+  time: TopUpTime,
 ): Promise<StoredTreated | null> {
   const { item } = treatment;
   const ask = {
@@ -103,7 +108,7 @@ async function treat(
   const left = await deps.sliceFiles.correct(slice, ask, cancellation());
   if (left === null) return null;
   const losing = { ...treatment, ask, rows: slice.rows };
-  const more = action === 'drop-rows' ? await topUp(deps, context, losing, left.file, startedMs > untilMs) : null;
+  const more = action === 'drop-rows' ? await topUp(deps, context, losing, left.file, time) : null;
   const { file, sample, judgedClassCounts, effectiveRows, changedCells } = more?.made ?? left;
   const cost = {
     ms: deps.now() - startedMs,

@@ -52,7 +52,7 @@ export function createReadBatch(deps: StageDependencies) {
   };
 }
 
-interface Scanned {
+export interface Scanned {
   readonly result: MergedReadResult & { failures: readonly SliceFailure[] };
   /** Without what it waited for the limits of its source. */
   readonly tookMs: number;
@@ -70,9 +70,9 @@ export async function readPaced(
   read: MergedRead,
   foreseen: Foreseen,
   join?: Joining,
+  signal: AbortSignal = Context.current().cancellationSignal,
 ): Promise<Scanned> {
-  const { cancellationSignal: signal } = Context.current();
-  return scan(deps, context, read.dataset, async () => {
+  return scan(deps, context, read.dataset, signal, async () => {
     const pacing = pacingOf(deps, context, foreseen, signal);
     await pacing.begin();
     let scanned: Scanned;
@@ -108,12 +108,12 @@ async function scan(
   deps: StageDependencies,
   { tenant, pool }: CycleContext,
   { id, sourceId, source: { limits }, definition: { access } }: DatasetRef,
+  signal: AbortSignal,
   run: () => Promise<Scanned>,
 ): Promise<Scanned> {
-  const { cancellationSignal } = Context.current();
   const source = `${tenant}/${pool}/${sourceId}`;
-  const held = (): Promise<Scanned> => deps.scanSlots.hold(source, limits.scansAtOnce, run, cancellationSignal);
-  return access === 'exclusive' ? deps.scanSlots.hold(`${source}/${id}`, 1, held, cancellationSignal) : held();
+  const held = (): Promise<Scanned> => deps.scanSlots.hold(source, limits.scansAtOnce, run, signal);
+  return access === 'exclusive' ? deps.scanSlots.hold(`${source}/${id}`, 1, held, signal) : held();
 }
 
 /** Requests that are looked at to join one read. */

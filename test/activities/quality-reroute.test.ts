@@ -9,6 +9,7 @@ import type { QualityStageInputs } from '../../activities/quality-stage.js';
 import type { CycleContext } from '../../activities/store-ports.js';
 import type { Grant } from '../../domain/decision/batch/grants.js';
 import { qualityCheck } from '../../domain/decision/quality/quality-check.js';
+import { BalanceError } from '../../domain/types/errors.js';
 import { workItem } from '../domain/decision/batch/batch-inputs.js';
 import { testPlane } from '../interfaces/data/plane-kit.js';
 
@@ -16,14 +17,22 @@ const { plane, folder } = await testPlane();
 writeFileSync(join(folder, 'own.csv'), 'x\n1\n2\n');
 writeFileSync(join(folder, 'backup.csv'), 'x\n1\n2\n');
 const sources = { lake: { kind: 'files', root: folder, limits: { scansAtOnce: 1 } } };
+const counted = { lake: { ...sources.lake, limits: { scansAtOnce: 1, quota: { bytes: 1, per: 60_000 } } } };
 const own = { source: 'lake', path: 'own.csv', columns: {}, maxDuplicateFraction: 1, fallback: 'backup' };
 const definition = { sources, models: {}, datasets: { d: own, backup: { ...own, path: 'backup.csv' } } };
 
 /** So many requests whose reads gave nothing but a fault; each further read takes `tookMs` by the clock. */
-function cycle(count: number, tookMs: number) {
+function cycle(count: number, tookMs: number, endMs = 120_000, others = {}) {
   const items = Array.from({ length: count }, (_, index) => workItem(`i${String(index).padStart(3, '0')}`));
   const rests = { resting: {}, notes: [] };
-  const context = { tenant: 't', pool: 'p', asOfMs: 0, items, definition, rests } as unknown as CycleContext;
+  const context = {
+    tenant: 't',
+    pool: 'p',
+    asOfMs: 0,
+    items,
+    definition: { ...definition, ...others },
+    rests,
+  } as unknown as CycleContext;
   const seen = { clockMs: 0, reads: [] as string[], described: [] as string[] };
   const deps = {
     now: () => seen.clockMs,
@@ -56,11 +65,11 @@ function cycle(count: number, tookMs: number) {
     const known = { asOfMs: 0, granted: {}, minRows: {}, lastGood: [], datasets: { d: promised } };
     const inputs: QualityStageInputs = { ...known, results };
     const tries: Tries = await new MockActivityEnvironment().run(() =>
-      rerouteItems(deps, context, { ...inputs, items }, grants),
+      rerouteItems(deps, context, { ...inputs, items }, grants, endMs),
     );
     return { ...tries, verdicts: qualityCheck({ ...inputs, ...tries, items }).verdicts };
   };
-  return { seen, run };
+  return { seen, deps, run };
 }
 const { contentId: current } = await plane.describe(
   { ...{ tenant: 't', pool: 'p', id: 'd', sourceId: 'lake' }, source: sources.lake, definition: own } as never,
@@ -99,4 +108,30 @@ test('what is good enough is neither looked up nor read again', async () => {
   const { seen, run } = cycle(3, 0);
   await run('what was there before', 0);
   expect([seen.described, seen.reads]).toEqual([[], []]);
+});
+
+test('a stand-in whose limits are too slow is left when its time is over: the cycle goes on, and the try is told', async () => {
+  const { deps, run } = cycle(1, 0, 50);
+  Object.assign(deps.pace, {
+    take: (_ref: unknown, _charges: unknown, signal: AbortSignal) =>
+      new Promise((_, reject) => {
+        const message = 'waiting for the limits of a source was cancelled';
+        signal.addEventListener('abort', () =>
+          reject(new BalanceError('interrupted', { type: 'Interrupted', message })),
+        );
+      }),
+  });
+  const { rerouted, verdicts } = await run(current, 0.9);
+  const failure =
+    'source lake did not give 2 rows of backup within 50ms, which are left for it: it is too slow, or its limits are';
+  expect(rerouted.i000).toMatchObject([{ kind: 'fallback', slice: null, failure }]);
+  expect(verdicts).toMatchObject([{ use: 'none', notRouted: [`fallback backup: ${failure}`] }]);
+});
+
+test('of a source with a quota nothing is read that the quota does not count', async () => {
+  const { seen, run } = cycle(1, 0, 120_000, { sources: counted });
+  const { verdicts } = await run('what was there before', 0.9);
+  expect(seen.reads).toEqual([]);
+  const told = 'source lake has a quota, in which only planned reads are counted: nothing further is read of it';
+  expect(verdicts).toMatchObject([{ notRouted: [`reading it again: ${told}`, `fallback backup: ${told}`] }]);
 });
