@@ -151,6 +151,7 @@ async function gather(
     windowMs: definition.window,
     // A slice of the past is not asked of the hours to come.
     levelled: context.trigger !== 'backfill',
+    namesForecasts: true,
     windowsPerStep: definition.clock.kind === 'replay' ? 1 : Math.max(1, stepMsOf(definition) / definition.window),
     ...sharersOf(definition),
     limits,

@@ -75,6 +75,7 @@ export async function seriesGatherer(
     costs: costsOf(context, analyzed, names),
     capacities: past ? [] : capacitiesOf(context, stepMs),
     violation: definition.predict.violation,
+    namesForecasts: true,
     alarmsLeft: past ? 0 : Math.max(0, alarmsPerWeek - (await deps.series.alarmsSince(context, asOfMs - WEEK_MS))),
   };
   const leaders = leadersOf(patterns?.inputs ?? { relations: [] });

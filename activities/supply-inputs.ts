@@ -10,7 +10,7 @@ import { digestOf } from './digest.js';
 import { cancellation } from './stage.js';
 import type { Closing, CycleContext } from './store-ports.js';
 
-/** Metric of the rows that match a need of a fixed size, by need and question. */
+/** Metric of the rows that match a need whose rows to come are forecast, by need and question. */
 const MATCHED = 'matched-rows';
 
 export async function supplyInputs(deps: StageDependencies, context: CycleContext): Promise<Supply> {
@@ -28,6 +28,7 @@ export async function supplyInputs(deps: StageDependencies, context: CycleContex
     stepEndsMs: Array.from({ length: FORECAST_STEPS }, (_, index) => endMs + index * stepMs),
     matched: Object.fromEntries(fixed.map(({ needId }, index) => [needId!, histories[index]])),
     next,
+    recordedAs: Object.fromEntries(items.filter(isForecast).map((item) => [item.needId!, subjectOf(item)])),
   };
 }
 
@@ -37,15 +38,25 @@ export function matchedMetrics(
   facts: readonly { readonly itemId: string; readonly rows: number; readonly exact: boolean }[],
 ): Closing['metrics'] {
   const factOf = new Map(facts.map((fact) => [fact.itemId, fact]));
-  return items.filter(isFixed).flatMap((item) => {
+  return items.filter(isForecast).flatMap((item) => {
     const fact = factOf.get(item.id);
     return fact?.exact === true ? [{ metric: MATCHED, subject: subjectOf(item), atMs: asOfMs, value: fact.rows }] : [];
   });
 }
 
 /** A need whose dataset or predicate changes begins a history of its own: what matched the old question is no past of the new one. */
-function subjectOf({ needId, dataset, where }: WorkItem): string {
-  return `${needId}#${digestOf(standingQuestion(dataset, where)).slice(0, 16)}`;
+function subjectOf(item: WorkItem): string {
+  return `${item.needId}#${digestOf(standingQuestion(item.dataset, standingWhere(item))).slice(0, 16)}`;
+}
+
+/** Needs whose rows to come are forecast: what matches them is kept, to forecast from, or to put beside the forecast. */
+function isForecast(item: WorkItem): boolean {
+  return isFixed(item) || awaitsRows(item);
+}
+
+/** A need that asks every new row and must have some. */
+function awaitsRows({ needId, minRows, window }: WorkItem): boolean {
+  return needId !== null && window != null && minRows > 0;
 }
 
 function isFixed({ needId, rows }: WorkItem): boolean {
@@ -64,7 +75,7 @@ async function nextCycle(deps: StageDependencies, context: CycleContext): Promis
   const byMs = nextFullCycleMs(definition, asOfMs);
   if (byMs === null) return null;
   const stretchMs = Math.max(1, Math.round((byMs - asOfMs) / MINUTE_MS)) * MINUTE_MS;
-  const asking = items.filter(({ needId, minRows, window }) => needId !== null && window != null && minRows > 0);
+  const asking = items.filter(awaitsRows);
   // What is waited for ends at another time in each dataset.
   const groups = new Map<string, WorkItem[]>();
   for (const item of asking) {

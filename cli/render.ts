@@ -91,7 +91,7 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
 
 /** Everything about one decision that the short form leaves out: stages with digests, forecasts, findings. */
 export function renderDetails(explanation: Explanation): string {
-  const { stages, forecasts, decision, requests, batches, profiles } = explanation;
+  const { stages, forecasts, forecastsUsed, decision, requests, batches, profiles } = explanation;
   const lines = [
     'Stages\n',
     table([
@@ -126,6 +126,7 @@ export function renderDetails(explanation: Explanation): string {
       ]),
     );
   }
+  if (forecastsUsed.length > 0) lines.push('Forecasts used\n', table(forecastUseRows(forecastsUsed)));
   if (batches.length > 0) lines.push('Reads\n', table(readRows(batches)));
   const findings = requests.flatMap(({ needId, id, delivery }) =>
     ((delivery?.report as { findings?: { severity: string; message: string }[] } | undefined)?.findings ?? []).map(
@@ -142,6 +143,22 @@ export function renderDetails(explanation: Explanation): string {
     `  digest           ${decision.digest ?? '-'}\n`,
   );
   return lines.join('');
+}
+
+function forecastUseRows(used: Explanation['forecastsUsed']): string[][] {
+  return [
+    ['FOR', 'SERIES', 'STEP TO', 'QUANTILE', 'FORESEEN', 'CAME'],
+    ...used.map(({ what, metric, series, summed, stepEndMs, quantile, foreseen, came }) => {
+      const isBytes = metric === 'demand' && !series.includes('/');
+      const amount = (value: number): string => (isBytes ? formatBytes(value) : `${value.toFixed(0)} rows`);
+      return [
+        what,
+        // Rows to come are recorded by need and question.
+        series.split('#')[0] + (summed ? ' (sum of the demand on it)' : ''),
+        ...[iso(stepEndMs), `${Math.round(100 * quantile)} %`, amount(foreseen), came === null ? '-' : amount(came)],
+      ];
+    }),
+  ];
 }
 
 /** One row for each profiled column; how much was read for it, and why all of it was, stands beside the first. */

@@ -1,5 +1,5 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
-import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
 import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
 import { BalanceError } from '../domain/types/errors.js';
@@ -13,8 +13,7 @@ import { isRecordId } from '../domain/types/record-id.js';
 import { formatPredicate } from '../domain/types/predicate.js';
 import { batches, cycles, decisions, decisionStages, deliveries, prefetches, requests } from './schema.js';
 import { loadStates } from './history-store.js';
-import { LED } from '../domain/prediction/led-run.js';
-import { DEMAND } from './recorded-series.js';
+import { forecastsMade, forecastsUsed, type ForecastMade, type ForecastUsed } from './forecast-outcomes.js';
 import { toRecord } from './stage-store.js';
 
 /** Requests listed in one explanation. */
@@ -75,16 +74,10 @@ export interface Explanation {
   readonly profiles: Readonly<Record<string, DatasetProfile>>;
   /** Why a dataset that is read for needs has no profile. */
   readonly unprofiled: Readonly<Record<string, string>>;
-  readonly forecasts: readonly {
-    readonly series: string;
-    readonly targetMs: number;
-    readonly mean: number;
-    readonly lower: number;
-    readonly upper: number;
-    readonly method: string;
-    readonly reliable: boolean;
-    readonly actual: number | null;
-  }[];
+  /** What was forecast of each series, and what came of it. */
+  readonly forecasts: readonly ForecastMade[];
+  /** The forecasts that the stages' decisions rest on, and what came of them. */
+  readonly forecastsUsed: readonly ForecastUsed[];
   readonly warnings: readonly Warning[];
   /** What was read ahead of being asked, and whether it was asked: `open` until its window has ended. */
   readonly prefetches: readonly {
@@ -217,8 +210,10 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
     and(eq(decisions.tenant, tenant), eq(decisions.pool, pool), eq(decisions.id, id)),
   );
   if (row === undefined) return null;
-  const [stages, batchRows, prefetchRows, requestRows] = await Promise.all([
-    stagesOf(db, ref, id),
+  const stages = await stagesOf(db, ref, id);
+  const [made, used, batchRows, prefetchRows, requestRows] = await Promise.all([
+    forecastsMade(db, ref, stages),
+    forecastsUsed(db, ref, stages),
     db
       .select()
       .from(batches)
@@ -261,7 +256,8 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
     })),
     profiles: analyzed?.profiles ?? {},
     unprofiled: analyzed?.unprofiled ?? {},
-    forecasts: await forecastsOf(db, ref, stages),
+    forecasts: made,
+    forecastsUsed: used,
     warnings: predictedIn(stages)?.warnings ?? [],
     prefetches: prefetchRows.map(({ shape, model, dataset, untilMs, probability, bytes, askedMs, served, ended }) => ({
       ...{ shape, model, dataset, untilMs, probability, bytes, served },
@@ -292,31 +288,6 @@ function efficiencyOf(batch: typeof batches.$inferSelect): BatchEfficiency | nul
 
 function predictedIn(stages: readonly StageRecord[]): PredictOutcome | undefined {
   return stages.find(({ stage }) => stage === 'predict')?.outcome as PredictOutcome | undefined;
-}
-
-/** What the decision forecast, beside what has really come: only steps that are complete. */
-async function forecastsOf(
-  db: Database,
-  { tenant, pool }: PoolRef,
-  stages: readonly StageRecord[],
-): Promise<Explanation['forecasts']> {
-  const predictions = predictedIn(stages)?.predictions ?? [];
-  const wanted = predictions.flatMap(({ series, steps }) => steps.map(({ targetMs }) => ({ series, targetMs })));
-  if (wanted.length === 0) return [];
-  const came = await db.execute<{ series: string; at_ms: string; value: number }>(sql`
-    select m.subject as series, m.at_ms, m.value
-    from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(series text, "targetMs" bigint)
-    join metric_history m on m.tenant = ${tenant} and m.pool = ${pool} and m.metric = ${DEMAND}
-      and m.subject = w.series and m.at_ms = w."targetMs"
-    where m.at_ms <= (select max(up_to_ms) from series_progress where tenant = ${tenant} and pool = ${pool})`);
-  const actual = new Map(came.map((row) => [`${row.series}|${row.at_ms}`, row.value]));
-  return predictions.flatMap(({ series, predictor, method, reliable, steps }) =>
-    steps.map(({ targetMs, mean, lower, upper }) => ({
-      ...{ series, targetMs, mean, lower, upper, reliable },
-      method: ['mixture', LED].includes(predictor) ? method : predictor,
-      actual: actual.get(`${series}|${targetMs}`) ?? null,
-    })),
-  );
 }
 
 async function requestsOf(

@@ -55,6 +55,12 @@ test('a request with time is read in a low step after the peak; one without a de
   const explained = (await balance.client.explain(put.id)) as Explanation;
   const { reasons } = explained.stages.find(({ stage }) => stage === 'batch')!;
   expect(reasons.join()).toContain(`${id} waits: put off to the step from`);
+  const used = explained.forecastsUsed.filter(({ what }) => what === 'put-off');
+  expect(used).toMatchObject([
+    { stage: 'batch', series: 'source:lake', quantile: 0.9, stepEndMs: hourMs + HOUR, came: null },
+    { stage: 'batch', series: 'source:lake', quantile: 0.9, stepEndMs: reason!.earliestMs! + HOUR, came: null },
+  ]);
+  expect(used[0].foreseen).toBeGreaterThan(used[1].foreseen);
   // One that does not say that it can wait is not put off.
   const now = await balance.client.request({ ...ask, seed: 2 });
   expect((await balance.client.waitForDelivery(now.id, { timeoutMs: 60_000 })).rows).toBe(50);

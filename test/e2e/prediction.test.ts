@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { ForecastUsed } from '../../db/forecast-outcomes.js';
 import { listWarnings } from '../../db/warning-store.js';
 import { loadPredictors } from '../../workers/predictor-plugins.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
@@ -42,6 +43,12 @@ async function differences(explanation: Explanation): Promise<string[]> {
   return replayed.filter(({ same }) => !same).map(({ stage }) => stage);
 }
 
+const again = async ({ decision }: Explanation): Promise<Explanation> =>
+  (await createDecisionStore(balance.database.db).explain(balance.pool, decision.id)) as Explanation;
+
+const usedFor = (what: ForecastUsed['what'], { forecastsUsed }: Explanation): ForecastUsed[] =>
+  forecastsUsed.filter((use) => use.what === what);
+
 describe('early warning', () => {
   test('a shortage is told before it comes, with its cause, and cleared when it is over', async () => {
     const models = { watcher: { kind: 'serving', needs: [fresh({ id: 'fresh' })] } };
@@ -53,10 +60,12 @@ describe('early warning', () => {
     );
     const seen: { hour: number; states: string[]; message: string }[] = [];
     const wrong: string[] = [];
+    const cycles: Explanation[] = [];
     for (let hour = 0; hour < 11; hour++) {
       // A replay's steps go by faster than the bucket refills: each finds it full.
       await balance.database.sql`delete from budgets`;
       const cycle = await balance.cycle();
+      cycles.push(cycle);
       wrong.push(...(await differences(cycle)));
       const warnings = cycle.warnings.filter(({ kind }) => kind === 'shortage');
       seen.push({ hour, states: warnings.map(({ state }) => state), message: warnings[0]?.message ?? '' });
@@ -83,6 +92,18 @@ describe('early warning', () => {
     expect(demand.map(({ value }) => value)).toEqual([60, 60, 60, 60, 60, 60, 60, 600, 60, 60, 60]);
     const rows = await listWarnings(balance.database.db, balance.pool, 10);
     expect(rows).toMatchObject([{ subject: 'bytes:lake', raisedMs: START + 4 * HOUR, clearedMs: START + 9 * HOUR }]);
+    // The decision that raised it names the forecast, and later what came of it: 600 rows of 14 bytes.
+    const peak = { what: 'shortage', metric: 'demand', series: 'source:lake', stepEndMs: START + 7 * HOUR };
+    const [then, now] = [cycles[4], await again(cycles[4])].map(({ forecastsUsed }) => forecastsUsed);
+    expect(then).toMatchObject([0.5, 0.9].map((quantile) => ({ stage: 'predict', ...peak, quantile, came: null })));
+    expect(now).toEqual(then.map((use) => ({ ...use, came: 8_400 })));
+    const [median, high] = now.map(({ foreseen }) => foreseen);
+    expect(median).toBeLessThanOrEqual(high);
+    expect(high).toBeGreaterThan(3_000);
+    // A cycle before the peak works ahead of it, by the upper end.
+    const ahead = usedFor('work-ahead', await again(cycles[6]));
+    expect(ahead).toMatchObject([{ stage: 'batch', ...peak, what: 'work-ahead', quantile: 0.9, came: 8_400 }]);
+    expect(cycles[0].forecastsUsed).toEqual([]);
   }, 300_000);
 });
 
@@ -117,11 +138,16 @@ describe('demand that is not as it was', () => {
     const surge = await balance.cycle();
     expect(share(before)).toBeGreaterThan(1.5);
     expect(share(surge)).toBeLessThan(share(before) / 1.3);
+    const [use, ...others] = usedFor('surge', surge);
+    expect(others).toEqual([]);
+    expect(use).toMatchObject({ stage: 'predict', series: 'loud/events', quantile: 0.99, came: null });
+    expect(use.foreseen).toBeLessThan(1_000);
     const reasons = surge.stages.find(({ stage }) => stage === 'predict')!.reasons.join('\n');
     expect(reasons).toMatch(/loud\/events: 2000 rows are asked, at most \d+ were to be expected/);
     expect(await differences(surge)).toEqual([]);
     // What scarcity left of it goes on counting with the base weight, until it is worked off: every cycle of that replays.
     const later = [await balance.cycle(), await balance.cycle()];
+    expect(usedFor('surge', await again(surge))).toEqual([{ ...use, came: 2_000 }]);
     expect((await Promise.all(later.map(differences))).flat()).toEqual([]);
     expect(later[0].stages.find(({ stage }) => stage === 'predict')!.reasons.join()).toMatch(
       /loud\/events: \d+ rows are asked, at most \d+ were to be expected/,
@@ -160,22 +186,26 @@ describe('a shortage of rows to come', () => {
       datasets: { stock: { source: 'lake', path: 'stock.csv', key: ['id'], owner: 'stock@example.com' } },
     }));
     const cycles: Explanation[] = [];
-    for (let hour = 0; hour < 10; hour++) {
+    for (let hour = 0; hour < 13; hour++) {
       // Five rows fewer each hour: 70 are left in the tenth, and less than 60 three hours later.
       balance.write(
         'stock.csv',
         Array.from({ length: 115 - 5 * hour }, (_, id) => ({ id })),
       );
       cycles.push(await balance.cycle());
+      if (hour !== 9) continue;
+      const asked = await balance.database.sql<{ payload: object }[]>`select payload from outbox where kind = 'ask'`;
+      expect(asked).toMatchObject([
+        { payload: { needId: 'watcher/table', owner: 'stock@example.com', rows: { '*': 5 } } },
+      ]);
     }
     const reasons = cycles.map(({ stages }) => stages.find(({ stage }) => stage === 'analyze')!.reasons.join());
     const by = new Date(START + 12 * HOUR).toISOString();
     expect(reasons[9]).toContain(`watcher/table will probably miss 5 rows by ${by}`);
     expect(reasons[7]).not.toContain('miss');
-    const asked = await balance.database.sql<{ payload: object }[]>`select payload from outbox where kind = 'ask'`;
-    expect(asked).toMatchObject([
-      { payload: { needId: 'watcher/table', owner: 'stock@example.com', rows: { '*': 5 } } },
-    ]);
+    const use = { stage: 'analyze', what: 'rows-to-come', stepEndMs: START + 12 * HOUR, quantile: 0.5, foreseen: 55 };
+    expect(cycles[9].forecastsUsed).toMatchObject([{ ...use, came: null }]);
+    expect((await again(cycles[9])).forecastsUsed).toMatchObject([{ ...use, came: 55 }]);
     expect((await Promise.all(cycles.map(differences))).flat()).toEqual([]);
   }, 300_000);
 });
@@ -205,5 +235,10 @@ describe('rows that arrive until the next cycle', () => {
     expect(dwindling.requests[0].delivery?.rows).toBe(300);
     expect(reasons(dwindling)).toMatch(/watcher\/own (will probably|may) miss \d+ rows by 2020-01-15T12:00:00.000Z/);
     expect((await Promise.all([steady, dwindling].map(differences))).flat()).toEqual([]);
+    const next = { stage: 'analyze', what: 'rows-to-come', stepEndMs: START + 12 * HOUR };
+    expect(usedFor('rows-to-come', dwindling)).toMatchObject([{ ...next, came: null }]);
+    // The file ends an hour later: 25 rows are there then, too few to be handed out.
+    expect((await balance.cycle()).requests[0].state).toBe('quarantined');
+    expect(usedFor('rows-to-come', await again(dwindling))).toMatchObject([{ ...next, came: 25 }]);
   }, 300_000);
 });

@@ -136,6 +136,9 @@ describe('a declared run', () => {
     expect(await ask({ maxAgeMs: 2 * HOUR })).toMatchObject({ served: 'cache', verdict: 'pass', rows: 50 });
     expect(reads.begun.length).toBe(physical);
     expect((await again(before)).prefetches).toMatchObject([{ came: 'yes', served: 1 }]);
+    // A step that a cycle looked at and nobody asked in had no demand; the last two are not over.
+    const came = (await again(midnight)).forecasts.filter(({ series }) => series === 'trainer/events');
+    expect(came.map(({ actual }) => actual)).toEqual([0, 0, null, null]);
     const store = createDecisionStore(balance.database.db);
     for (const { decision } of [midnight, before]) {
       const stages = await store.decisionStages(balance.pool, decision.id);

@@ -7,7 +7,8 @@ import type { DatasetProfile } from '../../quality/dataset-profile.js';
 import { predicateColumns } from '../../types/predicate.js';
 import { waitForSource } from '../coordinate/coordinate.js';
 import { refuseTogether, waitingTogether } from '../gangs.js';
-import { forecastNeeds, type Supply } from './future-supply.js';
+import type { ForecastUse } from '../forecast-use.js';
+import { forecastNeeds, supplyForecasts, type Supply } from './future-supply.js';
 import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from '../work.js';
 
 export interface AnalyzeInputs {
@@ -56,6 +57,8 @@ export interface AnalyzeOutcome {
   readonly resample: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** 0 to 1 by item: how much it matters now. */
   readonly criticality: Readonly<Record<string, number>>;
+  /** The forecasts that findings of rows to come rest on; absent in records of older versions. */
+  readonly forecastsUsed?: readonly ForecastUse[];
 }
 
 export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): AnalyzeOutcome {
@@ -72,7 +75,9 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
   );
   const shut = new Set([...refused, ...waiting.map(({ itemId }) => itemId)]);
   const open = inputs.items.filter((item) => !shut.has(item.id));
-  const analysis = runAnalyzers(analyzers, snapshotOf(inputs, open));
+  const snapshot = snapshotOf(inputs, open);
+  const analysis = runAnalyzers(analyzers, snapshot);
+  const recordedAs = inputs.supply?.recordedAs;
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const resample: Record<string, Readonly<Record<string, number>>> = {};
   // A draw by class corrects what the distribution analyzer finds; without that finding the natural mix is good enough.
@@ -97,7 +102,11 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
       Math.max(item.critical / 2, (item.needId === null ? 0 : urgency.get(item.needId)) ?? 0),
     ]),
   );
-  return { analysis, refusals, waiting, resample, criticality };
+  const used =
+    recordedAs === undefined
+      ? {}
+      : { forecastsUsed: supplyForecasts(analysis.findings, snapshot.forecasts ?? [], recordedAs) };
+  return { analysis, refusals, waiting, resample, criticality, ...used };
 }
 
 /** Standing needs as the analyzers see them. One-off requests state what they want; there is no balance to judge. */

@@ -3,10 +3,11 @@
  * cycles measured them; what arrives for a need with `rows: new` until its next cycle is forecast from stretches of the
  * past that are as long.
  */
-import type { NeedForecast } from '../../analyzers/analyzer.js';
+import type { Finding, NeedForecast } from '../../analyzers/analyzer.js';
 import { createSeriesForecaster } from '../../prediction/series-forecaster.js';
 import { median } from '../../prediction/period.js';
 import type { HistoryValue } from '../../quality/usual.js';
+import { forecastUses, type ForecastUse } from '../forecast-use.js';
 import { seasonsOf } from '../steps.js';
 import type { ItemFacts, WorkItem } from '../work.js';
 
@@ -16,6 +17,7 @@ export const SUPPLY_CYCLES = 24;
 /** One-sided 90 % of the normal distribution: the ends of a central 80 % interval, as for every forecast of demand. */
 const Z = 1.2816;
 const LEVEL = 0.8;
+const LOW_PROBABILITY = 0.1;
 /** One-sided 95 % of Student's t with so many degrees of freedom as changes are kept, one less: a drift below that is chance. */
 const DRIFT_T = 1.71;
 
@@ -26,6 +28,8 @@ export interface Supply {
   readonly matched: Readonly<Record<string, readonly HistoryValue[]>>;
   /** The next cycle that serves standing needs, and what came in stretches as long as until then; null: nobody knows when. */
   readonly next: NextCycle | null;
+  /** Subject that the rows which match each need are recorded by; absent in records of older versions. */
+  readonly recordedAs?: Readonly<Record<string, string>>;
 }
 export interface NextCycle {
   readonly byMs: number;
@@ -55,6 +59,24 @@ export function forecastNeeds(
     const step = steps.find(({ available }) => available.median < wanted) ?? steps.at(-1);
     return step === undefined || wanted === 0 ? [] : [{ needId, rowsMedian: wanted, rowsHigh: wanted, ...step }];
   });
+}
+
+/** The forecasts that findings of rows to come rest on: a probable shortage on the median, a possible one on the lower end. */
+export function supplyForecasts(
+  findings: readonly Pick<Finding, 'kind' | 'needId' | 'blocking'>[],
+  forecasts: readonly NeedForecast[],
+  recordedAs: Readonly<Record<string, string>>,
+): ForecastUse[] {
+  return forecastUses(
+    findings.flatMap(({ kind, needId, blocking }): ForecastUse[] => {
+      const forecast = forecasts.find((one) => one.needId === needId);
+      if (kind !== 'future-volume' || forecast?.available === undefined || forecast.byMs === undefined) return [];
+      const { low, median } = forecast.available;
+      const of = { what: 'rows-to-come', metric: 'matched-rows', series: recordedAs[forecast.needId] } as const;
+      const value = blocking ? { quantile: 0.5, foreseen: median } : { quantile: LOW_PROBABILITY, foreseen: low };
+      return [{ ...of, stepEndMs: forecast.byMs, ...value }];
+    }),
+  );
 }
 
 interface Step {

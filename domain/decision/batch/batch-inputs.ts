@@ -36,6 +36,8 @@ export interface BatchInputs {
   readonly limits: readonly ResourceLimit[];
   /** Whether what can wait is put off to hours of lower load. Absent in records of older versions: it was not. */
   readonly levelled?: boolean;
+  /** Whether the outcome names the forecasts that it rests on. Absent in records of older versions: it does not. */
+  readonly namesForecasts?: true;
   /** Attempts of each request so far, this one included. */
   readonly attempts: Readonly<Record<string, number>>;
   /** Rows that an earlier decision already delivered ahead, by item. */

@@ -6,6 +6,7 @@
  */
 import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import type { PriorityWeights } from '../../scheduler/priority.js';
+import { forecastUses, type ForecastUse } from '../forecast-use.js';
 import { gangsOf, waitingTogether } from '../gangs.js';
 import { creditsAfterRound } from './balances.js';
 import { gangsApart, partedGangs, type Apart } from './whole-gangs.js';
@@ -16,9 +17,9 @@ import { ITEM_WEIGHTS, OVERTAKE_MS_MAX } from './item-priority.js';
 import { tellReads } from './read-reasons.js';
 import { planReads, type PlannedRead } from './reads.js';
 import { shareInRounds } from './sharing.js';
-import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
+import type { BatchInputs } from './batch-inputs.js';
 import type { CohortAccount } from './cohorts.js';
-import { bytesAhead } from './bytes-ahead.js';
+import { bytesAhead, forecastAhead } from './bytes-ahead.js';
 import { levelOverTime } from './levelling.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
 import { openIntervals } from './source-windows.js';
@@ -39,6 +40,8 @@ export interface BatchOutcome {
   /** Weights of the terms of every score, and how much later than an item another must come not to be before it. */
   readonly priority: { readonly weights: PriorityWeights; readonly overtakeMsMax: number };
   readonly ahead: { readonly factor: number; readonly reason: string };
+  /** The forecasts that work ahead and what is put off rest on. */
+  readonly forecastsUsed?: readonly ForecastUse[];
   /** What is read for nobody yet. */
   readonly prefetch: Prefetch;
   readonly asked: { readonly rows: number; readonly bytes: number };
@@ -71,7 +74,7 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   const out = new Set([...inputs.refused, ...shut.keys(), ...aside]);
   for (const id of aside) shut.delete(id);
   const whole = mergeDemand(inputs, out, ahead.factor);
-  const putOff = levelOverTime(inputs, whole);
+  const { putOff, forecasts } = levelOverTime(inputs, whole);
   for (const { itemId } of putOff) out.add(itemId);
   const demand = putOff.length === 0 ? whole : mergeDemand(inputs, out, ahead.factor);
   const round = shareInRounds(demand, inputs);
@@ -101,7 +104,8 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
     charges,
     credits: creditsAfterRound(round.flows, round.handed.rows, new Set(closed.keys()), inputs),
     priority: { weights: ITEM_WEIGHTS, overtakeMsMax: OVERTAKE_MS_MAX },
-    ahead,
+    ahead: { factor: ahead.factor, reason: ahead.reason },
+    ...(inputs.namesForecasts === undefined ? {} : { forecastsUsed: forecastUses([...ahead.forecasts, ...forecasts]) }),
     prefetch: planPrefetch(openNow(inputs), charges, reservedBytes(inputs)),
     asked: { rows: sum(demand.items, ({ rows }) => rows), bytes: sum(demand.items, ({ ownBytes }) => ownBytes) },
     planned: { rows: sum(grants, ({ rows }) => rows), bytes: sum(grants, ({ bytes }) => bytes) },
@@ -166,25 +170,22 @@ function windowReason(itemId: string, source: string, opensMs: number, tooLong: 
  * Work ahead of a predicted peak: when the forecast's upper end for the next step exceeds what a limited source can
  * give in one cycle, and this cycle has capacity to spare, fixed-size needs take up to half of their next rows now.
  */
-function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] {
+function workAhead(inputs: BatchInputs): BatchOutcome['ahead'] & { readonly forecasts: readonly ForecastUse[] } {
   for (const limit of inputs.limits) {
     if (limit.source === null || !limit.resource.startsWith('bytes:')) continue;
-    const bytesNext = bytesNextStep(inputs, limit, 'likely');
+    const next = bytesAhead(inputs, limit.source, 'likely').at(0);
+    const bytesNext = next?.bytes ?? 0;
     const capacity = limit.burst * inputs.windowsPerStep;
-    if (bytesNext > capacity && limit.available > 0) {
+    if (next !== undefined && bytesNext > capacity && limit.available > 0) {
       const factor = Math.min(AHEAD_FRACTION_MAX, (bytesNext - capacity) / bytesNext);
       return {
         factor,
         reason: `demand on ${limit.source} may reach ${Math.round(bytesNext)} bytes next step, ${Math.round(capacity)} can be read: needs take up to ${Math.round(factor * 100)} % of their next rows now`,
+        forecasts: [forecastAhead(inputs, limit.source, 'work-ahead', next)],
       };
     }
   }
-  return { factor: 0, reason: 'no reliable forecast exceeds what a source can give next step' };
-}
-
-/** Bytes that demand on a limit's source reaches in the next step. */
-function bytesNextStep(inputs: BatchInputs, { source }: ResourceLimit, what: 'likely' | 'undeclared'): number {
-  return bytesAhead(inputs, source!, what).at(0)?.bytes ?? 0;
+  return { factor: 0, reason: 'no reliable forecast exceeds what a source can give next step', forecasts: [] };
 }
 
 /**
@@ -195,7 +196,10 @@ function reservedBytes(inputs: BatchInputs): Record<string, number> {
   return Object.fromEntries(
     inputs.limits
       .filter(({ source, resource }) => source !== null && resource.startsWith('bytes:'))
-      .map((limit) => [limit.resource, bytesNextStep(inputs, limit, 'undeclared') / inputs.windowsPerStep]),
+      .map((limit) => [
+        limit.resource,
+        (bytesAhead(inputs, limit.source!, 'undeclared').at(0)?.bytes ?? 0) / inputs.windowsPerStep,
+      ]),
   );
 }
 

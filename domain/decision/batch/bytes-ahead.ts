@@ -1,8 +1,12 @@
 /** What demand will ask of a source in the steps to come, in bytes. */
 import type { BatchInputs } from './batch-inputs.js';
 import type { SeriesPrediction } from '../predict/series-outcome.js';
-import { sourceSeries } from '../predict/source-loads.js';
+import type { ForecastUse } from '../forecast-use.js';
+import { hasOwnForecast, sourceSeries } from '../predict/source-loads.js';
 import type { DatasetFacts } from '../work.js';
+
+/** Of a forecast's upper end: it is that of a central 80 % interval (`FORECAST_LEVEL`). */
+const UPPER_PROBABILITY = 0.9;
 
 export interface StepBytes {
   /** End of the step. */
@@ -29,6 +33,18 @@ export function bytesAhead(inputs: BatchInputs, source: string, what: 'likely' |
       sums.set(targetMs, (sums.get(targetMs) ?? 0) + bytes);
   }
   return [...sums].map(([targetMs, bytes]) => ({ targetMs, bytes })).sort((a, b) => a.targetMs - b.targetMs);
+}
+
+/** What is kept of `bytesAhead(…, 'likely')` for the record. */
+export function forecastAhead(
+  { predictions }: BatchInputs,
+  source: string,
+  what: ForecastUse['what'],
+  { targetMs, bytes }: StepBytes,
+): ForecastUse {
+  const summed = hasOwnForecast(predictions, source) ? {} : { summed: true as const };
+  const of = { what, metric: 'demand', series: sourceSeries(source), ...summed } as const;
+  return { ...of, stepEndMs: targetMs, quantile: UPPER_PROBABILITY, foreseen: bytes };
 }
 
 function upperEnds(

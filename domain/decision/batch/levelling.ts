@@ -6,9 +6,10 @@
 import { levelLoad, type LevelJob } from '../../batch/load-levelling.js';
 import { formatBytes } from '../../types/units.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
-import { bytesAhead, type StepBytes } from './bytes-ahead.js';
+import { bytesAhead, forecastAhead, type StepBytes } from './bytes-ahead.js';
 import type { MergedDemand } from './costs.js';
 import { ReadCharges } from './read-charges.js';
+import type { ForecastUse } from '../forecast-use.js';
 import type { WaitReason, WorkItem } from '../work.js';
 
 /** Requests of this priority and more urgent ones are never put off: they are above what is usual. */
@@ -31,14 +32,25 @@ interface Slots {
  * together with all that it shares a read with: what is read now anyway costs it nothing.
  * @param demand what this cycle would read
  */
-export function levelOverTime(inputs: BatchInputs, demand: MergedDemand): WaitReason[] {
-  if (inputs.levelled !== true || !demand.items.some(({ item }) => isPatient(item))) return [];
+export function levelOverTime(inputs: BatchInputs, demand: MergedDemand): Levelled {
+  if (inputs.levelled !== true || !demand.items.some(({ item }) => isPatient(item))) return NOTHING;
   const charges = new ReadCharges(demand, inputs);
   charges.settle(Float64Array.from(demand.items, ({ rows }) => rows));
-  return inputs.limits
+  const levelled = inputs.limits
     .filter(({ source, resource }) => source !== null && resource === `bytes:${source}`)
-    .flatMap((limit) => levelSource(inputs, limit, readsOf(demand, charges, limit)));
+    .map((limit) => levelSource(inputs, limit, readsOf(demand, charges, limit)));
+  return {
+    putOff: levelled.flatMap(({ putOff }) => putOff),
+    forecasts: levelled.flatMap(({ forecasts }) => forecasts),
+  };
 }
+
+/** What is put off, and the forecasts of the steps that it is put off from and to. */
+interface Levelled {
+  readonly putOff: readonly WaitReason[];
+  readonly forecasts: readonly ForecastUse[];
+}
+const NOTHING: Levelled = { putOff: [], forecasts: [] };
 
 /** One read of a source, and what it takes of its bytes. */
 interface SourceRead {
@@ -46,32 +58,33 @@ interface SourceRead {
   readonly bytes: number;
 }
 
-function levelSource(inputs: BatchInputs, limit: ResourceLimit, reads: readonly SourceRead[]): WaitReason[] {
+function levelSource(inputs: BatchInputs, limit: ResourceLimit, reads: readonly SourceRead[]): Levelled {
   const source = limit.source!;
   const patient = reads.filter(({ members }) => members.every(isPatient));
-  if (inputs.sources[source]?.windows !== null || patient.length === 0) return [];
+  if (inputs.sources[source]?.windows !== null || patient.length === 0) return NOTHING;
   const total = (some: readonly SourceRead[]): number => some.reduce((sum, { bytes }) => sum + bytes, 0);
   const slots = slotsOf(inputs, limit, total(reads) - total(patient));
-  if (slots === null) return [];
+  if (slots === null) return NOTHING;
   const asked = slots.load[0] + total(patient);
-  if (asked <= slots.capacity) return [];
+  if (asked <= slots.capacity) return NOTHING;
   const jobs = patient.flatMap(({ members, bytes }, index): LevelJob[] => {
     const untilMs = Math.min(...members.map(({ deadlineMs }) => deadlineMs!));
     const due = slots.steps.findLastIndex(({ targetMs }) => targetMs <= untilMs);
     return due < 1 ? [] : [{ id: String(index), work: bytes, release: 0, due }];
   });
   // Those that cannot wait for a later step are read now: they leave the others less.
-  const [first, ...later] = slots.load;
+  const [first, ...rest] = slots.load;
   const fixed = total(patient) - jobs.reduce((sum, { work }) => sum + work, 0);
-  const { assignments } = levelLoad(jobs, [first + fixed, ...later], slots.capacity);
+  const { assignments } = levelLoad(jobs, [first + fixed, ...rest], slots.capacity);
   const firstOf = new Map<string, number>();
   for (const { id, slot } of assignments) if (!firstOf.has(id)) firstOf.set(id, slot);
   // Reads are whole: of one that is spread, the first part says when; with a part in the step that runs now it is read now.
-  return [...firstOf].flatMap(([id, slot]) =>
-    slot === 0
-      ? []
-      : patient[Number(id)].members.map((item) => reasonOf(item, slot, asked, slots, limit, inputs.nowMs)),
+  const later = [...firstOf].filter(([, slot]) => slot > 0);
+  const putOff = later.flatMap(([id, slot]) =>
+    patient[Number(id)].members.map((item) => reasonOf(item, slot, asked, slots, limit, inputs.nowMs)),
   );
+  const steps = later.length === 0 ? [] : [0, ...later.map(([, slot]) => slot)].map((slot) => slots.steps[slot]);
+  return { putOff, forecasts: steps.map((step) => forecastAhead(inputs, source, 'put-off', step)) };
 }
 
 /** One-off, not urgent, with time until its deadline, of whatever version of the data is there then, and alone. */

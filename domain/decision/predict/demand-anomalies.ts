@@ -1,4 +1,5 @@
 /** Demand that is not as it was: named and told once, within a bound a week; and asked for beyond all expectation, now. */
+import type { ForecastUse } from '../forecast-use.js';
 import type { SeriesInput, SeriesOutcome } from './series-outcome.js';
 import type { OpenWarning, Warning } from './shortage.js';
 
@@ -24,6 +25,22 @@ export function demandSurges(inputs: readonly SeriesInput[], outcomes: readonly 
     const usual = distribution.at(-1)!.values[0];
     const surges = reliable && series.includes('/') && usual > 0 && asked + backlog.beyond > (1 + SURGE_MARGIN) * usual;
     return surges ? [{ series, asked: asked + backlog.rows, upper: usual + backlog.rows - backlog.beyond }] : [];
+  });
+}
+
+/** The forecasts of the running step that surges were measured by. */
+export function surgeForecasts(
+  inputs: readonly SeriesInput[],
+  outcomes: readonly SeriesOutcome[],
+  surges: readonly Surge[],
+  stepMs: number,
+): ForecastUse[] {
+  const surging = new Set(surges.map(({ series }) => series));
+  return outcomes.flatMap(({ prediction: { series }, distribution }, index): ForecastUse[] => {
+    if (!surging.has(series)) return [];
+    const { probability, values } = distribution.at(-1)!;
+    const stepEndMs = inputs[index].upToMs + stepMs;
+    return [{ what: 'surge', metric: 'demand', series, stepEndMs, quantile: probability, foreseen: values[0] }];
   });
 }
 

@@ -4,7 +4,8 @@ import { LED } from '../../prediction/led-run.js';
 import type { Predictor } from '../../prediction/predictor.js';
 import { SeriesTrack, type TrackChange, type TrackSnapshot } from '../../prediction/series-track.js';
 import { DECLARED, withDeclared } from './declared-runs.js';
-import { demandSurges, warnAnomalies, type Surge } from './demand-anomalies.js';
+import { forecastUses, type ForecastUse } from '../forecast-use.js';
+import { demandSurges, surgeForecasts, warnAnomalies, type Surge } from './demand-anomalies.js';
 import { expectRequests, type ExpectedRequest, type KnownRequest } from './expected-requests.js';
 import {
   bottlenecks,
@@ -16,7 +17,7 @@ import {
 } from './shortage.js';
 import { warnShifts, type PatternInputs } from './patterns-used.js';
 import type { SeriesCosts, SeriesInput, SeriesOutcome, SeriesPrediction, StateRef } from './series-outcome.js';
-import { sourceLoads, withBacklog } from './source-loads.js';
+import { shortageForecasts, sourceLoads, withBacklog } from './source-loads.js';
 
 /** Steps ahead that are forecast and recorded. */
 export const FORECAST_STEPS = 4;
@@ -45,6 +46,8 @@ export interface PredictInputs {
   /** Most alarms in a week, and those that this week still has. */
   readonly alarmsPerWeek: number;
   readonly alarmsLeft: number;
+  /** Whether the outcome names the forecasts that it rests on; absent in records of older versions: it does not. */
+  readonly namesForecasts?: true;
   /** Patterns that are known; absent in records of older versions, and of slices of the past. */
   readonly patterns?: PatternInputs;
 }
@@ -58,6 +61,8 @@ export interface PredictOutcome {
   readonly alarmsWithheld: number;
   /** Demand beyond what any forecast allows for, in the step that runs now. */
   readonly surges: readonly Surge[];
+  /** The forecasts that its warnings and surges rest on. */
+  readonly forecastsUsed?: readonly ForecastUse[];
   readonly changes: readonly (TrackChange & { readonly series: string })[];
   /** Values that were learned, and those learned once more for tuning: what predicting has cost. */
   readonly cost: { readonly learned: number; readonly tuned: number };
@@ -168,24 +173,44 @@ export function predict(inputs: PredictInputs, outcomes: readonly SeriesOutcome[
   const atStepEnd = inputs.series.every(({ upToMs }) => upToMs + inputs.stepMs <= asOfMs);
   const loads = withBacklog(sourceLoads(ahead, costs), inputs.series, costs, capacities, atStepEnd);
   const found = bottlenecks(capacities, loads, { violation, seasons });
+  const shortages = warnShortages(found, openWarnings, asOfMs);
+  const surges = demandSurges(inputs.series, outcomes);
   const anomalies = warnAnomalies(inputs.series, outcomes, openWarnings, asOfMs, alarmsLeft);
   return {
     predictions: outcomes.map(({ prediction }) => prediction),
     expected: expectRequests(inputs.known, asOfMs),
     bottlenecks: found,
-    warnings: [
-      ...warnShortages(found, openWarnings, asOfMs),
-      ...anomalies.warnings,
-      ...warnShifts(inputs.patterns?.shifts ?? [], openWarnings, asOfMs),
-    ],
+    warnings: [...shortages, ...anomalies.warnings, ...warnShifts(inputs.patterns?.shifts ?? [], openWarnings, asOfMs)],
     alarmsWithheld: anomalies.withheld,
-    surges: demandSurges(inputs.series, outcomes),
+    surges,
+    ...(inputs.namesForecasts === undefined
+      ? {}
+      : { forecastsUsed: forecastsUsed(inputs, outcomes, { found, shortages, surges }) }),
     changes: outcomes.flatMap(({ prediction: { series }, changes }) => changes.map((one) => ({ series, ...one }))),
     cost: {
       learned: inputs.series.reduce((sum, { values }) => sum + values.length, 0),
       tuned: outcomes.reduce((sum, { tuned }) => sum + tuned, 0),
     },
   };
+}
+
+function forecastsUsed(
+  { series, stepMs }: PredictInputs,
+  outcomes: readonly SeriesOutcome[],
+  {
+    found,
+    shortages,
+    surges,
+  }: { found: readonly Bottleneck[]; shortages: readonly Warning[]; surges: readonly Surge[] },
+): ForecastUse[] {
+  const predictions = outcomes.map(({ prediction }) => prediction);
+  const warned = new Set(shortages.map(({ subject }) => subject));
+  return forecastUses([
+    ...found
+      .filter(({ source }) => warned.has(`bytes:${source}`))
+      .flatMap((one) => shortageForecasts(one, predictions)),
+    ...surgeForecasts(series, outcomes, surges, stepMs),
+  ]);
 }
 
 /** The steps that are still to come: a replay clock stands at the end of a step, a clock on the wall within one. */

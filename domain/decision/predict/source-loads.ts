@@ -1,10 +1,16 @@
 /** What every source will be asked for: its own series where that is known well, else the sum of the demand on it. */
-import type { SeriesCosts, SeriesInput, SeriesOutcome } from './series-outcome.js';
-import { valueAt, type SourceCapacity, type SourceLoad, type StepDistribution } from './shortage.js';
+import type { SeriesCosts, SeriesInput, SeriesOutcome, SeriesPrediction } from './series-outcome.js';
+import type { ForecastUse } from '../forecast-use.js';
+import { valueAt, type Bottleneck, type SourceCapacity, type SourceLoad, type StepDistribution } from './shortage.js';
 
 /** Series of the bytes that are asked of one source, and of all sources. */
 export const sourceSeries = (source: string): string => `source:${source}`;
 export const SYSTEM_SERIES = 'system';
+
+/** Whether a source's own series is known well enough to be what is forecast of it; else it is the sum of the demand on it. */
+export function hasOwnForecast(predictions: readonly SeriesPrediction[], source: string): boolean {
+  return predictions.some(({ series, reliable }) => reliable && series === sourceSeries(source));
+}
 
 /** @param outcomes cut to the steps that are still to come */
 export function sourceLoads(outcomes: readonly SeriesOutcome[], costs: SeriesCosts): SourceLoad[] {
@@ -112,4 +118,17 @@ export function withBacklog(
       })),
     };
   });
+}
+
+/** What was foreseen to be newly asked in the step of a bottleneck: without what was put off from before. */
+export function shortageForecasts(
+  { source, targetMs, medianBytes, highBytes, backlogBytes = 0 }: Bottleneck,
+  predictions: readonly SeriesPrediction[],
+): ForecastUse[] {
+  const summed = hasOwnForecast(predictions, source) ? {} : { summed: true as const };
+  const of = { what: 'shortage', metric: 'demand', series: sourceSeries(source), ...summed } as const;
+  const at = (quantile: number, bytes: number): ForecastUse => {
+    return { ...of, stepEndMs: targetMs, quantile, foreseen: Math.max(0, bytes - backlogBytes) };
+  };
+  return [at(0.5, medianBytes), at(0.9, highBytes)];
 }
