@@ -14,8 +14,9 @@ export function giveTurns(flows: readonly Flow[], allotted: readonly Float64Arra
     if (source !== null) continue;
     const places = flows.map(({ resources }) => resources.indexOf(resource));
     const due = flows.flatMap((flow, f) => firstDue(flow, f, places[f], allotted[f], available) ?? []);
-    if (due.length === 0) continue;
-    const [turn] = due.sort((a, b) => b.score - a.score || a.f - b.f);
+    const turn = due.sort((a, b) => b.score - a.score || a.f - b.f).at(0);
+    // Who waited longest and has room in its share is served by that, and nobody's turn takes it away.
+    if (turn === undefined || turn.amount <= allotted[turn.f][places[turn.f]]) continue;
     const others = allotted.reduce((sum, shares, f) => sum + (f === turn.f ? 0 : shares[places[f]]), 0);
     const part = others > 0 ? Math.min(1, Math.max(0, available - turn.amount) / others) : 1;
     for (const [f, shares] of allotted.entries())
@@ -29,13 +30,13 @@ interface Due {
   readonly amount: number;
 }
 
-/** The first of a model's queue that is larger than its share, fits the resource, and waited for it. Only standing needs take of the pool. */
+/** The first of a model's queue that waited and has room in its share, or that waited for as much as it takes. Only standing needs take of the pool. */
 function firstDue(flow: Flow, f: number, r: number, shares: Float64Array, available: number): Due | null {
   for (const place of flow.needs) {
     const attempts = flow.attempts[place];
     if (attempts === 1 || flow.rows[place] === 0) continue;
     const amount = costOf(flow, place, r, leastPart(flow.items[place]).rows);
-    if (amount <= shares[r] || amount > available || shares[r] * attempts < amount * (1 - ROUNDING)) continue;
+    if (amount <= 0 || amount > available || shares[r] * attempts < amount * (1 - ROUNDING)) continue;
     return { f, amount, score: flow.scores[place] };
   }
   return null;
