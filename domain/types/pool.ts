@@ -20,6 +20,8 @@ const id = z
   .describe('Identifier: lower-case letters, digits, dot, underscore, hyphen; at most 63 characters.');
 const durationMs = parsed(parseDurationMs, 'Duration with a unit: 250ms, 30s, 15m, 6h, 2d.');
 const sizeBytes = parsed(parseSizeBytes, 'Size with a unit: 512kB, 20MB, 1.5GiB.');
+/** Amounts of which nothing would ever be served, and times in which nothing passes. */
+const moreThanZero = [(value: number) => value > 0, { message: 'more than zero' }] as const;
 const instantMs = parsed((text) => {
   const ms = Date.parse(text);
   if (Number.isNaN(ms))
@@ -42,10 +44,13 @@ const rule = parsed(
 /** Limits of a source, held across all workers. An absent limit is no limit. */
 const limits = z.strictObject({
   scansAtOnce: z.int().min(1).max(64).default(2).describe('Reads that may run on the source at the same time.'),
-  bytesPerSecond: sizeBytes.optional().describe('Sustained logical bytes a second that may leave the source.'),
+  bytesPerSecond: sizeBytes
+    .refine(...moreThanZero)
+    .optional()
+    .describe('Sustained logical bytes a second that may leave the source.'),
   rowsPerSecond: z.int().min(1).optional().describe('Sustained rows a second that may leave the source.'),
   quota: z
-    .strictObject({ bytes: sizeBytes, per: durationMs })
+    .strictObject({ bytes: sizeBytes.refine(...moreThanZero), per: durationMs.refine(...moreThanZero) })
     .optional()
     .describe(
       'Logical bytes that may leave the source in any period of this length, for example {bytes: 10GB, per: 1d}.',
@@ -288,7 +293,7 @@ const model = z.strictObject({
 const schedule = z
   .strictObject({
     id,
-    every: durationMs.optional(),
+    every: durationMs.refine(...moreThanZero).optional(),
     cron: parsed(checkedCron, 'Five fields in UTC: minute, hour, day of month, month, day of week.').optional(),
     overlap: z.enum(['skip', 'buffer-one', 'allow-all']).default('skip'),
     catchupWindow: durationMs.default(600_000),
@@ -305,7 +310,7 @@ const clock = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('replay'),
     start: instantMs.describe('Event time of the first cycle.'),
-    step: durationMs.describe('How far each full cycle advances event time.'),
+    step: durationMs.refine(...moreThanZero).describe('How far each full cycle advances event time.'),
     end: instantMs.optional().describe('Where the replay stops advancing.'),
   }),
 ]);
@@ -314,9 +319,11 @@ export const poolSchema = z.strictObject({
   tenant: id.default('default'),
   clock: clock.default({ kind: 'wall' }),
   window: durationMs
+    .refine(...moreThanZero)
     .default(10_000)
     .describe('Time over which per-second limits are balanced in one cycle (burst of the budget).'),
   forecastStep: durationMs
+    .refine(...moreThanZero)
     .optional()
     .describe('Step of the demand series; defaults to the step of a replay clock, else one hour.'),
   resources: z

@@ -52,6 +52,15 @@ describe('mistakes in balance.yaml', () => {
     ['a wrong type', 'rows: 100', 'rows: many', 17, '', '"many"'],
     ['a number without its unit', 'every: 1h', 'every: 60', 25, 'string', '60'],
     ['a duration that is none', 'maxAge: 1h', 'maxAge: soon', 18, 'a number with a unit', '"soon"'],
+    ['a time in which nothing passes', 'every: 1h', 'every: 0s', 25, 'more than zero', '0'],
+    [
+      'a limit of which nothing could ever be served',
+      'root: . }',
+      'root: ., limits: { bytesPerSecond: 0B } }',
+      5,
+      'more than zero',
+      '0',
+    ],
     ['a word that is not one of the choices', 'kind: training', 'kind: trainer', 11, '"training"', '"trainer"'],
     ['a predicate beyond the grammar', 'value > 3', "value LIKE 'a'", 16, 'BETWEEN', '"value LIKE \'a\'"'],
     [
