@@ -81,7 +81,8 @@ export interface PatternWindow {
 }
 
 /**
- * A look at the series named, in their order; those that the window does not have are left out.
+ * A look at the series named, in their order. Of those that the window does not have nothing is found, and they were looked
+ * at: the others have their turn.
  * @param known what was known of these and of other series, by id: their periods are taken out before they are compared
  */
 export function watchPatterns(
@@ -90,22 +91,20 @@ export function watchPatterns(
   known: ReadonlyMap<string, KnownPatterns>,
 ): KnownPatterns[] {
   const byId = new Map(series.map((one) => [one.id, one]));
-  const looked = names.flatMap((name): Omit<KnownPatterns, 'tested' | 'related'>[] => {
+  const looked = names.map((name): Omit<KnownPatterns, 'tested' | 'related'> => {
     const one = byId.get(name);
-    if (one === undefined) return [];
+    if (one === undefined) return { ...nothingOf(known.get(name)), series: name, stepMs, upToMs };
     const atMs = (index: number): number => upToMs - (one.values.length - 1 - index) * stepMs;
     const points = one.values.map((value, index) => ({ seconds: atMs(index) / 1000, value }));
     const { periods, trend, changePoints, changeWithinDay } = analyzeSeries({ id: name, points });
-    return [
-      {
-        ...{ version: 1, series: name, stepMs, upToMs, trend, changeWithinDay },
-        periods: periods.map(({ steps, strength }) => ({ steps, strength })),
-        changePoints: changePoints
-          .slice(-CHANGES_MAX)
-          .map(({ index, before, after }) => ({ atMs: atMs(index), before, after })),
-        behaviour: behaviourUpTo(known.get(name), one.values, stepMs, upToMs),
-      },
-    ];
+    return {
+      ...{ version: 1, series: name, stepMs, upToMs, trend, changeWithinDay },
+      periods: periods.map(({ steps, strength }) => ({ steps, strength })),
+      changePoints: changePoints
+        .slice(-CHANGES_MAX)
+        .map(({ index, before, after }) => ({ atMs: atMs(index), before, after })),
+      behaviour: behaviourUpTo(known.get(name), one.values, stepMs, upToMs),
+    };
   });
   const periodsOf = new Map([...known.values(), ...looked].map((one) => [one.series, one.periods]));
   const due = new Set(looked.map((one) => one.series));
@@ -131,6 +130,15 @@ export function watchPatterns(
   });
 }
 
+/** What is known of a series with too few values: how it behaved before, if that is known. */
+function nothingOf(
+  before: KnownPatterns | undefined,
+): Omit<KnownPatterns, 'series' | 'stepMs' | 'upToMs' | 'tested' | 'related'> {
+  const trend = { direction: 'none', perDay: 0, pValue: 1 } as const;
+  const behaviour = before?.behaviour ?? NO_BEHAVIOUR;
+  return { version: 1, periods: [], trend, changePoints: [], changeWithinDay: 0, behaviour };
+}
+
 /** Values less their means by time of day and week, where there are three of them, and by the periods known. */
 function withoutSeasons(
   values: readonly (number | null)[],
@@ -145,6 +153,11 @@ function withoutSeasons(
   return values.map((value, index) => (value === null ? null : rest[index]));
 }
 
+const NO_BEHAVIOUR: KnownBehaviour = {
+  ...{ usual: emptyBehaviour(), recent: emptyBehaviour(), recentFromMs: null },
+  ...{ noise: 0, compared: 0, shifts: [] },
+};
+
 /** Streams what is new into the behaviour profile: whole weeks with values enough are compared with what was usual. */
 function behaviourUpTo(
   before: KnownPatterns | undefined,
@@ -152,11 +165,10 @@ function behaviourUpTo(
   stepMs: number,
   upToMs: number,
 ): KnownBehaviour {
-  const sinceMs = before?.stepMs === stepMs ? before.upToMs : -Infinity;
-  let state = before?.behaviour ?? {
-    ...{ usual: emptyBehaviour(), recent: emptyBehaviour(), recentFromMs: null },
-    ...{ noise: 0, compared: 0, shifts: [] },
-  };
+  let state = before?.behaviour ?? NO_BEHAVIOUR;
+  // Looks that found too few values have streamed none of them in.
+  const streamed = before?.stepMs === stepMs && state.usual.count + state.recent.count > 0;
+  const sinceMs = streamed ? before.upToMs : -Infinity;
   const lengthMs = Math.ceil((STRETCH_VALUES_MIN * stepMs) / WEEK_MS) * WEEK_MS;
   let stretch: { seconds: number; value: number }[] = [];
   let { recentFromMs } = state;
