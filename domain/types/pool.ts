@@ -20,8 +20,9 @@ const id = z
   .describe('Identifier: lower-case letters, digits, dot, underscore, hyphen; at most 63 characters.');
 const durationMs = parsed(parseDurationMs, 'Duration with a unit: 250ms, 30s, 15m, 6h, 2d.');
 const sizeBytes = parsed(parseSizeBytes, 'Size with a unit: 512kB, 20MB, 1.5GiB.');
-/** Amounts of which nothing would ever be served, and times in which nothing passes. */
-const moreThanZero = [(value: number) => value > 0, { message: 'more than zero' }] as const;
+/** Times in which something passes, and limits of which something can be served. */
+const span = durationMs.refine((ms) => ms > 0, { message: 'more than zero' });
+const limitBytes = sizeBytes.refine((bytes) => bytes > 0, { message: 'more than zero' });
 const instantMs = parsed((text) => {
   const ms = Date.parse(text);
   if (Number.isNaN(ms))
@@ -44,13 +45,10 @@ const rule = parsed(
 /** Limits of a source, held across all workers. An absent limit is no limit. */
 const limits = z.strictObject({
   scansAtOnce: z.int().min(1).max(64).default(2).describe('Reads that may run on the source at the same time.'),
-  bytesPerSecond: sizeBytes
-    .refine(...moreThanZero)
-    .optional()
-    .describe('Sustained logical bytes a second that may leave the source.'),
+  bytesPerSecond: limitBytes.optional().describe('Sustained logical bytes a second that may leave the source.'),
   rowsPerSecond: z.int().min(1).optional().describe('Sustained rows a second that may leave the source.'),
   quota: z
-    .strictObject({ bytes: sizeBytes.refine(...moreThanZero), per: durationMs.refine(...moreThanZero) })
+    .strictObject({ bytes: limitBytes, per: span })
     .optional()
     .describe(
       'Logical bytes that may leave the source in any period of this length, for example {bytes: 10GB, per: 1d}.',
@@ -293,7 +291,7 @@ const model = z.strictObject({
 const schedule = z
   .strictObject({
     id,
-    every: durationMs.refine(...moreThanZero).optional(),
+    every: span.optional(),
     cron: parsed(checkedCron, 'Five fields in UTC: minute, hour, day of month, month, day of week.').optional(),
     overlap: z.enum(['skip', 'buffer-one', 'allow-all']).default('skip'),
     catchupWindow: durationMs.default(600_000),
@@ -310,7 +308,7 @@ const clock = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('replay'),
     start: instantMs.describe('Event time of the first cycle.'),
-    step: durationMs.refine(...moreThanZero).describe('How far each full cycle advances event time.'),
+    step: span.describe('How far each full cycle advances event time.'),
     end: instantMs.optional().describe('Where the replay stops advancing.'),
   }),
 ]);
@@ -318,12 +316,10 @@ const clock = z.discriminatedUnion('kind', [
 export const poolSchema = z.strictObject({
   tenant: id.default('default'),
   clock: clock.default({ kind: 'wall' }),
-  window: durationMs
-    .refine(...moreThanZero)
+  window: span
     .default(10_000)
     .describe('Time over which per-second limits are balanced in one cycle (burst of the budget).'),
-  forecastStep: durationMs
-    .refine(...moreThanZero)
+  forecastStep: span
     .optional()
     .describe('Step of the demand series; defaults to the step of a replay clock, else one hour.'),
   resources: z
