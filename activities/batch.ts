@@ -10,19 +10,20 @@ import type { PredictOutcome } from '../domain/decision/predict/predict.js';
 import { prefetchReasons } from '../domain/decision/batch/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
-import { betweenRowsWithin } from '../domain/types/between-rows.js';
-import { rulesWithin } from '../domain/types/rule.js';
 import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
+import { contractDigest } from './slice-contract.js';
 import { chargesOf, pacedMsOf, sourceLimits } from './source-limits.js';
 import { loadStage, recordOf } from './stage.js';
-import type { CacheHit, CycleContext, DecisionRef, PlannedBatch, RequestPromise } from './store-ports.js';
+import type { CacheHit, Closing, CycleContext, DecisionRef, PlannedBatch, RequestPromise } from './store-ports.js';
 
 export interface BatchStageInputs extends Omit<
   BatchInputs,
   'items' | 'facts' | 'datasets' | 'refused' | 'criticality' | 'resample' | 'predictions' | 'surges' | 'expected'
 > {
   readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
+  /** Cached results that were counted under another contract: what is read now takes their place. Absent: none. */
+  readonly outdated?: Closing['spoiled'];
   /** Datasets whose stand-ins are read: nothing is read ahead of them. Absent: none. */
   readonly resting?: readonly string[];
 }
@@ -128,7 +129,7 @@ async function gather(
     items.flatMap(({ needId }) => (needId === null ? [] : [needId])),
     asOfMs,
   );
-  const cacheHits = await findHits(deps, context, analyzed);
+  const { hits: cacheHits, outdated } = await findHits(deps, context, analyzed);
   const { timeMax = READ_MS_MAX, memoryMax = READ_MEMORY_BYTES_MAX } = definition.reads ?? {};
   return {
     nowMs,
@@ -167,6 +168,7 @@ async function gather(
     cacheHits,
     readingShapes: readingOf(context, cacheHits, expected),
     prefetchBytesMax: definition.cache.prefetch,
+    ...(outdated.length === 0 ? {} : { outdated }),
     ...(Object.keys(context.rests.resting).length === 0 ? {} : { resting: Object.keys(context.rests.resting) }),
   };
 }
@@ -216,7 +218,7 @@ async function findHits(
   deps: StageDependencies,
   context: CycleContext,
   analyzed: AnalyzeInputs,
-): Promise<(CacheHit & { itemId: string })[]> {
+): Promise<{ readonly hits: (CacheHit & { itemId: string })[]; readonly outdated: Closing['spoiled'] }> {
   const datasets = new Map(analyzed.datasets.map((dataset) => [dataset.id, dataset]));
   const asking = context.items.filter((item) => item.kind === 'request' && datasets.has(item.dataset));
   const asks = asking.map((item) => ({
@@ -236,17 +238,17 @@ async function findHits(
     ]),
   );
   const hits: (CacheHit & { itemId: string })[] = [];
+  const outdated = new Map<string, Closing['spoiled'][number]>();
   for (const [index, item] of asking.entries()) {
     const { shape, minAsOfMs, contentId } = asks[index];
     const hit = found.get(contentId === null ? shape : `${shape} ${contentId}`);
     if (hit === undefined || hit.asOfMs < minAsOfMs) continue;
-    // Rules may be newer than the result: one that was not judged by them is read again.
-    const promised = context.definition.datasets[item.dataset];
-    const rules = [...rulesWithin(promised.rules, item.fields), ...betweenRowsWithin(promised, item.fields)];
-    if (rules.some(({ text }) => hit.slice.ruleBreaches?.[text] === undefined)) continue;
-    if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
+    // Promises may be newer than the result: its figures were counted under others, and it is read again.
+    if (hit.slice.contract !== contractDigest(context.definition.datasets[item.dataset], item.fields))
+      outdated.set(shape, { shape, contentId: hit.contentId, asOfMs: hit.asOfMs });
+    else if (await deps.cacheFiles.has(hit.slice.path, hit.slice.fileBytes)) hits.push({ ...hit, itemId: item.id });
   }
-  return hits;
+  return { hits, outdated: [...outdated.values()] };
 }
 
 /** Those of the expected questions that this cycle reads anyway. */

@@ -188,8 +188,10 @@ function answersOf({ items, rests, asOfMs }: CycleContext, earlier: Earlier): Pi
     const costMs = rebuildMs(item, slice, planInputs);
     return [{ shape, contentId, asOfMs: again === undefined ? result.asOfMs : asOfMs, slice, costMs }];
   });
-  const spoiled = planInputs.cacheHits.filter(({ itemId }) => bad.has(itemId));
-  return { cache, spoiled: spoiled.map(({ shape, contentId, asOfMs: at }) => ({ shape, contentId, asOfMs: at })) };
+  const spoiled = planInputs.cacheHits
+    .filter(({ itemId }) => bad.has(itemId))
+    .map(({ shape, contentId, asOfMs: at }) => ({ shape, contentId, asOfMs: at }));
+  return { cache, spoiled: [...spoiled, ...(planInputs.outdated ?? [])] };
 }
 
 /** What a read of its own would take: what the cache saves with the next use. */

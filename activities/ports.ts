@@ -115,6 +115,8 @@ export interface SliceResult extends SliceMetrics {
   /** Logical bytes (sum of value widths), what limits are counted in. */
   readonly bytes: number;
   readonly fileBytes: number;
+  /** Digest of the contract that it was counted under (`contractDigest`); absent in records of older versions. */
+  readonly contract?: string;
 }
 
 export interface MergedReadResult {

@@ -5,6 +5,7 @@ import { openIntervals } from '../domain/decision/batch/source-windows.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { datasetRef } from './dataset-ref.js';
 import { shapeOf } from './batch.js';
+import { withContract } from './slice-contract.js';
 import { pacingOf, type Foreseen } from './pacing.js';
 import { chargesOf, sourceLimits } from './source-limits.js';
 import type { StageDependencies } from './dependencies.js';
@@ -80,8 +81,9 @@ export async function readPaced(
       const startedMs = deps.now();
       assertOpen(read.dataset, startedMs);
       const result = await readBisecting(
-        (slices, joining) => {
-          return deps.data.read({ ...read, slices }, signal, joining, pacing.pace);
+        async (slices, joining) => {
+          const result = await deps.data.read({ ...read, slices }, signal, joining, pacing.pace);
+          return withContract(read.dataset.definition, result);
         },
         read,
         signal,

@@ -89,6 +89,32 @@ describe('rules between columns', () => {
   });
 });
 
+describe('a promise that is newer than a cached result', () => {
+  test('is what the rows are judged by: they are read again, and once', async () => {
+    const promised = (columns: object): PoolInput => pool(balance.dir, { columns, corrections: [] });
+    balance = await startBalance((dir) => pool(dir, { corrections: [] }));
+    balance.write('trips.csv', trips());
+    const ask = async () => {
+      const request = { model: 'planner', dataset: 'trips', fields: ['id', 'customer'], rows: 300, maxAgeMs: 2 * HOUR };
+      const { id } = await balance.client.request(request);
+      const { served, verdict, report } = await balance.client.waitForDelivery(id);
+      const findings = report.findings as readonly { readonly kind: string; readonly column?: string }[];
+      return [served, verdict, ...findings.map(({ kind, column }) => `${kind} ${column}`)];
+    };
+    expect(await ask()).toEqual(['read', 'pass']);
+    expect(await ask()).toEqual(['cache', 'pass']);
+    // One customer in ten breaks it: counted under no promise, none did.
+    await balance.apply(promised({ customer: { max: 44 } }));
+    expect(await ask()).toEqual(['read', 'degrade', 'invalid-values customer']);
+    expect(await ask()).toEqual(['cache', 'degrade', 'invalid-values customer']);
+    // A looser one takes nothing from them, and one of a column that was not asked changes nothing.
+    await balance.apply(promised({ customer: { max: 49 } }));
+    expect(await ask()).toEqual(['read', 'pass']);
+    await balance.apply(promised({ customer: { max: 49 }, departs: { max: 10 } }));
+    expect(await ask()).toEqual(['cache', 'pass']);
+  });
+});
+
 describe('references between datasets', () => {
   const references = ['customer -> customers.no'];
   const customers = (count: number) =>
