@@ -76,14 +76,19 @@ async function measureTextRows(
   );
   const states = {} as Record<Part, TextState>;
   for (const part of PARTS) {
-    const sample = await session.rows(
-      `SELECT left(md5(text), ${DIGEST_DIGITS}) AS digest, left(text, ${textMax}) AS text, n FROM texts
-       WHERE NOT is_empty AND ${part === 'settled' ? 'settled' : 'NOT settled'} ORDER BY digest LIMIT ${TEXT_SAMPLE_MAX}`,
-    );
     const own = lengths.filter((row) => partOf(row) === part);
+    const full = own.filter((row) => row.is_empty !== true);
+    const where = `NOT is_empty AND ${part === 'settled' ? 'settled' : 'NOT settled'}`;
+    const sample =
+      full.length === 0
+        ? []
+        : await session.rows(
+            `SELECT left(md5(text), ${DIGEST_DIGITS}) AS digest, left(text, ${textMax}) AS text, n FROM texts
+             WHERE ${where} ORDER BY digest LIMIT ${TEXT_SAMPLE_MAX}`,
+          );
     states[part] = measureTexts(
       own.reduce((sum, row) => sum + (row.is_empty === true ? Number(row.n) : 0), 0),
-      own.flatMap((row) => (row.is_empty === true ? [] : [[Number(row.length), Number(row.n)] as const])),
+      full.map((row) => [Number(row.length), Number(row.n)] as const),
       sample.map(({ digest, text, n }) => ({ digest: String(digest), text: String(text), rows: Number(n) })),
     );
   }

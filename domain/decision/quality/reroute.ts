@@ -90,6 +90,10 @@ function withTries(inputs: QualityInputs, tries: ReadonlyMap<string, Tried>): Qu
     samples: replaced(inputs.samples, ({ evidence }) => evidence?.sample),
     orphans: replaced(inputs.orphans, ({ evidence }) => evidence?.orphans),
     usual: replaced(inputs.usual, ({ evidence }) => evidence?.usual),
+    // What is found of a dataset's vectors and texts says nothing of its stand-in.
+    contents: Object.fromEntries(
+      Object.entries(inputs.contents ?? {}).filter(([id]) => tries.get(id)?.tried.kind !== 'fallback'),
+    ),
     // How many rows match was counted where the first slice came from.
     available: replaced(inputs.available, () => null),
   };

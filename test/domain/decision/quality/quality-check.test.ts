@@ -325,4 +325,18 @@ describe('what the profile finds of vectors and texts', () => {
     const turned = judge({ texts: { x: texts(0, 90) } });
     expect(turned).toMatchObject({ verdict: 'degrade', findings: [{ got: '10 in eng, 90 in deu' }] });
   });
+
+  test('what is found of a dataset says nothing of the one that stands in for it', () => {
+    const found = {
+      ...{ needId: 'm/n', model: 'm', dataset: 'd', kind: 'vectors' as const, column: 'x', severity: 1 },
+    };
+    const contents = { i: [{ ...found, blocking: false, message: 'no good', expected: 'good', got: 'bad' }] };
+    const verdictOf = (kind: 'refetch' | 'fallback') => {
+      const tried = { kind, dataset: kind === 'refetch' ? 'd' : 'e', slice: slice(), failure: null };
+      const given = inputs(slice({ rows: 0 }), { contents, rerouted: { i: [tried] } });
+      return qualityCheck({ ...given, items: [{ ...given.items[0], corrections: [] }] }).verdicts[0];
+    };
+    expect(verdictOf('fallback')).toMatchObject({ verdict: 'pass', routed: { dataset: 'e' } });
+    expect(verdictOf('refetch')).toMatchObject({ verdict: 'degrade', routed: { dataset: 'd' }, reason: 'no good' });
+  });
 });
