@@ -143,19 +143,21 @@ async function gather(
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
     ...(Object.keys(contents).length === 0 ? {} : { contents }),
     ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
-    ...knownCircuits(context, analyzed.outcome as AnalyzeOutcome),
+    ...knownCircuits(context, analyzed.inputs as AnalyzeInputs, analyzed.outcome as AnalyzeOutcome),
   };
 }
 
 /** What is known of the datasets of this cycle that have a stand-in. A repeat of the past neither rests them nor judges them. */
 function knownCircuits(
   { definition: { datasets }, items, trigger, rests, circuits }: CycleContext,
+  { failures }: AnalyzeInputs,
   { waiting }: AnalyzeOutcome,
 ): Pick<QualityInputs, 'circuits'> {
   const used = [...new Set(items.map(({ dataset }) => dataset))].sort();
   const stood = used.filter((id) => Object.hasOwn(datasets, id) && datasets[id].fallback !== undefined);
   if (trigger === 'backfill' || stood.length === 0) return {};
   const waits = new Set(waiting.map(({ itemId }) => itemId));
+  const silent = new Set(failures.flatMap(({ dataset, transient }) => (transient ? [dataset] : [])));
   const known = stood.map((id) => {
     const rest = Object.hasOwn(rests.resting, id) ? rests.resting[id] : null;
     const declared = rest === null ? datasets : { ...datasets, [id]: rest.own };
@@ -165,7 +167,7 @@ function knownCircuits(
         ...{ of: declarationOf(declared, id), standIn: datasets[id].fallback! },
         before: Object.hasOwn(circuits, id) ? circuits[id] : null,
         rests: rest === null ? null : rest.reason,
-        unread: rest === null ? 0 : items.filter((item) => item.dataset === id && waits.has(item.id)).length,
+        unread: !silent.has(id) ? 0 : items.filter((item) => item.dataset === id && waits.has(item.id)).length,
       },
     ] as const;
   });

@@ -119,10 +119,12 @@ export interface Seen {
   readonly standIn: string;
   /** Whether the stand-in was read in its place. */
   readonly rested: boolean;
-  /** Items that were read, those of them whose rows were no good, and those of these that the other dataset served well. */
+  /** Items that were read or could not be, those of them that got no good rows, and those of these that the other dataset served well. */
   readonly items: number;
   readonly bad: number;
   readonly saved: number;
+  /** Whether it was not read because it did not answer. */
+  readonly silent: boolean;
   /** Columns that the stand-in gave to those. */
   readonly columns: readonly string[];
   readonly reason: string;
@@ -130,7 +132,8 @@ export interface Seen {
 
 /**
  * The circuit after a cycle; null: it stays as it is. A dataset fails when half of the items that were read from it got rows
- * that were no good *and* the stand-in had better ones: one that is as bad is no reason to leave the dataset alone.
+ * that were no good *and* the stand-in had better ones: one that is as bad is no reason to leave the dataset alone. Nor does one
+ * that failed before and does not answer now keep those waiting whom its stand-in has served.
  */
 export function nextCircuit(before: Circuit | null, seen: Seen, asOfMs: number): Circuit | null {
   const known = before?.of === seen.of && before.failures > 0 ? before : null;
@@ -144,7 +147,7 @@ export function nextCircuit(before: Circuit | null, seen: Seen, asOfMs: number):
     return seen.saved > 0 ? closed(known, asOfMs) : { ...known, left: 0 };
   }
   if (!bad) return known === null ? null : closed(known, asOfMs);
-  if (seen.saved === 0) return null;
+  if (seen.saved === 0 && !(seen.silent && known !== null)) return null;
   const failures = (known?.failures ?? 0) + 1;
   const left = Math.min(REST_CYCLES_MAX, 2 ** (failures - 1));
   const columns = [...new Set([...(known?.columns ?? []), ...seen.columns])].sort();

@@ -100,7 +100,7 @@ export interface KnownCircuit extends Pick<Circuit, 'of' | 'standIn'> {
   readonly before: Circuit | null;
   /** Why the stand-in was read in its place in this cycle; null: it was not. */
   readonly rests: string | null;
-  /** Items that could not be read because the stand-in does not answer, or not as the dataset would. */
+  /** Items that could not be read: the dataset does not answer; where it rests, its stand-in, or not as the dataset would. */
   readonly unread: number;
 }
 export interface ItemVerdict {

@@ -44,7 +44,8 @@ export function circuitsAfter(
     const seen = {
       ...{ of, standIn, rested, items: read.length + unread, bad: bad + unread, saved: saved.length },
       columns: [...new Set(saved.flatMap(({ item }) => usedColumns(item)))].sort(),
-      reason: saved.at(0)?.judged.routed?.reason ?? '',
+      silent: !rested && unread > 0,
+      reason: saved.at(0)?.judged.routed?.reason ?? (unread > 0 ? 'it did not answer' : ''),
     };
     const next = nextCircuit(before, seen, asOfMs);
     if (next !== null) changed[id] = next;

@@ -34,7 +34,18 @@ const NOON = 12 * 3_600_000;
 const rests = (items: readonly WorkItem[], known: Circuit, asOfMs = 0, nowMs = NOON) =>
   restsOf(definition, items, { d: known }, { asOfMs, nowMs });
 const seen = (more: Partial<Seen>): Seen => ({
-  ...{ of, standIn: 'e', rested: false, items: 1, bad: 0, saved: 0, columns: ['x'], reason: 'x is bad', ...more },
+  ...{
+    of,
+    standIn: 'e',
+    rested: false,
+    items: 1,
+    bad: 0,
+    saved: 0,
+    silent: false,
+    columns: ['x'],
+    reason: 'x is bad',
+    ...more,
+  },
 });
 const ILL = { bad: 1, saved: 1 };
 
@@ -93,6 +104,16 @@ describe('a dataset whose rows were no good', () => {
     const known = circuit({ failures: 3, left: 4 });
     expect(nextCircuit(known, seen({ rested: true, bad: 1 }), 5)).toMatchObject({ failures: 3, left: 0 });
     expect(nextCircuit(known, seen({ rested: true, ...ILL }), 5)).toMatchObject({ failures: 0, left: 0 });
+  });
+
+  test('rests on where it does not answer when it is tried again: who asks waits in one cycle, not in all', () => {
+    const silent = seen({ bad: 1, silent: true, columns: [], reason: 'it did not answer' });
+    const next = nextCircuit(circuit({ failures: 1, left: 0 }), silent, 5);
+    expect(next).toMatchObject({ failures: 2, left: 2, sinceMs: 5, columns: ['salary', 'x'] });
+    expect(rests([workItem('i')], next!, 6).resting).toHaveProperty('d');
+    // Nothing is known of what stands in for it, or it was well when it last answered: it is waited for.
+    expect(nextCircuit(null, silent, 5)).toBeNull();
+    expect(nextCircuit(circuit({ failures: 0, left: 0 }), silent, 5)).toBeNull();
   });
 
   test('starts anew under another declaration', () => {
