@@ -1,6 +1,7 @@
 /** What is foreseen is told and acted on: shortages before they come, demand that is not as it was, and every decision replays. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { replayDecision } from '../../activities/replay.js';
+import { renderDetails } from '../../cli/render.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import type { ForecastUsed } from '../../db/forecast-outcomes.js';
 import { listWarnings } from '../../db/warning-store.js';
@@ -97,6 +98,8 @@ describe('early warning', () => {
     const [then, now] = [cycles[4], await again(cycles[4])].map(({ forecastsUsed }) => forecastsUsed);
     expect(then).toMatchObject([0.5, 0.9].map((quantile) => ({ stage: 'predict', ...peak, quantile, came: null })));
     expect(now).toEqual(then.map((use) => ({ ...use, came: 8_400 })));
+    const told = renderDetails(await again(cycles[4]));
+    expect(told).toMatch(/\n {2}shortage +source:lake.* +2020-01-15T07:00:00Z +50 % +\S+ k?B +8\.4 kB\n/);
     const [median, high] = now.map(({ foreseen }) => foreseen);
     expect(median).toBeLessThanOrEqual(high);
     expect(high).toBeGreaterThan(3_000);
