@@ -183,7 +183,11 @@ function answersOf({ items, rests, asOfMs }: CycleContext, earlier: Earlier): Pi
     const { slice, contentId } = again ?? result;
     const read = readOf.get(item.id);
     if (slice === null || (again === undefined && (result.served === 'cache' || read === undefined))) return [];
-    if (item.kind === 'need' && (read === undefined || read.quotas !== null || item.window != null)) return [];
+    if (
+      item.kind === 'need' &&
+      (read === undefined || read.quotas !== null || read.cover !== undefined || item.window != null)
+    )
+      return [];
     const shape = shapeOf(item.kind === 'need' ? { ...read!, dataset: item.dataset } : item);
     const costMs = rebuildMs(item, slice, planInputs);
     return [{ shape, contentId, asOfMs: again === undefined ? result.asOfMs : asOfMs, slice, costMs }];
@@ -362,7 +366,7 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, file: FileR
 
 /** Of a fresh file. Where it has other rows than were drawn, its class weights are those of the rows that it has. */
 function fileReport(
-  { quotas, weights }: Grant,
+  { quotas, weights, cover }: Grant,
   judged: ItemVerdict,
   { shares, classCounts }: { readonly shares?: ClassCounts; readonly classCounts: ClassCounts | null },
 ): FileReport {
@@ -372,6 +376,7 @@ function fileReport(
   return {
     corrections: [
       ...(quotas === null ? [] : ['stratified draw towards the class target']),
+      ...(cover === undefined ? [] : ['rows of each declared segment drawn first']),
       ...done.map(describeCorrection),
       ...(routed === undefined ? [] : [describeRoute(routed)]),
     ],

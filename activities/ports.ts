@@ -4,6 +4,7 @@
  */
 import type { SliceMetrics } from '../domain/decision/quality/quality-inputs.js';
 import type { SegmentCell } from '../domain/analyzers/analyzer.js';
+import type { SegmentCover } from '../domain/decision/batch/segment-cover.js';
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
 import type { Correction } from '../domain/quality/correction.js';
 import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
@@ -95,6 +96,8 @@ export interface SliceAsk {
   /** With `quotas`: at most so many rows of each class (text form of the value); classes without a quota give none. */
   readonly classColumn: string | null;
   readonly quotas: Readonly<Record<string, number>> | null;
+  /** Rows that come first in the pick (with `quotas`: in that of each class); absent: none, it goes by the hash alone. */
+  readonly cover?: SegmentCover;
 }
 
 /** One physical read of one dataset that serves all its slices. The rows read are those that at least one slice may use. */

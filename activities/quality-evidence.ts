@@ -58,16 +58,22 @@ export async function gatherEvidence(
   };
 }
 
-/** What a slice looks like; null where it is not compared: of one-off requests, of draws by class, without rows. */
+type Drawn = Pick<Grant, 'quotas' | 'cover' | 'rows'>;
+
+/**
+ * What a slice looks like; null where it is not compared: of one-off requests, of draws by class, without rows; and of
+ * draws by segment that are held against a plain pick of another dataset, or have not the need's size: their mix is another.
+ */
 async function sampleOf(
   deps: StageDependencies,
   context: CycleContext,
   item: WorkItem,
-  { quotas }: Pick<Grant, 'quotas'>,
+  { quotas, cover, rows }: Drawn,
   slice: SliceResult,
   references: QualityInputs['references'] = {},
 ): Promise<ItemSample | null> {
-  if (item.needId === null || quotas !== null || slice.rows === 0) return null;
+  const isOdd = quotas !== null || (cover !== undefined && (item.reference !== undefined || rows !== item.rows));
+  if (item.needId === null || isOdd || slice.rows === 0) return null;
   const reference = Object.hasOwn(references, item.needId) ? references[item.needId] : undefined;
   const ask = sampleAsk(context, item, reference);
   return deps.sliceFiles.sample(slice, ask, cancellation());
@@ -76,7 +82,7 @@ async function sampleOf(
 /** A further try at an item that gave rows. */
 export interface TriedSlice {
   readonly item: WorkItem;
-  readonly grant: Pick<Grant, 'quotas'>;
+  readonly grant: Drawn;
   readonly slice: SliceResult;
 }
 

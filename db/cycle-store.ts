@@ -1,6 +1,7 @@
 /** Opens and abandons cycles, and gives the stages their immutable context. */
 import { and, eq, sql } from 'drizzle-orm';
 import type { CycleStore, DecisionRef, OpenCycle, SliceRef } from '../activities/store-ports.js';
+import { SEGMENT_ROWS_MIN } from '../domain/analyzers/coverage.js';
 import { BalanceError } from '../domain/types/errors.js';
 import { SECONDS_PER_LEVEL } from '../domain/decision/batch/item-priority.js';
 import type { NeedDefinition, PoolDefinition, PoolRef } from '../domain/types/pool.js';
@@ -335,7 +336,7 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     owedRows: row.owedRows,
     corrections: need?.corrections ?? definition.datasets[row.dataset]?.corrections ?? ['drop-rows'],
     ...(row.gang === null ? {} : { gang: { name: row.gang, size: row.gangSize ?? 1 } }),
-    ...(need?.segments === undefined ? {} : { segments: need.segments }),
+    ...(need?.segments === undefined ? {} : { segments: need.segments, segmentRows: SEGMENT_ROWS_MIN }),
     ...(need?.reference === undefined
       ? {}
       : { reference: { dataset: need.reference, isTarget: need.target === 'reference' } }),

@@ -83,6 +83,8 @@ export interface WorkItem {
   readonly owedRows?: number;
   /** Columns whose segments must have rows enough; absent: none are declared. */
   readonly segments?: readonly string[];
+  /** Rows of each segment that a draw takes first. Absent in records of older versions: segments steered no draw. */
+  readonly segmentRows?: number;
   /** What drift from its reference does to a delivery. Absent in records of older versions: it was not looked for. */
   readonly onDrift?: OnDrift;
   /** Declared: the dataset that holds what the model was trained on, and whether its class mix is the target. */

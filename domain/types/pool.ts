@@ -215,7 +215,7 @@ const need = z.strictObject({
     .max(4)
     .optional()
     .describe(
-      'Columns whose values, and whose combinations up to three, must each have rows enough to learn from; thin ones are found, asked for, and make the need more critical.',
+      'Columns whose values, and whose combinations up to three, must each have rows enough to learn from; rows of each are drawn first; thin ones are found, asked for, and make the need more critical.',
     ),
   maxAge: durationMs.optional().describe('The newest row may be at most this old.'),
   minCompleteness: fraction.optional(),

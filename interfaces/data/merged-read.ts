@@ -158,15 +158,15 @@ async function unionOf(
 }
 
 /** What decides a slice's file: slices of equal content share it. */
-function contentOf({ fields, where, rows, seed, classColumn, quotas }: SliceAsk): string {
-  return JSON.stringify([fields, where, rows, seed, classColumn, quotas && Object.entries(quotas).sort()]);
+function contentOf({ fields, where, rows, seed, classColumn, quotas, cover }: SliceAsk): string {
+  return JSON.stringify([fields, where, rows, seed, classColumn, quotas && Object.entries(quotas).sort(), cover]);
 }
 
 function checkSlice(slice: SliceAsk, columns: readonly SourceColumn[]): void {
   const demand = (holds: boolean, expected: string, got: string): void => {
     if (!holds) throw usageError({ type: 'InvalidSlice', message: `slice ${slice.id} cannot be read`, expected, got });
   };
-  const { fields, rows, seed, classColumn, quotas } = slice;
+  const { fields, rows, seed, classColumn, quotas, cover } = slice;
   for (const name of fields) columnNamed(columns, name);
   demand(
     fields.length > 0 && new Set(fields).size === fields.length,
@@ -179,6 +179,14 @@ function checkSlice(slice: SliceAsk, columns: readonly SourceColumn[]): void {
   demand(quotas === null || classColumn !== null, 'a class column for the quotas', 'none');
   if (classColumn !== null) columnNamed(columns, classColumn);
   for (const quota of Object.values(quotas ?? {})) demand(limit(quota), 'quotas: whole numbers from 0', String(quota));
+  if (cover === undefined) return;
+  for (const name of cover.segments.flat()) columnNamed(columns, name);
+  demand(limit(cover.rows), 'cover: a whole number of rows from 0', String(cover.rows));
+  demand(
+    cover.segments.every(({ length }) => length > 0) && cover.segments.length > 0,
+    'cover: segments of at least one column',
+    JSON.stringify(cover.segments),
+  );
 }
 
 /** Rows that some slice may use. */
@@ -198,7 +206,8 @@ async function scanPool(
   const { columns } = at.open;
   const wheres = distinctPredicates(slices.map((slice) => slice.where));
   const needed = slices.flatMap((slice) => {
-    const named = slice.classColumn === null ? slice.fields : [...slice.fields, slice.classColumn];
+    const ofClass = slice.classColumn === null ? [] : [slice.classColumn];
+    const named = [...slice.fields, ...ofClass, ...(slice.cover?.segments.flat() ?? [])];
     return [...named.map((name) => columnNamed(columns, name)), ...predicateColumns(columns, slice.where)];
   });
   const crowded = wheres.length > CROWD;

@@ -70,7 +70,9 @@ export class RankedPool {
    * The shares to try in turn for up to `wanted` rows, smallest first; the last one is the whole pool. Shares that
    * probably hold fewer matches are left out: a guess that costs time when it is wrong, and never changes a row.
    */
-  async shares({ seed, where }: SliceAsk, wanted: number): Promise<readonly number[]> {
+  async shares({ seed, where, cover }: SliceAsk, wanted: number): Promise<readonly number[]> {
+    // A row of a rare segment may have any rank.
+    if (cover !== undefined) return [1];
     if (!this.isShared(seed) || this.rows < SHARED_ROWS_MIN || wanted * SHARES[1] > this.rows) return [1];
     this.estimates ??= await this.estimated(seed);
     const matches = this.estimates.get(JSON.stringify(where))!;

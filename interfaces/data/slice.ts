@@ -31,11 +31,39 @@ export function sliceSql(slice: SliceAsk, at: DatasetScope, { from, ordered }: R
   const where = whereSql(slice.where, at, bindings);
   const kept = keptColumns(slice, at);
   // Rows of one declared key have one identity: their order, and so which of them fit, ends in the slice's own values.
-  const order = `ORDER BY ${['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : kept)].join(', ')}`;
+  const byHash = ['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : kept)].join(', ');
+  const { cover } = slice;
+  const rows = cover === undefined ? from : turnsSql(cover, columns, `(SELECT * FROM ${from} WHERE ${where})`, byHash);
+  const order = `ORDER BY ${cover === undefined ? '' : 'turn, '}${byHash}`;
   const quotas = quotaSql(slice, columns, order, bindings);
   const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
-  return `SELECT ${kept.join(', ')}, id, pos FROM ${from} ${quotas.join}
-    WHERE ${where} ${quotas.keep} ${ordered && slice.quotas === null ? '' : order} ${limit}`;
+  return `SELECT ${kept.join(', ')}, id, pos FROM ${rows} ${quotas.join}
+    WHERE ${cover === undefined ? where : 'TRUE'} ${quotas.keep} ${ordered && slice.quotas === null && cover === undefined ? '' : order} ${limit}`;
+}
+
+/**
+ * The rows with their `turn`: a row among the first of one of its segments has the turn that is its place there, behind the
+ * turns of all segments of fewer columns; all others have one turn, the last. A row without one of the values is in no segment.
+ */
+function turnsSql(
+  { rows, segments }: NonNullable<SliceAsk['cover']>,
+  columns: readonly SourceColumn[],
+  from: string,
+  byHash: string,
+): string {
+  const places = segments.map((names) => {
+    const own = names.map((name) => columnNamed(columns, name));
+    const missing = own.map(({ alias }) => `${alias} IS NULL`).join(' OR ');
+    const place = `row_number() OVER (PARTITION BY ${own.map(classSql).join(', ')} ORDER BY ${byHash})`;
+    return { width: own.length, place: `CASE WHEN ${missing} THEN NULL ELSE ${place} END` };
+  });
+  const widths = [...new Set(places.map(({ width }) => width))].sort((a, b) => a - b);
+  const best = widths.map((width) => {
+    const some = places.flatMap((one) => (one.width === width ? [one.place] : []));
+    return `least(${some.join(', ')}) AS place${width}`;
+  });
+  const turns = widths.map((width, nth) => `WHEN place${width} <= ${wholeMs(rows)} THEN ${nth * rows} + place${width}`);
+  return `(SELECT *, CASE ${turns.join(' ')} ELSE ${widths.length * rows + 1} END AS turn FROM (SELECT *, ${best.join(', ')} FROM ${from}))`;
 }
 
 /** Of each class with a quota, the first so many rows in the slice's order. */

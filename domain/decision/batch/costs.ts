@@ -22,6 +22,7 @@ export interface CostedItem {
   /** Target shares of the classes; null: no class mix to keep. */
   readonly shares: Readonly<Record<string, number>> | null;
   readonly classCounts: Readonly<Record<string, number>> | null;
+  readonly facts: ItemFacts;
   /** From analyze, 0 to 1. */
   readonly criticality: number;
   /** Cycles that looked at it, this one included. */
@@ -193,10 +194,11 @@ function costedItem(
   index: number,
   { source, bytesPerValue }: DatasetFacts,
   { rows, aheadRows, shares }: Wanted,
-  { classCounts, cuts = NO_CUTS }: ItemFacts,
+  facts: ItemFacts,
   cached: boolean,
   known: Known,
 ): CostedItem {
+  const { classCounts, cuts = NO_CUTS } = facts;
   const bytesPerRow = widthOf(item.fields, bytesPerValue);
   return {
     item,
@@ -208,6 +210,7 @@ function costedItem(
     bytesPerRow,
     shares,
     classCounts,
+    facts,
     criticality: known.criticality.get(item.id) ?? 0,
     attempts: item.kind === 'need' ? item.attempts : (known.attempts.get(item.id) ?? 1),
     least: Math.max(0, item.minRows - (known.aheadRows.get(item.id) ?? 0)),

@@ -6,6 +6,7 @@ import type { CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import { costOf, costsOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
 import { priorityPoints } from './item-priority.js';
+import { segmentCover } from './segment-cover.js';
 import { owedAfter } from '../coordinate/need-states.js';
 import type { WaitReason } from '../work.js';
 
@@ -94,6 +95,7 @@ function grantOf(
   const rows = handed[index];
   const mix = mixOf(costed, rows);
   const granted = mix?.rows ?? rows;
+  const chosen = segmentCover(item, costed.facts, granted, mix !== null);
   const cost: Record<string, number> = {};
   for (const [r, resource] of flow.resources.entries()) cost[resource] = costOf(flow, place, r, rows);
   const beyondShare = rows > shared;
@@ -114,10 +116,11 @@ function grantOf(
     quotas: mix?.quotas ?? null,
     weights: mix?.weights ?? null,
     shortfall: mix?.shortfall ?? null,
+    ...(chosen === null ? {} : { cover: chosen.cover }),
     cost,
     beyondShare,
     binding: binding === null ? null : { resource: binding, shortfall: restOf(flow, place, binding, rows) },
-    reason: grantReason(costed, rows, granted, binding) + from,
+    reason: grantReason(costed, rows, granted, binding) + from + (chosen === null ? '' : `; ${chosen.reason}`),
     score: flow.scores[place],
     terms: priorityPoints(costed, flow.debt, inputs),
     ...(cut === undefined ? {} : { upToMs: cut }),

@@ -4,6 +4,7 @@ import { classQuotas, type ClassQuotas } from './class-quotas.js';
 import { isBucket, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import type { PriorityPoints } from './item-priority.js';
+import type { SegmentCover } from './segment-cover.js';
 
 export interface Grant {
   readonly itemId: string;
@@ -23,6 +24,8 @@ export interface Grant {
   readonly quotas: Readonly<Record<string, number>> | null;
   readonly weights: Readonly<Record<string, number>> | null;
   readonly shortfall: Readonly<Record<string, number>> | null;
+  /** Rows that the draw takes first; absent: none. */
+  readonly cover?: SegmentCover;
   readonly cost: Readonly<Record<string, number>>;
   readonly score: number;
   /** What the score is made of. */

@@ -9,6 +9,7 @@ import type { BatchInputs } from './batch-inputs.js';
 import { CURRENT, type MergedDemand, type SharedRead } from './costs.js';
 import type { Grant } from './grants.js';
 import { predictRead, readWork, workMax, type ReadPrediction } from './read-cost.js';
+import type { SegmentCover } from './segment-cover.js';
 import { scheduleReads, type ReadTiming } from './read-schedule.js';
 import { arrivedUpTo, type WorkItem } from '../work.js';
 
@@ -20,6 +21,8 @@ export interface PlannedSlice {
   readonly seed: number;
   readonly classColumn: string | null;
   readonly quotas: Readonly<Record<string, number>> | null;
+  /** Absent: the rows come by hash alone. */
+  readonly cover?: SegmentCover;
 }
 /** A read before it has its place in the order. */
 export interface ComposedRead {
@@ -253,5 +256,6 @@ export function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
     // Also of a plain draw: the gate judges the mix of every delivery that has a target.
     classColumn: item.classColumn,
     quotas: grant.quotas,
+    ...(grant.cover === undefined ? {} : { cover: grant.cover }),
   };
 }

@@ -64,7 +64,11 @@ export function nextReference(known: NeedReference | null, handed: HandedOut): N
 }
 
 /** Which rows and columns a need asks for; the window that `rows: new` moves on each time is left out. */
-export function needQuestion({ dataset, fields, where, window, classColumn, reference }: WorkItem): string {
+export function needQuestion(item: WorkItem): string {
+  const { dataset, fields, where, window, classColumn, reference, rows, segments, segmentRows } = item;
   const lasting = window == null ? where : where.filter(({ column }) => column !== window.column);
-  return JSON.stringify([...[dataset, fields, lasting, classColumn], ...(reference === undefined ? [] : [reference])]);
+  // What is drawn of each segment first has another mix in a draw of another size.
+  const covered = segmentRows === undefined ? [] : [segments, segmentRows, rows];
+  const compared = reference === undefined ? [] : [reference];
+  return JSON.stringify([dataset, fields, lasting, classColumn, ...compared, ...covered]);
 }

@@ -64,6 +64,13 @@ const sliceAsk: fc.Arbitrary<Omit<SliceAsk, 'id'>> = fc.record({
   seed: fc.integer({ min: 0, max: 2 }),
   classColumn: fc.constant('origin'),
   quotas: fc.option(fc.dictionary(airport, fc.integer({ min: 0, max: 40 })), { freq: 3 }),
+  cover: fc.option(
+    fc.record({
+      rows: fc.nat({ max: 9 }),
+      segments: fc.subarray([['origin'], ['destination'], ['origin', 'destination']], { minLength: 1 }),
+    }),
+    { nil: undefined },
+  ),
 });
 const company = fc
   .array(sliceAsk, { minLength: 1, maxLength: 8 })
@@ -354,6 +361,9 @@ describe('a merged read', () => {
     ['an unknown field', { fields: ['Delay'] }, 'UnknownColumn'],
     ['half a row', { rows: 0.5 }, 'InvalidSlice'],
     ['quotas without a class column', { quotas: { a: 1 } }, 'InvalidSlice'],
+    ['half a row of each segment', { cover: { rows: 0.5, segments: [['origin']] } }, 'InvalidSlice'],
+    ['no segment to cover', { cover: { rows: 5, segments: [] } }, 'InvalidSlice'],
+    ['an unknown segment', { cover: { rows: 5, segments: [['gate']] } }, 'UnknownColumn'],
     ['a negative quota', { classColumn: 'origin', quotas: { SEA: -1 } }, 'InvalidSlice'],
     ['an unknown column in its filter', { where: [{ column: 'gate', op: 'is-null' }] }, 'UnknownColumn'],
     ['text for a number', { where: [{ column: 'delay', op: '>', value: 'late' }] }, 'TypeMismatch'],
