@@ -8,6 +8,7 @@ import { correctionsOf, keptCopy, treatedSteps } from '../domain/decision/qualit
 import { describeCorrection } from '../domain/decision/quality/describe-correction.js';
 import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
+import { readReason } from '../domain/decision/batch/read-reasons.js';
 import { badReads } from '../domain/decision/quality/quality-check.js';
 import type { ItemVerdict, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
 import { newlyAskedRows } from '../domain/decision/analyze/demand.js';
@@ -359,7 +360,7 @@ function reportOf(item: WorkItem, grant: Grant, judged: ItemVerdict, file: FileR
     classColumn: item.classColumn,
     classShortfall: grant.shortfall,
     grantReason: grant.reason,
-    ...(grant.share === undefined ? {} : { readReason: grant.share.reason }),
+    ...(grant.share === undefined ? {} : { readReason: readReason(grant.share, grant.bytes) }),
     ...file,
   };
 }

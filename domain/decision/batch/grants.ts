@@ -51,7 +51,6 @@ export interface ReadShare {
   readonly besides: number;
   /** Of its own bytes, what it is not charged as others read them too; null where the source counts no bytes. */
   readonly savedBytes: number | null;
-  readonly reason: string;
 }
 
 /** Of an item that waits. */

@@ -15,13 +15,8 @@ interface Sharers {
   readonly first: number[];
   count: number;
   readonly scan: number;
-  others: Others | null;
-}
-
-/** The first of the others, and their names in one text. */
-interface Others {
-  readonly with: readonly string[];
-  readonly named: string;
+  /** The first of the others, as those that are not among the first know them. */
+  others: readonly string[] | null;
 }
 
 /** The grants, those that share a read with what they share. O(grants). */
@@ -55,15 +50,15 @@ export function tellReads(grants: readonly Grant[], reads: readonly PlannedRead[
 }
 
 /** Who is named to one of them: of very many, the same to all that are not among the first. */
-function othersOf(index: number, sharers: Sharers, nameOf: (index: number) => string): Others {
+function othersOf(index: number, sharers: Sharers, nameOf: (index: number) => string): readonly string[] {
   const isFirst = sharers.first.includes(index);
   if (!isFirst && sharers.others !== null) return sharers.others;
-  const others = sharers.first.filter((other) => other !== index).slice(0, NAMED_MAX);
-  const names = others.map(nameOf);
-  const more = sharers.count - 1 - names.length;
-  const told = { with: names, named: names.join(', ') + (more > 0 ? ` and ${more} more` : '') };
-  if (!isFirst) sharers.others = told;
-  return told;
+  const others = sharers.first
+    .filter((other) => other !== index)
+    .slice(0, NAMED_MAX)
+    .map(nameOf);
+  if (!isFirst) sharers.others = others;
+  return others;
 }
 
 function shareOf(
@@ -73,15 +68,20 @@ function shareOf(
   nameOf: (index: number) => string,
 ): ReadShare {
   const { read, source, count, scan } = sharers;
-  const others = othersOf(index, sharers, nameOf);
   const charged = cost[`bytes:${source}`] as number | undefined;
   const savedBytes = charged === undefined ? null : Math.max(0, bytes - charged);
+  return { read, with: othersOf(index, sharers, nameOf), sharers: count - 1, besides: scan - count, savedBytes };
+}
+
+/** The sentence on what a grant shares. Put into words when it is told: a record of 10,000 grants holds the figures. */
+export function readReason({ with: names, sharers, besides, savedBytes }: ReadShare, bytes: number): string {
+  const more = sharers - names.length;
   const saved =
     savedBytes === null || savedBytes < 0.5
       ? ''
       : `, which saves it ${formatBytes(savedBytes)} of ${formatBytes(bytes)}`;
-  const together = count === 1 ? '' : `one read with ${others.named}${saved}`;
-  const beside = count === scan ? '' : `one scan with ${scan - count} of other rows`;
-  const reason = together + (together !== '' && beside !== '' ? '; ' : '') + beside;
-  return { read, with: others.with, sharers: count - 1, besides: scan - count, savedBytes, reason };
+  const together =
+    sharers === 0 ? [] : [`one read with ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}${saved}`];
+  const beside = besides === 0 ? [] : [`one scan with ${besides} of other rows`];
+  return [...together, ...beside].join('; ');
 }
