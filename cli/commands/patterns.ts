@@ -84,12 +84,11 @@ function describeKept(kept: readonly KnownPatterns[]): string {
     const used = lagSteps > 0 && names.has(leader) && names.has(follower) ? ', tried as a regressor' : '';
     return `  ${follower} follows ${leader} after ${lagSteps} steps (${correlation.toFixed(2)}${used})\n`;
   });
-  const own = kept.flatMap(({ series, periods, behaviour: { shifts }, changeWithinDay }) => {
+  const own = kept.map(({ series, periods, behaviour: { usual, recent, shifts }, changeWithinDay }) => {
+    if (usual.count + recent.count === 0) return `  ${series}: too few values to look for anything\n`;
     const found = periods.map(({ steps, strength }) => `${steps} steps (${strength.toFixed(2)})`).join(', ');
     const changed = shifts.map(({ atMs }) => new Date(atMs).toISOString()).join(', ');
-    return [
-      `  ${series}: periods ${found || 'none'}; another level within a day with probability ${changeWithinDay.toFixed(2)}${changed === '' ? '' : `; behaves otherwise since ${changed}`}\n`,
-    ];
+    return `  ${series}: periods ${found || 'none'}; another level within a day with probability ${changeWithinDay.toFixed(2)}${changed === '' ? '' : `; behaves otherwise since ${changed}`}\n`;
   });
   return ['kept by the loop\n', ...own, ...related].join('');
 }
