@@ -64,7 +64,7 @@ export function pacingOf(
     waitedMs += deps.now() - startedMs;
   };
   return {
-    ...(gradual ? { pace: { rows: predictedRows, onward } } : {}),
+    ...(gradual ? { pace: { rows: predictedRows, bytes: predictedBytes, onward } } : {}),
     begin: () => take(gradual ? nextPortion : (account) => account.foreseen),
     end: (read) => {
       const really = read === null ? null : amounts(read.bytes, read.rows);

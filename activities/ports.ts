@@ -204,8 +204,9 @@ export interface DataPlane {
 
 /** The pace of a read that takes its part of its source's limits while it runs. */
 export interface ReadPace {
-  /** Rows that it will probably hand out. */
+  /** Rows and bytes that it will probably hand out. */
   readonly rows: number;
+  readonly bytes: number;
   /** Told what has just left the source; resolves when the next piece may, and rejects when the read is cancelled. */
   readonly onward: (rows: number, bytes: number) => Promise<void>;
 }

@@ -279,18 +279,22 @@ type TextRow = readonly (string | null)[];
 
 /** Tells a pace what rows have come, their bytes as the engine counts them, and waits for it. */
 async function pacedBy(
-  { onward, counted, part }: ScanPace,
+  { counted, begin }: ScanPace,
   wanted: readonly SourceColumn[],
   client: postgres.Sql,
   from: string,
   values: postgres.ParameterOrJSON<never>[],
 ): Promise<(rows: readonly TextRow[]) => Promise<void>> {
-  const share = await part(async () => {
+  const onward = await begin(async () => {
     const [{ n }] = await client.unsafe<{ n: string }[]>(`SELECT count(*)::text AS n ${from}`, values);
     return Number(n);
   });
   const cells = counted.map((column) => [wanted.indexOf(column), cellBytes(column)] as const);
   const bytesOf = (row: TextRow): number =>
     cells.reduce((sum, [at, bytes]) => sum + (bytes ?? Buffer.byteLength(row[at] ?? '')), 0);
-  return (rows) => onward(rows.length * share, rows.reduce((sum, row) => sum + bytesOf(row), 0) * share);
+  return (rows) =>
+    onward(
+      rows.length,
+      rows.reduce((sum, row) => sum + bytesOf(row), 0),
+    );
 }

@@ -123,7 +123,7 @@ function watched(plane: DataPlane, left: Left[]): Pick<DataPlane, 'read'> {
         signal,
         joining,
         pace && {
-          rows: pace.rows,
+          ...{ rows: pace.rows, bytes: pace.bytes },
           onward: async (rows, bytes) => {
             await tell(rows, bytes);
             await pace.onward(rows, bytes);
