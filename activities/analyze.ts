@@ -19,6 +19,7 @@ import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { KeptProfile } from '../domain/quality/dataset-profile.js';
+import { isFault } from './failure.js';
 import { profileDatasets, type DescribedDataset, type SlowProfiles } from './profile-datasets.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
@@ -189,7 +190,7 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
  * Nobody is refused for what is wrong with a stand-in: the next cycle reads the dataset itself.
  */
 function failureOf(context: CycleContext, dataset: string, error: unknown): DatasetFailure {
-  if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+  if (!isFault(error)) throw error;
   const transient = error.kind === 'unreachable' || isResting(context, dataset);
   return { dataset, type: error.type, reason: error.message, transient };
 }

@@ -26,6 +26,11 @@ export function withTypedFailures<T extends Record<string, (...args: never[]) =>
   ) as T;
 }
 
+/** What a source, a declaration or the data is to blame for: told in the record, and the cycle goes on. */
+export function isFault(error: unknown): error is BalanceError {
+  return error instanceof BalanceError && error.kind !== 'internal' && error.kind !== 'interrupted';
+}
+
 export function toFailure(error: unknown): unknown {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
   if (error instanceof BalanceError) {

@@ -9,7 +9,7 @@ import {
 import type { KnownRequest } from '../domain/decision/predict/expected-requests.js';
 import { stepMsOf } from '../domain/decision/steps.js';
 import type { DatasetFacts } from '../domain/decision/work.js';
-import { BalanceError } from '../domain/types/errors.js';
+import { isFault } from './failure.js';
 import { shapeOf } from './batch.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
@@ -118,7 +118,7 @@ async function countedRows(
       try {
         return await deps.data.measure(datasetRef(context, dataset), context.asOfMs, asks, cancellation());
       } catch (error) {
-        if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+        if (!isFault(error)) throw error;
         return [];
       }
     }),

@@ -3,6 +3,7 @@ import { needQuestion, type NeedReference } from '../domain/decision/quality/ref
 import type { WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { Predicate } from '../domain/types/predicate.js';
+import { isFault } from './failure.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetState } from './ports.js';
@@ -66,7 +67,7 @@ export async function lookAtReferences(deps: StageDependencies, context: CycleCo
       );
     } catch (error) {
       // What cannot be looked at is told; what a retry may mend is retried.
-      if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+      if (!isFault(error)) throw error;
       // A source that does not answer now says nothing against what it held.
       const stands = error.kind === 'unreachable' && known !== undefined;
       if (!stands) unreferenced[needId] = error.message;

@@ -1,8 +1,8 @@
 /** Counts the orphans of every delivery whose columns refer to another dataset. */
 import type { OrphanCount } from '../domain/decision/quality/orphans.js';
-import { BalanceError } from '../domain/types/errors.js';
 import type { ForeignKey } from '../domain/types/foreign-key.js';
 import type { DatasetDefinition } from '../domain/types/pool.js';
+import { isFault } from './failure.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { OrphanAsk, SliceResult } from './ports.js';
@@ -93,7 +93,7 @@ async function countIn(
     );
   } catch (error) {
     // What cannot be judged is told; what a retry may mend is retried.
-    if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+    if (!isFault(error)) throw error;
     const failure = error.message;
     return new Map([...references].map(([id, reference]) => [id, { reference, dataset, failure }]));
   }

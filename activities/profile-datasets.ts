@@ -1,8 +1,8 @@
 /** The profiles of the datasets that this cycle's needs read, merged into what is kept of earlier versions. */
 import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
-import { BalanceError } from '../domain/types/errors.js';
 import type { DatasetDefinition } from '../domain/types/pool.js';
 import { formatDuration } from '../domain/types/units.js';
+import { isFault } from './failure.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetState } from './ports.js';
@@ -87,7 +87,7 @@ export async function profileDatasets(
         slow.set(key, deps.now() + AGAIN_MS);
         continue;
       }
-      if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+      if (!isFault(error)) throw error;
       unprofiled[id] = error.message;
     }
   }

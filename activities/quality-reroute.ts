@@ -8,8 +8,8 @@ import { sliceOf } from '../domain/decision/batch/reads.js';
 import { isRoutable, nameOf, routeRound } from '../domain/decision/quality/reroute.js';
 import { forbiddenColumns, standInFor } from '../domain/decision/quality/stand-in.js';
 import type { WorkItem } from '../domain/decision/work.js';
-import { BalanceError } from '../domain/types/errors.js';
 import { formatDuration } from '../domain/types/units.js';
+import { isFault } from './failure.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef } from './ports.js';
@@ -194,9 +194,4 @@ async function attempt(
     if (!isFault(error)) throw error;
     return { ...nothing(kind, dataset), failure: error.message, cost: { foreseen, took: null } };
   }
-}
-
-/** What its source, its declaration or its data is to blame for. */
-function isFault(error: unknown): error is BalanceError {
-  return error instanceof BalanceError && error.kind !== 'internal' && error.kind !== 'interrupted';
 }

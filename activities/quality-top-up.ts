@@ -6,6 +6,7 @@ import { longerDraw, type Draw } from '../domain/decision/quality/top-up.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import type { Correction } from '../domain/quality/correction.js';
 import { BalanceError } from '../domain/types/errors.js';
+import { isFault } from './failure.js';
 import type { StageDependencies } from './dependencies.js';
 import type { CorrectAsk, CorrectedSlice, SliceResult } from './ports.js';
 import type { StoredResult, StoredTreated } from './quality-stage.js';
@@ -71,7 +72,7 @@ export async function topUp(
     return { topUp: { replaced, draw, why: missing }, made, read };
   } catch (error) {
     // What its source or its data is to blame for leaves the slice shorter, and no more.
-    if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+    if (!isFault(error)) throw error;
     return none(error.message);
   }
 }

@@ -3,7 +3,7 @@ import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
 import { SUPPLY_CYCLES, type Supply } from '../domain/decision/analyze/future-supply.js';
 import { nextFullCycleMs, stepEndMs, stepMsOf } from '../domain/decision/steps.js';
 import { standingQuestion, standingWhere, type WorkItem } from '../domain/decision/work.js';
-import { BalanceError } from '../domain/types/errors.js';
+import { isFault } from './failure.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
 import { digestOf } from './digest.js';
@@ -107,7 +107,7 @@ async function arrivedFor(
       cancellation(),
     );
   } catch (error) {
-    if (!(error instanceof BalanceError) || error.kind === 'internal' || error.kind === 'interrupted') throw error;
+    if (!isFault(error)) throw error;
     return {};
   }
 }
