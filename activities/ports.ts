@@ -2,9 +2,9 @@
  * What the activities need from the world: small interfaces, implemented by `interfaces/data` (sources and
  * shared cache) and `db` (stores), handed in by `workers/compose`. Units: rows, bytes, milliseconds since 1970.
  */
+import type { PlannedSlice } from '../domain/decision/batch/reads.js';
 import type { SliceMetrics } from '../domain/decision/quality/quality-inputs.js';
 import type { SegmentCell } from '../domain/analyzers/analyzer.js';
-import type { SegmentCover } from '../domain/decision/batch/segment-cover.js';
 import type { DatasetDefinition, PoolRef, SourceDefinition } from '../domain/types/pool.js';
 import type { Correction } from '../domain/quality/correction.js';
 import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
@@ -86,19 +86,7 @@ export interface ProfileAnswer {
 }
 
 /** What one requester gets out of a merged read. */
-export interface SliceAsk {
-  readonly id: string;
-  readonly fields: readonly string[];
-  readonly where: Predicate;
-  /** At most so many rows, picked by the hash of row identity and `seed`; null: all. */
-  readonly rows: number | null;
-  readonly seed: number;
-  /** With `quotas`: at most so many rows of each class (text form of the value); classes without a quota give none. */
-  readonly classColumn: string | null;
-  readonly quotas: Readonly<Record<string, number>> | null;
-  /** Rows that come first in the pick (with `quotas`: in that of each class); absent: none, it goes by the hash alone. */
-  readonly cover?: SegmentCover;
-}
+export type SliceAsk = PlannedSlice;
 
 /** One physical read of one dataset that serves all its slices. The rows read are those that at least one slice may use. */
 export interface MergedRead {

@@ -13,15 +13,18 @@ import type { SegmentCover } from './segment-cover.js';
 import { scheduleReads, type ReadTiming } from './read-schedule.js';
 import { arrivedUpTo, type WorkItem } from '../work.js';
 
+/** What one requester is to get out of a merged read. */
 export interface PlannedSlice {
   readonly id: string;
   readonly fields: readonly string[];
   readonly where: Predicate;
+  /** At most so many rows, picked by the hash of row identity and `seed`; null: all. */
   readonly rows: number | null;
   readonly seed: number;
+  /** With `quotas`: at most so many rows of each class (text form of the value); classes without a quota give none. */
   readonly classColumn: string | null;
   readonly quotas: Readonly<Record<string, number>> | null;
-  /** Absent: the rows come by hash alone. */
+  /** Rows that come first in the pick (with `quotas`: in that of each class); absent: none, it goes by the hash alone. */
   readonly cover?: SegmentCover;
 }
 /** A read before it has its place in the order. */
