@@ -1,12 +1,13 @@
 /** A cycle of very many requests against a real PostgreSQL: its cost grows with their number, not with its square. */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import type { Closing, NewDelivery } from '../../activities/store-ports.js';
+import type { NewDelivery } from '../../activities/store-ports.js';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import { testDatabase } from '../support/database.js';
+import { closingAt } from './closing.js';
 
 const ref = { tenant: 't', pool: 'p' };
 const nowMs = Date.parse('2026-01-01T12:00:00Z');
@@ -29,16 +30,6 @@ const delivery = (requestId: string): NewDelivery => ({
     ...{ completeness: {}, invalid: {}, duplicateRows: 0, classCounts: null },
   },
 });
-const closing = (deliveries: readonly NewDelivery[]): Closing => ({
-  record: {
-    ...{ stage: 'coordinate', state: 'ok', inputs: {}, inputDigest: 'i', outcome: {}, outcomeDigest: 'o' },
-    ...{ reasons: [], startedMs: nowMs, endedMs: nowMs },
-  },
-  ...{ outcome: 'delivered', risk: 'low', summary: 's', reasons: [], impact: [], digest: 'd', deliveries },
-  ...{ ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [], credits: {}, references: [] },
-  ...{ strategy: null, corrections: [], circuits: {}, spoiled: [], asks: [], leaseUntilMs: nowMs },
-});
-
 /** Rows of `requests` that were read so far, by whichever way. */
 async function rowsRead(): Promise<number> {
   await database.sql`select pg_stat_force_next_flush()`;
@@ -59,7 +50,7 @@ async function cycle(count: number): Promise<number> {
   const before = await rowsRead();
   const input = { ...decision, trigger: 'work' as const, asOfMs: null, workflowId: 'w', runId: 'r' };
   await createCycleStore(database.db).open(input, nowMs, {});
-  await createCloseStore(database.db).close(decision, closing(ids.map(delivery)), nowMs);
+  await createCloseStore(database.db).close(decision, closingAt(nowMs, { deliveries: ids.map(delivery) }), nowMs);
   return (await rowsRead()) - before;
 }
 

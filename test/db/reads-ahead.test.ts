@@ -1,13 +1,13 @@
 /** What a plan took for reads ahead of being asked goes back when their cycle ends before it begins them. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import type { StageRecord } from '../../activities/store-ports.js';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import { testDatabase } from '../support/database.js';
+import { closingAt, stageRecord } from './closing.js';
 import { FORESEEN } from './foreseen.js';
 
 const database = testDatabase(6);
@@ -23,10 +23,6 @@ test.each(['closed', 'open'] as const)('its decision %s: what they were charged 
   await createPoolStore(database.db).apply(ref, declared, '', '/');
   const cycle = { ...ref, trigger: 'manual' as const, asOfMs: null, workflowId: 'w', runId: 'r' };
   await createCycleStore(database.db).open(cycle, nowMs, {});
-  const record = (stage: StageRecord['stage'], inputs: unknown, outcome: unknown): StageRecord => ({
-    ...{ stage, state: 'ok', inputs, inputDigest: 'i', outcome, outcomeDigest: 'o', reasons: [] },
-    ...{ startedMs: nowMs, endedMs: nowMs },
-  });
   const limit = (resource: string, perSecond: number) => ({ resource, perSecond, burst: 10 * perSecond });
   const limits = [limit('bytes:lake', 100), limit('rows:lake', 10)];
   const batch = (ordinal: number, more: object = {}) => ({
@@ -35,7 +31,8 @@ test.each(['closed', 'open'] as const)('its decision %s: what they were charged 
   });
   const ahead = { prefetch: { predictedRows: 20 } };
   const charged = limits.map((one, index) => ({ ...one, amount: [900, 60][index] }));
-  const plan = record(
+  const plan = stageRecord(
+    nowMs,
     'batch',
     { limits: limits.map((one) => ({ ...one, source: 'lake' })) },
     {
@@ -49,20 +46,7 @@ test.each(['closed', 'open'] as const)('its decision %s: what they were charged 
   const store = createBatchStore(database.db);
   await store.done(ref, 'b0', result, 5, nowMs);
   if (state === 'closed') {
-    const nothing = { deliveries: [], ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [] };
-    const rest = {
-      credits: {},
-      references: [],
-      strategy: null,
-      corrections: [],
-      circuits: {},
-      spoiled: [],
-      asks: [],
-      leaseUntilMs: nowMs,
-    };
-    const end = { outcome: 'empty', risk: 'low', summary: '', reasons: [], impact: {}, digest: 'd' } as const;
-    const closing = { record: record('coordinate', {}, {}), ...end, ...nothing, ...rest };
-    await createCloseStore(database.db).close(ref, closing, nowMs);
+    await createCloseStore(database.db).close(ref, closingAt(nowMs, { outcome: 'empty' }), nowMs);
     // One was begun and has ended: what it took stays taken.
     await store.done(ref, 'b1', result, 5, nowMs, { cache: [], settle: [], nowMs });
   }

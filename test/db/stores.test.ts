@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync, mkdirSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Closing, NewDelivery, StageRecord } from '../../activities/store-ports.js';
+import type { Closing, NewDelivery } from '../../activities/store-ports.js';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createDecisionStore } from '../../db/decision-store.js';
@@ -19,6 +19,7 @@ import type { NewRequest } from '../../domain/types/request.js';
 import { fileCache } from '../../interfaces/data/file-cache.js';
 import { keepHouse } from '../../workers/worker.js';
 import { testDatabase } from '../support/database.js';
+import { closingAt, stageRecord } from './closing.js';
 import { FORESEEN } from './foreseen.js';
 
 const database = testDatabase(6);
@@ -62,25 +63,7 @@ const open = async (more: object = {}, atMs = nowMs) => {
 };
 const abandon = (decision: { tenant: string; pool: string; decisionId: string }, atMs = nowMs) =>
   createCycleStore(database.db).abandon(decision, 'failed', 'the source is away', atMs);
-const record = (stage: StageRecord['stage'], inputs: unknown = {}, outcome: unknown = {}): StageRecord => ({
-  ...{ stage, state: 'ok', inputs, inputDigest: 'i', outcome, outcomeDigest: 'o', reasons: [] },
-  ...{ startedMs: nowMs, endedMs: nowMs },
-});
-const closing = (more: Partial<Closing> = {}): Closing => ({
-  ...{ record: record('coordinate'), outcome: 'delivered', risk: 'low', summary: 's', reasons: [], impact: {} },
-  ...{ digest: 'd', deliveries: [], ended: [], waiting: [], needs: [], cache: [], settle: [], metrics: [] },
-  ...{
-    credits: {},
-    references: [],
-    strategy: null,
-    corrections: [],
-    circuits: {},
-    spoiled: [],
-    asks: [],
-    leaseUntilMs: nowMs + DAY,
-  },
-  ...more,
-});
+const closing = (more: Partial<Closing> = {}): Closing => closingAt(nowMs, { leaseUntilMs: nowMs + DAY, ...more });
 const slice = (path: string) => ({
   ...{ id: 'x', digest: path, path, fileBytes: 100, rows: 1, bytes: 8, newestEventMs: null, completeness: {} },
   ...{ invalid: {}, duplicateRows: 0, classCounts: null },
@@ -193,7 +176,7 @@ describe('a cycle that fails', () => {
       ],
     };
     const charged = limits.map((one, index) => ({ ...one, amount: [900, 60][index] }));
-    const plan = record('batch', inputs, { charges, prefetch: ahead });
+    const plan = stageRecord(nowMs, 'batch', inputs, { charges, prefetch: ahead });
     expect(await plans.savePlan(decision, plan, [batch(0), batch(1)], charged, nowMs)).toBe(true);
     // A second attempt that planned at the same time: what the first one stored holds, and it is told so.
     expect(await plans.savePlan(decision, plan, [batch(0)], charged, nowMs)).toBe(false);
@@ -256,7 +239,7 @@ describe('the cache', () => {
     await entry('other', 'c', 1, 'bb/other.parquet');
     const decision = await open();
     const cacheHits = [{ itemId: 'i', shape: 'hit', contentId: 'c', asOfMs: 1, slice: slice('aa/hit.parquet') }];
-    await createPlanStore(database.db).savePlan(decision, record('batch', { cacheHits }), [], [], nowMs);
+    await createPlanStore(database.db).savePlan(decision, stageRecord(nowMs, 'batch', { cacheHits }), [], [], nowMs);
     expect(await evictCache(database.db, 0, nowMs + MINUTE)).toEqual(['bb/other.parquet']);
   });
 
@@ -280,7 +263,7 @@ describe('the cache', () => {
     const decision = await open();
     const batch = { batchId: 'b', ordinal: 0, source: 'lake', dataset: 'events', contentId: null, asOfMs: nowMs };
     const planned = { ...batch, slices: [], predictedBytes: 1, askedBytes: 1, ...FORESEEN };
-    await createPlanStore(database.db).savePlan(decision, record('batch'), [planned], [], nowMs);
+    await createPlanStore(database.db).savePlan(decision, stageRecord(nowMs, 'batch'), [planned], [], nowMs);
     const result = { id: 'b', contentId: 'c', rowsRead: 1, bytesRead: 1, slices: [slice(read)], failures: [] };
     await createBatchStore(database.db).done(decision, 'b', result, 1, nowMs);
 

@@ -2,8 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
-import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 import { startCli } from '../support/cli.js';
 import { EVENTS, HOUR, START, wrongs } from './small-pool.js';
@@ -48,11 +47,6 @@ async function status(): Promise<string> {
   return out;
 }
 const delivered = ({ requests }: Explanation) => requests[0].delivery!;
-async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, id);
-  return replayDecision(stages, await store.decisionStates(balance.pool, stages)).every(({ same }) => same);
-}
 
 describe('a dataset with a fallback', () => {
   test('is served from it while its own rows would be kept back, with the reason; else from itself', async () => {
@@ -75,7 +69,7 @@ describe('a dataset with a fallback', () => {
       },
     });
     expect(routed.stages.flatMap(({ reasons }) => reasons).join()).toContain('read from backup in its place');
-    expect(await replays(routed)).toBe(true);
+    expect(await balance.replays(routed)).toBe(true);
     // What it took is charged to the source that gave it.
     const [{ tokens }] = await balance.database
       .sql`select tokens::float8 as tokens from budgets where resource = 'rows:vault'`;
@@ -97,7 +91,7 @@ describe('a dataset with a fallback', () => {
     };
     const next = async () => {
       const cycle = await balance.cycle();
-      expect(await replays(cycle)).toBe(true);
+      expect(await balance.replays(cycle)).toBe(true);
       const reasons = cycle.stages.flatMap((stage) => stage.reasons).join('\n');
       return { from: await regionsOf(cycle), planned: await reads(cycle), report: delivered(cycle).report, reasons };
     };
@@ -209,7 +203,7 @@ describe('a dataset with a fallback', () => {
     });
     const values = await balance.rowsOf(routed, 'trainer/all');
     expect(values.every(({ id, value }) => Number(value) === Number(id) % 100)).toBe(true);
-    expect(await replays(routed)).toBe(true);
+    expect(await balance.replays(routed)).toBe(true);
     // One that drifted as well is no better: the last good delivery stands in.
     balance.write('backup.csv', shifted('own'));
     const kept = await balance.cycle();
@@ -228,7 +222,7 @@ describe('a dataset with a fallback', () => {
     const lagging = await balance.cycle();
     expect(lagging.requests[0]).toMatchObject({ delivery: null });
     expect(JSON.stringify(lagging.requests[0])).toContain('fallback backup: it has 19 of the 60 rows');
-    expect(await replays(lagging)).toBe(true);
+    expect(await balance.replays(lagging)).toBe(true);
     balance.write('events.csv', file('own'));
     cycles.push(await balance.cycle());
     const rows = await Promise.all(cycles.map((cycle) => balance.rowsOf(cycle, 'trainer/all')));

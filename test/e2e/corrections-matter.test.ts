@@ -1,8 +1,7 @@
 /** Deliveries with several faults at once: what is done about each decides which rows and values reach the model. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
 import { renderDetails } from '../../cli/render.js';
-import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { Explanation } from '../../db/decision-store.js';
 import type { DeliveryReport } from '../../client/index.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
@@ -41,12 +40,6 @@ afterEach(() => balance.stop());
 const delivered = (explanation: Explanation) => explanation.requests[0].delivery!;
 const reportOf = (explanation: Explanation) => delivered(explanation).report as DeliveryReport;
 const rowsOf = (explanation: Explanation) => balance.rowsOf(explanation, 'planner/all');
-async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.length === 5 && replayed.every(({ same }) => same);
-}
 
 describe('several faults of one delivery', () => {
   const isSuffixed = (id: number): boolean => Math.floor(id / 7) % 4 === 1;
@@ -85,7 +78,7 @@ describe('several faults of one delivery', () => {
       if (row.city_imputed !== true) expect(row.city).toBe(city);
       if (row.count_imputed !== true) expect(row.count).toBe(count);
     }
-    expect(await replays(treated)).toBe(true);
+    expect(await balance.replays(treated)).toBe(true);
     const recorded = await balance.database.sql`select issue, action, step from corrections order by step`;
     expect(recorded.map(({ step }) => step as number)).toEqual(recorded.map((_, nth) => nth));
     expect(recorded.length).toBe(corrections.length);
@@ -125,7 +118,7 @@ describe('what is promised between rows', () => {
     });
     for (const { id, city, count, count_repaired: flag } of await rowsOf(repaired))
       expect([count, flag]).toEqual([depot[city as string], isWrong(id as number)]);
-    expect(await replays(repaired)).toBe(true);
+    expect(await balance.replays(repaired)).toBe(true);
 
     await balance.apply(pool(balance.dir, { ...declared, corrections: ['drop-rows'] }));
     const dropped = await balance.cycle();

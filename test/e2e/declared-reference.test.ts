@@ -1,7 +1,6 @@
 /** Drift against what a model was trained on: the same data passes beside what the model was last given, and is found beside a declared reference. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
-import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
 const START = Date.parse('2020-01-01T00:00:00Z');
@@ -58,12 +57,6 @@ const found = (explanation: Explanation) =>
   report(explanation)
     .findings.filter(({ kind }) => kind === 'drift')
     .map(({ column, severity }) => [column, severity]);
-async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.length === 5 && replayed.every(({ same }) => same);
-}
 const analyzeReasons = ({ stages }: Explanation): string => stages[0].reasons.join('\n');
 
 describe('a declared reference', () => {
@@ -84,7 +77,7 @@ describe('a declared reference', () => {
       expect.objectContaining({ kind: 'drift-unknown', column: 'region', severity: 'note' }),
     );
     expect(analyzeReasons(told)).toMatch(/trainer\/all is compared with train \(.+\), read now; it has no region/);
-    expect(await replays(told)).toBe(true);
+    expect(await balance.replays(told)).toBe(true);
 
     // However often it is handed out, it never becomes what the model was trained on; and it is not read again.
     const later = [await balance.cycle(), await balance.cycle(), await balance.cycle()];
@@ -102,13 +95,13 @@ describe('a declared reference', () => {
     balance.write('events.csv', events(6_000, { from: 30 }));
     const held = await balance.cycle();
     expect(delivered(held)).toMatchObject({ served: 'last-good', path: delivered(good).path });
-    expect(await replays(held)).toBe(true);
+    expect(await balance.replays(held)).toBe(true);
 
     balance.write('train.csv', trained({ from: 30 }));
     const retrained = await balance.cycle();
     expect(delivered(retrained)).toMatchObject({ served: 'read', verdict: 'pass' });
     expect(await balance.rowsOf(retrained, 'trainer/all')).not.toContainEqual(expect.objectContaining({ value: 0 }));
-    expect(await replays(retrained)).toBe(true);
+    expect(await balance.replays(retrained)).toBe(true);
   });
 
   test('gives the class mix where the target is its own: other rows reach the model', async () => {
@@ -120,7 +113,7 @@ describe('a declared reference', () => {
     const rows = await balance.rowsOf(mixed, 'trainer/all');
     expect(rows).toHaveLength(600);
     expect(rows.filter(({ label }) => label === 'rare')).toHaveLength(180);
-    expect(await replays(mixed)).toBe(true);
+    expect(await balance.replays(mixed)).toBe(true);
   });
 
   test('that cannot be looked at degrades the delivery and says why; nothing else takes its place', async () => {
@@ -130,7 +123,7 @@ describe('a declared reference', () => {
     for (const one of [await balance.cycle(), await balance.cycle()]) {
       expect(delivered(one).verdict).toBe('degrade');
       expect(report(one).reason).toContain('dataset train, the reference of trainer/all, has none of its columns');
-      expect(await replays(one)).toBe(true);
+      expect(await balance.replays(one)).toBe(true);
     }
     balance.write('train.csv', trained());
     expect(delivered(await balance.cycle()).verdict).toBe('pass');

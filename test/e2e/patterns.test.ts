@@ -1,7 +1,6 @@
 /** A pattern that is found changes what is decided: who follows whom is forecast, and gets its share. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
-import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { Explanation } from '../../db/decision-store.js';
 import { keepPatterns, knownPatterns } from '../../db/recorded-series.js';
 import { listWarnings } from '../../db/warning-store.js';
 import { watchPatterns } from '../../domain/prediction/pattern-watch.js';
@@ -60,12 +59,6 @@ async function record(demand: Record<string, (ago: number) => number>): Promise<
 
 const rowsOf = (cycle: Explanation, needId: string): number =>
   cycle.requests.find((one) => one.needId === needId)!.delivery!.rows;
-async function differences(explanation: Explanation): Promise<string[]> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, explanation.decision.id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.filter(({ same }) => !same).map(({ stage }) => stage);
-}
 const reasons = (cycle: Explanation): string =>
   cycle.stages.find(({ stage }) => stage === 'predict')!.reasons.join('\n');
 
@@ -101,7 +94,7 @@ describe('demand that follows other demand', () => {
     expect(next.forecasts.find(({ series }) => series === 'trainer/events')!.method).toContain(
       'following loader/events',
     );
-    expect((await Promise.all([led, next].map(differences))).flat()).toEqual([]);
+    expect((await Promise.all([led, next].map(balance.differences))).flat()).toEqual([]);
     const share = rowsOf(led, 'trainer/own') / rowsOf(led, 'other/own');
     await balance.stop();
 
@@ -112,7 +105,7 @@ describe('demand that follows other demand', () => {
     expect(alone.forecasts.find(({ series }) => series === 'trainer/events')!.method).not.toContain('following');
     expect(reasons(alone)).toContain('trainer/events: 4000 rows are asked, at most');
     expect(rowsOf(alone, 'trainer/own') / rowsOf(alone, 'other/own')).toBeLessThan(share / 1.5);
-    expect(await differences(alone)).toEqual([]);
+    expect(await balance.differences(alone)).toEqual([]);
   }, 300_000);
 });
 
@@ -148,6 +141,6 @@ describe('behaviour and seasons', () => {
     expect((await warned())[0].message).toContain('when it is asked changed most');
     const next = await balance.cycle();
     expect((await warned()).length).toBe(1);
-    expect((await Promise.all([cycle, next].map(differences))).flat()).toEqual([]);
+    expect((await Promise.all([cycle, next].map(balance.differences))).flat()).toEqual([]);
   }, 300_000);
 });

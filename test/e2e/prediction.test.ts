@@ -37,13 +37,6 @@ function pool(dir: string, models: object, limits: object): PoolInput {
 }
 const fresh = (more: object = {}) => ({ dataset: 'events', fields: ['label', 'value'], rows: 'new', ...more });
 
-async function differences(explanation: Explanation): Promise<string[]> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, explanation.decision.id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.filter(({ same }) => !same).map(({ stage }) => stage);
-}
-
 const again = async ({ decision }: Explanation): Promise<Explanation> =>
   (await createDecisionStore(balance.database.db).explain(balance.pool, decision.id)) as Explanation;
 
@@ -67,7 +60,7 @@ describe('early warning', () => {
       await balance.database.sql`delete from budgets`;
       const cycle = await balance.cycle();
       cycles.push(cycle);
-      wrong.push(...(await differences(cycle)));
+      wrong.push(...(await balance.differences(cycle)));
       const warnings = cycle.warnings.filter(({ kind }) => kind === 'shortage');
       seen.push({ hour, states: warnings.map(({ state }) => state), message: warnings[0]?.message ?? '' });
       if (hour === 5) {
@@ -147,11 +140,11 @@ describe('demand that is not as it was', () => {
     expect(use.foreseen).toBeLessThan(1_000);
     const reasons = surge.stages.find(({ stage }) => stage === 'predict')!.reasons.join('\n');
     expect(reasons).toMatch(/loud\/events: 2000 rows are asked, at most \d+ were to be expected/);
-    expect(await differences(surge)).toEqual([]);
+    expect(await balance.differences(surge)).toEqual([]);
     // What scarcity left of it goes on counting with the base weight, until it is worked off: every cycle of that replays.
     const later = [await balance.cycle(), await balance.cycle()];
     expect(usedFor('surge', await again(surge))).toEqual([{ ...use, came: 2_000 }]);
-    expect((await Promise.all(later.map(differences))).flat()).toEqual([]);
+    expect((await Promise.all(later.map(balance.differences))).flat()).toEqual([]);
     expect(later[0].stages.find(({ stage }) => stage === 'predict')!.reasons.join()).toMatch(
       /loud\/events: \d+ rows are asked, at most \d+ were to be expected/,
     );
@@ -209,7 +202,7 @@ describe('a shortage of rows to come', () => {
     const use = { stage: 'analyze', what: 'rows-to-come', stepEndMs: START + 12 * HOUR, quantile: 0.5, foreseen: 55 };
     expect(cycles[9].forecastsUsed).toMatchObject([{ ...use, came: null }]);
     expect((await again(cycles[9])).forecastsUsed).toMatchObject([{ ...use, came: 55 }]);
-    expect((await Promise.all(cycles.map(differences))).flat()).toEqual([]);
+    expect((await Promise.all(cycles.map(balance.differences))).flat()).toEqual([]);
   }, 300_000);
 });
 
@@ -237,7 +230,7 @@ describe('rows that arrive until the next cycle', () => {
     expect(reasons(steady)).not.toContain('miss');
     expect(dwindling.requests[0].delivery?.rows).toBe(300);
     expect(reasons(dwindling)).toMatch(/watcher\/own (will probably|may) miss \d+ rows by 2020-01-15T12:00:00.000Z/);
-    expect((await Promise.all([steady, dwindling].map(differences))).flat()).toEqual([]);
+    expect((await Promise.all([steady, dwindling].map(balance.differences))).flat()).toEqual([]);
     const next = { stage: 'analyze', what: 'rows-to-come', stepEndMs: START + 12 * HOUR };
     expect(usedFor('rows-to-come', dwindling)).toMatchObject([{ ...next, came: null }]);
     // The file ends an hour later: 25 rows are there then, too few to be handed out.

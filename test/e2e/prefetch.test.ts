@@ -1,6 +1,5 @@
 /** What recurs is read before it is asked: the later request is answered from the cache, without a read, with the same rows. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import type { TestBalance } from '../support/balance.js';
 import type { PredictOutcome } from '../../domain/decision/predict/predict.js';
@@ -65,10 +64,7 @@ describe('requests that recur are read ahead', () => {
     const read = await ask();
     expect(read.served).toBe('read');
     expect(read.content).toEqual(served.content);
-    const store = createDecisionStore(balance.database.db);
-    const stages = await store.decisionStages(balance.pool, cycle.decision.id);
-    const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-    expect(replayed.filter(({ same }) => !same)).toEqual([]);
+    expect(await balance.differences(cycle)).toEqual([]);
     expect(cycle.stages.find(({ stage }) => stage === 'batch')!.reasons.join('\n')).toContain('read ahead of events');
   });
 
@@ -139,12 +135,7 @@ describe('a declared run', () => {
     // A step that a cycle looked at and nobody asked in had no demand; the last two are not over.
     const came = (await again(midnight)).forecasts.filter(({ series }) => series === 'trainer/events');
     expect(came.map(({ actual }) => actual)).toEqual([0, 0, null, null]);
-    const store = createDecisionStore(balance.database.db);
-    for (const { decision } of [midnight, before]) {
-      const stages = await store.decisionStages(balance.pool, decision.id);
-      const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-      expect(replayed.filter(({ same }) => !same)).toEqual([]);
-    }
+    for (const cycle of [midnight, before]) expect(await balance.differences(cycle)).toEqual([]);
     await balance.stop();
 
     await start(trainer([]));

@@ -1,6 +1,5 @@
 /** No quality finding is decoration: each test changes only what one of them finds, and sees other rows reach the model. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
 import { renderDecision, renderDetails } from '../../cli/render.js';
 import type { CorrectionRecord } from '../../domain/decision/quality/quality-inputs.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
@@ -49,13 +48,6 @@ interface Report {
 }
 const delivered = (explanation: Explanation) => explanation.requests[0].delivery!;
 const report = (explanation: Explanation) => delivered(explanation).report as Report;
-/** Every stage gives the stored outcome again from its stored inputs. */
-async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.length === 5 && replayed.every(({ same }) => same);
-}
 
 describe('drift from what the model was last given in good order', () => {
   const shifted = () => events(({ value }) => ({ value: value! + 30 }));
@@ -72,7 +64,7 @@ describe('drift from what the model was last given in good order', () => {
     expect(delivered(drifted).verdict).toBe('degrade');
     expect(report(drifted).findings.map(({ kind, column }) => [kind, column])).toEqual([['drift', 'value']]);
     expect(report(drifted).reason).toContain('value is not what trainer was last given in good order');
-    expect(await replays(drifted)).toBe(true);
+    expect(await balance.replays(drifted)).toBe(true);
 
     const verdicts = [await balance.cycle(), await balance.cycle(), await balance.cycle()].map(
       (one) => delivered(one).verdict,
@@ -127,7 +119,7 @@ describe('drift from what the model was last given in good order', () => {
     expect(report(gone)).toMatchObject({ classShortfall: { rare: 300 } });
     expect(report(gone).findings).toContainEqual(expect.objectContaining({ kind: 'class-missing', column: 'rare' }));
     expect(gone.stages[0].reasons.join()).toContain('misses 300 of rare');
-    expect(await replays(gone)).toBe(true);
+    expect(await balance.replays(gone)).toBe(true);
   });
 });
 
@@ -151,7 +143,7 @@ describe('what is usual of a metric', () => {
       expect.objectContaining({ kind: 'unusual-missing', column: 'value', severity: 'degrade' }),
     );
     expect(report(unusual).reason).toMatch(/value lacks values: \S+ % where \S+ % is usual/);
-    expect(await replays(unusual)).toBe(true);
+    expect(await balance.replays(unusual)).toBe(true);
   });
 });
 
@@ -174,7 +166,7 @@ describe('the profile of a dataset', () => {
       ],
     ]);
     expect(cycles[1].profiles.events.columns.label).toMatchObject({ rows: 2_941, distinct: 2, inferredType: 'string' });
-    expect(await replays(cycles[1])).toBe(true);
+    expect(await balance.replays(cycles[1])).toBe(true);
     const told = renderDetails(cycles[1]);
     expect(told).toMatch(/events +2941 +60 rows read \(new-rows\) +id +integer +100 % +29\d\d/);
     expect(renderDetails(cycles[2])).toMatch(
@@ -223,7 +215,11 @@ describe('segments', () => {
       const cycle = await balance.cycle();
       const stages = await createDecisionStore(balance.database.db).decisionStages(balance.pool, cycle.decision.id);
       const { criticality: of } = stages[0].outcome as { criticality: Record<string, number> };
-      return { critical: Object.values(of)[0], reasons: cycle.stages[0].reasons.join(), replays: await replays(cycle) };
+      return {
+        critical: Object.values(of)[0],
+        reasons: cycle.stages[0].reasons.join(),
+        replays: await balance.replays(cycle),
+      };
     };
     const even = await criticality(() => false);
     const thin = await criticality(({ region }) => region !== 'b');
@@ -276,7 +272,7 @@ describe('corrections', () => {
     const ids = new Set((await balance.rowsOf(treated, 'trainer/all')).map(({ id }) => id));
     expect(ids.size).toBe(600);
     expect(asIs.filter(({ value, id }) => value !== 9_999 && !ids.has(id))).toEqual([]);
-    expect(await replays(treated)).toBe(true);
+    expect(await balance.replays(treated)).toBe(true);
     const recorded = await balance.database
       .sql`select issue, action, applied, measured_delta, predicted_delta, cost from corrections`;
     expect(recorded).toMatchObject([{ issue: 'invalid', action: 'drop-rows', applied: true }]);
@@ -308,7 +304,7 @@ describe('corrections', () => {
       ms: { mean: cost.took!.ms, standardError: null },
       bytes: { mean: cost.took!.bytes, standardError: null },
     });
-    expect(await replays(later)).toBe(true);
+    expect(await balance.replays(later)).toBe(true);
   });
 
   test('one that does harm is rolled back and rests: here it would drop a whole class', async () => {
@@ -339,7 +335,7 @@ describe('corrections', () => {
     const rows = await balance.rowsOf(cycle, 'trainer/all');
     expect(rows.filter(({ label }) => label === 'rare').length).toBe(100);
     expect(rows.every(({ value }) => value !== 9_999)).toBe(true);
-    expect(await replays(cycle)).toBe(true);
+    expect(await balance.replays(cycle)).toBe(true);
   });
 
   test('one whose class has no further row is told with the weights of the rows that are left, and what is missing', async () => {

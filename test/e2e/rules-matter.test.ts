@@ -1,7 +1,6 @@
 /** What is declared between columns and between datasets decides which rows reach the model; without it they come through. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
-import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { Explanation } from '../../db/decision-store.js';
 import { startBalance, type CsvRow, type PoolInput, type TestBalance } from '../support/balance.js';
 
 const START = Date.parse('2020-01-01T00:00:00Z');
@@ -31,12 +30,6 @@ let balance: TestBalance;
 afterEach(() => balance.stop());
 
 const delivered = (explanation: Explanation) => explanation.requests[0].delivery!;
-async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.length === 5 && replayed.every(({ same }) => same);
-}
 
 describe('rules between columns', () => {
   const rules = ['arrives >= departs'];
@@ -59,7 +52,7 @@ describe('rules between columns', () => {
       ],
       correction: { action: 'drop-rows', issue: 'rule', rules, applied: true, effect: { fault: { after: 0 } } },
     });
-    expect(await replays(treated)).toBe(true);
+    expect(await balance.replays(treated)).toBe(true);
 
     await balance.apply(pool(balance.dir));
     const plain = await balance.cycle();
@@ -138,7 +131,7 @@ describe('references between datasets', () => {
         ),
       },
     });
-    expect(await replays(degraded)).toBe(true);
+    expect(await balance.replays(degraded)).toBe(true);
 
     balance.write('customers.csv', customers(10));
     const held = await balance.cycle();
@@ -163,7 +156,7 @@ describe('references between datasets', () => {
     expect(delivered(mended)).toMatchObject({ report: { correction: { action: 'drop-rows', applied: true } } });
     expect(kinds(mended)).not.toContain('orphan-rows');
     expect((await balance.rowsOf(mended, 'planner/all')).every(({ customer }) => customer !== 777)).toBe(true);
-    expect(await replays(mended)).toBe(true);
+    expect(await balance.replays(mended)).toBe(true);
 
     // The rows that are dropped refer to somebody; those that refer to nobody stay.
     balance.write('customers.csv', customers(40));
@@ -257,7 +250,7 @@ describe('repairs of what is certain', () => {
         },
       },
     });
-    expect(await replays(treated)).toBe(true);
+    expect(await balance.replays(treated)).toBe(true);
   });
 
   test('rows with a unit are dropped where that is what may be done, and come through where nothing may', async () => {
@@ -274,7 +267,7 @@ describe('repairs of what is certain', () => {
     expect(await suffixedOf(treated)).toEqual([]);
     for (const { id, departs } of await balance.rowsOf(treated, 'planner/all'))
       expect(departs).toBe(truth.get(id as number));
-    expect(await replays(treated)).toBe(true);
+    expect(await balance.replays(treated)).toBe(true);
 
     await balance.apply(pool(balance.dir, { columns, corrections: [] }));
     const plain = await balance.cycle();
@@ -296,7 +289,7 @@ describe('repairs of what is certain', () => {
     expect(delivered(repaired)).toMatchObject({ rows: 400, verdict: 'pass' });
     for (const { id, departs } of await balance.rowsOf(repaired, 'planner/all'))
       expect(departs).toBe(truth.get(id as number));
-    expect(await replays(repaired)).toBe(true);
+    expect(await balance.replays(repaired)).toBe(true);
   });
 
   test('what is not certain stays as it is and degrades the delivery', async () => {

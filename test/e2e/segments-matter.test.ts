@@ -1,7 +1,6 @@
 /** Declared segments decide which rows reach the model; without them the thin ones are left out. */
 import { afterEach, expect, test } from 'vitest';
-import { replayDecision } from '../../activities/replay.js';
-import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
+import type { Explanation } from '../../db/decision-store.js';
 import { startBalance, type PoolInput, type TestBalance } from '../support/balance.js';
 
 const START = Date.parse('2020-01-01T00:00:00Z');
@@ -25,12 +24,6 @@ let balance: TestBalance;
 afterEach(() => balance.stop());
 
 const delivered = (explanation: Explanation) => explanation.requests[0].delivery!;
-async function replays({ decision: { id } }: Explanation): Promise<boolean> {
-  const store = createDecisionStore(balance.database.db);
-  const stages = await store.decisionStages(balance.pool, id);
-  const replayed = replayDecision(stages, await store.decisionStates(balance.pool, stages));
-  return replayed.length === 5 && replayed.every(({ same }) => same);
-}
 
 test('declared, rows of the thin ones reach the model that a draw by hash alone leaves out', async () => {
   const drawn = async (explanation: Explanation) => {
@@ -49,7 +42,7 @@ test('declared, rows of the thin ones reach the model that a draw by hash alone 
     corrections: ['rows of each declared segment drawn first'],
   });
   expect([delivered(covered).verdict, delivered(again).verdict]).toEqual(['pass', 'pass']);
-  expect([await replays(covered), await replays(again)]).toEqual([true, true]);
+  expect([await balance.replays(covered), await balance.replays(again)]).toEqual([true, true]);
 
   await balance.apply(pool(balance.dir));
   const [all, left] = await drawn(await balance.cycle());

@@ -6,9 +6,11 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
 import { connect, type BalanceClient } from '../../client/index.js';
 import { digestOf } from '../../activities/digest.js';
+import { replayDecision } from '../../activities/replay.js';
 import { createDecisionStore, type Explanation } from '../../db/decision-store.js';
 import { migrateDatabase, openDatabase, type DatabaseHandle } from '../../db/client.js';
 import { createPoolStore } from '../../db/pool-store.js';
+import { STAGES } from '../../domain/decision/stages.js';
 import { poolSchema, type PoolDefinition } from '../../domain/types/pool.js';
 import { startWorker, type RunningWorker, type WorkerHooks } from '../../workers/worker.js';
 import { startTestPostgres, startTestTemporal } from './servers.js';
@@ -46,6 +48,10 @@ export interface TestBalance {
   write(name: string, rows: readonly CsvRow[]): void;
   /** Rows of what a need or request got in a decision. */
   rowsOf(explanation: Explanation, idOrNeed: string): Promise<Readonly<Record<string, unknown>>[]>;
+  /** Stages of the decision whose stored inputs give another outcome when they are replayed. */
+  differences(explanation: Explanation): Promise<string[]>;
+  /** Whether the decision has all its stages, and each gives the stored outcome again. */
+  replays(explanation: Explanation): Promise<boolean>;
   startWorker(hooks?: Partial<WorkerHooks>): Promise<RunningWorker>;
   stop(): Promise<void>;
 }
@@ -111,6 +117,10 @@ export async function startBalance(
     }
     throw new Error(`decision ${decisionId} did not close within 60 s`);
   };
+  const replayed = async ({ decision: { id } }: Explanation) => {
+    const stages = await decisions.decisionStages(ref, id);
+    return replayDecision(stages, await decisions.decisionStates(ref, stages));
+  };
   const balance: TestBalance = {
     client,
     database,
@@ -131,6 +141,12 @@ export async function startBalance(
       const rows: Readonly<Record<string, unknown>>[] = [];
       for await (const row of client.read({ path: join(cacheDir, found.delivery.path) })) rows.push(row);
       return rows;
+    },
+    differences: async (explanation) =>
+      (await replayed(explanation)).filter(({ same }) => !same).map(({ stage }) => stage),
+    replays: async (explanation) => {
+      const stages = await replayed(explanation);
+      return stages.length === STAGES.length && stages.every(({ same }) => same);
     },
     startWorker: start,
     stop: async () => {
