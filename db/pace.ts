@@ -1,9 +1,8 @@
 /**
- * Back pressure while reading: a token bucket for each limited resource of a source, in Postgres, of which every read
- * takes its part before it begins, whatever worker runs it. So in any interval of t seconds at most
- * `perSecond * t + burst` begins to leave a source (Turner's token bucket, 1986), and at most that and what the reads that
- * ran at its start had taken leaves it: those are never more than the source's `scansAtOnce`, as a read takes its part
- * only once it has a slot.
+ * Back pressure while reading: a token bucket for each limited resource of a source, in Postgres, whatever worker reads. In
+ * any interval of t seconds at most `perSecond * t + burst` is taken from it (Turner's token bucket, 1986); what of that may
+ * be taken and not yet read, and so leave later, `activities/pacing.ts` bounds: reads take portions, each before what it
+ * pays for leaves, and only once they have one of the source's `scansAtOnce` slots.
  *
  * The plan's budget (`stage-store.ts`) decides how much is granted; this one decides when it may be read: a plan whose
  * reads are late must not meet the next plan's.
