@@ -46,8 +46,10 @@ export function waitForMembers({ name, size, members }: Gang, nowMs: number): Wa
 /** What all members wait for when some of them do: what the one waits for that waits longest. */
 export function waitTogether({ name, size, members }: Gang, waits: readonly WaitReason[]): WaitReason[] {
   const [cause] = [...waits].sort((a, b) => b.earliestMs - a.earliestMs || (a.itemId < b.itemId ? -1 : 1));
+  const own = new Map(waits.map(({ itemId, reason }) => [itemId, reason]));
   return members.map(({ id }) => {
-    const because = id === cause.itemId ? '' : ` (for ${cause.itemId})`;
+    // In one queue all wait for what the gang costs, and none for another.
+    const because = own.get(id) === cause.reason ? '' : ` (for ${cause.itemId})`;
     return { ...cause, itemId: id, reason: `gang ${name} of ${size} waits together${because}: ${cause.reason}` };
   });
 }
