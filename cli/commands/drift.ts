@@ -10,11 +10,14 @@ import { action, printJson } from '../command.js';
 
 const HELP = `
 REFERENCE and CURRENT are CSV, TSV, Parquet, JSON or NDJSON files, or two folders with files of the same names.
+Lists of numbers, in Parquet, JSON or as text ([0.1, 2e-3, ...]), are compared as vectors.
 
 Output with --json: {"columns":[{"column","test","statistic","effect","floor","p","pAdjusted","drift","reason"}],"drift"};
 for folders an object with one such value by file name.
   test       the test that speaks for the column: chi-square, fisher, shared-values, wilcoxon, mood,
-             kolmogorov-smirnov; with "missing:", "look:" (kinds of characters) or "length:" before it; schema, none
+             kolmogorov-smirnov, single-values; before it "missing:"; of texts "look:" (kinds of characters),
+             "length:", "language:"; of vectors "dimension:", "norm:", "mean:" and "covariance:" (along the direction
+             that changed most), "signature:" (where they point), "near-duplicates:"; schema, none
   effect     size of the difference on the test's scale; floor: the size that chance alone gives
   p          combined over the column's tests; pAdjusted: false alarms bounded over all columns and files
   drift      pAdjusted <= .0015 and an effect well above its floor

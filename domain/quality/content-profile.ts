@@ -42,19 +42,28 @@ function byDimension({ dimensions }: VectorState): { dimension: number; rows: nu
     .sort((a, b) => b.rows - a.rows || a.dimension - b.dimension);
 }
 
-/** Whether lists of numbers are vectors rather than lists of any length. */
-function areVectors(state: VectorState): boolean {
-  const [first, second] = byDimension(state);
+/**
+ * Whether lists of numbers are vectors rather than lists of any length.
+ *
+ * @param lengths rows by length, the most frequent first
+ * @param rows all of them
+ */
+export function areVectors(
+  lengths: readonly { readonly dimension: number; readonly rows: number }[],
+  rows: number,
+): boolean {
+  const [first, second] = lengths;
   if (first === undefined || first.dimension < 2) return false;
-  if (first.rows >= DIMENSION_SHARE * state.vectors) return true;
+  if (first.rows >= DIMENSION_SHARE * rows) return true;
+  if (second === undefined) return false;
   const isSecond = Math.min(first.dimension, second.dimension) >= SECOND_DIMENSION_MIN;
-  return isSecond && first.rows + second.rows >= DIMENSION_SHARE * state.vectors;
+  return isSecond && first.rows + second.rows >= DIMENSION_SHARE * rows;
 }
 
 /** @param latest of the rows that were read now, where others were before; null where the column is none of vectors */
 export function describeVectors(state: VectorState, latest: VectorState | null): ProfiledVectors | null {
-  if (!areVectors(state)) return null;
   const dimensions = byDimension(state);
+  if (!areVectors(dimensions, state.vectors)) return null;
   const [{ dimension }] = dimensions;
   const own = state.dimensions.get(dimension)!;
   const isZeroUsual = own.zeros > (1 - DIMENSION_SHARE) * own.rows;

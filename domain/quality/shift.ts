@@ -2,20 +2,24 @@
 import { benjaminiHochberg, harmonicMeanP } from './shift-probability.js';
 import { categoryTests, numberTests, type PairedCounts, type ShiftTest } from './shift-tests.js';
 
+/** One view of a column's values, compared as a column of its own would be. Its name is put before those of its tests. */
+export interface PairedPart {
+  readonly name: string;
+  readonly kind: 'number' | 'category';
+  readonly counts: PairedCounts;
+}
+
 /** One column in both samples. */
 export interface PairedColumn extends PairedCounts {
   readonly column: string;
-  /** How values are compared. `time` and `identifier` always move on: only what is missing is compared. */
-  readonly kind: 'number' | 'category' | 'time' | 'identifier';
+  /** How values are compared. `time` and `identifier` always move on: only what is missing is compared. Of `vector` the parts are. */
+  readonly kind: 'number' | 'category' | 'time' | 'identifier' | 'vector';
   /** Rows without a value, reference and current. */
   readonly missing: readonly [number, number];
   /** Rows whose value is not of the column's kind (text in a number column), reference and current. */
   readonly malformed: readonly [number, number];
-  /** Of free text, whose values hardly repeat: kinds of characters that each has, and lengths, with their counts. */
-  readonly looks?: PairedCounts;
-  readonly lengths?: PairedCounts;
-  /** Languages of a sample of its longer texts. */
-  readonly languages?: PairedCounts;
+  /** What is compared of values that hardly repeat: looks, lengths, languages of texts; dimension, norms, directions of vectors. */
+  readonly parts?: readonly PairedPart[];
   /** Set when only one side has the column. */
   readonly absentFrom?: 'reference' | 'current';
 }
@@ -68,17 +72,17 @@ function testsOf(column: PairedColumn): ShiftTest[] {
     present: [rows[0], rows[1]],
   };
   const prefixed = (prefix: string, tests: readonly ShiftTest[]): ShiftTest[] =>
-    tests.map((test) => ({ ...test, test: `${prefix}:${test.test}` }));
-  const missing = prefixed('missing', categoryTests(kept));
-  const looks = column.looks === undefined ? [] : prefixed('look', categoryTests(column.looks));
-  const lengths = column.lengths === undefined ? [] : prefixed('length', numberTests(column.lengths));
-  const languages = column.languages === undefined ? [] : prefixed('language', categoryTests(column.languages));
-  // Values, looks, lengths, languages and missingness weigh the same, however many tests each has.
+    tests.map((test) => ({ ...test, test: `${prefix}:${test.test}`, reason: `${prefix}: ${test.reason}` }));
+  const missing = categoryTests(kept).map((test) => ({ ...test, test: `missing:${test.test}` }));
+  const parts = (column.parts ?? []).map(({ name, kind, counts }) =>
+    prefixed(name, kind === 'number' ? numberTests(counts) : categoryTests(counts)),
+  );
+  // Values, each part and missingness weigh the same, however many tests each has.
   const even = (tests: readonly ShiftTest[]): ShiftTest[] => {
     const weights = tests.reduce((sum, test) => sum + test.weight, 0);
     return tests.map((test) => ({ ...test, weight: test.weight / weights }));
   };
-  return [...even(values), ...even(looks), ...even(lengths), ...even(languages), ...even(missing)];
+  return [values, ...parts, missing].flatMap(even);
 }
 
 /** The p and the speaking test of one column, before adjustment. */

@@ -80,15 +80,17 @@ function readNumbers(parts: readonly unknown[]): readonly number[] | null {
 }
 
 /** The Euclidean norm; NaN where a number is. */
-export function normOf(vector: readonly number[]): number {
-  return Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+export function normOf(vector: readonly number[] | Float64Array): number {
+  let sum = 0;
+  for (const x of vector) sum += x * x;
+  return Math.sqrt(sum);
 }
 
 /**
  * Where a vector stands in the sample: by a hash of the signs of its projections on random hyperplanes, so that vectors of
  * nearly one direction are sampled together or not at all.
  */
-function rankOf(vector: readonly number[]): number {
+export function rankOf(vector: ArrayLike<number>): number {
   const sums = new Float64Array(PLANES);
   for (let at = 0; at < vector.length; at++) {
     // Sixteen random signs of this place (finaliser of MurmurHash3).

@@ -31,7 +31,7 @@ export interface NearDuplicates {
 /** So many of the present cells are vectors of one dimension in a column of vectors; the rest are its errors. */
 export const DIMENSION_SHARE = 0.9;
 /** Cosine from which on two vectors say the same. Independent directions of 100 places differ by .1 from 0 (one deviation). */
-const NEAR_COSINE = 0.99;
+export const NEAR_COSINE = 0.99;
 const PAIRS_LISTED = 3;
 
 /** The dimension of a column of vectors; `null` where it is none. */

@@ -1,8 +1,9 @@
 /** Two files as paired counts by column: what the drift tests read. All the counting is done by the engine. */
 import type { PairedCounts } from '../../domain/quality/shift-tests.js';
-import type { PairedColumn } from '../../domain/quality/shift.js';
+import type { PairedColumn, PairedPart } from '../../domain/quality/shift.js';
 import { LANGUAGE_LETTERS_MIN, languageOf } from '../../domain/quality/text.js';
 import { quoteIdentifier, type ResultRow, type Session } from './engine.js';
+import { pairVectors } from './paired-vectors.js';
 import { loadFile } from './table-file.js';
 
 /** A column is of numbers (or times) when at least this share of its values reads as one; the rest is malformed. */
@@ -22,7 +23,8 @@ export async function pairFilesByColumn(session: Session, reference: string, cur
   const names = [...new Set([...before, ...after])];
   const paired: PairedColumn[] = [];
   for (const name of names) {
-    if (before.includes(name) && after.includes(name)) paired.push(await pairColumn(session, name));
+    if (before.includes(name) && after.includes(name))
+      paired.push((await pairVectors(session, name)) ?? (await pairColumn(session, name)));
     else paired.push(absent(name, before.includes(name) ? 'current' : 'reference'));
   }
   return paired;
@@ -93,20 +95,29 @@ async function pairColumn(session: Session, column: string): Promise<PairedColum
         : none;
   const repeated = [...counts.reference, ...counts.current].reduce((sum, rows) => sum + rows, 0);
   const isFree = kind === 'category' && repeated < FREE_TEXT_SHARE * (present[0] + present[1]);
-  const looks = isFree ? { ...(await countsOf(session, lookOf(textOf(column)), '')), present } : undefined;
-  const lengths = isFree
-    ? { ...(await countsOf(session, `length(${textOf(column)})::DOUBLE`, '')), present }
-    : undefined;
-  const languages = isFree ? await languagesOf(session, column) : undefined;
   return {
     column,
     kind,
     ...counts,
     present,
-    ...(looks && lengths && languages ? { looks, lengths, languages } : {}),
+    ...(isFree ? { parts: await textParts(session, column, present) } : {}),
     missing: [before.rows - before.present, after.rows - after.present],
     malformed: [before.present - wellFormed(before), after.present - wellFormed(after)],
   };
+}
+
+/** Kinds of characters, lengths, languages. */
+async function textParts(session: Session, column: string, present: readonly [number, number]): Promise<PairedPart[]> {
+  const text = textOf(column);
+  return [
+    { name: 'look', kind: 'category', counts: { ...(await countsOf(session, lookOf(text), '')), present } },
+    {
+      name: 'length',
+      kind: 'number',
+      counts: { ...(await countsOf(session, `length(${text})::DOUBLE`, '')), present },
+    },
+    { name: 'language', kind: 'category', counts: await languagesOf(session, column) },
+  ];
 }
 
 /** Texts of each side whose language is asked for: a language that 1 % of them has is missed in one case of 150. */
