@@ -54,7 +54,7 @@ function countCodes(codes: Int32Array, size: number): Int32Array {
 }
 
 /** Spellings of "no value" that people and programs write into text columns, lower case. */
-const MISSING_SPELLINGS: ReadonlySet<string> = new Set([
+export const MISSING_SPELLINGS: ReadonlySet<string> = new Set([
   ...'n/a na n.a. n.a #n/a nan null none nil (null) <null> \\n - -- --- ? ?? . ..'.split(' '),
   ...'empty missing unknown unspecified undefined blank (blank) tbd tba'.split(' '),
   ...['not available', 'not applicable', 'not provided', 'not reported', 'no data', 'no value'],

@@ -111,7 +111,7 @@ async function dropRows(at: DatasetScope, ask: CorrectAsk, session: Session): Pr
     ...broken.map((rule) => breachSql(rule, at, bindings)),
     ...betweenRowsWithin(at.dataset.definition, ask.fields)
       .filter(({ text }) => rules.includes(text))
-      .map((promise) => atFaultSql(promise, at.open.columns)),
+      .map((promise) => atFaultSql(promise, at)),
   ];
   const keep = issue === 'duplicates' ? 'QUALIFY row_number() OVER (PARTITION BY id ORDER BY pos) = 1' : '';
   const where = bad.length === 0 ? '' : `WHERE NOT (${bad.map((one) => `(${one})`).join(' OR ')})`;
@@ -254,7 +254,9 @@ async function agree(at: DatasetScope, ask: CorrectAsk, session: Session): Promi
     `SELECT pos, [${cells.join(', ')}] AS cells FROM pool ORDER BY pos LIMIT ${AGREED_ROWS_MAX}`,
   );
   const rows = found.map((row) => row.cells as unknown as readonly string[]);
-  const meant = repairsByDependency(used, rows, dependencies);
+  const { columns } = ask.dataset.definition;
+  const allowed = Object.fromEntries(Object.entries(columns).map(([name, { values }]) => [name, values?.map(String)]));
+  const meant = repairsByDependency(used, rows, dependencies, allowed);
   if (meant.length === 0) return null;
   await session.run(
     `CREATE TEMP TABLE agreed AS SELECT CAST(cells[1] AS BIGINT) AS at, cells[2] AS named, cells[3] AS meant

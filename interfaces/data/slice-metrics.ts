@@ -78,8 +78,7 @@ async function betweenCounts(
   );
   const found = new Map<string, ReadonlyMap<number, number>>();
   const from = { table, nth: slices.length === 1 ? '0' : 'nth' };
-  for (const [text, promise] of promises)
-    found.set(text, await countBetweenRows(promise, from, at.open.columns, session));
+  for (const [text, promise] of promises) found.set(text, await countBetweenRows(promise, from, at, session));
   return found;
 }
 

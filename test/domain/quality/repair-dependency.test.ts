@@ -37,13 +37,34 @@ describe('rows that agree', () => {
     expect(meant(rowsOf(['NYC', 'NYC', 'NYC', 'NYC', 'Boston'], ''))).toEqual([]);
   });
 
+  it('leave a null that is spelled out as it is, whatever its group holds', () => {
+    for (const spelled of ['N/A', 'unknown', ' - ', 'not reported', '  '])
+      expect(meant(rowsOf(['NYC', 'NYC', 'NYC', 'NYC', spelled]))).toEqual([]);
+    expect(meant(rowsOf(['NYC', 'NYC', 'NYC', 'Boston', 'N/A', 'N/A', 'N/A', 'N/A']))).toEqual([
+      { row: 3, column: 0, meant: 'NYC' },
+    ]);
+  });
+
+  it('are counted by a declared value that spells a null, and never overwrite it', () => {
+    const allowed = { city: ['NA', 'DE'] };
+    const said = (cities: readonly string[]) => repairsByDependency(['city', 'zip'], rowsOf(cities), zip, allowed);
+    expect(said(['NA', 'NA', 'NA', 'NA', 'DE'])).toEqual([{ row: 4, column: 0, meant: 'NA' }]);
+    expect(said(['DE', 'DE', 'DE', 'DE', 'NA'])).toEqual([]);
+    expect(said(['DE', 'DE', 'DE', 'NA', 'NA', '=DE'])).toEqual([]);
+  });
+
   it('never change a group that agrees, and say a value that it holds', () => {
-    const row = fc.tuple(fc.constantFrom('NYC', 'Boston', 'Troy', ''), fc.constantFrom('1', '2', '3', ''));
+    const row = fc.tuple(
+      fc.constantFrom('NYC', 'Boston', 'Troy', '', 'N/A', 'unknown'),
+      fc.constantFrom('1', '2', '3', '', 'n/a'),
+    );
     fc.assert(
       fc.property(fc.array(row, { maxLength: 60 }), (rows) => {
         for (const { row: at, column, meant: said } of meant(rows)) {
           const group = rows.filter(([, code]) => code === rows[at][1]).map(([city]) => city);
           expect(column).toBe(0);
+          expect(['NYC', 'Boston', 'Troy']).toContain(said);
+          expect(['NYC', 'Boston', 'Troy']).toContain(rows[at][0]);
           expect(said).not.toBe(rows[at][0]);
           const votes = (city: string) => group.filter((one) => one === city).length;
           expect(votes(said)).toBeGreaterThan(votes(rows[at][0]));

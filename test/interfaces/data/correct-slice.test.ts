@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { CorrectAsk } from '../../../activities/ports.js';
 import type { Correction } from '../../../domain/quality/correction.js';
+import { parseDependencies } from '../../../domain/types/between-rows.js';
 import { fileCache } from '../../../interfaces/data/file-cache.js';
 import { createSliceFiles } from '../../../interfaces/data/slice-files.js';
 import { fileDataset, fileRows, noAbort, read, slice, testPlane } from './plane-kit.js';
@@ -194,5 +195,57 @@ describe('a repaired copy', () => {
       'true',
       'true',
     ]);
+  });
+});
+
+describe('a copy made to agree with declared dependencies', () => {
+  async function agreed(action: 'repair' | 'drop-rows', values?: readonly string[]) {
+    const lines = [
+      '10001,NYC',
+      '10001,NYC',
+      '10001,NYC',
+      '10001,N/A',
+      '10001,Troy',
+      'n/a,Rome',
+      'n/a,Oslo',
+      'n/a,Bern',
+    ];
+    writeFileSync(join(folder, 'places.csv'), `zip,city\n${lines.join('\n')}\n`);
+    const city = { required: false, sensitivity: 'public' as const, ...(values === undefined ? {} : { values }) };
+    const dataset = fileDataset('places.csv', { columns: { city } as never }, folder);
+    const dependencies = parseDependencies('zip -> city');
+    const promised = { ...dataset, definition: { ...dataset.definition, dependencies } };
+    const own = ['zip', 'city'];
+    const [before] = (await read(plane, promised, [slice('s', { fields: own })])).slices;
+    const made = await files.correct(
+      before,
+      {
+        ...{ fields: own, moving: [], reference: null, dataset: promised, classColumn: null },
+        correction: {
+          action,
+          issue: 'rule',
+          columns: action === 'repair' ? ['city'] : [],
+          rules: ['zip -> city'],
+          weights: null,
+        },
+      },
+      noAbort,
+    );
+    const cities = (await rowsOf(made!.file.path)).map(({ city: said }) => said).sort();
+    return { before: before.ruleBreaches, after: made!.file.ruleBreaches, cities };
+  }
+
+  test('keeps a null that is spelled out, and takes rows that say so for no group', async () => {
+    const repaired = await agreed('repair');
+    expect(repaired.before).toEqual({ 'zip -> city': 1 / 8 });
+    expect(repaired).toMatchObject({ after: { 'zip -> city': 0 } });
+    expect(repaired.cities).toEqual(['Bern', 'N/A', 'NYC', 'NYC', 'NYC', 'NYC', 'Oslo', 'Rome']);
+    expect((await agreed('drop-rows')).cities).toEqual(['Bern', 'N/A', 'NYC', 'NYC', 'NYC', 'Oslo', 'Rome']);
+  });
+
+  test('counts a declared value that spells one as a value, and does not overwrite it', async () => {
+    const repaired = await agreed('repair', ['NYC', 'Troy', 'N/A', 'Rome', 'Oslo', 'Bern']);
+    expect(repaired.before).toEqual({ 'zip -> city': 2 / 8 });
+    expect(repaired.cities).toEqual(['Bern', 'N/A', 'NYC', 'NYC', 'NYC', 'NYC', 'Oslo', 'Rome']);
   });
 });
