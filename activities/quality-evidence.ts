@@ -2,7 +2,7 @@
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
-import { deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
+import { countedRows, deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
 import type { ItemSample, QualityInputs, Reroute, UsualMetric } from '../domain/decision/quality/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { WorkItem } from '../domain/decision/work.js';
@@ -36,7 +36,7 @@ export async function gatherEvidence(
   const references = Object.fromEntries(
     Object.entries(await keptReferences(deps, context)).filter(([needId]) => !Object.hasOwn(unreferenced, needId)),
   );
-  const available = Object.fromEntries(facts.facts.map(({ itemId, rows }) => [itemId, rows]));
+  const available = countedRows(facts.facts);
   const looked = results.flatMap((result) => {
     const item = needs.get(result.itemId);
     return item === undefined || result.slice === null ? [] : [{ item, slice: result.slice }];

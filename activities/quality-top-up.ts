@@ -2,7 +2,7 @@
 import type { Grant } from '../domain/decision/batch/grants.js';
 import { sliceOf } from '../domain/decision/batch/reads.js';
 import type { TopUp } from '../domain/decision/quality/quality-inputs.js';
-import { longerDraw, type Draw } from '../domain/decision/quality/top-up.js';
+import { isExhausted, longerDraw, type Draw } from '../domain/decision/quality/top-up.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import type { Correction } from '../domain/quality/correction.js';
 import { BalanceError } from '../domain/types/errors.js';
@@ -24,7 +24,7 @@ export interface Losing {
   readonly earlier: readonly Pick<Correction, 'action' | 'issue' | 'columns' | 'rules'>[];
   /** The draw that it is made of by now. */
   readonly drawn: Draw;
-  /** Rows that match; absent: not counted. */
+  /** Rows that match; absent: they were not counted. */
   readonly available: number | undefined;
   /** How it loses rows. */
   readonly ask: CorrectAsk;
@@ -78,12 +78,13 @@ export async function topUp(
 }
 
 /** Why no further row is looked for; null where some is. */
-function whyNone({ item, grant, earlier, drawn, available }: Losing, left: SliceResult): string | null {
+function whyNone({ item, grant, earlier, drawn, result, available }: Losing, left: SliceResult): string | null {
   if (earlier.some(({ action }) => action !== 'repair' && action !== 'drop-rows'))
     return 'cells were filled from the rows that it had';
   if (grant.quotas !== null && (left.classCounts === null || !item.fields.includes(item.classColumn!)))
     return 'its classes are not among its fields';
-  if (available !== undefined && available <= (drawn.rows ?? 0)) return 'every row that matches was drawn';
+  const known = { wanted: sliceOf(item, grant), drawn, found: result.slice!.rows, counted: available };
+  if (isExhausted(known)) return 'every row that matches was drawn';
   return null;
 }
 

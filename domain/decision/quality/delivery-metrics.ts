@@ -31,6 +31,13 @@ export function deliveryMetrics(
   ];
 }
 
+/** Rows that match each item, where they were counted: what stands in for a count is a bound of what was asked, no volume. */
+export function countedRows(
+  facts: readonly { readonly itemId: string; readonly rows: number; readonly exact: boolean }[],
+): Record<string, number> {
+  return Object.fromEntries(facts.flatMap(({ itemId, rows, exact }) => (exact ? [[itemId, rows] as const] : [])));
+}
+
 /** Name under which a figure's history is kept, and of whom. */
 export function historyKey(needId: string, { metric, column }: Pick<DeliveryMetric, 'metric' | 'column'>) {
   return { metric: `quality:${metric}`, subject: column === null ? needId : `${needId}/${column}` };

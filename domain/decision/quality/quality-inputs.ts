@@ -62,7 +62,7 @@ export interface QualityInputs {
   readonly lastGood: readonly LastGood[];
   /** Wanted class shares, by item drawn by class: they name the classes that have no row left, too. */
   readonly shares?: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** Rows that match, by item. */
+  /** Rows that match, by item, where they were counted. */
   readonly available?: Readonly<Record<string, number>>;
   /** What each need's model was trained on, if that is declared, else last given in good order, by need. */
   readonly references?: Readonly<Record<string, NeedReference>>;

@@ -8,6 +8,23 @@ export interface Draw {
   readonly quotas: Readonly<Record<string, number>> | null;
 }
 
+/** What is known of a slice that lost rows before more are looked for. */
+export interface Drawn {
+  /** What was asked for first, and the draw that the slice is made of by now. */
+  readonly wanted: Draw;
+  readonly drawn: Draw;
+  /** Rows that the first read gave. */
+  readonly found: number;
+  /** Rows that match, where they were counted; a bound or an estimate says nothing here. */
+  readonly counted: number | undefined;
+}
+
+/** Whether no further row can be there: the draw has as many as were counted, or the first read came short of its own. */
+export function isExhausted({ wanted, drawn, found, counted }: Drawn): boolean {
+  if (wanted.quotas === null && wanted.rows !== null && found < wanted.rows) return true;
+  return counted !== undefined && drawn.rows !== null && counted <= drawn.rows;
+}
+
 /** Most rows of a longer draw for each that was wanted: half of them are left at least, so twice as many do, but for chance. */
 export const OVERDRAW_MAX = 3;
 /** Standard errors of the number of sound rows that a draw is longer by: one in forty comes short. */

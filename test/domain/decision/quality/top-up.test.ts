@@ -1,7 +1,8 @@
 /** How much longer a draw must be so that what is left of it is what was wanted. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { longerDraw, OVERDRAW_MAX } from '../../../../domain/decision/quality/top-up.js';
+import { countedRows } from '../../../../domain/decision/quality/delivery-metrics.js';
+import { isExhausted, longerDraw, OVERDRAW_MAX } from '../../../../domain/decision/quality/top-up.js';
 
 const plain = (rows: number) => ({ rows, quotas: null });
 const left = (rows: number, classCounts: Record<string, number> | null = null) => ({ rows, classCounts });
@@ -44,5 +45,21 @@ describe('a longer draw', () => {
       if (found < 400) short++;
     }
     expect(short).toBeLessThan(50);
+  });
+});
+
+describe('that every row was drawn', () => {
+  const known = { wanted: plain(100), drawn: plain(100), found: 100, counted: undefined };
+  test('is said where the rows that match were counted, or a read came short, and never of a bound', () => {
+    // What was not counted stands as the rows that were asked for: as many as were drawn, and nothing is known.
+    const counted = countedRows([
+      { itemId: 'counted', rows: 100, exact: true },
+      { itemId: 'bounded', rows: 100, exact: false },
+    ]);
+    expect(isExhausted({ ...known, counted: counted.counted })).toBe(true);
+    expect(isExhausted({ ...known, counted: counted.bounded })).toBe(false);
+    expect(isExhausted({ ...known, counted: 101 })).toBe(false);
+    expect(isExhausted({ ...known, found: 99 })).toBe(true);
+    expect(isExhausted({ ...known, wanted: { rows: 100, quotas: { a: 50, b: 50 } }, found: 99 })).toBe(false);
   });
 });
