@@ -373,12 +373,14 @@ function fileReport(
 ): FileReport {
   const { routed } = judged;
   const done = routed?.attempt == null ? correctionsOf(judged) : [];
+  const resting = routed?.attempt == null ? (judged.notCorrected ?? []) : [];
   const [correction, ...furtherCorrections] = done;
   return {
     corrections: [
       ...(quotas === null ? [] : ['stratified draw towards the class target']),
       ...(cover === undefined ? [] : ['rows of each declared segment drawn first']),
       ...done.map(describeCorrection),
+      ...resting.map((why) => `not tried: ${why}`),
       ...(routed === undefined ? [] : [describeRoute(routed)]),
     ],
     ...(correction === undefined ? {} : { correction }),

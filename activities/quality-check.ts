@@ -1,7 +1,7 @@
 /** Stage 4: gather what was read or found in the cache, and what could stand in; gate every delivery. */
 import { costKey } from '../domain/decision/quality/correction-cost.js';
 import { contentsOf } from '../domain/decision/quality/content-findings.js';
-import { qualityCheck, qualityReasons } from '../domain/decision/quality/quality-check.js';
+import { QUALITY_RULES, qualityCheck, qualityReasons } from '../domain/decision/quality/quality-check.js';
 import type { QualityInputs, QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
 import { declarationOf } from '../domain/decision/quality/circuit.js';
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
@@ -118,6 +118,7 @@ async function gather(
   const contents = contentsOf(context.items, (analyzed.outcome as AnalyzeOutcome).analysis.findings);
   const history = await deps.history.needs(context, needIds, context.asOfMs - 1);
   return {
+    rules: QUALITY_RULES,
     asOfMs: context.asOfMs,
     nowMs: context.openedMs,
     seed: context.decisionId,

@@ -4,7 +4,7 @@ import { planBatch } from '../domain/decision/batch/batch.js';
 import { coordinate } from '../domain/decision/coordinate/coordinate.js';
 import { predict, predictSeries, type PredictInputs, type PredictOutcome } from '../domain/decision/predict/predict.js';
 import { decideRelease, type ReleaseInputs } from '../domain/decision/release.js';
-import { qualityCheck } from '../domain/decision/quality/quality-check.js';
+import { QUALITY_RULES, qualityCheck } from '../domain/decision/quality/quality-check.js';
 import type { Recorded } from '../domain/decision/stages.js';
 import { defaultAnalyzers } from '../domain/analyzers/registry.js';
 import type { Analyzer } from '../domain/analyzers/analyzer.js';
@@ -21,6 +21,11 @@ export interface Replayed {
   readonly stage: Recorded;
   /** Inputs and outcome both have the stored digests. */
   readonly same: boolean;
+  /**
+   * The stage was made by rules of an older version, which make something else of its inputs than those of this program: its
+   * inputs and its stored outcome have their digests, the outcome cannot be made again. Absent: `same` tells all.
+   */
+  readonly older?: { readonly rules: number; readonly now: number };
 }
 
 /**
@@ -40,10 +45,11 @@ export function replayDecision(
   const checked = of.get('quality-check');
   const closed = of.get('coordinate');
   const replayed: Replayed[] = [];
-  const check = (record: StageRecord, prior: readonly StageRecord[], outcome: unknown): void => {
-    const same =
-      digestOf(outcome) === record.outcomeDigest && stageInputDigest(record.inputs, prior) === record.inputDigest;
-    replayed.push({ stage: record.stage, same });
+  const check = (record: StageRecord, prior: readonly StageRecord[], outcome: unknown, rules = 1, now = 1): void => {
+    const sameInputs = stageInputDigest(record.inputs, prior) === record.inputDigest;
+    const whole = sameInputs && digestOf(record.outcome) === record.outcomeDigest;
+    const same = whole && digestOf(outcome) === record.outcomeDigest;
+    replayed.push({ stage: record.stage, same, ...(!same && whole && rules < now ? { older: { rules, now } } : {}) });
   };
   const released = of.get('release');
   if (released !== undefined) check(released, [], decideRelease(released.inputs as ReleaseInputs));
@@ -66,7 +72,8 @@ export function replayDecision(
     ),
   );
   if (checked === undefined) return replayed;
-  check(checked, [analyzed, planned], qualityCheck({ ...(checked.inputs as QualityStageInputs), items: facts.items }));
+  const known = checked.inputs as QualityStageInputs;
+  check(checked, [analyzed, planned], qualityCheck({ ...known, items: facts.items }), known.rules ?? 1, QUALITY_RULES);
   if (closed === undefined) return replayed;
   check(closed, [analyzed, planned, checked], coordinate(coordinateInputs(analyzed, planned, checked)));
   return replayed;

@@ -1,4 +1,5 @@
 /** `balance status`, `decisions`, `explain`: looking at what is and why. */
+import type { Replayed } from '../../activities/replay.js';
 import type { DecisionStore } from '../../db/decision-store.js';
 import type { WarningRow } from '../../db/warning-store.js';
 import type { Circuits } from '../../domain/decision/quality/circuit.js';
@@ -23,7 +24,7 @@ export const registerLook: RegisterCommand = (program) => {
     .option('--verify', 'replay the stored inputs of every stage and compare the digests')
     .addHelpText(
       'after',
-      '\nAnswers from Postgres alone. Exit code 3 when --verify finds a difference.\n\nExample:\n  balance explain 0b4e7d5c-… --verify',
+      '\nAnswers from Postgres alone. Exit code 3 when --verify finds a difference (a stage made by rules of an older version is none: it is named).\n\nExample:\n  balance explain 0b4e7d5c-… --verify',
     )
     .action(action(explain));
 };
@@ -145,18 +146,20 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
     } else process.stdout.write(renderRequest(found, endpoints.cacheDir));
     if (options.json !== true && options.verify === true) {
       process.stdout.write(replayed === null ? 'Replay\n  no cycle has decided on it yet\n' : 'Replay\n');
-      for (const { stage, same } of replayed ?? [])
-        process.stdout.write(`  ${stage}: ${same ? 'replayed, same digest' : 'replayed, ANOTHER digest'}\n`);
+      for (const one of replayed ?? []) process.stdout.write(`  ${one.stage}: ${describeReplayed(one)}\n`);
     }
-    return replayed?.some(({ same }) => !same) ? 3 : 0;
+    return replayed?.some(({ same, older }) => !same && older === undefined) ? 3 : 0;
   });
 }
 
-async function verify(
-  store: DecisionStore,
-  ref: PoolRef,
-  id: string,
-): Promise<readonly { stage: string; same: boolean }[]> {
+function describeReplayed({ same, older }: Replayed): string {
+  if (same) return 'replayed, same digest';
+  if (older === undefined) return 'replayed, ANOTHER digest';
+  const { rules, now } = older;
+  return `made by rules ${rules}, this program has rules ${now}: inputs and outcome have their digests, and cannot be replayed`;
+}
+
+async function verify(store: DecisionStore, ref: PoolRef, id: string): Promise<readonly Replayed[]> {
   const { replayDecision } = await import('../../activities/replay.js');
   const { loadPredictors } = await import('../../workers/predictor-plugins.js');
   const [stages, predictors] = await Promise.all([

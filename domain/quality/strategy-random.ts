@@ -32,3 +32,10 @@ export function drawBeta(random: () => number, a: number, b: number): number {
   const x = drawGamma(random, a);
   return x / (x + drawGamma(random, b));
 }
+
+/** 32 bits of a text (FNV-1a, Fowler, Noll & Vo 1991). */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const letter of text) hash = Math.imul(hash ^ letter.codePointAt(0)!, 0x01000193);
+  return hash >>> 0;
+}

@@ -29,6 +29,25 @@ export interface StrategyState {
   readonly records: readonly ActionRecord[];
   /** The action in force by issue. */
   readonly current: Readonly<Record<string, string>>;
+  /** Actions that found nothing to do; absent: none did. */
+  readonly idle?: readonly IdleAction[];
+}
+
+/** What an action was tried on, or may be. */
+export interface Attempt {
+  readonly issue: string;
+  readonly action: string;
+  /** Columns or rules, and what is declared of them: of others, or declared otherwise, a try says nothing. */
+  readonly of: string;
+  /** Share at fault of so many rows. */
+  readonly fault: number;
+  readonly rows: number;
+}
+/** An action that found nothing to do: it rests for what it was tried on until then, or until that is another. */
+export interface IdleAction extends Attempt {
+  /** Tries in a row. */
+  readonly times: number;
+  readonly restUntilMs: number;
 }
 
 export interface StrategyChoice {
@@ -68,6 +87,11 @@ export const REST_MS = 3_600_000;
 export const REST_MS_MAX = 7 * 24 * 3_600_000;
 /** One-sided 5 %: a difference of so many standard errors is a fact. */
 export const DECISION_Z = 1.645;
+
+/** Standard errors beyond which a share at fault is another one, and worth another try: one in 370 by chance. */
+const NEWS_Z = 3;
+/** Idle actions that are remembered, the last tried: more than a pool has columns at fault at a time. */
+const IDLE_MAX = 200;
 
 export const EMPTY_STRATEGY: StrategyState = { version: 1, records: [], current: {} };
 
@@ -169,14 +193,13 @@ export function learnOutcome(
   const weight = FADE * (before.improved + before.failed);
   const delta = Number.isFinite(outcome.measuredDelta) ? outcome.measuredDelta : 0;
   const regressions = verdict.verdict === 'roll-back' ? before.regressions + 1 : 0;
-  const restMs = Math.min(REST_MS_MAX, REST_MS * 2 ** Math.min(regressions - 1, 20));
   const record: ActionRecord = {
     issue: outcome.issue,
     action: outcome.action,
     improved: FADE * before.improved + gain,
     failed: FADE * before.failed + (1 - gain),
     meanDelta: (weight * before.meanDelta + delta) / (weight + 1),
-    restUntilMs: regressions > 0 ? nowMs + restMs : before.restUntilMs,
+    restUntilMs: regressions > 0 ? nowMs + restMsAfter(regressions) : before.restUntilMs,
     regressions,
     lastUsedMs: nowMs,
   };
@@ -185,7 +208,47 @@ export function learnOutcome(
   const rest = Object.entries(state.current).filter(([issue]) => issue !== outcome.issue);
   const kept = verdict.verdict === 'roll-back' ? [] : [[outcome.issue, outcome.action]];
   const current = Object.fromEntries([...rest, ...kept].sort((a, b) => compare(a[0], b[0]))) as Record<string, string>;
-  return { state: { version: 1, records, current }, verdict };
+  return { state: { ...state, version: 1, records, current }, verdict };
+}
+
+/** Rest after so many failures in a row. */
+function restMsAfter(times: number): number {
+  return Math.min(REST_MS_MAX, REST_MS * 2 ** Math.min(times - 1, 20));
+}
+
+/** Until when an action rests after a regression; null: it does not. */
+export function restingUntilMs(state: StrategyState, issue: string, action: string, nowMs: number): number | null {
+  const { restUntilMs } = recordOf(state, issue, action);
+  return restUntilMs > nowMs ? restUntilMs : null;
+}
+
+const isSame = (a: Attempt, b: Attempt): boolean => a.issue === b.issue && a.action === b.action && a.of === b.of;
+
+/** The rest of an action that found nothing to do the last time; null: it may be tried, there is something new or time went by. */
+export function restOf({ idle = [] }: StrategyState, attempt: Attempt, nowMs: number): IdleAction | null {
+  const known = idle.find((one) => isSame(one, attempt));
+  if (known === undefined || known.restUntilMs <= nowMs) return null;
+  const pooled = (known.fault * known.rows + attempt.fault * attempt.rows) / Math.max(1, known.rows + attempt.rows);
+  const variance = pooled * (1 - pooled) * (1 / Math.max(1, known.rows) + 1 / Math.max(1, attempt.rows));
+  return Math.abs(attempt.fault - known.fault) > NEWS_Z * Math.sqrt(variance) ? null : known;
+}
+
+/** Learns that an action found nothing to do: it rests, twice as long each time in a row. */
+export function learnIdle(state: StrategyState, attempt: Attempt, nowMs: number): StrategyState {
+  const known = (state.idle ?? []).find((one) => isSame(one, attempt));
+  const times = (known?.times ?? 0) + 1;
+  const others = withoutIdle(state, attempt).idle ?? [];
+  return {
+    ...state,
+    idle: [...others, { ...attempt, times, restUntilMs: nowMs + restMsAfter(times) }].slice(-IDLE_MAX),
+  };
+}
+
+/** Learns that an action found something to do. */
+export function withoutIdle(state: StrategyState, attempt: Attempt): StrategyState {
+  const { idle = [], ...rest } = state;
+  const others = idle.filter((one) => !isSame(one, attempt));
+  return others.length === 0 ? rest : { ...rest, idle: others };
 }
 
 function compare(a: string, b: string): number {

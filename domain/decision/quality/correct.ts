@@ -5,10 +5,12 @@
 import { classGap, classGapNoise, targetShares } from '../../analyzers/balance.js';
 import { DROPPED_MAX, measureAction, type Arm, type ArmPair, type Turnover } from '../../quality/correction.js';
 import { pairSamples } from '../../quality/sample.js';
-import { learnOutcome } from '../../quality/strategy.js';
+import { learnIdle, learnOutcome, restOf, withoutIdle } from '../../quality/strategy.js';
 import { costKey } from './correction-cost.js';
+import { faultShare } from './fault-share.js';
+import { attemptOf, describeIdle } from './idle-actions.js';
 import { judgeAll } from './judge-slice.js';
-import { faultShare, planCorrection, tryOf, type PlannedCorrection } from './plan-correction.js';
+import { planCorrection, tryOf, type PlannedCorrection } from './plan-correction.js';
 import { predictEffect } from './predicted-effect.js';
 import type {
   CorrectionRecord,
@@ -36,11 +38,14 @@ export interface Corrections {
   /** The first round looks at every slice; later ones at those that the round before treated. */
   readonly open: ReadonlySet<string>;
   readonly plain: QualityInputs;
+  /** The verdicts on the plain slices. */
+  readonly first: ReadonlyMap<string, Judged>;
 }
 
 export function startCorrections(plain: QualityInputs): Corrections {
   const open = new Set(plain.results.map(({ itemId }) => itemId));
-  return { inputs: plain, judged: judgeAll(plain), records: new Map(), open, plain };
+  const first = judgeAll(plain);
+  return { inputs: plain, judged: first, records: new Map(), open, plain, first };
 }
 
 /** The slices to treat in the next round; none: it is over. */
@@ -132,22 +137,24 @@ export function settleRound(state: Corrections, made: ReadonlyMap<PlannedCorrect
   const after = judgeAll(withTreated(inputs, copies));
   const records = new Map(state.records);
   const kept = new Map<string, Treated>();
+  const itemOf = new Map(inputs.items.map((item) => [item.id, item]));
+  const nowMs = inputs.nowMs ?? inputs.asOfMs;
   let strategy = inputs.strategy!;
   for (const [plan, treated] of made) {
     const { itemId } = plan;
     const told = toldBefore(plan, inputs, treated);
     const done = records.get(itemId) ?? [];
+    const attempt = attemptOf(plan, itemOf.get(itemId)!.dataset, sliceOf(inputs, itemId), inputs);
     if (treated === null) {
+      strategy = learnIdle(strategy, attempt, nowMs);
       const nothing = { measuredDelta: null, standardError: null, effect: null };
-      records.set(itemId, [
-        ...done,
-        { ...told, ...nothing, applied: false, verdict: 'failed', reason: 'it could not be done' },
-      ]);
+      const reason = describeIdle(plan, restOf(strategy, attempt, nowMs)!);
+      records.set(itemId, [...done, { ...told, ...nothing, applied: false, verdict: 'failed', reason }]);
       continue;
     }
     const measured = measure(state, plan, treated, [before.get(itemId)!.verdict, after.get(itemId)!.verdict]);
-    const learned = learnOutcome(strategy, measured.outcome, inputs.nowMs ?? inputs.asOfMs);
-    strategy = learned.state;
+    const learned = learnOutcome(strategy, measured.outcome, nowMs);
+    strategy = withoutIdle(learned.state, attempt);
     const { verdict, reason } = learned.verdict;
     const applied = verdict !== 'roll-back';
     const { measuredDelta, standardError } = measured.outcome;
@@ -159,7 +166,7 @@ export function settleRound(state: Corrections, made: ReadonlyMap<PlannedCorrect
   }
   const judged = new Map([...before].map(([itemId, one]) => [itemId, kept.has(itemId) ? after.get(itemId)! : one]));
   const open = new Set([...made.keys()].map(({ itemId }) => itemId));
-  return { inputs: { ...withTreated(inputs, kept), strategy }, judged, records, open, plain: state.plain };
+  return { ...state, inputs: { ...withTreated(inputs, kept), strategy }, judged, records, open };
 }
 
 /** What the record says of an action whatever came of it. */

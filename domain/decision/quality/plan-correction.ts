@@ -13,7 +13,10 @@ import {
 } from '../../quality/correction.js';
 import { targetShares } from '../../analyzers/balance.js';
 import type { GateFinding } from '../../quality/gate.js';
-import { chooseAction } from '../../quality/strategy.js';
+import { hashOf } from '../../quality/strategy-random.js';
+import { chooseAction, restingUntilMs } from '../../quality/strategy.js';
+import { faultShare } from './fault-share.js';
+import { describeIdle, idleRest } from './idle-actions.js';
 import type { QualityInputs, SliceMetrics } from './quality-inputs.js';
 import type { WorkItem } from '../work.js';
 
@@ -70,18 +73,53 @@ function planIssue(
   inputs: QualityInputs,
   tried: Tried,
 ): PlannedCorrection | null {
-  const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
-  const options = actionsFor(issue, item.corrections ?? [])
-    .filter((action) => !tried.has(tryOf({ issue, action })))
-    .flatMap((action) => {
-      const correction =
-        issue === 'rule'
-          ? fitRules(action, faults, item, slice, inputs)
-          : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
-      return correction === null ? [] : [correction];
-    });
+  const options = optionsFor(issue, faults, item, slice, inputs).filter(
+    (option) => !tried.has(tryOf(option)) && idleRest(option, item.dataset, slice, inputs) === null,
+  );
   const certain = options.filter(({ action }) => action === 'repair');
   return choose(certain, item, slice, inputs) ?? choose(options, item, slice, inputs);
+}
+
+/** The allowed actions that fit an issue of this slice, in full. */
+function optionsFor(
+  issue: Issue,
+  faults: readonly GateFinding[],
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): Correction[] {
+  const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
+  return actionsFor(issue, item.corrections ?? []).flatMap((action) => {
+    const correction =
+      issue === 'rule'
+        ? fitRules(action, faults, item, slice, inputs)
+        : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
+    return correction === null ? [] : [correction];
+  });
+}
+
+/** Why an allowed action that fits a finding is not taken now, a sentence each: it found nothing to do, or did harm. */
+export function restingCorrections(
+  item: WorkItem,
+  slice: SliceMetrics,
+  findings: readonly GateFinding[],
+  inputs: QualityInputs,
+): string[] {
+  const { strategy, nowMs = inputs.asOfMs } = inputs;
+  if (strategy === undefined) return [];
+  const faults = findings.filter(({ severity }) => severity !== 'note');
+  const issues = new Set(faults.flatMap((finding) => issueOf(finding) ?? []));
+  return [...issues].flatMap((issue) =>
+    optionsFor(issue, faults, item, slice, inputs).flatMap((option) => {
+      const idle = idleRest(option, item.dataset, slice, inputs);
+      if (idle !== null) return [describeIdle(option, idle)];
+      const harmedUntilMs = restingUntilMs(strategy, `${item.dataset}/${issue}`, option.action, nowMs);
+      if (harmedUntilMs === null) return [];
+      return [
+        `${option.action} did harm the last time: it is tried again from ${new Date(harmedUntilMs).toISOString()} on`,
+      ];
+    }),
+  );
 }
 
 function choose(
@@ -97,7 +135,8 @@ function choose(
     key,
     options.map(({ action }) => action),
     inputs.nowMs ?? inputs.asOfMs,
-    seedOf(inputs.seed ?? '', item.id),
+    // The draw of a strategy is that of its decision and item, whatever else is decided.
+    hashOf(`${inputs.seed ?? ''} ${item.id}`),
   );
   const chosen = options.find(({ action }) => action === choice.action);
   if (chosen === undefined) return null;
@@ -194,29 +233,4 @@ function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInp
   const of = (counts: readonly number[]) => Object.fromEntries(before.values.map((value, i) => [value, counts[i]]));
   const weights = shareWeights(of(after.counts), of(before.counts));
   return weights === null ? null : { action: 'reweight', issue: 'drift', columns: [column], weights };
-}
-
-/** Share of rows or cells at fault: of the worst column, since the same rows may be bad in several. */
-export function faultShare(what: AtFault, slice: SliceMetrics): number {
-  return Math.max(0, ...faultShares(what, slice));
-}
-type AtFault = Pick<Correction, 'issue' | 'columns' | 'rules'>;
-
-/** The share of each column or rule at fault. */
-export function faultShares({ issue, columns, rules = [] }: AtFault, slice: SliceMetrics): number[] {
-  if (issue === 'rule') return rules.map((rule) => slice.ruleBreaches?.[rule] ?? 0);
-  if (issue === 'duplicates') return [slice.duplicateRows / Math.max(1, slice.rows)];
-  if (issue === 'class-mix' || issue === 'drift') return [];
-  return columns.map((column) =>
-    issue === 'missing'
-      ? 1 - (slice.completeness[column] ?? 1)
-      : (slice.invalid[column] ?? 0) * (slice.completeness[column] ?? 1),
-  );
-}
-
-/** 32 bits of a text (FNV-1a): the draw of a strategy is that of its decision and item, whatever else is decided. */
-function seedOf(seed: string, itemId: string): number {
-  let hash = 0x811c9dc5;
-  for (const letter of `${seed} ${itemId}`) hash = Math.imul(hash ^ letter.codePointAt(0)!, 0x01000193);
-  return hash >>> 0;
 }

@@ -2,7 +2,7 @@
 import { classGap, classGapNoise, countOf, targetShares } from '../../analyzers/balance.js';
 import type { Correction } from '../../quality/correction.js';
 import { gainKey } from './correction-cost.js';
-import { faultShare, faultShares } from './plan-correction.js';
+import { faultShare, faultShares } from './fault-share.js';
 import type { PredictedEffect, QualityInputs, SliceMetrics } from './quality-inputs.js';
 import type { WorkItem } from '../work.js';
 

@@ -1,9 +1,17 @@
 /** Stage 4, quality-check: is what was read good enough to hand out, and what stands in for it when it is not? */
-import { correctAll, correctionsOf, keptCopy } from './correct.js';
+import { correctAll, correctionsOf, keptCopy, type Corrections } from './correct.js';
 import { judgeAll } from './judge-slice.js';
 import { describeRoute, routeRound } from './reroute.js';
 import { circuitReasons, circuitsAfter, routeOfRest } from './resting.js';
-import type { ItemVerdict, QualityInputs, QualityOutcome } from './quality-inputs.js';
+import type { ItemVerdict, QualityInputs, QualityOutcome, SliceMetrics } from './quality-inputs.js';
+import { restingCorrections } from './plan-correction.js';
+import type { WorkItem } from '../work.js';
+
+/**
+ * Version of what this stage makes of its inputs: raised with every change that makes something else of inputs of before it.
+ * A record of an older version has still its own digests, but cannot be replayed. 2: corrections that find nothing to do rest.
+ */
+export const QUALITY_RULES = 2;
 
 export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const items = new Map(inputs.items.map((item) => [item.id, item]));
@@ -13,9 +21,11 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const verdicts = inputs.results.map(({ itemId, served, ...result }): ItemVerdict => {
     const item = items.get(itemId)!;
     const [correction, ...further] = corrected.records.get(itemId) ?? [];
+    const resting = restingFor(item, result.slice, corrected);
     const done = {
       ...(correction === undefined ? {} : { correction }),
       ...(further.length === 0 ? {} : { furtherCorrections: further }),
+      ...(resting.length === 0 ? {} : { notCorrected: resting }),
     };
     const best = rerouted.get(itemId) ?? corrected.judged.get(itemId)!;
     const slice = keptCopy(inputs.treated, { itemId, ...done })?.slice ?? result.slice;
@@ -43,6 +53,12 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   };
 }
 
+/** What rests of the corrections that would fit a slice as it was read. */
+function restingFor(item: WorkItem, slice: SliceMetrics | null, { plain, first }: Corrections): string[] {
+  if (slice === null) return [];
+  return restingCorrections(item, slice, first.get(item.id)!.findings, plain);
+}
+
 /**
  * The items whose slices were no good as they were read or found in the cache, whatever was handed out in their place: nobody
  * else is to be answered with them.
@@ -66,9 +82,10 @@ export function qualityReasons(
   const judged = verdicts
     .filter(({ verdict, routed }) => verdict !== 'pass' || routed !== undefined)
     .slice(0, 50)
-    .map(({ itemId, verdict, reason, routed }) => {
+    .map(({ itemId, verdict, reason, routed, notCorrected = [] }) => {
       const way = routed === undefined ? '' : `, ${describeRoute(routed)}`;
-      return `${itemId}: ${verdict}: ${reason}${way}`;
+      const rests = notCorrected.map((one) => `; ${one}`).join('');
+      return `${itemId}: ${verdict}: ${reason}${way}${rests}`;
     });
   return [...circuitReasons(circuits, known), ...judged];
 }

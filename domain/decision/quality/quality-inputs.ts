@@ -43,6 +43,8 @@ export interface LastGood {
   readonly digest: string;
 }
 export interface QualityInputs {
+  /** Version of the rules that they were judged by (`QUALITY_RULES`); absent: of before it was kept. */
+  readonly rules?: number;
   readonly asOfMs: number;
   readonly items: readonly WorkItem[];
   readonly results: readonly Result[];
@@ -116,6 +118,8 @@ export interface ItemVerdict {
   readonly correction?: CorrectionRecord;
   /** What was done after that, each on what the one before it left, in order; absent: nothing was. */
   readonly furtherCorrections?: readonly CorrectionRecord[];
+  /** Why allowed corrections that fit what was found were not tried: they rest; absent: none does. */
+  readonly notCorrected?: readonly string[];
   /** Where the slice came from, if it is not the one that was read first. */
   readonly routed?: Routed;
   /** Why further tries did not help, or were not made. */

@@ -8,6 +8,7 @@ import type { WorkItem } from '../../../../domain/decision/work.js';
 import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
 import { poolSchema } from '../../../../domain/types/pool.js';
 
+const HOUR = 3_600_000;
 const slice = (invalid: number): SliceMetrics => ({
   ...{ digest: 'd', rows: 100, newestEventMs: null, duplicateRows: 0, classCounts: null },
   completeness: { size: 1, name: 1 },
@@ -66,5 +67,47 @@ describe('a repair', () => {
     const treated = { slice: slice(0.9), sample: null, effectiveRows: 100, changedCells: 10 };
     const { verdicts } = qualityCheck({ ...inputs({ unit: 'oz' }), treated: { i: treated } });
     expect(verdicts[0]).toMatchObject({ verdict: 'quarantine', correction: { applied: false, verdict: 'roll-back' } });
+  });
+
+  it('that finds nothing certain rests, and says until when; other columns and declarations do not', () => {
+    const decided = (known: QualityInputs, nowMs: number, share = 0.8, more: Partial<WorkItem> = {}) => {
+      const items = known.items.map((item) => ({ ...item, ...more }));
+      const results = known.results.map((result) => ({ ...result, slice: slice(share) }));
+      const now = { ...known, nowMs, items, results };
+      return {
+        now,
+        treats: planRound(startCorrections(now)).length,
+        outcome: qualityCheck({ ...now, treated: { i: [null] } }),
+      };
+    };
+    const first = decided(inputs({ unit: 'oz' }), 0);
+    expect(first.outcome.verdicts[0].correction).toMatchObject({
+      ...{ applied: false, verdict: 'failed' },
+      reason: expect.stringMatching(
+        /^repair finds no cell that is certain in size: .* from 1970-01-01T01:00:00.000Z on/,
+      ),
+    });
+    const known = { ...first.now, strategy: first.outcome.strategy! };
+    const again = decided(known, HOUR - 1);
+    expect(again.treats).toBe(0);
+    expect(again.outcome.verdicts[0].notCorrected).toEqual([first.outcome.verdicts[0].correction!.reason]);
+    // Another column, another declaration, another share at fault: something new may be certain.
+    expect(decided({ ...known, datasets: inputs({ unit: 'ml' }).datasets }, HOUR - 1).treats).toBe(1);
+    expect(decided(known, HOUR - 1, 0.4).treats).toBe(1);
+    expect(decided(known, HOUR - 1, 0.75).treats).toBe(0);
+    const later = decided(known, HOUR);
+    expect(later.treats).toBe(1);
+    // Twice as long each time in a row.
+    const twice = { ...known, strategy: later.outcome.strategy! };
+    expect(decided(twice, 3 * HOUR - 1).treats).toBe(0);
+    expect(decided(twice, 3 * HOUR).treats).toBe(1);
+  });
+
+  it('that finds something is forgotten to have found nothing', () => {
+    const rested = qualityCheck({ ...inputs({ unit: 'oz' }), treated: { i: [null] } }).strategy!;
+    expect(rested.idle).toHaveLength(1);
+    const treated = { slice: slice(0), sample: null, effectiveRows: 100, changedCells: 80 };
+    const later = { ...inputs({ unit: 'oz' }), strategy: rested, nowMs: 2 * HOUR };
+    expect(qualityCheck({ ...later, treated: { i: treated } }).strategy).not.toHaveProperty('idle');
   });
 });
