@@ -126,9 +126,16 @@ async function gather(
     mayRead: Object.fromEntries(Object.entries(definition.models).map(([id, { mayRead }]) => [id, mayRead])),
     ...profiled,
     ...(notes.length === 0 ? {} : { rests: notes }),
+    ...heldItems(context),
     ...(looked.notes.length === 0 ? {} : { references: looked.notes, unreferenced: looked.unreferenced }),
   };
   return { inputs, keep };
+}
+
+/** What waits for new rows of datasets that rest, with what they rest for. */
+function heldItems({ rests: { resting } }: CycleContext): Pick<AnalyzeInputs, 'held'> {
+  const held = Object.values(resting).flatMap((rest) => rest.held.map((id) => [id, rest.reason] as const));
+  return held.length === 0 ? {} : { held: Object.fromEntries(held) };
 }
 
 function isResting({ rests }: CycleContext, id: string): boolean {
@@ -154,7 +161,9 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
     return { facts: null, described: null, failure: failureOf(context, id, error), items: [], rejected: [] };
   }
   const columns = new Set(state.columns.map(({ name }) => name));
-  const items = context.items.filter((item) => item.dataset === id && usable(item, columns));
+  const held = isResting(context, id) ? context.rests.resting[id].held : [];
+  const own = context.items.filter((item) => item.dataset === id && !held.includes(item.id));
+  const items = own.filter((item) => usable(item, columns));
   let measured: Measured;
   try {
     measured = await measure(deps, context, dataset, items, signal);

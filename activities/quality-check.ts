@@ -168,7 +168,11 @@ function knownCircuits(
         ...{ of: declarationOf(declared, id), standIn: datasets[id].fallback! },
         before: Object.hasOwn(circuits, id) ? circuits[id] : null,
         rests: rest === null ? null : rest.reason,
-        unread: !silent.has(id) ? 0 : items.filter((item) => item.dataset === id && waits.has(item.id)).length,
+        // New rows that are held were not asked for.
+        unread: !silent.has(id)
+          ? 0
+          : items.filter((item) => item.dataset === id && waits.has(item.id) && rest?.held.includes(item.id) !== true)
+              .length,
       },
     ] as const;
   });

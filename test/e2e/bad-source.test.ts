@@ -122,7 +122,7 @@ describe('a dataset with a fallback', () => {
     balance.write('events.csv', broken('own'));
     const tried = await next();
     expect(tried).toMatchObject({ from: ['backup'], planned: ['lake'] });
-    expect(tried.reasons).toMatch(/events is tried again: what was read of it was no good once/);
+    expect(tried.reasons).toMatch(/events is tried again: its rows were no good once/);
     expect(tried.reasons).toMatch(/events rests for 2 cycles, .* 2 times in a row/);
     const shown = await status();
     expect(shown).toMatch(/^events rests for 2 cycles, backup is read in its place: .* 2 times in a row: value has/m);
@@ -245,6 +245,42 @@ describe('a dataset with a fallback', () => {
     expect(ids.sort((a, b) => a - b)).toEqual(Array.from({ length: 180 }, (_, i) => 2_821 + i));
     expect(cycles[2].stages.flatMap(({ reasons }) => reasons).join()).not.toContain('lateness');
   });
+});
+
+test('a dataset that rests holds its new rows for whom they are, and loses none', async () => {
+  const needs = [need(), need({ id: 'fresh', rows: 'new' })];
+  balance = await startBalance((dir) => pool(dir, { needs }));
+  balance.write('backup.csv', file('backup'));
+  balance.write('events.csv', file('own'));
+  const cycles = [await balance.cycle()];
+  // A backup that lags behind: the new rows stay where they are, the others come from it.
+  balance.write('backup.csv', file('backup').slice(0, 2_800));
+  balance.write('events.csv', broken('own'));
+  cycles.push(await balance.cycle());
+  const told = cycles[1].stages.flatMap(({ reasons }) => reasons).join('\n');
+  expect(told).toMatch(/events rests for 1 cycle/);
+
+  balance.write('events.csv', file('own'));
+  const rested = await balance.cycle();
+  cycles.push(rested);
+  expect(await balance.replays(rested)).toBe(true);
+  expect(await regionsOf(rested)).toEqual(['backup']);
+  const fresh = rested.requests.find(({ needId }) => needId === 'trainer/fresh')!;
+  expect(fresh.delivery).toBeNull();
+  expect(rested.stages.flatMap(({ reasons }) => reasons).join('\n')).toMatch(
+    /events rests, .* its new rows are held for trainer\/fresh/,
+  );
+  cycles.push(await balance.cycle());
+  const rows = await Promise.all(
+    cycles.map(async (cycle) => {
+      const has = cycle.requests.some((one) => one.needId === 'trainer/fresh' && one.delivery !== null);
+      return has ? balance.rowsOf(cycle, 'trainer/fresh') : [];
+    }),
+  );
+  expect(rows.map(({ length }) => length)).toEqual([60, 0, 0, 180]);
+  const ids = rows.flat().map(({ id }) => Number(id));
+  expect(ids.sort((a, b) => a - b)).toEqual(Array.from({ length: 240 }, (_, i) => 2_821 + i));
+  expect(rows.flat().every(({ region }) => region === 'own')).toBe(true);
 });
 
 const request = { model: 'trainer', dataset: 'events', fields: ['id', 'region', 'value'], rows: 200 };

@@ -35,6 +35,8 @@ export interface AnalyzeInputs {
   readonly unprofiled?: Readonly<Record<string, string>>;
   /** Datasets with a stand-in that rest, are tried again, or cannot rest now, in a sentence each; absent: none. */
   readonly rests?: readonly string[];
+  /** Datasets whose new rows are held while they rest, by item; absent: none. */
+  readonly held?: Readonly<Record<string, string>>;
   /** What is known of the rows to come; absent in records of older versions. */
   readonly supply?: Supply;
   /** Restricted columns by dataset, and by model the `dataset.column` that it may read. */
@@ -71,7 +73,8 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
     inputs.items,
     inputs.items
       .filter((item) => down.has(item.dataset) && !refused.has(item.id))
-      .map((item) => waitForSource(item, down.get(item.dataset)!.reason, inputs.nowMs)),
+      .map((item) => waitForSource(item, down.get(item.dataset)!.reason, inputs.nowMs))
+      .concat(heldBack(inputs, (item) => !down.has(item.dataset) && !refused.has(item.id))),
   );
   const shut = new Set([...refused, ...waiting.map(({ itemId }) => itemId)]);
   const open = inputs.items.filter((item) => !shut.has(item.id));
@@ -107,6 +110,16 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
       ? {}
       : { forecastsUsed: supplyForecasts(analysis.findings, snapshot.forecasts ?? [], recordedAs) };
   return { analysis, refusals, waiting, resample, criticality, ...used };
+}
+
+/** Items that wait for new rows of a dataset that rests: their window stays open, and the next one begins where it does. */
+function heldBack({ items, held = {}, nowMs }: AnalyzeInputs, isOpen: (item: WorkItem) => boolean): WaitReason[] {
+  return items
+    .filter((item) => Object.hasOwn(held, item.id) && isOpen(item))
+    .map((item) => ({
+      ...waitForSource(item, '', nowMs),
+      reason: `dataset ${item.dataset} rests: its new rows are held, and handed out once it is good again: ${held[item.id]}`,
+    }));
 }
 
 /** Standing needs as the analyzers see them. One-off requests state what they want; there is no balance to judge. */

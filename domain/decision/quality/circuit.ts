@@ -15,8 +15,10 @@ export interface Circuit {
   /** How dataset and stand-in were declared: a circuit of another declaration says nothing. */
   readonly of: string;
   readonly standIn: string;
-  /** Times in a row that what was read of the dataset was no good; 0: it is well. */
+  /** Times in a row that the dataset failed: its rows were no good, or none came; 0: it is well. */
   readonly failures: number;
+  /** Those of them in which no data came; absent: none, and in circuits of before they were told apart. */
+  readonly silences?: number;
   /** Cycles that the stand-in is still to serve before the dataset is tried again. */
   readonly left: number;
   /** Event time of the last failure. */
@@ -38,6 +40,11 @@ export interface Resting {
   /** The dataset as it is declared. */
   readonly own: DatasetDefinition;
   readonly reason: string;
+  /**
+   * Items that ask for its new rows: only the dataset knows how many there are, and a window that is handed out is closed. They
+   * are held until it is tried again, and then handed out with those that came since.
+   */
+  readonly held: readonly string[];
 }
 export interface Rests {
   readonly resting: Readonly<Record<string, Resting>>;
@@ -68,26 +75,43 @@ export function restsOf(
     if (asked.length === 0 || failures === 0 || !Object.hasOwn(datasets, id)) continue;
     if (circuit.of !== declarationOf(datasets, id)) continue;
     if (left === 0 || asOfMs - circuit.sinceMs >= REST_MS_MAX) {
-      notes.push(
-        `${id} is tried again: what was read of it was no good ${timesOf(failures)}, the last time: ${reason}`,
-      );
+      notes.push(`${id} is tried again: ${failedOf(circuit)}, the last time: ${reason}`);
       continue;
     }
+    const held = asked.filter(({ window }) => window != null);
+    const served = asked.filter(({ window }) => window == null);
     const other = datasets[standIn];
     const { windows } = sources[other.source];
     const why =
       windows !== undefined && openIntervals(windows, nowMs)[0][0] > 0
         ? `source ${other.source} is closed`
-        : asked.map((item) => whyNot(item, circuit, other, models)).find((one) => one !== null);
+        : (whyNotHeld(held, served, asOfMs - circuit.sinceMs) ??
+          served.map((item) => whyNot(item, circuit, other, models)).find((one) => one !== null));
     if (why != null) {
       notes.push(`${id} is read though it should rest: ${why}`);
       continue;
     }
-    resting[id] = { standIn, own: datasets[id], reason };
+    resting[id] = { standIn, own: datasets[id], reason, held: held.map((item) => item.id).sort() };
     const more = left === 1 ? 'and is tried again in the next' : `and in ${left - 1} more`;
-    notes.push(`${id} rests, ${standIn} is read in its place in this cycle ${more}: ${reason}`);
+    const waiting = held.length === 0 ? '' : `, its new rows are held for ${held.map(nameOf).sort().join(', ')}`;
+    notes.push(`${id} rests, ${standIn} is read in its place in this cycle ${more}${waiting}: ${reason}`);
   }
   return { resting, notes };
+}
+
+/**
+ * Why new rows cannot be held while their dataset rests; null where they can. Held for nobody's sake they would only be late, and
+ * what its need calls too old must not become so by being held.
+ */
+function whyNotHeld(held: readonly WorkItem[], served: readonly WorkItem[], restedMs: number): string | null {
+  if (held.length === 0) return null;
+  if (served.length === 0) return `${nameOf(held[0])} asks for its new rows, and nobody for others`;
+  const late = held.find(({ maxAgeMs }) => maxAgeMs !== null && restedMs >= maxAgeMs);
+  return late === undefined ? null : `${nameOf(late)} asks for its new rows, which would be too old if they were held`;
+}
+
+function nameOf({ id, needId }: WorkItem): string {
+  return needId ?? `request ${id}`;
 }
 
 /** Why an item must be served from its own dataset; null where the stand-in will do. */
@@ -97,10 +121,8 @@ function whyNot(
   other: DatasetDefinition,
   models: PoolDefinition['models'],
 ): string | null {
-  const who = item.needId ?? `request ${item.id}`;
+  const who = nameOf(item);
   if (item.datasetVersion !== null) return `${who} pins a version of it`;
-  // Only the dataset itself tells how many new rows there are: those that a lagging stand-in lacks would be lost.
-  if (item.window != null) return `${who} asks for its new rows`;
   const forbidden = forbiddenColumns(item, standIn, other, models);
   if (forbidden.length > 0) return `${who} may not read ${forbidden.join(', ')} of ${standIn}`;
   const unknown = usedColumns(item).filter((column) => !columns.includes(column));
@@ -125,6 +147,8 @@ export interface Seen {
   readonly saved: number;
   /** Whether it was not read because it did not answer. */
   readonly silent: boolean;
+  /** Whether none of the bad items got any rows: no data came, whatever it would have been. */
+  readonly empty: boolean;
   /** Columns that the stand-in gave to those. */
   readonly columns: readonly string[];
   readonly reason: string;
@@ -138,7 +162,7 @@ export interface Seen {
 export function nextCircuit(before: Circuit | null, seen: Seen, asOfMs: number): Circuit | null {
   const known = before?.of === seen.of && before.failures > 0 ? before : null;
   if (seen.items === 0) return null;
-  const { of, standIn, reason } = seen;
+  const { of, standIn, reason, empty } = seen;
   const bad = 2 * seen.bad >= seen.items;
   if (seen.rested) {
     if (known === null) return null;
@@ -150,20 +174,29 @@ export function nextCircuit(before: Circuit | null, seen: Seen, asOfMs: number):
   if (seen.saved === 0 && !(seen.silent && known !== null)) return null;
   const failures = (known?.failures ?? 0) + 1;
   const left = Math.min(REST_CYCLES_MAX, 2 ** (failures - 1));
+  const silences = (known?.silences ?? 0) + (empty ? 1 : 0);
   const columns = [...new Set([...(known?.columns ?? []), ...seen.columns])].sort();
-  return { of, standIn, failures, left, sinceMs: asOfMs, reason, columns };
+  return { of, standIn, failures, ...(silences === 0 ? {} : { silences }), left, sinceMs: asOfMs, reason, columns };
 }
 
-function closed(known: Circuit, sinceMs: number): Circuit {
-  return { ...known, failures: 0, left: 0, sinceMs, reason: 'what was read of it is good again', columns: [] };
+function closed({ of, standIn }: Circuit, sinceMs: number): Circuit {
+  return { of, standIn, failures: 0, left: 0, sinceMs, reason: 'what was read of it is good again', columns: [] };
 }
 
 /** What became of a circuit, for the record. */
-export function describeCircuit(id: string, { standIn, failures, left, reason }: Circuit, rested: boolean): string {
+export function describeCircuit(id: string, circuit: Circuit, rested: boolean): string {
+  const { standIn, failures, left, reason } = circuit;
   if (failures === 0) return `${id} is well: ${reason}`;
   if (left === 0) return `${id} is tried again in the next cycle${rested ? `: ${standIn} served its turn` : ''}`;
   if (rested) return `${id} rests for ${cyclesOf(left)} more, then it is tried again`;
-  return `${id} rests for ${cyclesOf(left)}, ${standIn} is read in its place: its rows were no good ${timesOf(failures)}: ${reason}`;
+  return `${id} rests for ${cyclesOf(left)}, ${standIn} is read in its place: ${failedOf(circuit)}: ${reason}`;
+}
+
+/** How it failed: a source that gives bad rows and one that gives none need different help. */
+function failedOf({ failures, silences = 0 }: Circuit): string {
+  if (silences === 0) return `its rows were no good ${timesOf(failures)}`;
+  if (silences === failures) return `no data came of it ${timesOf(failures)}`;
+  return `it failed ${timesOf(failures)}, ${silences} of them without data`;
 }
 
 function cyclesOf(count: number): string {

@@ -9,7 +9,8 @@ import type { WorkItem } from '../work.js';
 
 /**
  * Version of what this stage makes of its inputs: raised with every change that makes something else of inputs of before it.
- * A record of an older version has still its own digests, but cannot be replayed. 2: corrections that find nothing to do rest.
+ * A record of an older version has still its own digests, but cannot be replayed. 2: corrections that find nothing to do rest,
+ * and a source that gives no data is told apart from one whose rows are no good.
  */
 export const QUALITY_RULES = 2;
 

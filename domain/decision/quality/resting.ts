@@ -26,26 +26,30 @@ export function circuitsAfter(
   { circuits = {}, items, results, asOfMs }: QualityInputs,
   verdicts: readonly ItemVerdict[],
 ): Record<string, Circuit> {
-  const served = new Map(results.map((result) => [result.itemId, result.served]));
+  const resultOf = new Map(results.map((result) => [result.itemId, result]));
   const verdictOf = new Map(verdicts.map((verdict) => [verdict.itemId, verdict]));
   const changed: Record<string, Circuit> = {};
   for (const [id, { of, standIn, before, rests, unread }] of Object.entries(circuits)) {
     const rested = rests !== null;
     const read = items.flatMap((item) => {
       const judged = verdictOf.get(item.id);
-      const counts = item.dataset === id && item.datasetVersion === null && served.get(item.id) !== 'cache';
+      const counts = item.dataset === id && item.datasetVersion === null && resultOf.get(item.id)?.served !== 'cache';
       return counts && judged !== undefined ? [{ item, judged }] : [];
     });
     // The dataset itself, where its stand-in was read first; else the stand-in.
     const saved = read.filter(
       ({ judged: { routed } }) => routed?.kind === 'fallback' && routed.dataset === (rested ? id : standIn),
     );
-    const bad = read.filter(({ judged: { use } }) => use !== 'slice').length + saved.length;
+    const failed = read.filter(({ judged: { use } }) => use !== 'slice');
+    const bad = failed.length + saved.length;
+    const hasRows = ({ item }: (typeof read)[number]): boolean => resultOf.get(item.id)?.slice != null;
     const seen = {
       ...{ of, standIn, rested, items: read.length + unread, bad: bad + unread, saved: saved.length },
       columns: [...new Set(saved.flatMap(({ item }) => usedColumns(item)))].sort(),
       silent: !rested && unread > 0,
-      reason: saved.at(0)?.judged.routed?.reason ?? (unread > 0 ? 'it did not answer' : ''),
+      empty: ![...failed, ...saved].some(hasRows),
+      // What was wrong with rows says more than that others got none.
+      reason: (saved.find(hasRows) ?? saved.at(0))?.judged.routed?.reason ?? (unread > 0 ? 'it did not answer' : ''),
     };
     const next = nextCircuit(before, seen, asOfMs);
     if (next !== null) changed[id] = next;

@@ -42,11 +42,14 @@ const seen = (more: Partial<Seen>): Seen => ({
     bad: 0,
     saved: 0,
     silent: false,
+    empty: false,
     columns: ['x'],
     reason: 'x is bad',
     ...more,
   },
 });
+const fresh = (id: string, more: Partial<WorkItem> = {}): WorkItem =>
+  workItem(id, { window: { column: 't', fromMs: 0, toMs: 1, before: null }, ...more });
 const ILL = { bad: 1, saved: 1 };
 
 /** Cycles of one item each; `well` says whether the dataset's rows are good in a cycle. Gives which cycles read the dataset. */
@@ -137,7 +140,6 @@ describe('a dataset that rests', () => {
 
   test.each([
     ['pins a version of it', workItem('i', { datasetVersion: 'c' }), NOON],
-    ['asks for its new rows', workItem('i', { window: { column: 't', fromMs: 0, toMs: 1, before: null } }), NOON],
     ['may not read salary of e', workItem('i', { fields: ['salary'] }), NOON],
     ['e was never read for y, which request i asks for', workItem('i', { fields: ['x', 'y'] }), NOON],
     ['source vault is closed', workItem('i'), 0],
@@ -146,9 +148,45 @@ describe('a dataset that rests', () => {
     expect(found).toEqual({ resting: {}, notes: [expect.stringContaining(why)] });
   });
 
+  test('holds its new rows while others are served by its stand-in', () => {
+    const { resting, notes } = rests([workItem('a'), fresh('n'), fresh('m')], circuit({ left: 3 }));
+    expect(resting).toMatchObject({ d: { standIn: 'e', held: ['m', 'n'] } });
+    expect(notes).toEqual([
+      'd rests, e is read in its place in this cycle and in 2 more, its new rows are held for request m, request n: x is bad',
+    ]);
+  });
+
+  test('is read where its new rows are all that is asked of it, or would be too old if they were held', () => {
+    const alone = rests([fresh('n')], circuit());
+    expect(alone).toEqual({
+      resting: {},
+      notes: [expect.stringContaining('asks for its new rows, and nobody for others')],
+    });
+    const aging = (asOfMs: number) =>
+      rests([workItem('a'), fresh('n', { maxAgeMs: 1_000 })], circuit({ failures: 4, left: 8 }), asOfMs);
+    expect(aging(999).resting).toHaveProperty('d');
+    expect(aging(1_000)).toEqual({ resting: {}, notes: [expect.stringContaining('would be too old')] });
+  });
+
   test('is no matter of a cycle that asks nothing of it', () => {
     expect(rests([workItem('i', { dataset: 'e' })], circuit())).toEqual({ resting: {}, notes: [] });
     expect(rests([workItem('i', { model: 'b', fields: ['salary'] })], circuit()).resting).toHaveProperty('d');
+  });
+
+  test('says whether its rows were no good, or none came', () => {
+    const told = (known: Circuit) => describeCircuit('d', known, false);
+    const silent = nextCircuit(null, seen({ ...ILL, empty: true, reason: 'no such file' }), 0)!;
+    expect(told(silent)).toBe('d rests for 1 cycle, e is read in its place: no data came of it once: no such file');
+    const worse = nextCircuit({ ...silent, left: 0 }, seen(ILL), 1)!;
+    expect(told(worse)).toBe(
+      'd rests for 2 cycles, e is read in its place: it failed 2 times in a row, 1 of them without data: x is bad',
+    );
+    expect(rests([workItem('i')], { ...silent, left: 0 }).notes).toEqual([
+      'd is tried again: no data came of it once, the last time: no such file',
+    ]);
+    const well = nextCircuit({ ...worse, left: 0 }, seen({}), 2)!;
+    expect(nextCircuit(well, seen(ILL), 3)).toMatchObject({ failures: 1 });
+    expect(nextCircuit(well, seen(ILL), 3)).not.toHaveProperty('silences');
   });
 
   test('says so in words', () => {
