@@ -2,7 +2,8 @@
  * What one delivery looked like, small enough to be kept: counts by value or by bin of each column. A later delivery
  * is counted over the same values and bins, so that the two can be compared though the first one's rows are gone.
  */
-import type { PairedColumn } from './shift.js';
+import type { SampledPart } from './sample-parts.js';
+import type { PairedColumn, PairedPart } from './shift.js';
 
 /** Rows that a sample looks at most: slices lie in the order of a hash, so the first rows are a random draw of all. */
 export const SAMPLE_ROWS_MAX = 20_000;
@@ -25,13 +26,19 @@ export type SampleColumn =
       readonly listed?: 'all';
     }
   /** `time` and `identifier` always move on: only what is missing is compared. */
-  | { readonly kind: 'time' | 'identifier'; readonly counts: readonly [] };
+  | { readonly kind: 'time' | 'identifier'; readonly counts: readonly [] }
+  /** Vectors: the parts are compared, those beside `dimension` and `norm` of vectors of this dimension. */
+  | { readonly kind: 'vector'; readonly dimension: number; readonly counts: readonly [] };
 
 /** A column of a sample. Number bins are `(edges[i-1], edges[i]]`, the last one open: `edges.length + 1` counts. */
 export type ColumnSample = SampleColumn & {
   readonly present: number;
   /** Rows that the column was counted on; absent: all of the sample. */
   readonly rows?: number;
+  /** Rows whose vector cannot be used; absent: none. */
+  readonly malformed?: number;
+  /** What is compared of values that hardly repeat. */
+  readonly parts?: readonly SampledPart[];
 };
 
 export interface Sample {
@@ -49,6 +56,9 @@ export interface RecountedColumn {
   readonly present: number;
   /** Rows of a category that the reference does not name and that no other row is of. */
   readonly singles?: number;
+  readonly malformed?: number;
+  /** In the order of the reference's. */
+  readonly parts?: readonly { readonly counts: readonly number[]; readonly present: number }[];
 }
 
 /** Both sides of every column of the reference, as the drift tests read them. Columns that only the later one has are no finding. */
@@ -69,11 +79,27 @@ export function pairSamples(reference: Sample, current: Recount): PairedColumn[]
         reference: before.counts,
         current: after.counts,
         present: [before.present, after.present],
-        missing: [(before.rows ?? reference.rows) - before.present, current.rows - after.present],
-        malformed: [0, 0],
+        missing: [
+          (before.rows ?? reference.rows) - before.present - (before.malformed ?? 0),
+          current.rows - after.present - (after.malformed ?? 0),
+        ],
+        malformed: [before.malformed ?? 0, after.malformed ?? 0],
+        ...(before.parts === undefined || after.parts === undefined
+          ? {}
+          : { parts: pairParts(before.parts, after.parts) }),
         singles: before.kind === 'category' && before.listed === 'all' ? [0, after.singles ?? 0] : null,
       };
     });
+}
+
+function pairParts(before: readonly SampledPart[], after: NonNullable<RecountedColumn['parts']>): PairedPart[] {
+  return before.flatMap((part, at) => {
+    if (after[at] === undefined) return [];
+    const values = part.kind === 'category' ? part.values : part.counts.map((_, bin) => bin);
+    const present = [part.present, after[at].present] as const;
+    const counts = { values, reference: part.counts, current: after[at].counts, present, singles: null };
+    return [{ name: part.name, kind: part.kind, counts }];
+  });
 }
 
 /** The rows of both sides in each value or bin; the unnamed values and the missing ones are a cell of their own each. */

@@ -34,6 +34,22 @@ const RUNNER_UP_MAX = 0.9;
 const LANGUAGE_SHARE = 0.98;
 const LISTED = 5;
 
+/** Kinds of characters that make the look of a text: small and capital letters, digits, blanks, and common marks. */
+export const LOOKS: Readonly<Record<string, string>> = {
+  a: '[a-z]',
+  A: '[A-Z]',
+  9: '[0-9]',
+  ' ': '\\s',
+  '-': '-',
+  _: '_',
+  '/': '/',
+  '.': '[.]',
+  ',': ',',
+  ':': ':',
+  '@': '@',
+  '+': '[+]',
+};
+
 /** Words of a text. */
 export function wordsOf(text: string): number {
   return text.match(WORDS)?.length ?? 0;

@@ -6,7 +6,7 @@
  */
 import type { PairedCounts } from './shift-tests.js';
 import type { PairedPart } from './shift.js';
-import { normOf, rankOf } from './vector-state.js';
+import { normOf, planeSigns, rankOf } from './vector-state.js';
 import { NEAR_COSINE } from './vectors.js';
 
 type Vectors = readonly Float64Array[];
@@ -84,16 +84,10 @@ function spreadDirection(
     const [before, after] = sides.map((vectors, side) => covarianceTimes(vectors, means[side], scale, direction));
     return after.map((value, at) => value - before[at]);
   };
-  const start = unit(scale.map((factor, at) => (factor === 0 ? 0 : sign(at))));
+  const start = unit(scale.map((factor, at) => (factor === 0 ? 0 : planeSigns(at) & 1 ? 1 : -1)));
   const bound = Math.abs(iterate(apply, start, 0).value);
   const [up, down] = [bound, -bound].map((shift) => iterate(apply, start, shift));
   return Math.abs(up.value) >= Math.abs(down.value) ? up.direction : down.direction;
-}
-
-/** A sign for each place that follows no pattern of the places (finaliser of MurmurHash3). */
-function sign(at: number): number {
-  const bits = Math.imul((at + 1) ^ ((at + 1) >>> 16), 0x85ebca6b);
-  return Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35) & 0x10000 ? 1 : -1;
 }
 
 function unit(vector: Float64Array): Float64Array {

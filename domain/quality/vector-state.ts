@@ -13,7 +13,7 @@ const DIMENSIONS_MAX = 64;
 const SAMPLE_NUMBERS = 65_536;
 export const SAMPLE_VECTORS_MAX = 1_000;
 /** Random hyperplanes of a signature (Charikar 2002): vectors at the cosine .999 share all 16 signs in four of five cases. */
-const PLANES = 16;
+export const PLANES = 16;
 
 /** A vector of the sample, with the rows that hold exactly it. */
 export interface SampledVector {
@@ -86,6 +86,14 @@ export function normOf(vector: readonly number[] | Float64Array): number {
   return Math.sqrt(sum);
 }
 
+/** Sixteen random signs of a place, one bit for each plane (finaliser of MurmurHash3). */
+export function planeSigns(at: number): number {
+  let bits = Math.imul(at + 1, 0x9e3779b1);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
+}
+
 /**
  * Where a vector stands in the sample: by a hash of the signs of its projections on random hyperplanes, so that vectors of
  * nearly one direction are sampled together or not at all.
@@ -93,11 +101,7 @@ export function normOf(vector: readonly number[] | Float64Array): number {
 export function rankOf(vector: ArrayLike<number>): number {
   const sums = new Float64Array(PLANES);
   for (let at = 0; at < vector.length; at++) {
-    // Sixteen random signs of this place (finaliser of MurmurHash3).
-    let bits = Math.imul(at + 1, 0x9e3779b1);
-    bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-    bits ^= bits >>> 16;
+    const bits = planeSigns(at);
     const x = vector[at];
     for (let plane = 0; plane < PLANES; plane++) sums[plane] += (bits >>> plane) & 1 ? x : -x;
   }

@@ -1,7 +1,7 @@
 /** Two files as paired counts by column: what the drift tests read. All the counting is done by the engine. */
 import type { PairedCounts } from '../../domain/quality/shift-tests.js';
 import type { PairedColumn, PairedPart } from '../../domain/quality/shift.js';
-import { LANGUAGE_LETTERS_MIN, languageOf } from '../../domain/quality/text.js';
+import { LANGUAGE_LETTERS_MIN, languageOf, LOOKS } from '../../domain/quality/text.js';
 import { quoteIdentifier, type ResultRow, type Session } from './engine.js';
 import { pairVectors } from './paired-vectors.js';
 import { loadFile } from './table-file.js';
@@ -144,22 +144,11 @@ async function languagesOf(session: Session, column: string): Promise<PairedCoun
   return { values, reference, current, present: [rowsOf(reference), rowsOf(current)] };
 }
 
-/** The kinds of characters that a text has, each once: small and capital letters, digits, blanks, and common marks. */
+/** The kinds of characters that a text has, each once. */
 function lookOf(text: string): string {
-  const marks = Object.entries({
-    a: '[a-z]',
-    A: '[A-Z]',
-    9: '[0-9]',
-    ' ': '\\s',
-    '-': '-',
-    _: '_',
-    '/': '/',
-    '.': '[.]',
-    ',': ',',
-    ':': ':',
-    '@': '@',
-    '+': '[+]',
-  }).map(([mark, pattern]) => `CASE WHEN regexp_matches(${text}, '${pattern}') THEN '${mark}' ELSE '' END`);
+  const marks = Object.entries(LOOKS).map(
+    ([mark, pattern]) => `CASE WHEN regexp_matches(${text}, '${pattern}') THEN '${mark}' ELSE '' END`,
+  );
   return `CASE WHEN ${text} IS NOT NULL THEN concat(${marks.join(', ')}) END`;
 }
 

@@ -6,11 +6,15 @@ import {
   SAMPLE_VALUES_MAX,
   type ColumnSample,
   type Recount,
+  type RecountedColumn,
   type Sample,
 } from '../../domain/quality/sample.js';
+import { hardlyRepeat, recountPart, samplePart, textViews } from '../../domain/quality/sample-parts.js';
 import { WEIGHT_COLUMN } from '../../domain/quality/correction.js';
 import { sourceColumns, type SourceColumn } from './columns.js';
+import { isVector } from './content-states.js';
 import { correctSlice } from './correct-slice.js';
+import { sampleVectors } from './slice-vectors.js';
 import { insideCache, type FileCache } from './file-cache.js';
 import { quoteIdentifier, quoteText, type Engine, type Session } from './engine.js';
 
@@ -88,10 +92,18 @@ export async function sampleSlice(
     const fact = facts.columns.get(column)!;
     const { name } = column;
     const before = ask.reference === null ? undefined : ask.reference.columns[name];
-    if (fact.kind === 'category') {
+    const vectors = fact.kind === 'category' && isVector(column) ? await sampleVectors(session, column, before) : null;
+    if (vectors !== null) {
+      own[name] = vectors.own;
+      if (vectors.counted !== null) counted[name] = vectors.counted;
+    } else if (fact.kind === 'category') {
       const counts = await valueCounts(session, column);
-      own[name] = categorySample(counts, fact.present, facts.halfRows);
-      if (before?.kind === 'category') counted[name] = recount(before.values, counts, fact.present);
+      const views = column.kind === 'string' && hardlyRepeat(counts) ? textViews(counts) : null;
+      own[name] = {
+        ...categorySample(counts, fact.present, facts.halfRows),
+        ...(views === null ? {} : { parts: views.map(samplePart) }),
+      };
+      if (before?.kind === 'category') counted[name] = recount(before, counts, fact.present);
     } else if (fact.kind === 'number') {
       own[name] = {
         kind: 'number',
@@ -103,18 +115,18 @@ export async function sampleSlice(
         counted[name] = { present: fact.present, counts: await binCounts(session, column, before.edges) };
       // Text that is numbers now, because the word among them is gone.
       if (before?.kind === 'category')
-        counted[name] = recount(before.values, await valueCounts(session, column), fact.present);
+        counted[name] = recount(before, await valueCounts(session, column), fact.present);
     } else own[name] = { kind: fact.kind, present: fact.present, counts: [] };
     // Of another kind than it was: nothing but what is missing can be compared.
     if (before !== undefined && !Object.hasOwn(counted, name))
-      counted[name] = { present: fact.present, counts: before.counts.map(() => 0) };
+      counted[name] = await otherKind(session, column, before, fact);
   }
   const sample: Sample = { rows: facts.rows, columns: own };
   return { own: sample, current: ask.reference === null ? null : { rows: facts.rows, columns: counted } };
 }
 
 interface ColumnFact {
-  readonly kind: ColumnSample['kind'];
+  readonly kind: Exclude<ColumnSample['kind'], 'vector'>;
   readonly present: number;
   readonly edges: readonly number[];
 }
@@ -192,12 +204,43 @@ async function valueCounts(session: Session, column: SourceColumn): Promise<Valu
   return rows.map(({ value, n, half }) => ({ value: String(value), rows: Number(n), halfRows: Number(half) }));
 }
 
+/** A column that is of another kind than it was: but for what is missing nothing of it is what it was. */
+async function otherKind(
+  session: Session,
+  column: SourceColumn,
+  before: ColumnSample,
+  { kind, present }: ColumnFact,
+): Promise<RecountedColumn> {
+  if (before.kind === 'vector') return { present: 0, malformed: present, counts: [] };
+  // Vectors that were counted as texts once, by an earlier version of this file.
+  if (before.kind === 'category' && kind === 'category')
+    return recount(before, await valueCounts(session, column), present);
+  return { present, counts: before.counts.map(() => 0) };
+}
+
 /** Values of a reference, counted among these. */
-function recount(named: readonly string[], counts: readonly ValueCount[], present: number) {
+function recount(
+  { values: named, parts }: Extract<ColumnSample, { kind: 'category' }>,
+  counts: readonly ValueCount[],
+  present: number,
+): RecountedColumn {
+  const views = parts === undefined ? [] : textViews(counts);
   const of = new Map(counts.map(({ value, rows }) => [value, rows]));
   const known = new Set(named);
   const singles = counts.filter(({ value, rows }) => rows === 1 && !known.has(value)).length;
-  return { present, counts: named.map((value) => of.get(value) ?? 0), singles };
+  return {
+    ...{ present, counts: named.map((value) => of.get(value) ?? 0), singles },
+    ...(parts === undefined
+      ? {}
+      : {
+          parts: parts.map((part) =>
+            recountPart(
+              part,
+              views.find(({ name }) => name === part.name),
+            ),
+          ),
+        }),
+  };
 }
 
 function categorySample(counts: readonly ValueCount[], present: number, halfRows: number): ColumnSample {
