@@ -81,7 +81,8 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
   const facts = analyzed.inputs as AnalyzeInputs;
   const analysis = analyzed.outcome as AnalyzeOutcome;
   const plan = planned.outcome as BatchOutcome;
-  const { results } = checked.inputs as QualityStageInputs;
+  const quality = checked.inputs as QualityStageInputs;
+  const { results } = quality;
   const refused = new Set(analysis.refusals.map(({ itemId }) => itemId));
   return {
     items: facts.items,
@@ -95,6 +96,7 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
     waiting: [...analysis.waiting, ...plan.waiting],
     nowMs: facts.nowMs,
     failed: results.flatMap(({ itemId, failure }) => (failure === null ? [] : [{ itemId, ...failure }])),
+    ...(quality.ways === undefined ? {} : { quality: { ...quality, items: facts.items } }),
   };
 }
 

@@ -141,11 +141,20 @@ async function gather(
       }),
     ),
     lastGood: await stillThere(deps, context, history),
+    ways: waysBeyond(context),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
     ...(Object.keys(contents).length === 0 ? {} : { contents }),
     ...(Object.keys(orphans).length === 0 ? {} : { orphans }),
     ...knownCircuits(context, analyzed.inputs as AnalyzeInputs, analyzed.outcome as AnalyzeOutcome),
   };
+}
+
+/** Where else the rows of each dataset could come from, and who is asked for better ones. */
+function waysBeyond({ definition }: CycleContext): QualityInputs['ways'] {
+  const ways = Object.entries(definition.datasets).map(
+    ([id, { fallback = null, owner = null }]) => [id, { fallback, owner }] as const,
+  );
+  return Object.fromEntries(ways);
 }
 
 /** What is known of the datasets of this cycle that have a stand-in. A repeat of the past neither rests them nor judges them. */

@@ -3,6 +3,7 @@ import type { Explanation, RequestExplanation } from '../db/decision-store.js';
 import { presentShare } from '../domain/analyzers/quality.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import { CORRECTION_HEADER, correctionRows } from './render-correction.js';
+import { effectLines, wayLines } from './render-effects.js';
 
 /** Left-aligned columns, two spaces apart; the last one is not padded. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
@@ -36,6 +37,7 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
     aftermath(decision.outcome),
     section('Released', stageReasons(explanation, 'release')),
     section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
+    section('What the faults do to the models', effectLines(explanation.effects).slice(0, 12)),
     section(
       'Not profiled',
       Object.keys(explanation.unprofiled)
@@ -134,6 +136,8 @@ export function renderDetails(explanation: Explanation): string {
     ),
   );
   if (findings.length > 0) lines.push('Quality findings\n', table(findings));
+  const ways = wayLines(explanation.effects);
+  if (ways.length > 0) lines.push('What could be done\n', table(ways));
   const corrected = requests.flatMap(({ needId, id, delivery }) => correctionRows(needId ?? id, delivery?.report));
   if (corrected.length > 0) lines.push('Corrections\n', table([[...CORRECTION_HEADER], ...corrected]));
   lines.push(

@@ -4,6 +4,8 @@ import type { PoolRef } from '../domain/types/pool.js';
 import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
+import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
+import type { DecisionEffects } from '../domain/decision/coordinate/effects.js';
 import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
 import type { DatasetProfile } from '../domain/quality/dataset-profile.js';
 import { stateKey, type PredictInputs, type PredictOutcome } from '../domain/decision/predict/predict.js';
@@ -70,6 +72,8 @@ export interface Explanation {
     /** What it saved, and measured over foreseen less 1; null while it has not ended. */
     readonly efficiency: BatchEfficiency | null;
   }[];
+  /** What the findings, and all that could be done about them, do to each model; null in records of older versions. */
+  readonly effects: DecisionEffects | null;
   /** What the datasets hold, by dataset, with how much was read to know it. */
   readonly profiles: Readonly<Record<string, DatasetProfile>>;
   /** Why a dataset that is read for needs has no profile. */
@@ -228,6 +232,7 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
   ]);
   const { digest, versions, poolVersion, reasons, impact } = row.decision;
   const analyzed = stages.find(({ stage }) => stage === 'analyze')?.inputs as AnalyzeInputs | undefined;
+  const closed = stages.find(({ stage }) => stage === 'coordinate')?.outcome as CoordinateOutcome | undefined;
   return {
     decision: { ...toSummary(row), digest, versions, poolVersion, reasons, impact },
     stages: stages.map(({ stage, state, inputDigest, outcomeDigest, reasons: why, startedMs, endedMs }) => ({
@@ -254,6 +259,7 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       actualMemoryBytes: batch.actualMemoryBytes,
       efficiency: efficiencyOf(batch),
     })),
+    effects: closed?.effects ?? null,
     profiles: analyzed?.profiles ?? {},
     unprofiled: analyzed?.unprofiled ?? {},
     forecasts: made,

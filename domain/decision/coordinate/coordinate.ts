@@ -3,7 +3,8 @@ import { analyzeImpact, type ModelImpact, type Risk } from '../../analyzers/impa
 import type { AnalysisSnapshot } from '../../analyzers/analyzer.js';
 import type { Grant } from '../batch/grants.js';
 import { correctionsOf } from '../quality/correct.js';
-import type { CorrectionRecord, ItemVerdict } from '../quality/quality-inputs.js';
+import type { CorrectionRecord, ItemVerdict, QualityInputs } from '../quality/quality-inputs.js';
+import { decisionEffects, type DecisionEffects } from './effects.js';
 import { gangsOf, waitTogether } from '../gangs.js';
 import type { Outcome } from '../stages.js';
 import type { Refusal, WaitReason, WorkItem } from '../work.js';
@@ -18,6 +19,8 @@ export interface CoordinateInputs {
   readonly nowMs: number;
   /** Failures of reads, by item: kept apart from data that was read and is bad. */
   readonly failed: readonly { readonly itemId: string; readonly type: string; readonly reason: string }[];
+  /** What the quality check knew; absent in records of before effects were kept. */
+  readonly quality?: QualityInputs;
 }
 export interface HandOut {
   readonly itemId: string;
@@ -44,6 +47,8 @@ export interface CoordinateOutcome {
   readonly risk: Risk;
   readonly summary: string;
   readonly impact: readonly DecidedImpact[];
+  /** What the findings, and all that could be done about them, do to each model; absent in older records. */
+  readonly effects?: DecisionEffects;
 }
 
 /** What the decision does to a model, with what each action on its data was foreseen to do to it and did. */
@@ -125,7 +130,13 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
     risk: worst(impact),
     summary: summarise(inputs, deliver, ended, waiting.length),
     impact,
+    ...effectsOf(inputs),
   };
+}
+
+/** A record of before effects were kept has none. */
+function effectsOf({ quality, verdicts }: CoordinateInputs): Pick<CoordinateOutcome, 'effects'> {
+  return quality === undefined ? {} : { effects: decisionEffects({ quality, verdicts }) };
 }
 
 /** What the decision does to each model's standing needs, measured by what is really handed out. */

@@ -1,6 +1,13 @@
 /** One slice against everything that is known of it: its contract, what is usual of it, what its model had before. */
 import { targetShares } from '../../analyzers/balance.js';
-import { bySeverity, gate, verdictOf, type GateContract, type GateFinding } from '../../quality/gate.js';
+import {
+  bySeverity,
+  gate,
+  verdictOf,
+  type GateContract,
+  type GateFinding,
+  type GateVerdict,
+} from '../../quality/gate.js';
 import type { DatasetDrift } from '../../quality/shift.js';
 import { contentFindings } from './content-findings.js';
 import { driftFindings, driftOf, unusualFindings } from './delivery-metrics.js';
@@ -35,23 +42,7 @@ function judgeSlice(item: WorkItem, result: Result, inputs: QualityInputs, conte
     const reason = failure?.reason ?? 'it was not read';
     return { itemId, verdict: 'quarantine', score: 0, dimensions: {}, findings: [], reason };
   }
-  const judged = gate(
-    {
-      rows: slice.rows,
-      completeness: slice.completeness,
-      invalid: Object.fromEntries(
-        Object.entries(slice.invalid).map(([column, share]) => [
-          column,
-          Math.round(share * slice.rows * (slice.completeness[column] ?? 1)),
-        ]),
-      ),
-      duplicateRows: slice.duplicateRows,
-      ...(slice.ruleBreaches === undefined ? {} : { ruleBreaches: rowsOf(slice.ruleBreaches, slice.rows) }),
-      ageMs: slice.newestEventMs === null ? null : Math.max(0, inputs.asOfMs - slice.newestEventMs),
-      ...(slice.classCounts === null ? {} : { classCounts: slice.classCounts }),
-    },
-    contractOf(item, slice, inputs),
-  );
+  const judged = gateOf(item, slice, inputs);
   const { drift, unusual } = context;
   const findings = [
     ...judged.findings,
@@ -78,6 +69,27 @@ function judgeSlice(item: WorkItem, result: Result, inputs: QualityInputs, conte
           ? 'meets its contract'
           : worst.map(({ message }) => message).join('; '),
   };
+}
+
+/** A slice against its contract alone: what is promised of its dataset and what its item asks. */
+export function gateOf(item: WorkItem, slice: SliceMetrics, inputs: QualityInputs): GateVerdict {
+  return gate(
+    {
+      rows: slice.rows,
+      completeness: slice.completeness,
+      invalid: Object.fromEntries(
+        Object.entries(slice.invalid).map(([column, share]) => [
+          column,
+          Math.round(share * slice.rows * (slice.completeness[column] ?? 1)),
+        ]),
+      ),
+      duplicateRows: slice.duplicateRows,
+      ...(slice.ruleBreaches === undefined ? {} : { ruleBreaches: rowsOf(slice.ruleBreaches, slice.rows) }),
+      ageMs: slice.newestEventMs === null ? null : Math.max(0, inputs.asOfMs - slice.newestEventMs),
+      ...(slice.classCounts === null ? {} : { classCounts: slice.classCounts }),
+    },
+    contractOf(item, slice, inputs),
+  );
 }
 
 /** Shares of rows as numbers of rows. */

@@ -88,13 +88,9 @@ function optionsFor(
   slice: SliceMetrics,
   inputs: QualityInputs,
 ): Correction[] {
-  const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
   return actionsFor(issue, item.corrections ?? []).flatMap((action) => {
-    const correction =
-      issue === 'rule'
-        ? fitRules(action, faults, item, slice, inputs)
-        : fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
-    return correction === null ? [] : [correction];
+    const correction = fitAction(action, issue, faults, item, slice, inputs);
+    return typeof correction === 'string' ? [] : [correction];
   });
 }
 
@@ -105,21 +101,27 @@ export function restingCorrections(
   findings: readonly GateFinding[],
   inputs: QualityInputs,
 ): string[] {
-  const { strategy, nowMs = inputs.asOfMs } = inputs;
-  if (strategy === undefined) return [];
   const faults = findings.filter(({ severity }) => severity !== 'note');
   const issues = new Set(faults.flatMap((finding) => issueOf(finding) ?? []));
   return [...issues].flatMap((issue) =>
-    optionsFor(issue, faults, item, slice, inputs).flatMap((option) => {
-      const idle = idleRest(option, item.dataset, slice, inputs);
-      if (idle !== null) return [describeIdle(option, idle)];
-      const harmedUntilMs = restingUntilMs(strategy, `${item.dataset}/${issue}`, option.action, nowMs);
-      if (harmedUntilMs === null) return [];
-      return [
-        `${option.action} did harm the last time: it is tried again from ${new Date(harmedUntilMs).toISOString()} on`,
-      ];
-    }),
+    optionsFor(issue, faults, item, slice, inputs).flatMap((option) => whyResting(option, item, slice, inputs) ?? []),
   );
+}
+
+/** Why a correction that fits rests, in a sentence; null where it may be taken. */
+export function whyResting(
+  option: Correction,
+  { dataset }: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): string | null {
+  const { strategy, nowMs = inputs.asOfMs } = inputs;
+  if (strategy === undefined) return null;
+  const idle = idleRest(option, dataset, slice, inputs);
+  if (idle !== null) return describeIdle(option, idle);
+  const harmedUntilMs = restingUntilMs(strategy, `${dataset}/${option.issue}`, option.action, nowMs);
+  if (harmedUntilMs === null) return null;
+  return `${option.action} did harm the last time: it is tried again from ${new Date(harmedUntilMs).toISOString()} on`;
 }
 
 function choose(
@@ -147,25 +149,43 @@ function choose(
   return { ...chosen, itemId: item.id, key, predictedDelta, chance: choice.chance, reason: choice.reason, fault };
 }
 
-/** The action in full where it fits this slice, else null. */
+/** An action on an issue in full where it fits this slice, else why it does not. */
+export function fitAction(
+  action: FileAction,
+  issue: Issue,
+  faults: readonly GateFinding[],
+  item: WorkItem,
+  slice: SliceMetrics,
+  inputs: QualityInputs,
+): Correction | string {
+  if (issue === 'rule') return fitRules(action, faults, item, slice, inputs);
+  const columns = faults.flatMap((one) => (issueOf(one) === issue && one.column !== undefined ? [one.column] : []));
+  return fit(action, issue, [...new Set(columns)].sort(), item, slice, inputs);
+}
+
+const CLASH = 'a column that it would add has the name of a field';
+const NO_WEIGHTS = 'no weights bring the mix back: a class has no rows';
+const TOO_MANY = 'more than half is at fault';
+
 function fit(
-  action: Correction['action'],
+  action: FileAction,
   issue: Issue,
   columns: readonly string[],
   item: WorkItem,
   slice: SliceMetrics,
   inputs: QualityInputs,
-): Correction | null {
+): Correction | string {
   const dataset = inputs.datasets[item.dataset];
   if (action === 'drop-rows') {
     // A row is not bad for lacking what it may lack.
     const required = columns.filter((column) => issue !== 'missing' || dataset.columns[column]?.required);
     if (issue === 'duplicates') {
       const key = dataset.key ?? [];
-      if (key.length === 0 || !key.every((column) => item.fields.includes(column))) return null;
-    } else if (required.length === 0) return null;
+      if (key.length === 0 || !key.every((column) => item.fields.includes(column)))
+        return 'the key is not among its fields';
+    } else if (required.length === 0) return 'no column at fault is required: its rows are not bad for lacking it';
     const correction: Correction = { action, issue, columns: issue === 'duplicates' ? [] : required, weights: null };
-    return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+    return faultShare(correction, slice) > DROPPED_MAX ? TOO_MANY : correction;
   }
   if (action === 'impute') {
     // Another row's key in the place of a bad one makes two rows one, and hides it.
@@ -173,7 +193,8 @@ function fit(
       (column) => item.fields.includes(imputedColumn(column)) || dataset.key?.includes(column) === true,
     );
     const correction: Correction = { action, issue, columns, weights: null };
-    return clash || columns.length === 0 || faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+    if (clash || columns.length === 0) return 'a column at fault is of the key, or its flag has the name of a field';
+    return faultShare(correction, slice) > DROPPED_MAX ? TOO_MANY : correction;
   }
   if (action === 'repair') {
     // A key that is written anew may be another row's.
@@ -181,15 +202,16 @@ function fit(
     const declared = own.filter((column) => isDeclared(dataset.columns[column]));
     const clash = declared.some((column) => item.fields.includes(repairedColumn(column)));
     // However many cells: what they mean is certain, whatever the others say.
-    return clash || declared.length === 0 ? null : { action, issue, columns: declared, weights: null };
+    if (declared.length === 0) return 'nothing declared of the column says what a wrong cell means';
+    return clash ? CLASH : { action, issue, columns: declared, weights: null };
   }
-  if (item.fields.includes(WEIGHT_COLUMN)) return null;
+  if (item.fields.includes(WEIGHT_COLUMN)) return CLASH;
   if (issue === 'class-mix') {
-    if (item.classColumn === null || item.target === null || slice.classCounts === null) return null;
-    if (!item.fields.includes(item.classColumn)) return null;
+    if (item.classColumn === null || item.target === null || slice.classCounts === null) return 'it has no class mix';
+    if (!item.fields.includes(item.classColumn)) return 'the classes are not among its fields';
     const shares = inputs.shares?.[item.id] ?? targetShares(item.target, slice.classCounts);
     const weights = shareWeights(slice.classCounts, shares);
-    return weights === null ? null : { action, issue, columns: [item.classColumn], weights };
+    return weights === null ? NO_WEIGHTS : { action, issue, columns: [item.classColumn], weights };
   }
   return fitDrift(columns, item, inputs);
 }
@@ -201,36 +223,37 @@ function isDeclared({ type, unit, format, values }: QualityInputs['datasets'][st
 
 /** Rows that break a rule are dropped whole: nothing tells which of their values is wrong, but where a dependency does. */
 function fitRules(
-  action: Correction['action'],
+  action: FileAction,
   faults: readonly GateFinding[],
   item: WorkItem,
   slice: SliceMetrics,
   inputs: QualityInputs,
-): Correction | null {
+): Correction | string {
   const broken = faults.flatMap((fault) => (issueOf(fault) === 'rule' ? (fault.rule ?? []) : []));
   if (action === 'repair') return fitDependencies(broken, item, inputs);
   const correction: Correction = { action, issue: 'rule', columns: [], rules: broken, weights: null };
-  return faultShare(correction, slice) > DROPPED_MAX ? null : correction;
+  return faultShare(correction, slice) > DROPPED_MAX ? TOO_MANY : correction;
 }
 
 /** The other rows of its group say what a cell means; a key that is written anew may be another row's. */
-function fitDependencies(broken: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | null {
+function fitDependencies(broken: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | string {
   const { dependencies = [], key = [] } = inputs.datasets[item.dataset];
   const mended = dependencies.filter(
     ({ text, to }) => broken.includes(text) && !key.includes(to) && !item.fields.includes(repairedColumn(to)),
   );
-  if (mended.length === 0) return null;
+  if (mended.length === 0) return 'no declared dependency says what a wrong cell means';
   const columns = [...new Set(mended.map(({ to }) => to))].sort();
   return { action: 'repair', issue: 'rule', columns, rules: mended.map(({ text }) => text), weights: null };
 }
 
 /** One drifted category column gets the reference's shares back; more than one cannot be had by one weight. */
-function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | null {
+function fitDrift(columns: readonly string[], item: WorkItem, inputs: QualityInputs): Correction | string {
   const [column] = columns;
   const before = inputs.references?.[item.needId ?? '']?.sample?.columns[column];
   const after = inputs.samples?.[item.id]?.current?.columns[column];
-  if (columns.length !== 1 || before?.kind !== 'category' || after == null) return null;
+  if (columns.length !== 1 || before?.kind !== 'category' || after == null)
+    return 'weights bring back one drifted column of categories, no other';
   const of = (counts: readonly number[]) => Object.fromEntries(before.values.map((value, i) => [value, counts[i]]));
   const weights = shareWeights(of(after.counts), of(before.counts));
-  return weights === null ? null : { action: 'reweight', issue: 'drift', columns: [column], weights };
+  return weights === null ? NO_WEIGHTS : { action: 'reweight', issue: 'drift', columns: [column], weights };
 }

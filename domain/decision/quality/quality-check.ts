@@ -3,7 +3,7 @@ import { correctAll, correctionsOf, keptCopy, type Corrections } from './correct
 import { judgeAll } from './judge-slice.js';
 import { describeRoute, routeRound } from './reroute.js';
 import { circuitReasons, circuitsAfter, routeOfRest } from './resting.js';
-import type { ItemVerdict, QualityInputs, QualityOutcome, SliceMetrics } from './quality-inputs.js';
+import type { ItemVerdict, Judged, QualityInputs, QualityOutcome, SliceMetrics } from './quality-inputs.js';
 import { restingCorrections } from './plan-correction.js';
 import type { WorkItem } from '../work.js';
 
@@ -29,12 +29,14 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
       ...(resting.length === 0 ? {} : { notCorrected: resting }),
     };
     const best = rerouted.get(itemId) ?? corrected.judged.get(itemId)!;
+    const first = corrected.first.get(itemId)!;
     const slice = keptCopy(inputs.treated, { itemId, ...done })?.slice ?? result.slice;
     const routed = routeOfRest(inputs, item, { served, slice }, best);
     const judged = {
       ...best,
       ...(routed === undefined ? {} : { routed }),
       ...done,
+      ...(inputs.ways === undefined || best.findings === first.findings ? {} : { asRead: asReadOf(first) }),
     };
     if (judged.verdict !== 'quarantine') return { ...judged, use: 'slice' };
     // Of `rows: new` every row is handed out once: an earlier delivery cannot stand in for later rows.
@@ -58,6 +60,10 @@ export function qualityCheck(inputs: QualityInputs): QualityOutcome {
 function restingFor(item: WorkItem, slice: SliceMetrics | null, { plain, first }: Corrections): string[] {
   if (slice === null) return [];
   return restingCorrections(item, slice, first.get(item.id)!.findings, plain);
+}
+
+function asReadOf({ verdict, score, findings }: Judged): NonNullable<ItemVerdict['asRead']> {
+  return { verdict, score, findings };
 }
 
 /**

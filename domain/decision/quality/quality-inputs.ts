@@ -93,8 +93,15 @@ export interface QualityInputs {
   readonly rerouted?: Readonly<Record<string, readonly Reroute[]>>;
   /** Why an item that would be kept back was not tried again, or not once more; absent: nothing more could be tried. */
   readonly untried?: Readonly<Record<string, string>>;
+  /** What could be done about rows of each dataset beyond their file; absent in records of before impact was kept. */
+  readonly ways?: Readonly<Record<string, DatasetWays>>;
   /** Datasets of this cycle that have a stand-in; absent: none, and in a repeat of the past. */
   readonly circuits?: Readonly<Record<string, KnownCircuit>>;
+}
+/** Where else a dataset's rows could come from, and who is asked for better ones. */
+export interface DatasetWays {
+  readonly fallback: string | null;
+  readonly owner: string | null;
 }
 /** What is known of a dataset with a stand-in before a cycle. */
 export interface KnownCircuit extends Pick<Circuit, 'of' | 'standIn'> {
@@ -124,6 +131,8 @@ export interface ItemVerdict {
   readonly routed?: Routed;
   /** Why further tries did not help, or were not made. */
   readonly notRouted?: readonly string[];
+  /** The verdict on what was read first, where something was done about it; absent: this is it, or the record is older. */
+  readonly asRead?: Pick<GateVerdict, 'verdict' | 'score' | 'findings'>;
 }
 export interface QualityOutcome {
   readonly verdicts: readonly ItemVerdict[];
