@@ -9,7 +9,7 @@ export type ColumnNature =
   /** An identifier written in digits and marks. */
   | { readonly is: 'code' }
   | { readonly is: 'number'; readonly whole?: boolean; readonly unit?: string }
-  | { readonly is: 'date' | 'time'; readonly format: string };
+  | { readonly is: 'date' | 'time' | 'datetime'; readonly format: string };
 
 export interface CleanTable {
   readonly name: string;
@@ -22,6 +22,10 @@ export interface CleanTable {
   readonly exchanged?: readonly [string, string];
   /** Dependencies that the owner would declare. */
   readonly dependencies?: readonly string[];
+  /** Further facts that the owner would declare, by column: patterns, ranges, values. */
+  readonly declared?: Readonly<Record<string, object>>;
+  readonly unique?: readonly (readonly string[])[];
+  readonly rules?: readonly string[];
 }
 
 export const ERROR_KINDS = [
@@ -51,7 +55,7 @@ const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(rando
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz';
 
 /** One slip of the keyboard (Damerau 1964): a letter replaced, lost, doubled in, or two exchanged. */
-function misspell(text: string, random: Random): string {
+export function misspell(text: string, random: Random): string {
   const places = Array.from(text).flatMap((letter, at) => (/\p{L}/u.test(letter) ? [at] : []));
   if (places.length < 4) return text;
   const at = pick(random, places);
@@ -69,11 +73,18 @@ function misspell(text: string, random: Random): string {
 }
 
 /** UTF-8 read as Latin-1. */
-function misread(text: string): string {
+export function misread(text: string): string {
   return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
 }
 
-const FOREIGN_FORMATS = {
+export const FOREIGN_FORMATS = {
+  datetime: [
+    'YYYY-MM-DD HH:mm:ss',
+    'M/D/YYYY H:mm',
+    'YYYY-MM-DDTHH:mm:ssZ',
+    'DD.MM.YYYY HH:mm',
+    'MM/DD/YYYY hh:mm:ss AM',
+  ],
   date: ['YYYY/MM/DD', 'D MMMM YYYY', 'M/D/YYYY', 'D.M.YYYY', 'MMMM D, YYYY', 'YYYY-MM-DD'],
   time: ['HH:mm', 'h:mm a.m.', 'h:mm AM'],
 };
@@ -84,7 +95,7 @@ function reformat(text: string, nature: ColumnNature, random: Random): string {
     return random() < 0.5 ? `$${text}` : `${text}?`;
   }
   if (nature.is === 'code') return random() < 0.5 ? `(${text})` : text.replace(/[-\d]$/, (last) => `/${last}`);
-  if (nature.is !== 'date' && nature.is !== 'time') return text;
+  if (nature.is === 'text' || nature.is === 'class') return text;
   const parts = compileFormat(nature.format).parseLoosely(text);
   const foreign = FOREIGN_FORMATS[nature.is].filter((format) => format !== nature.format);
   return (parts && compileFormat(pick(random, foreign)).render(parts)) ?? text;
@@ -185,13 +196,18 @@ export function ownersContract(table: CleanTable): object {
         return { type: nature.whole ? 'integer' : 'number', ...(nature.unit ? { unit: nature.unit } : {}) };
       case 'date':
       case 'time':
+      case 'datetime':
         return { type: nature.is, format: nature.format };
       default:
         return { type: 'string' };
     }
   };
   return {
-    columns: Object.fromEntries(table.columns.map((name, index) => [name, rule(table.natures[index])])),
-    ...(table.dependencies === undefined ? {} : { dependencies: table.dependencies }),
+    columns: Object.fromEntries(
+      table.columns.map((name, index) => [name, { ...rule(table.natures[index]), ...table.declared?.[name] }]),
+    ),
+    dependencies: table.dependencies ?? [],
+    unique: table.unique ?? [],
+    rules: table.rules ?? [],
   };
 }

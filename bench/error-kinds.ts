@@ -3,14 +3,18 @@
  * published tables), found with nothing declared, with the
  * owner's types and formats, with 20 corrected rows, and with both. The corrected rows are not counted. `false` is the share of sound cells reported in
  * the clean table.
- * LIST=undeclared (or another setting) lists where cells were reported in excess, then where errors were missed.
- * Run: npx tsx bench/error-kinds.ts [development | held-out | described] [seeds, default 2] [table]
+ * LIST=undeclared (or another setting) lists where cells were reported in excess, where errors were missed and where repairs were wrong.
+ * `further`: other tables, with the eleven kinds; `systematic`: all tables, with habits of their sources.
+ * Run: npx tsx bench/error-kinds.ts [development | held-out | described | further | systematic] [seeds, default 2] [table]
  */
 import { parseContract, type QualityContract } from '../domain/quality/contract.js';
 import { profileTable, type Profile } from '../domain/quality/profile.js';
 import { DEVELOPMENT, HELD_OUT } from './clean-tables.js';
-import { DESCRIBED } from './described-errors.js';
+import { DESCRIBED, type SpoiledTable } from './described-errors.js';
 import { uniforms } from './drift-samples.js';
+import { MADE_TABLES } from './more-tables.js';
+import { MORE_MADE_TABLES } from './more-made-tables.js';
+import { injectHabits } from './systematic-errors.js';
 import { ERROR_KINDS, injectErrors, ownersContract, type CleanTable, type DirtyTable } from './error-injection.js';
 
 const seeds = Number(process.argv[3] ?? 2);
@@ -21,14 +25,24 @@ const LABELLED_ROWS = 20;
 const SETTINGS = ['undeclared', 'declared', 'labelled', 'both'] as const;
 type Setting = (typeof SETTINGS)[number];
 
-const spoiled = (make: (random: () => number) => CleanTable) => (random: () => number) => {
+type Maker = (random: () => number) => CleanTable;
+const spoiled = (make: Maker) => (random: () => number) => {
   const clean = make(random);
   return { clean, dirty: injectErrors(clean, ERROR_SHARE, random) };
 };
-const cases =
-  process.argv[2] === 'described'
-    ? DESCRIBED
-    : (process.argv[2] === 'held-out' ? HELD_OUT : DEVELOPMENT).map((make) => spoiled(make));
+const habitual = (make: Maker) => (random: () => number) => {
+  const clean = make(random);
+  return { clean, dirty: injectHabits(clean, random) };
+};
+const FURTHER = [...MADE_TABLES, ...MORE_MADE_TABLES];
+const CASES: Readonly<Record<string, readonly ((random: () => number) => SpoiledTable)[]>> = {
+  development: DEVELOPMENT.map(spoiled),
+  'held-out': HELD_OUT.map(spoiled),
+  described: DESCRIBED,
+  further: FURTHER.map(spoiled),
+  systematic: [...FURTHER, ...DEVELOPMENT, ...HELD_OUT].map(habitual),
+};
+const cases = CASES[process.argv[2] ?? 'development'];
 
 interface Counts {
   hits: number;
@@ -43,6 +57,7 @@ const totals = new Map<Setting, Counts>();
 const byKind = new Map<string, { found: number; errors: number }>();
 const missed = new Map<string, number>();
 const surplus = new Map<string, number>();
+const misrepaired = new Map<string, number>();
 
 function count(
   clean: CleanTable,
@@ -63,11 +78,19 @@ function count(
     if (dirty.errors.has(key)) result.hits++;
     else {
       const name = `${clean.name}/${column}/${kind}`;
+      if (process.env.TRACE === name && setting === process.env.LIST)
+        console.log(row, JSON.stringify(dirty.rows[row][index]), suggested);
       if (setting === process.env.LIST) surplus.set(name, (surplus.get(name) ?? 0) + 1);
     }
     if (suggested === undefined) continue;
     result.proposed++;
     if (suggested === clean.rows[row][index]) result.repaired++;
+    else if (setting === process.env.LIST) {
+      const name = `${clean.name}/${column}/${kind}`;
+      misrepaired.set(name, (misrepaired.get(name) ?? 0) + 1);
+      if (process.env.TRACE === `repair ${name}`)
+        console.log(row, JSON.stringify([dirty.rows[row][index], suggested, clean.rows[row][index]]));
+    }
   }
   for (const [key, kind] of dirty.errors) {
     if (labelled.has(Math.floor(key / width))) continue;
@@ -100,7 +123,7 @@ function describe({ hits, reported, errors, proposed, repaired }: Counts): strin
 }
 
 console.log(
-  `${''.padEnd(24)}  false  ${SETTINGS.map((name) => `${name}: F1, precision, recall, repairs`.padEnd(30)).join('')}`,
+  `${''.padEnd(24)}  false         ${SETTINGS.map((name) => `${name}: F1, precision, recall, repairs`.padEnd(30)).join('')}`,
 );
 for (const make of cases) {
   const sums = new Map(SETTINGS.map((setting) => [setting, none()]));
@@ -127,10 +150,17 @@ for (const make of cases) {
       add(sums.get(setting)!, count(clean, dirty, profile, setting, knows ? rows : new Set()));
     }
   }
-  const { cells } = profileTable({ columns: clean.columns, rows: clean.rows });
-  const falseShare = cells.length / (clean.rows.length * clean.columns.length);
+  const falseShare = [undefined, parseContract(ownersContract(clean))].map((contract) => {
+    const { cells } = profileTable({ columns: clean.columns, rows: clean.rows, contract });
+    if (process.env.LIST === 'clean')
+      for (const { row, column, kind, evidence } of cells)
+        (surplus.set(`${clean.name}/${column}/${kind}`, (surplus.get(`${clean.name}/${column}/${kind}`) ?? 0) + 1),
+          process.env.TRACE === clean.name &&
+            console.log(row, column, kind, evidence, clean.rows[row][clean.columns.indexOf(column)]));
+    return (cells.length / (clean.rows.length * clean.columns.length)).toFixed(4).padStart(7);
+  });
   console.log(
-    `${clean.name.padEnd(24)}${falseShare.toFixed(4).padStart(7)}  ${SETTINGS.map((name) => describe(sums.get(name)!)).join('  ')}`,
+    `${clean.name.padEnd(24)}${falseShare.join('')}  ${SETTINGS.map((name) => describe(sums.get(name)!)).join('  ')}`,
   );
   for (const setting of SETTINGS) {
     const total = totals.get(setting) ?? none();
@@ -138,7 +168,7 @@ for (const make of cases) {
     totals.set(setting, total);
   }
 }
-console.log(`${'all'.padEnd(24)}${''.padStart(7)}  ${SETTINGS.map((name) => describe(totals.get(name)!)).join('  ')}`);
+console.log(`${'all'.padEnd(24)}${''.padStart(14)}  ${SETTINGS.map((name) => describe(totals.get(name)!)).join('  ')}`);
 console.log(`\nrecall by kind  ${SETTINGS.map((name) => name.padStart(11)).join('')}`);
 for (const kind of ERROR_KINDS) {
   const shares = SETTINGS.map((setting) => {
@@ -147,5 +177,11 @@ for (const kind of ERROR_KINDS) {
   });
   console.log(`${kind.padEnd(16)}${shares.join('')}`);
 }
-for (const listed of [surplus, missed])
+for (const [title, listed] of [
+  ['in excess', surplus],
+  ['missed', missed],
+  ['repaired wrongly', misrepaired],
+] as const) {
+  if (listed.size > 0) console.log(title);
   for (const [name, cells] of [...listed].sort((a, b) => b[1] - a[1]).slice(0, 30)) console.log(cells, name);
+}
