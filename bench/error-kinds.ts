@@ -78,8 +78,6 @@ function count(
     if (dirty.errors.has(key)) result.hits++;
     else {
       const name = `${clean.name}/${column}/${kind}`;
-      if (process.env.TRACE === name && setting === process.env.LIST)
-        console.log(row, JSON.stringify(dirty.rows[row][index]), suggested);
       if (setting === process.env.LIST) surplus.set(name, (surplus.get(name) ?? 0) + 1);
     }
     if (suggested === undefined) continue;
@@ -88,8 +86,6 @@ function count(
     else if (setting === process.env.LIST) {
       const name = `${clean.name}/${column}/${kind}`;
       misrepaired.set(name, (misrepaired.get(name) ?? 0) + 1);
-      if (process.env.TRACE === `repair ${name}`)
-        console.log(row, JSON.stringify([dirty.rows[row][index], suggested, clean.rows[row][index]]));
     }
   }
   for (const [key, kind] of dirty.errors) {
@@ -152,11 +148,6 @@ for (const make of cases) {
   }
   const falseShare = [undefined, parseContract(ownersContract(clean))].map((contract) => {
     const { cells } = profileTable({ columns: clean.columns, rows: clean.rows, contract });
-    if (process.env.LIST === 'clean')
-      for (const { row, column, kind, evidence } of cells)
-        (surplus.set(`${clean.name}/${column}/${kind}`, (surplus.get(`${clean.name}/${column}/${kind}`) ?? 0) + 1),
-          process.env.TRACE === clean.name &&
-            console.log(row, column, kind, evidence, clean.rows[row][clean.columns.indexOf(column)]));
     return (cells.length / (clean.rows.length * clean.columns.length)).toFixed(4).padStart(7);
   });
   console.log(

@@ -84,9 +84,12 @@ interface Trial {
   cells: number;
 }
 
-/** Strong and weak signals of one kind are different witnesses. */
-function witness(signal: Signal): string {
-  return `${signal.kind}${signal.score >= 0.5 ? '' : '?'}`;
+/** Signals from this probability on are as good as certain. */
+const SURE_SCORE = 0.95;
+
+/** Sure, strong and weak signals of one kind are different witnesses. */
+function witness({ kind, score }: Signal): string {
+  return `${kind}${score >= SURE_SCORE ? '!' : score >= 0.5 ? '' : '?'}`;
 }
 
 /** Kinds that judge a value's look speak about all values of that look alike; the others about single cells. */
@@ -111,16 +114,23 @@ function reweigh(table: CellTable, signals: readonly Signal[], pairs: readonly (
     const look = LOOK_KINDS.has(signal.kind) ? shapeOf(column.values[column.codes[signal.row]]) : '';
     return JSON.stringify([witness(signal), signal.column, look]);
   };
-  for (const signal of signals) {
+  // One wrong cell accuses several others of its row: over all columns, a row counts once for each witness.
+  const heard = new Map<string, number>();
+  const labelled = signals.flatMap((signal) => {
     const pair = pairAt.get(signal.row * table.columns.length + signal.column);
-    if (pair === undefined) continue;
-    for (const [records, key] of [
-      [pooled, witness(signal)],
-      [local, keyOf(signal)],
+    if (pair === undefined) return [];
+    const event = `${witness(signal)} ${signal.row}`;
+    heard.set(event, (heard.get(event) ?? 0) + 1);
+    return [{ signal, event, isHit: pair.dirty !== pair.clean }];
+  });
+  for (const { signal, event, isHit } of labelled) {
+    for (const [records, key, weight] of [
+      [pooled, witness(signal), 1 / heard.get(event)!],
+      [local, keyOf(signal), 1],
     ] as const) {
       const record = records.get(key) ?? { hits: 0, cells: 0 };
-      record.cells++;
-      if (pair.dirty !== pair.clean) record.hits++;
+      record.cells += weight;
+      if (isHit) record.hits += weight;
       records.set(key, record);
     }
   }

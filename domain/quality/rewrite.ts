@@ -29,6 +29,8 @@ const FORMATS: readonly MomentFormat[] = [
 
 const NUMBER_WITHIN = /^[^\d+-]*([+-]?\d+(?:,\d{3})*(?:\.\d+)?)[^\d]*$/;
 
+const PLAIN_NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
+
 /** Every program of the small language below that turns `wrong` into `right`. */
 export function inferRewrites(wrong: string, right: string): Rewrite[] {
   const candidates = [
@@ -105,10 +107,16 @@ function numberRewrites(): Rewrite[] {
     {
       name: 'keep the number, shortest form',
       isStructural: true,
+      // Of "12.0 oz" nothing is learned about a plain 52.40: that takes an example of its own.
       apply: (text) => {
-        const number = read(text);
+        const number = PLAIN_NUMBER.test(text) ? undefined : read(text);
         return number === undefined ? undefined : String(Number(number));
       },
+    },
+    {
+      name: 'shortest form of the number',
+      isStructural: true,
+      apply: (text) => (PLAIN_NUMBER.test(text) ? String(Number(text)) : undefined),
     },
   ];
 }

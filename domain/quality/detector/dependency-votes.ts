@@ -7,7 +7,15 @@
  * outvote one, and a cell that one dependency accuses and stronger ones confirm stays clean.
  */
 import type { CellColumn, CellTable } from '../cell-table.js';
-import { Ballot, CLEAR_LEAD, CUSTOM_VOTES, groupRows, type Dependency, type Groups } from '../dependency.js';
+import {
+  Ballot,
+  CLEAR_LEAD,
+  CUSTOM_VOTES,
+  groupRows,
+  missingCodes,
+  type Dependency,
+  type Groups,
+} from '../dependency.js';
 import type { Signal } from './signal.js';
 
 /** Half a vote for what was never seen (Krichevsky and Trofimov 1981). */
@@ -16,22 +24,31 @@ const UNSEEN_VOTES = 0.5;
 const DECLARED_LOG_ODDS = Math.log(999);
 /** Log-odds against an error before any vote: among cells that differ from their group, errors and exceptions are about even, and one lone vote must not convict. */
 const PRIOR_LOG_ODDS = -1;
+/** Of two cells of which one is wrong, each is so with this probability. */
+const EVEN = 0.5;
 /** Signals below this probability say nothing that labels could build on. */
 const LEAST_SCORE = 0.1;
-/** A row must differ in all columns that its group decides, and in this many at least, to be a stranger to it. */
+/** A row must differ in this many columns at least to be a stranger to its group. */
 const STRANGER_COLUMNS = 2;
+/** ln(1 / e), e one wrong cell in twenty: published error benchmarks have 3 to 30 %. */
+const ERROR_SURPRISE = Math.log(20);
 /** Share of rows in which one column's text contains another's for the one to be a part of the other. */
 const EMBEDDED_SHARE = 0.9;
+
+/** What one dependency says against a cell. */
+interface Accusation {
+  readonly rule: Dependency;
+  readonly logOdds: number;
+  /** Code of the value that it names. */
+  readonly rival: number;
+  /** Whether that value leads all third ones clearly, so that it may be suggested. */
+  readonly isClear: boolean;
+}
 
 /** Running sums for one column. */
 interface Tally {
   readonly logOdds: Float64Array;
-  readonly candidate: Int32Array;
-  readonly candidateOdds: Float64Array;
-  /** Whether the candidate leads all third values clearly, so that it may be suggested. */
-  readonly isClear: Uint8Array;
-  /** Dependency that named the candidate, for rows that have one. */
-  readonly source: Map<number, Dependency>;
+  readonly accusations: Map<number, Accusation[]>;
   /** Rows whose own value a stronger dependency confirms. */
   readonly confirmed: Uint8Array;
 }
@@ -53,8 +70,9 @@ export function dependencySignals(table: CellTable, dependencies: readonly Depen
     const rules = dependencies.filter((dependency) => dependency.to === to);
     return rules.length === 0 ? undefined : tallyColumn(table, to, rules, groupsOf, strangers);
   });
+  const blame = shareBlame(tallies);
   return {
-    signals: tallies.flatMap((tally, to) => (tally === undefined ? [] : signalsOf(table, to, tally))),
+    signals: tallies.flatMap((tally, to) => (tally === undefined ? [] : signalsOf(table, to, tally, blame))),
     isConfirmed: (row, column) => {
       const tally = tallies[column];
       return tally !== undefined && tally.confirmed[row] === 1 && tally.logOdds[row] < 0;
@@ -63,20 +81,29 @@ export function dependencySignals(table: CellTable, dependencies: readonly Depen
 }
 
 /**
- * Rows that differ from their group in everything the group decides: not several errors but a key of the same name
- * (two breweries called "Blackrock"), or an error in the key itself. The group's votes do not concern them.
+ * Rows that are strangers to their group: what differs is not several errors but a key of the same name (two breweries
+ * called "Blackrock"), or one error in the key itself. The group's votes do not concern them.
+ *
+ * A row that differs in d of the columns that its group decides is either d errors, or one cause and as many agreements
+ * by chance as there are columns in which it agrees: it is a stranger if
+ * (d - 1) ln(1 / e) > sum over those columns of ln(1 / c), e the share of wrong cells, c the chance that two rows agree.
+ * A value that no other row has speaks for an error: there ln(1 / u) is added, u the share of such rows of its column.
  */
 function findStrangers(
   table: CellTable,
   dependencies: readonly Dependency[],
   groupsOf: ReadonlyMap<string, Groups>,
 ): ReadonlyMap<string, Uint8Array> {
+  const surprise = table.columns.map((column) => -Math.log(Math.max(1 / table.rows, collisionShare(column))));
+  const rarity = table.columns.map(({ counts }) =>
+    Math.log(table.rows / Math.max(1, counts.filter((n) => n === 1).length)),
+  );
   const strangers = new Map<string, Uint8Array>();
   for (const [key, groups] of groupsOf) {
-    const rules = dependencies.filter((rule) => !rule.declared && rule.from.join() === key);
-    const asked = new Uint8Array(table.rows);
+    const decided = new Set(dependencies.filter((rule) => rule.from.join() === key).map(({ to }) => to));
+    const agreement = new Float64Array(table.rows);
     const differs = new Uint8Array(table.rows);
-    for (const { to } of rules) {
+    for (const to of decided) {
       const ballot = new Ballot(table.columns[to]);
       const { codes } = table.columns[to];
       for (let group = 0; group + 1 < groups.starts.length; group++) {
@@ -85,19 +112,33 @@ function findStrangers(
         for (let at = groups.starts[group]; at < groups.starts[group + 1]; at++) {
           const row = groups.order[at];
           if (ballot.isMissing(codes[row])) continue;
-          asked[row]++;
-          if (codes[row] !== ballot.top) differs[row]++;
+          if (codes[row] === ballot.top) {
+            agreement[row] += surprise[to];
+            continue;
+          }
+          differs[row]++;
+          if (table.columns[to].counts[codes[row]] === 1) agreement[row] += rarity[to];
         }
       }
     }
     strangers.set(
       key,
-      asked.map((count, row) =>
-        count >= STRANGER_COLUMNS && count === rules.length && differs[row] === count ? 1 : 0,
-      ),
+      differs.map((count, row) => (count >= STRANGER_COLUMNS && (count - 1) * ERROR_SURPRISE > agreement[row] ? 1 : 0)),
     );
   }
   return strangers;
+}
+
+/** Chance that two present rows of a column agree. */
+function collisionShare(column: CellColumn): number {
+  const missing = missingCodes(column);
+  let [present, squares] = [0, 0];
+  column.counts.forEach((count, code) => {
+    if (missing[code] === 1) return;
+    present += count;
+    squares += count * count;
+  });
+  return present === 0 ? 1 : squares / present ** 2;
 }
 
 function tallyColumn(
@@ -110,10 +151,7 @@ function tallyColumn(
   const column = table.columns[to];
   const tally: Tally = {
     logOdds: new Float64Array(table.rows),
-    candidate: new Int32Array(table.rows).fill(-1),
-    candidateOdds: new Float64Array(table.rows),
-    isClear: new Uint8Array(table.rows),
-    source: new Map(),
+    accusations: new Map(),
     confirmed: new Uint8Array(table.rows),
   };
   const ballot = new Ballot(column);
@@ -131,18 +169,61 @@ function tallyColumn(
   return tally;
 }
 
-function signalsOf(table: CellTable, to: number, tally: Tally): Signal[] {
+/** Probability that an accused cell is wrong, before the blame is shared. */
+function guilt(logOdds: number): number {
+  return 1 / (1 + Math.exp(-(logOdds + PRIOR_LOG_ODDS)));
+}
+
+type Blame = 'own' | 'shared' | 'explained';
+
+/**
+ * Where columns decide each other, one wrong cell accuses its neighbours, and they it. A cell that a sound cell accuses
+ * is to blame itself (`own`), and explains what it says against others (`explained`). Cells that only accuse one another
+ * share the blame: one of them is wrong, nobody knows which, nor what was meant.
+ */
+function shareBlame(tallies: readonly (Tally | undefined)[]): (row: number, column: number) => Blame {
+  const accused = new Map<number, number[]>();
+  tallies.forEach((tally, column) => {
+    for (const row of tally?.accusations.keys() ?? []) {
+      if (guilt(tally!.logOdds[row]) < EVEN) continue;
+      const columns = accused.get(row);
+      if (columns === undefined) accused.set(row, [column]);
+      else columns.push(column);
+    }
+  });
+  return (row, column) => {
+    const fellows = accused.get(row) ?? [];
+    const sources = (of: number): (readonly number[])[] =>
+      (tallies[of]?.accusations.get(row) ?? []).map(({ rule }) => rule.from);
+    const isOwn = (of: number): boolean => sources(of).some((from) => !from.some((index) => fellows.includes(index)));
+    if (fellows.length < 2 || !fellows.includes(column) || isOwn(column)) return 'own';
+    return sources(column).every((from) => from.some((index) => fellows.includes(index) && isOwn(index)))
+      ? 'explained'
+      : 'shared';
+  };
+}
+
+function signalsOf(
+  table: CellTable,
+  to: number,
+  tally: Tally,
+  blame: (row: number, column: number) => Blame,
+): Signal[] {
   const column = table.columns[to];
   const parts = embeddedColumns(table, to);
   const signals: Signal[] = [];
-  for (const [row, rule] of tally.source) {
-    const score = 1 / (1 + Math.exp(-(tally.logOdds[row] + PRIOR_LOG_ODDS)));
-    const suggested = column.values[tally.candidate[row]];
+  for (const [row, accusations] of tally.accusations) {
+    const share = blame(row, to);
+    const probability = guilt(tally.logOdds[row]);
+    const score = share === 'shared' ? Math.min(EVEN, probability) : probability;
+    if (score < LEAST_SCORE || share === 'explained') continue;
+    const { rule, rival, isClear } = accusations.reduce((a, b) => (b.logOdds > a.logOdds ? b : a));
+    const suggested = column.values[rival];
     const current = column.values[column.codes[row]];
-    if (score < LEAST_SCORE || parts.some((part) => isPartOf(cellText(part, row), current, suggested))) continue;
+    if (parts.some((part) => isPartOf(cellText(part, row), current, suggested))) continue;
     const names = rule.from.map((from) => table.columns[from].name).join(', ');
     const evidence = `rows with the same ${names} say "${suggested}"`;
-    const isCertain = tally.isClear[row] === 1;
+    const isCertain = isClear && share === 'own';
     signals.push({ row, column: to, kind: 'dependency', score, evidence, ...(isCertain ? { suggested } : {}) });
   }
   return signals;
@@ -202,10 +283,11 @@ function voteInGroup(
     if (isAccused && !rule.declared && isExempt) continue;
     tally.logOdds[row] += bounded;
     if (!isAccused && own > 0) tally.confirmed[row] = 1;
-    if (bounded <= tally.candidateOdds[row]) continue;
-    tally.candidateOdds[row] = bounded;
-    tally.candidate[row] = rival;
-    tally.isClear[row] = ballot.votesFor(rival) > CLEAR_LEAD * ballot.mostVotesBeside(rival, code) ? 1 : 0;
-    tally.source.set(row, rule);
+    if (!isAccused) continue;
+    const isClear = ballot.votesFor(rival) > CLEAR_LEAD * ballot.mostVotesBeside(rival, code);
+    const accusation = { rule, logOdds: bounded, rival, isClear };
+    const known = tally.accusations.get(row);
+    if (known === undefined) tally.accusations.set(row, [accusation]);
+    else known.push(accusation);
   }
 }

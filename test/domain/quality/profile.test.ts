@@ -145,7 +145,42 @@ describe('profileTable finds', () => {
   });
 });
 
+describe('profileTable blames, of columns that decide each other,', () => {
+  /** Each of twelve codes has its own title, in ten rows. */
+  const pairs = (...cells: [number, number, string][]): ProfileInput => {
+    const rows = Array.from({ length: 120 }, (_, at) => [`c${10 + (at % 12)}`, NAMES[at % 12], `${at % 7}`]);
+    for (const [row, column, text] of cells) rows[row][column] = text;
+    return { columns: ['code', 'title', 'amount'], rows };
+  };
+
+  it('both cells of a broken pair, evenly, and proposes nothing', () => {
+    expect(profileTable(pairs([40, 0, 'c11'])).cells).toMatchObject([
+      { row: 40, column: 'code', score: 0.5 },
+      { row: 40, column: 'title', score: 0.5 },
+    ]);
+    expect(reported(pairs([40, 0, 'c11'])).map((cell) => (cell as unknown[])[3])).toEqual([undefined, undefined]);
+  });
+
+  it('the misspelled one alone: no other row has that value', () => {
+    expect(reported(pairs([40, 1, 'elmm']))).toEqual([[40, 'title', 'typo', 'elm']]);
+  });
+
+  it('the one that two others contradict, and not those that it contradicts', () => {
+    expect(reported(spoiled([17, 1, 's13']))).toEqual([[17, 'shop', 'dependency', 's12']]);
+  });
+});
+
 describe('profileTable learns from corrected rows', () => {
+  it('nothing about plain numbers from one that lost its unit', () => {
+    const table = shopTable();
+    for (const row of table.rows) row[4] = `${row[4]}0`;
+    const clean = table.rows.map((row) => [...row]);
+    table.rows[9][4] = '6.00 eur';
+    clean[9][4] = '6';
+    const { cells } = profileTable({ ...table, corrected: [{ row: 9, values: clean[9] }] });
+    expect(cells.map(({ row, suggested }) => [row, suggested])).toEqual([[9, '6']]);
+  });
+
   it('that a suffix is to be dropped everywhere', () => {
     const table = shopTable();
     const clean = shopTable().rows;
