@@ -4,10 +4,11 @@
  * each contiguous range of a batch + `perUnit` for each cell (key x field) read.
  */
 import { FieldSets } from './field-sets.js';
-import { gapMaxOf, partition, type RangeCost, type RangeNode } from './range-partition.js';
+import { partition } from './range-partition.js';
+import { gapMaxOf, type RangeCost, type RangeNode, type RangePart } from './range-rectangles.js';
 import { bridged, keyCount, pairsOf, uniteAll, type Segments } from './segments.js';
 
-export type { RangeCost } from './range-partition.js';
+export type { RangeCost } from './range-rectangles.js';
 
 /** A parsed request: its keys as segments. */
 export interface RangeRequest {
@@ -61,24 +62,26 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
   return groups;
 }
 
+const NO_FIELDS: readonly string[] = [];
+
 function hiddenFields({ fields, allowedFields }: RangeRequest): readonly string[] {
-  if (allowedFields === undefined) return [];
+  if (allowedFields === undefined) return NO_FIELDS;
   const allowed = new Set(allowedFields);
   return [...new Set(fields)].filter((field) => !allowed.has(field)).sort();
 }
 
-/** One node per distinct question: the same fields, clearance and keys. */
+/** One node per distinct question: the same fields, clearance and keys. In the order of their first requests, which are in order of id. */
 function nodesOf(requests: readonly RangeRequest[], fieldSets: FieldSets): RangeNode[] {
   const nodes = new Map<string, RangeNode>();
-  for (const { id, fields, keys, allowedFields } of requests) {
+  for (const [at, { fields, keys, allowedFields }] of requests.entries()) {
     const set = fieldSets.intern(fields);
     const allowed = allowedFields === undefined ? null : fieldSets.intern(allowedFields);
-    const key = `${set}|${allowed ?? ''}|${keys.join()}`;
-    const node = nodes.get(key);
-    if (node === undefined) nodes.set(key, { key, fields: set, allowed, keys, requests: [id] });
-    else node.requests.push(id);
+    const question = `${set}|${allowed ?? ''}|${keys.join()}`;
+    const node = nodes.get(question);
+    if (node === undefined) nodes.set(question, { fields: set, allowed, keys, requests: [at] });
+    else node.requests.push(at);
   }
-  return [...nodes.values()].sort((a, b) => byText(a.requests[0], b.requests[0]));
+  return [...nodes.values()];
 }
 
 function boundOf(nodes: readonly RangeNode[], fieldSets: FieldSets): ReadVolume {
@@ -95,15 +98,18 @@ function boundOf(nodes: readonly RangeNode[], fieldSets: FieldSets): ReadVolume 
   };
 }
 
-const sumVolumes = (volumes: readonly ReadVolume[]): ReadVolume => ({
-  operations: volumes.reduce((sum, volume) => sum + volume.operations, 0),
-  units: volumes.reduce((sum, volume) => sum + volume.units, 0),
-});
+function sumVolumes(volumes: readonly ReadVolume[]): ReadVolume {
+  let [operations, units] = [0, 0];
+  for (const volume of volumes) {
+    operations += volume.operations;
+    units += volume.units;
+  }
+  return { operations, units };
+}
 
-const volumeOf = (fields: number, keys: Segments): ReadVolume => ({
-  operations: keys.length / 2,
-  units: fields * keyCount(keys),
-});
+function volumeOf(fields: number, keys: Segments): ReadVolume {
+  return { operations: keys.length / 2, units: fields * keyCount(keys) };
+}
 
 /**
  * Plans batches for `requests` (ids are unique). Optimal where at most ten distinct requests of one dataset hang
@@ -122,18 +128,24 @@ export function mergeRanges(requests: readonly RangeRequest[], cost: RangeCost):
   const batches: RangeBatch[] = [];
   const read: ReadVolume[] = [];
   const bounds: ReadVolume[] = [];
-  for (const [dataset, group] of groupBy(accepted, (request) => request.dataset)) {
+  const datasets = [...groupBy(accepted, (request) => request.dataset)].sort((a, b) => byText(a[0], b[0]));
+  for (const [dataset, group] of datasets) {
     const nodes = nodesOf(group, fieldSets);
     bounds.push(boundOf(nodes, fieldSets));
-    for (const part of partition(nodes, fieldSets, cost)) {
+    const parts = partition(nodes, fieldSets, cost).map((part) => ({ part, requests: requestsOf(part) }));
+    for (const { part, requests: members } of parts.sort((a, b) => a.requests[0] - b.requests[0])) {
       const fields = fieldSets.list(part.fields);
       const keys = bridged(part.keys, gapMaxOf(cost, fields.length));
       read.push(volumeOf(fields.length, keys));
-      const ids = part.nodes.flatMap((node) => node.requests).sort(byText);
-      batches.push({ dataset, fields, ranges: pairsOf(keys), requests: ids });
+      batches.push({ dataset, fields, ranges: pairsOf(keys), requests: members.map((at) => group[at].id) });
     }
   }
-  batches.sort((a, b) => byText(a.dataset, b.dataset) || byText(a.requests[0], b.requests[0]));
-  const asked = accepted.map(({ fields, keys }) => volumeOf(new Set(fields).size, keys));
+  const asked = accepted.map(({ fields, keys }) => volumeOf(fieldSets.size(fieldSets.intern(fields)), keys));
   return { batches, read: sumVolumes(read), asked: sumVolumes(asked), lowerBound: sumVolumes(bounds), refused };
+}
+
+/** In their order. */
+function requestsOf({ nodes }: RangePart): readonly number[] {
+  if (nodes.length === 1) return nodes[0].requests;
+  return Array.from(Uint32Array.from(nodes.flatMap((node) => node.requests)).sort());
 }

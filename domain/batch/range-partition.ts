@@ -4,37 +4,15 @@
  */
 import { Heap } from 'heap-js';
 import type { FieldSets } from './field-sets.js';
-import { keyCount, unite, uniteAll, type Segments } from './segments.js';
-
-/** A distinct question of one or more requests. */
-export interface RangeNode {
-  readonly key: string;
-  readonly fields: number;
-  /** Fields that its requesters may see, or null for all. */
-  readonly allowed: number | null;
-  readonly keys: Segments;
-  readonly requests: string[];
-}
-
-/** Requests that share a batch, and the rectangle that it must cover. */
-export interface RangePart {
-  readonly nodes: readonly RangeNode[];
-  readonly fields: number;
-  readonly allowed: number | null;
-  readonly keys: Segments;
-  readonly cost: number;
-}
-
-export interface RangeCost {
-  readonly perOperation: number;
-  readonly perUnit: number;
-}
-
-/** Widest gap, in keys, that is no dearer to read for `fields` fields than a new operation. */
-export function gapMaxOf(cost: RangeCost, fields: number): number {
-  const gap = cost.perOperation / (cost.perUnit * fields);
-  return Number.isNaN(gap) ? 0 : gap;
-}
+import {
+  gapMaxOf,
+  partOf,
+  Rectangles,
+  type Growing,
+  type RangeCost,
+  type RangeNode,
+  type RangePart,
+} from './range-rectangles.js';
 
 /** Subsets are enumerated up to this many nodes: 2^10 rectangles, 3^10 splits, some milliseconds. */
 const EXACT_NODES_MAX = 10;
@@ -45,132 +23,67 @@ const CAREFUL_NODES_MAX = 2000;
 /** Beyond that, each part is compared with this many that follow it in key order, which keeps planning near linear. */
 const NEIGHBOURS_MAX = 8;
 
-/** The arithmetic of rectangles under one cost model. */
-class Rectangles {
-  constructor(
-    readonly fieldSets: FieldSets,
-    readonly cost: RangeCost,
-    readonly careful: boolean,
-  ) {}
-
-  /** Cost of reading all keys, each gap bridged or paid for as a new operation, whichever is cheaper. */
-  costOf(fields: number, keys: Segments): number {
-    if (keys.length === 0) return 0;
-    const perKey = this.cost.perUnit * this.fieldSets.size(fields);
-    let gaps = 0;
-    for (let i = 2; i < keys.length; i += 2) gaps += Math.min(this.cost.perOperation, perKey * (keys[i] - keys[i - 1]));
-    return this.cost.perOperation + perKey * keyCount(keys) + gaps;
+/** The indices of some numbers, in ascending order of the numbers; equal ones in their own order. */
+function orderOf(values: Float64Array): ArrayLike<number> {
+  const count = values.length;
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < count; i++) {
+    if (values[i] < least) least = values[i];
+    if (values[i] > most) most = values[i];
   }
-
-  /**
-   * What `join(a, b)` would cost, without making it: Infinity when it must not be, or as soon as it is sure to cost more
-   * than `most`. Most pairs that are compared never join.
-   */
-  joinedCost(a: RangePart, b: RangePart, most: number): number {
-    const fields = this.fieldsOfBoth(a, b);
-    if (fields === null) return Infinity;
-    const { perOperation } = this.cost;
-    const perKey = this.cost.perUnit * this.fieldSets.size(fields);
-    let [keys, gaps, end] = [0, 0, -Infinity];
-    for (let i = 0, j = 0; i < a.keys.length || j < b.keys.length;) {
-      const fromA = j >= b.keys.length || (i < a.keys.length && a.keys[i] <= b.keys[j]);
-      const low = fromA ? a.keys[i] : b.keys[j];
-      const high = fromA ? a.keys[i + 1] : b.keys[j + 1];
-      if (fromA) i += 2;
-      else j += 2;
-      if (low > end) {
-        if (end !== -Infinity) gaps += Math.min(perOperation, perKey * (low - end));
-        keys += high - low;
-        end = high;
-      } else if (high > end) {
-        keys += high - end;
-        end = high;
-      }
-      if (perOperation + perKey * keys + gaps > most) return Infinity;
-    }
-    return keys === 0 ? 0 : perOperation + perKey * keys + gaps;
-  }
-
-  single(node: RangeNode): RangePart {
-    const { fields, allowed, keys } = node;
-    return { nodes: [node], fields, allowed, keys, cost: this.costOf(fields, keys) };
-  }
-
-  /** Both in one rectangle, or null when that would hold a field that a member may not see. */
-  join(a: RangePart, b: RangePart): RangePart | null {
-    const fields = this.fieldsOfBoth(a, b);
-    if (fields === null) return null;
-    const allowed = this.meet(a.allowed, b.allowed);
-    const keys = unite(a.keys, b.keys);
-    return { nodes: [...a.nodes, ...b.nodes], fields, allowed, keys, cost: this.costOf(fields, keys) };
-  }
-
-  /** All of one field set, whatever their number, in one rectangle. */
-  uniform(nodes: readonly RangeNode[]): RangePart {
-    const { fields } = nodes[0];
-    const allowed = nodes.reduce<number | null>((all, node) => this.meet(all, node.allowed), null);
-    const keys = uniteAll(nodes.map((node) => node.keys));
-    return { nodes, fields, allowed, keys, cost: this.costOf(fields, keys) };
-  }
-
-  joinAll(nodes: readonly RangeNode[]): RangePart | null {
-    return nodes
-      .slice(1)
-      .reduce<RangePart | null>(
-        (part, node) => (part === null ? null : this.join(part, this.single(node))),
-        this.single(nodes[0]),
-      );
-  }
-
-  /** Fields of both, or null when a member of one may not see a field of the other. */
-  private fieldsOfBoth(a: RangePart, b: RangePart): number | null {
-    const fields = this.fieldSets.union(a.fields, b.fields);
-    const allowed = this.meet(a.allowed, b.allowed);
-    return allowed !== null && this.fieldSets.union(fields, allowed) !== allowed ? null : fields;
-  }
-
-  /** Clearance of both. */
-  private meet(a: number | null, b: number | null): number | null {
-    if (a === null || b === null || a === b) return a ?? b;
-    const other = new Set(this.fieldSets.list(b));
-    return this.fieldSets.intern(this.fieldSets.list(a).filter((field) => other.has(field)));
-  }
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  if (!((most - least + 1) * count <= Number.MAX_SAFE_INTEGER)) return order.sort((a, b) => values[a] - values[b]);
+  // Sorted as numbers, which needs no call for each comparison: value first, then index.
+  const codes = values.map((value, i) => (value - least) * count + i).sort();
+  for (let i = 0; i < count; i++) order[i] = codes[i] % count;
+  return order;
 }
 
 /** Sets of nodes whose keys are chained by gaps of at most `gapMax`; nodes without keys stand alone. */
 function chained(nodes: readonly RangeNode[], gapMax: number): RangeNode[][] {
-  const owner: number[] = [];
-  const lows: number[] = [];
-  const highs: number[] = [];
-  nodes.forEach((node, index) => {
-    for (let i = 0; i < node.keys.length; i += 2) {
-      owner.push(index);
-      lows.push(node.keys[i]);
-      highs.push(node.keys[i + 1]);
+  let count = 0;
+  for (const { keys } of nodes) count += keys.length / 2;
+  const owner = new Uint32Array(count);
+  const lows = new Float64Array(count);
+  const highs = new Float64Array(count);
+  let filled = 0;
+  for (let n = 0; n < nodes.length; n++) {
+    const { keys } = nodes[n];
+    for (let i = 0; i < keys.length; i += 2) {
+      owner[filled] = n;
+      lows[filled] = keys[i];
+      highs[filled++] = keys[i + 1];
     }
-  });
-  const parent = nodes.map((_, index) => index);
-  const root = (index: number): number => {
-    let at = index;
-    while (parent[at] !== at) at = parent[at] = parent[parent[at]];
-    return at;
-  };
-  const order = Uint32Array.from(owner.keys()).sort((a, b) => lows[a] - lows[b]);
+  }
+  const parent = Uint32Array.from({ length: nodes.length }, (_, n) => n);
+  const order = orderOf(lows);
   let reach = -Infinity;
   let previous = -1;
-  for (const at of order) {
-    if (lows[at] - reach <= gapMax)
-      parent[Math.max(root(owner[at]), root(previous))] = Math.min(root(owner[at]), root(previous));
-    reach = Math.max(reach, highs[at]);
+  for (let place = 0; place < count; place++) {
+    const at = order[place];
+    if (lows[at] - reach <= gapMax) {
+      const [a, b] = [rootOf(parent, owner[at]), rootOf(parent, previous)];
+      if (a < b) parent[b] = a;
+      else parent[a] = b;
+    }
+    if (highs[at] > reach) reach = highs[at];
     previous = owner[at];
   }
-  const chains = new Map<number, RangeNode[]>();
-  nodes.forEach((node, index) => {
-    const chain = chains.get(root(index));
-    if (chain === undefined) chains.set(root(index), [node]);
-    else chain.push(node);
-  });
-  return [...chains.values()];
+  const chains: RangeNode[][] = [];
+  const chainOf = new Int32Array(nodes.length).fill(-1);
+  for (let n = 0; n < nodes.length; n++) {
+    const root = rootOf(parent, n);
+    if (chainOf[root] < 0) chainOf[root] = chains.push([]) - 1;
+    chains[chainOf[root]].push(nodes[n]);
+  }
+  return chains;
+}
+
+/** The root of a tree of a union-find, its paths halved (Tarjan and van Leeuwen, 1984). */
+function rootOf(parent: Uint32Array, index: number): number {
+  let at = index;
+  while (parent[at] !== at) at = parent[at] = parent[parent[at]];
+  return at;
 }
 
 /** A sum of floats is not exact: only a gain beyond rounding is one. */
@@ -210,42 +123,59 @@ function exact(nodes: readonly RangeNode[], rectangles: Rectangles): RangePart[]
 
 interface Candidate {
   readonly gain: number;
+  /** Cost of the two as one. */
+  readonly joined: number;
   readonly a: number;
   readonly b: number;
 }
 
 /** Merges the pair of parts with the largest gain until none gains. Ties end in the parts' numbers. */
 function mergeGreedily(start: readonly RangePart[], rectangles: Rectangles): RangePart[] {
-  const parts: (RangePart | null)[] = [...start].sort((a, b) => (a.keys[0] ?? 0) - (b.keys[0] ?? 0));
-  const neighbours = parts.map(() => new Set<number>());
+  const parts: (Growing | null)[] = [...start]
+    .sort((a, b) => (a.keys[0] ?? 0) - (b.keys[0] ?? 0))
+    .map((part) => rectangles.growing(part));
   const heap = new Heap<Candidate>((x, y) => y.gain - x.gain || x.a - y.a || x.b - y.b);
-  const consider = (a: number, b: number): void => {
-    const [left, right] = [parts[a], parts[b]];
-    if (left === null || right === null || a === b) return;
-    neighbours[a].add(b);
-    neighbours[b].add(a);
-    const apart = left.cost + right.cost;
-    const joined = rectangles.joinedCost(left, right, apart);
-    if (gains(joined, apart)) heap.push({ gain: apart - joined, a, b });
-  };
   const span = rectangles.careful && start.length <= 2 * LOCAL_NODES_MAX ? start.length : NEIGHBOURS_MAX;
   for (let a = 0; a < start.length; a++)
-    for (let b = a + 1; b < Math.min(start.length, a + 1 + span); b++) consider(a, b);
+    for (let b = a + 1; b < Math.min(start.length, a + 1 + span); b++) consider(parts, a, b, rectangles, heap);
+  /** Parts that each one was compared with, beside those next to it at the start. */
+  const compared: (number[] | undefined)[] = [];
   for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
     const [left, right] = [parts[next.a], parts[next.b]];
     if (left === null || right === null) continue;
-    const place = parts.push(rectangles.join(left, right)) - 1;
-    const around = new Set([...neighbours[next.a], ...neighbours[next.b]]);
-    neighbours.push(new Set());
+    const place = parts.push(rectangles.grown(left, right, next.joined)) - 1;
     [parts[next.a], parts[next.b]] = [null, null];
+    const around = new Set<number>();
+    for (const at of [next.a, next.b]) {
+      if (at < start.length)
+        for (let other = Math.max(0, at - span); other <= Math.min(start.length - 1, at + span); other++)
+          if (parts[other] !== null) around.add(other);
+      for (const other of compared[at] ?? []) if (parts[other] !== null) around.add(other);
+      compared[at] = undefined;
+    }
     let considered = 0;
     for (const other of around) {
-      if (parts[other] === null || considered >= 4 * span) continue;
-      considered++;
-      consider(other, place);
+      if (considered++ >= 4 * span) break;
+      (compared[other] ??= []).push(place);
+      (compared[place] ??= []).push(other);
+      consider(parts, other, place, rectangles, heap);
     }
   }
-  return parts.filter((part) => part !== null);
+  return parts.filter((part) => part !== null).map(partOf);
+}
+
+/** Keeps the pair of parts as a candidate if joining them gains. */
+function consider(
+  parts: readonly (Growing | null)[],
+  a: number,
+  b: number,
+  rectangles: Rectangles,
+  heap: Heap<Candidate>,
+): void {
+  const [left, right] = [parts[a]!, parts[b]!];
+  const apart = left.cost + right.cost;
+  const joined = rectangles.joinedCost(left, right, apart);
+  if (gains(joined, apart)) heap.push({ gain: apart - joined, joined, a, b });
 }
 
 /** Moves single nodes to another part, or to one of their own, while that gains. */
