@@ -1,4 +1,4 @@
-/** Normal scores and the run length of charts on them. */
+/** Normal scores of ranks. */
 
 /** Coefficients of Acklam's rational approximation of the normal quantile (2003); relative error below 1.2e-9. */
 const CENTRE = [
@@ -38,19 +38,29 @@ export function normalScoreOfSize(low: number, high: number): number {
   return normalQuantile((area(high) - area(low)) / (high - low));
 }
 
-/**
- * Mean number of independent standard normal values until a one-sided CUSUM with reference `k` passes `limit`:
- * (exp(2kb) - 2kb - 1) / (2k^2) with b = limit + 1.166 (Siegmund 1985, Sequential Analysis, eq. 2.56).
- */
-export function chartAverageRunLength(k: number, limit: number): number {
-  const exponent = 2 * k * (limit + 1.166);
-  return (Math.exp(exponent) - exponent - 1) / (2 * k * k);
+/** Number of sorted values below `value`, or at most `value` with `inclusive`. */
+export function countBelow(sorted: readonly number[], value: number, inclusive: boolean): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const below = inclusive ? sorted[middle] <= value : sorted[middle] < value;
+    if (below) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
-/** The limit at which a chart with reference `k` has this average run length: `chartAverageRunLength` solved for it. */
-export function chartLimit(k: number, runLength: number): number {
-  let exponent = 1;
-  // A contraction: its slope is below 1 / (1 + exponent), so 30 steps leave less than rounding.
-  for (let step = 0; step < 30; step++) exponent = Math.log1p(exponent + 2 * k * k * runLength);
-  return exponent / (2 * k) - 1.166;
+/** Of the level of a value, and of its distance from the middle. */
+export interface Scores {
+  readonly level: number;
+  readonly spread: number;
+}
+
+/** Normal scores of a value among the sorted ones and itself; ties share their ranks. */
+export function scoresAmong(sorted: readonly number[], value: number): Scores {
+  const count = sorted.length + 1;
+  const low = countBelow(sorted, value, false) / count;
+  const high = (countBelow(sorted, value, true) + 1) / count;
+  return { level: normalQuantile((low + high) / 2), spread: normalScoreOfSize(low, high) };
 }

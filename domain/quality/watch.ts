@@ -3,34 +3,32 @@
  *
  * Each value is ranked among the values before it and the rank becomes a normal score. In control these scores are
  * independent and standard normal whatever the distribution of independent values is (sequential normal scores:
- * Conover, Tercero-Gomez & Cordero-Franco 2017, Quality Engineering 29:385), so that the charts on them need no
- * estimated mean or deviation and their false-alarm rate is known beforehand. Four CUSUM charts (Page 1954) run on
- * the scores: level up and down, spread up and down.
+ * Conover, Tercero-Gomez & Cordero-Franco 2017, Quality Engineering 29:385), so that evidence gathered from them needs no
+ * estimated mean or deviation and its false-alarm rate is known beforehand (`shift-evidence.ts`).
  */
 import { BalanceError } from '../types/errors.js';
-import { chartAverageRunLength, chartLimit, normalQuantile, normalScoreOfSize } from './watch-scores.js';
+import { COMPONENTS, leadingChange, type ShiftKind } from './shift-evidence.js';
+import { EMPTY_REGIME, Regime, type RegimeState } from './shift-regime.js';
 
-export type ShiftKind = 'level-up' | 'level-down' | 'spread-up' | 'spread-down';
+export type { ShiftKind } from './shift-evidence.js';
 export interface ShiftVerdict {
   readonly alarm: boolean;
   readonly kind: ShiftKind | null;
 }
 
+/** What held before an alarm that may still turn out to be a false one. */
+interface Doubt<Before> {
+  readonly before: Before;
+  readonly kind: ShiftKind;
+  /** Log likelihood ratio of "changed" to "as before" of the values since the alarm, and their number. */
+  readonly support: number;
+  readonly waited: number;
+}
 /** Plain JSON state; the next verdict depends on nothing else. */
 export interface ShiftState {
-  readonly version: 1;
-  /** Values since the last alarm, oldest first, at most `HISTORY_MAX`. */
-  readonly history: readonly number[];
-  /** Sums of the charts in the order of `KINDS`. */
-  readonly charts: readonly number[];
-  /** Values since the last alarm, also those that the history has dropped. */
-  readonly seen: number;
-  /** Newest scores, the newest first, at most `LAGS_MAX`. */
-  readonly recent: readonly number[];
-  /** Sums of products of scores 1, 2, ... `LAGS_MAX` steps apart. */
-  readonly products: readonly number[];
-  /** `varianceInflation` as it was while the charts were last quiet. */
-  readonly inflation: number;
+  readonly version: 2;
+  readonly regime: RegimeState;
+  readonly doubt: Doubt<RegimeState> | null;
 }
 
 export interface ShiftDetector {
@@ -39,69 +37,11 @@ export interface ShiftDetector {
   snapshot(): ShiftState;
 }
 
-const KINDS: readonly ShiftKind[] = ['level-up', 'level-down', 'spread-up', 'spread-down'];
-/** Reference value of the charts: half of the shift they are fastest for, which is half a standard deviation. */
-export const CHART_REFERENCE = 0.25;
-/** Alarm limit of the level charts: one false alarm in 25,000 values for the two together (`chartAverageRunLength`). */
-export const LEVEL_LIMIT = 16.3;
-/** Alarm limit of the spread charts: one false alarm in 1,000,000 values for the two together. */
-export const SPREAD_LIMIT = 24;
-/** Values kept for ranking: the standard error of their level is a thirtieth of the shift to be found. */
-export const HISTORY_MAX = 4096;
-/** Values before the first alarm: fewer say nothing of their autocorrelation. */
-export const WARM_UP = 32;
-/** Values before the first alarm whose correlation is learned whatever the charts say. */
-const LEARNING = 64;
-/** The charts are quiet up to this share of their limits. In control they pass it about one time in ten. */
-const QUIET_SHARE = 0.25;
-/** Longest correlation that is looked for, in steps. */
-export const LAGS_MAX = 64;
-
-/** False alarms per value of independent data, by Siegmund's approximation of the four charts. */
-export function falseAlarmRate(): number {
-  return (
-    2 / chartAverageRunLength(CHART_REFERENCE, LEVEL_LIMIT) + 2 / chartAverageRunLength(CHART_REFERENCE, SPREAD_LIMIT)
-  );
-}
-
-/** Number of sorted values below `value`, or at most `value` with `inclusive`. */
-function countBelow(sorted: readonly number[], value: number, inclusive: boolean): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const below = inclusive ? sorted[middle] <= value : sorted[middle] < value;
-    if (below) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
- * How much wider a sum of the scores spreads than if they were independent: 1 + 2 sum of autocorrelations, over the
- * lags up to the first that is not significant (initial positive sequence, after Geyer 1992, Statistical Science
- * 7:473). The scores are divided by its root, so that correlated or seasonal data make the charts slower, not nervous.
- */
-function varianceInflation(products: readonly number[], seen: number): number {
-  let inflation = 1;
-  for (let lag = 1; lag <= products.length && lag < seen; lag++) {
-    const correlation = products[lag - 1] / (seen - lag);
-    // Two standard errors of the correlation of independent scores.
-    if (correlation < 2 / Math.sqrt(seen - lag)) break;
-    inflation += 2 * correlation;
-  }
-  return inflation;
-}
-
-const START: ShiftState = {
-  version: 1,
-  history: [],
-  charts: [0, 0, 0, 0],
-  seen: 0,
-  recent: [],
-  products: [],
-  inflation: 1,
-};
+/** Size of the change that an alarm is doubted for, and the odds that settle it (Wald 1945): about 30 values bring them. */
+const DOUBTED_SIZE = 0.5;
+const SETTLED = Math.log(100);
+/** An alarm that is not settled after so many values stands. */
+const DOUBT_MAX = 256;
 
 /**
  * A detector for one metric.
@@ -110,81 +50,78 @@ const START: ShiftState = {
  * @returns an object that takes the values in order. The verdict on a value depends on that value and earlier ones only
  * @throws BalanceError `CorruptState` for a state that no `snapshot()` made
  *
- * After an alarm everything is forgotten: the next level is learned anew. Degenerate cases: a constant metric never
+ * After an alarm the new level is learned from the values since the change. Where those after the alarm turn out to be as
+ * before it, the alarm was false, and what was known before holds again. Degenerate cases: a constant metric never
  * alarms, and alarms after a few values when it moves; missing values are skipped.
  */
-export function createShiftDetector(state: ShiftState = START): ShiftDetector {
+export function createShiftDetector(
+  state: ShiftState = { version: 2, regime: EMPTY_REGIME, doubt: null },
+): ShiftDetector {
   checkState(state);
-  let { seen } = state;
-  let history = [...state.history];
-  let sorted = [...history].sort((a, b) => a - b);
-  let charts = [...state.charts];
-  let recent = [...state.recent];
-  let products = [...state.products];
-  let { inflation } = state;
+  let regime = new Regime(state.regime);
+  let doubt: Doubt<Regime> | null =
+    state.doubt === null ? null : { ...state.doubt, before: new Regime(state.doubt.before) };
 
-  const restart = (): void => {
-    seen = 0;
-    inflation = 1;
-    [history, sorted, charts, recent, products] = [[], [], [0, 0, 0, 0], [], []];
-  };
-  const remember = (value: number, score: number): void => {
-    recent.forEach((earlier, index) => (products[index] = (products[index] ?? 0) + earlier * score));
-    recent.unshift(score);
-    if (recent.length > LAGS_MAX) recent.pop();
-    history.push(value);
-    sorted.splice(countBelow(sorted, value, false), 0, value);
-    if (history.length > HISTORY_MAX) sorted.splice(countBelow(sorted, history.shift()!, false), 1);
-    seen++;
+  const settle = (value: number): void => {
+    if (doubt === null) return;
+    doubt = { ...doubt, support: doubt.support + supportOf(doubt, value), waited: doubt.waited + 1 };
+    const isFalse = doubt.support <= -SETTLED;
+    // What raised the alarm belongs to neither.
+    if (isFalse) regime = Regime.of([...doubt.before.history, ...regime.history.slice(-doubt.waited)]);
+    if (isFalse || doubt.support >= SETTLED || doubt.waited >= DOUBT_MAX) doubt = null;
   };
 
   return {
     update(value) {
       if (value === null || !Number.isFinite(value)) return { alarm: false, kind: null };
-      const count = sorted.length + 1;
-      // The ranks of the value and its ties, among themselves and the values before, as an interval of (0, 1).
-      const low = countBelow(sorted, value, false) / count;
-      const high = (countBelow(sorted, value, true) + 1) / count;
-      const level = normalQuantile((low + high) / 2);
-      const spread = normalScoreOfSize(low, high);
-      const root = Math.sqrt(inflation);
-      // Scaling shrinks the shift to be found as much as the noise: the reference follows it, the limit keeps the rate.
-      const reference = CHART_REFERENCE / root;
-      const limits = [LEVEL_LIMIT, SPREAD_LIMIT].map((limit) =>
-        root === 1 ? limit : chartLimit(reference, chartAverageRunLength(CHART_REFERENCE, limit)),
-      );
-      charts = [level, -level, spread, -spread].map((score, i) => Math.max(0, charts[i] + score / root - reference));
-      remember(value, level);
-      // Shifted values resemble each other: what they have in common must not pass for correlation.
-      const isQuiet = charts.every((sum, i) => sum <= limits[i < 2 ? 0 : 1] * QUIET_SHARE);
-      if (isQuiet || seen < LEARNING) inflation = varianceInflation(products, seen);
-      const index = charts.findIndex((sum, i) => sum > limits[i < 2 ? 0 : 1]);
-      if (index < 0 || seen < WARM_UP) return { alarm: false, kind: null };
-      restart();
-      return { alarm: true, kind: KINDS[index] };
+      regime.add(value);
+      if (!regime.hasChanged()) {
+        settle(value);
+        return { alarm: false, kind: null };
+      }
+      const { kind, before } = leadingChange(regime.evidence);
+      const parts = regime.split(before);
+      regime = parts.later;
+      doubt = { before: parts.earlier, kind, support: 0, waited: 0 };
+      return { alarm: true, kind };
     },
     snapshot: () => ({
-      version: 1,
-      history: [...history],
-      charts: [...charts],
-      seen,
-      recent: [...recent],
-      products: [...products],
-      inflation,
+      version: 2,
+      regime: regime.snapshot(),
+      doubt: doubt === null ? null : { ...doubt, before: doubt.before.snapshot() },
     }),
   };
 }
 
+/** What a value after the alarm adds to the log likelihood ratio of "changed by half a deviation" to "as before". */
+function supportOf({ before, kind }: Doubt<Regime>, value: number): number {
+  const { level, spread } = before.scoresOf(value);
+  const score = kind.startsWith('level') ? level : spread;
+  const shift = kind.endsWith('up') ? DOUBTED_SIZE : -DOUBTED_SIZE;
+  return (shift * score - (shift * shift) / 2) / before.inflation;
+}
+
 function checkState(state: ShiftState): void {
-  const lists = [state.history, state.charts, state.recent, state.products];
-  const numeric = lists.every((list) => Array.isArray(list) && list.every((value) => Number.isFinite(value)));
-  const sized =
-    numeric && state.inflation >= 1 && state.charts.length === KINDS.length && state.seen >= state.history.length;
-  if ((state.version as number) === 1 && sized) return;
+  const isList = (list: readonly number[] | undefined): boolean =>
+    Array.isArray(list) && list.every((value) => Number.isFinite(value));
+  const isRegime = (regime: RegimeState | undefined): boolean =>
+    regime !== undefined &&
+    [regime.history, regime.recent, regime.products, regime.evidence?.ratios, regime.evidence?.origins].every(isList) &&
+    regime.evidence.ratios.length === COMPONENTS.length &&
+    regime.evidence.origins.length === COMPONENTS.length &&
+    regime.inflation >= 1 &&
+    regime.uneasy >= 0 &&
+    regime.seen >= regime.history.length;
+  const isDoubt =
+    state.doubt === null ||
+    (isRegime(state.doubt?.before) &&
+      COMPONENTS.some(({ kind }) => kind === state.doubt?.kind) &&
+      [state.doubt.support, state.doubt.waited].every((value) => Number.isFinite(value)));
+  if ((state.version as number) === 2 && isRegime(state.regime) && isDoubt) return;
   throw new BalanceError('usage', {
     type: 'CorruptState',
     message: 'not a state of the shift detector',
-    expected: 'the value of snapshot(), version 1',
+    expected: 'the value of snapshot(), version 2',
     got: JSON.stringify(state).slice(0, 80),
   });
 }
