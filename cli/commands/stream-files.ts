@@ -77,10 +77,7 @@ const SECONDS_MAX = 1e11;
  * milliseconds, from a thousand times that on microseconds, then nanoseconds. Each row is read by itself.
  */
 export function parseSeconds(text: string, file: string, row: number): number {
-  const trimmed = text.trim();
-  let seconds =
-    /^[+-]?(\d|\.\d)/.test(trimmed) && Number.isFinite(Number(trimmed)) ? Number(trimmed) : isoSeconds(trimmed);
-  while (Number.isFinite(seconds) && Math.abs(seconds) >= SECONDS_MAX) seconds /= 1000;
+  const seconds = readSeconds(text);
   if (Number.isFinite(seconds)) return seconds;
   throw usageError({
     type: 'MalformedTime',
@@ -88,6 +85,15 @@ export function parseSeconds(text: string, file: string, row: number): number {
     expected: 'seconds or an ISO 8601 date and time',
     got: text,
   });
+}
+
+/** As `parseSeconds`; NaN where the text is no time. */
+export function readSeconds(text: string): number {
+  const trimmed = text.trim();
+  let seconds =
+    /^[+-]?(\d|\.\d)/.test(trimmed) && Number.isFinite(Number(trimmed)) ? Number(trimmed) : isoSeconds(trimmed);
+  while (Number.isFinite(seconds) && Math.abs(seconds) >= SECONDS_MAX) seconds /= 1000;
+  return seconds;
 }
 
 function isoSeconds(text: string): number {

@@ -1,11 +1,16 @@
 /** The values of a metric since its last change: ranks each new one among them and gathers the evidence of another change. */
 import { addEvidence, alarmLimit, emptyEvidence, totalEvidence, type EvidenceState } from './shift-evidence.js';
+import { seasonAt, type LearnedSeason, type Season } from './shift-season.js';
 import { countBelow, scoresAmong, type Scores } from './watch-scores.js';
 
 /** Plain JSON. */
 export interface RegimeState {
   /** Its values, oldest first, at most `HISTORY_MAX`. */
   readonly history: readonly number[];
+  /** Their times, and what each is without the season. */
+  readonly times: readonly number[];
+  readonly rests: readonly number[];
+  readonly season: Season | null;
   /** Its values, also those that the history has dropped. */
   readonly seen: number;
   readonly evidence: EvidenceState;
@@ -50,6 +55,9 @@ function varianceInflation(products: readonly number[], seen: number): number {
 /** Before the first value. */
 export const EMPTY_REGIME: RegimeState = {
   history: [],
+  times: [],
+  rests: [],
+  season: null,
   seen: 0,
   evidence: emptyEvidence(),
   recent: [],
@@ -60,82 +68,116 @@ export const EMPTY_REGIME: RegimeState = {
 
 /** The values since the last change: ranks each new one and gathers the evidence against them. */
 export class Regime {
-  seen: number;
   evidence: EvidenceState;
-  inflation: number;
+  private seen: number;
+  private inflation: number;
   private uneasy: number;
-  readonly history: number[];
-  private readonly sorted: number[];
-  private readonly recent: number[];
-  private readonly products: number[];
+  private season: Season | null;
+  private readonly history: number[];
+  private readonly times: number[];
+  private rests: number[];
+  private sorted: number[];
+  private recent: number[];
+  private products: number[];
 
   constructor(state: RegimeState) {
     ({ seen: this.seen, evidence: this.evidence, inflation: this.inflation, uneasy: this.uneasy } = state);
-    this.history = [...state.history];
-    this.sorted = [...state.history].sort((a, b) => a - b);
-    this.recent = [...state.recent];
-    this.products = [...state.products];
+    this.season = state.season;
+    [this.history, this.times, this.rests] = [[...state.history], [...state.times], [...state.rests]];
+    this.sorted = [...state.rests].sort((a, b) => a - b);
+    [this.recent, this.products] = [[...state.recent], [...state.products]];
   }
 
-  /** A regime that starts from these values: what they tell of a change among themselves is forgotten. O(n log n). */
-  static of(values: readonly number[]): Regime {
-    const regime = new Regime(EMPTY_REGIME);
-    values.slice(-HISTORY_MAX).forEach((value) => regime.add(value));
+  /** A regime that starts from some values of others: what they tell of a change among themselves is forgotten. O(n log n). */
+  private static of(parts: readonly Pick<RegimeState, 'history' | 'times' | 'rests'>[], season: Season | null): Regime {
+    const regime = new Regime({ ...EMPTY_REGIME, season });
+    for (const { history, times, rests } of parts) history.forEach((x, i) => regime.take(x, times[i], rests[i]));
     regime.evidence = emptyEvidence();
     return regime;
   }
 
-  scoresOf(value: number): Scores {
-    return scoresAmong(this.sorted, value);
+  /** How much wider sums of scores spread than those of independent values, and the scores of a value. */
+  score(value: number, time: number): Scores & { readonly inflation: number } {
+    return { ...scoresAmong(this.sorted, value - seasonAt(this.season, time)), inflation: this.inflation };
   }
 
-  add(value: number): void {
-    const { level, spread } = this.scoresOf(value);
+  add(value: number, time: number): void {
+    this.take(value, time, value - seasonAt(this.season, time));
+  }
+
+  private take(value: number, time: number, rest: number): void {
+    const { level, spread } = scoresAmong(this.sorted, rest);
     const [before, ranked] = [this.seen, this.sorted.length + 1];
     this.evidence = addEvidence(this.evidence, { level, spread, before, ranked, inflation: this.inflation });
-    this.recent.forEach((earlier, index) => (this.products[index] = (this.products[index] ?? 0) + earlier * level));
-    this.recent.unshift(level);
-    if (this.recent.length > LAGS_MAX) this.recent.pop();
-    this.keep(value);
+    this.correlate(level);
+    this.keep(value, time, rest);
     // Shifted values resemble each other: what they have in common must not pass for correlation.
     const isQuiet = totalEvidence(this.evidence) <= QUIET_SHARE * alarmLimit(this.inflation);
     this.uneasy = isQuiet ? 0 : this.uneasy + 1;
     if (isQuiet || this.uneasy > UNEASY_MAX) this.inflation = varianceInflation(this.products, this.seen);
   }
 
-  private keep(value: number): void {
-    this.history.push(value);
-    this.sorted.splice(countBelow(this.sorted, value, false), 0, value);
-    if (this.history.length > HISTORY_MAX) this.sorted.splice(countBelow(this.sorted, this.history.shift()!, false), 1);
+  private correlate(score: number): void {
+    this.recent.forEach((earlier, index) => (this.products[index] = (this.products[index] ?? 0) + earlier * score));
+    this.recent.unshift(score);
+    if (this.recent.length > LAGS_MAX) this.recent.pop();
+  }
+
+  private keep(value: number, time: number, rest: number): void {
     this.seen++;
+    this.history.push(value);
+    this.times.push(time);
+    this.rests.push(rest);
+    this.sorted.splice(countBelow(this.sorted, rest, false), 0, rest);
+    if (this.history.length <= HISTORY_MAX) return;
+    this.history.shift();
+    this.times.shift();
+    this.sorted.splice(countBelow(this.sorted, this.rests.shift()!, false), 1);
+  }
+
+  /** The same values without another season. */
+  without({ season, addedAt }: LearnedSeason): Regime {
+    if (season === null && this.season === null) return this;
+    const { history, times } = this;
+    return Regime.of([{ history, times, rests: history.map((value, i) => value - addedAt(times[i])) }], season);
+  }
+
+  /** Whether a season may be learned: none is known yet, or little speaks for a change that would be learned with it. */
+  isTeachable(): boolean {
+    return this.season === null || this.uneasy === 0;
   }
 
   hasChanged(): boolean {
     return this.seen >= WARM_UP && totalEvidence(this.evidence) > alarmLimit(this.inflation);
   }
 
+  private part(from: number, to?: number): Pick<RegimeState, 'history' | 'times' | 'rests'> {
+    const [history, times, rests] = [this.history, this.times, this.rests].map((list) => list.slice(from, to));
+    return { history, times, rests };
+  }
+
   /**
    * The values before a change and those since, each as a regime of its own; `before` counts from the first value. Where a
-   * change began is known to a dozen values only: of those since, the older half is left out.
+   * change began is known to a dozen values only: of those since, the older half is left out. Both keep the season.
    */
   split(before: number): { readonly earlier: Regime; readonly later: Regime } {
     const since = Math.max(1, Math.min(this.history.length, this.seen - before));
     return {
-      earlier: Regime.of(this.history.slice(0, -since)),
-      later: Regime.of(this.history.slice(-Math.ceil(since / 2))),
+      earlier: Regime.of([this.part(0, -since)], this.season),
+      later: Regime.of([this.part(-Math.ceil(since / 2))], this.season),
     };
   }
 
+  /** This regime, gone on with the newest values of another. */
+  joinedBy(later: Regime, newest: number): Regime {
+    const added = later.part(-newest);
+    const rests = added.history.map((value, i) => value - seasonAt(this.season, added.times[i]));
+    return Regime.of([this.part(0), { ...added, rests }], this.season);
+  }
+
   snapshot(): RegimeState {
-    const { seen, evidence, inflation, uneasy } = this;
-    return {
-      history: [...this.history],
-      seen,
-      evidence,
-      recent: [...this.recent],
-      products: [...this.products],
-      inflation,
-      uneasy,
-    };
+    const { seen, evidence, inflation, uneasy, season } = this;
+    const lists = { ...this.part(0), recent: [...this.recent], products: [...this.products] };
+    return { ...lists, seen, evidence, inflation, uneasy, season };
   }
 }

@@ -8,7 +8,8 @@
  */
 import { BalanceError } from '../types/errors.js';
 import { COMPONENTS, leadingChange, type ShiftKind } from './shift-evidence.js';
-import { EMPTY_REGIME, Regime, type RegimeState } from './shift-regime.js';
+import { EMPTY_REGIME, HISTORY_MAX, Regime, type RegimeState } from './shift-regime.js';
+import { learnSeason } from './shift-season.js';
 
 export type { ShiftKind } from './shift-evidence.js';
 export interface ShiftVerdict {
@@ -29,11 +30,24 @@ export interface ShiftState {
   readonly version: 2;
   readonly regime: RegimeState;
   readonly doubt: Doubt<RegimeState> | null;
+  /** All values with their times, oldest first, at most `HISTORY_MAX`: a season outlives changes of level. */
+  readonly values: readonly number[];
+  readonly times: readonly number[];
+  /** Rows after which the season is learned again. */
+  readonly learnAt: number;
+  /** Rows taken, those without a value too, and the newest time given. */
+  readonly rows: number;
+  readonly time: number | null;
 }
 
 export interface ShiftDetector {
-  /** Takes the next value; a missing one (null or not finite) changes nothing and gives no alarm. O(log n) amortised search. */
-  update(value: number | null): ShiftVerdict;
+  /**
+   * Takes the next value; a missing one (null or not finite) gives no alarm. O(log n) search, and now and then O(n log n)
+   * where the season is learned.
+   *
+   * @param seconds its time since 1970, which makes the day and the week likely seasons; absent: values are evenly spaced
+   */
+  update(value: number | null, seconds?: number): ShiftVerdict;
   snapshot(): ShiftState;
 }
 
@@ -42,6 +56,22 @@ const DOUBTED_SIZE = 0.5;
 const SETTLED = Math.log(100);
 /** An alarm that is not settled after so many values stands. */
 const DOUBT_MAX = 256;
+
+/** The season is learned first, and again with so many times more rows, or so many more where that is sooner. */
+const LEARN_FIRST = 64;
+const LEARN_GROWTH = 1.25;
+const LEARN_STEP_MAX = 1024;
+
+const START: ShiftState = {
+  version: 2,
+  regime: EMPTY_REGIME,
+  doubt: null,
+  values: [],
+  times: [],
+  learnAt: LEARN_FIRST,
+  rows: 0,
+  time: null,
+};
 
 /**
  * A detector for one metric.
@@ -54,29 +84,43 @@ const DOUBT_MAX = 256;
  * before it, the alarm was false, and what was known before holds again. Degenerate cases: a constant metric never
  * alarms, and alarms after a few values when it moves; missing values are skipped.
  */
-export function createShiftDetector(
-  state: ShiftState = { version: 2, regime: EMPTY_REGIME, doubt: null },
-): ShiftDetector {
+export function createShiftDetector(state: ShiftState = START): ShiftDetector {
   checkState(state);
   let regime = new Regime(state.regime);
   let doubt: Doubt<Regime> | null =
     state.doubt === null ? null : { ...state.doubt, before: new Regime(state.doubt.before) };
 
-  const settle = (value: number): void => {
+  let { rows, time, learnAt } = state;
+  const [values, times] = [[...state.values], [...state.times]];
+
+  const settle = (value: number, at: number): void => {
     if (doubt === null) return;
-    doubt = { ...doubt, support: doubt.support + supportOf(doubt, value), waited: doubt.waited + 1 };
+    doubt = { ...doubt, support: doubt.support + supportOf(doubt, value, at), waited: doubt.waited + 1 };
     const isFalse = doubt.support <= -SETTLED;
     // What raised the alarm belongs to neither.
-    if (isFalse) regime = Regime.of([...doubt.before.history, ...regime.history.slice(-doubt.waited)]);
+    if (isFalse) regime = doubt.before.joinedBy(regime, doubt.waited);
     if (isFalse || doubt.support >= SETTLED || doubt.waited >= DOUBT_MAX) doubt = null;
   };
 
+  const learn = (value: number, at: number): void => {
+    values.push(value);
+    times.push(at);
+    if (values.length > HISTORY_MAX) [values, times].forEach((list) => list.shift());
+    if (rows < learnAt || !regime.isTeachable()) return;
+    learnAt = Math.ceil(Math.min(LEARN_GROWTH * rows, rows + LEARN_STEP_MAX));
+    regime = regime.without(learnSeason(values, times));
+  };
+
   return {
-    update(value) {
+    update(value, seconds) {
+      rows++;
+      if (seconds !== undefined && Number.isFinite(seconds)) time = seconds;
       if (value === null || !Number.isFinite(value)) return { alarm: false, kind: null };
-      regime.add(value);
+      const at = time ?? rows;
+      regime.add(value, at);
+      learn(value, at);
       if (!regime.hasChanged()) {
-        settle(value);
+        settle(value, at);
         return { alarm: false, kind: null };
       }
       const { kind, before } = leadingChange(regime.evidence);
@@ -89,16 +133,21 @@ export function createShiftDetector(
       version: 2,
       regime: regime.snapshot(),
       doubt: doubt === null ? null : { ...doubt, before: doubt.before.snapshot() },
+      values: [...values],
+      times: [...times],
+      learnAt,
+      rows,
+      time,
     }),
   };
 }
 
 /** What a value after the alarm adds to the log likelihood ratio of "changed by half a deviation" to "as before". */
-function supportOf({ before, kind }: Doubt<Regime>, value: number): number {
-  const { level, spread } = before.scoresOf(value);
+function supportOf({ before, kind }: Doubt<Regime>, value: number, at: number): number {
+  const { level, spread, inflation } = before.score(value, at);
   const score = kind.startsWith('level') ? level : spread;
   const shift = kind.endsWith('up') ? DOUBTED_SIZE : -DOUBTED_SIZE;
-  return (shift * score - (shift * shift) / 2) / before.inflation;
+  return (shift * score - (shift * shift) / 2) / inflation;
 }
 
 function checkState(state: ShiftState): void {
@@ -106,7 +155,10 @@ function checkState(state: ShiftState): void {
     Array.isArray(list) && list.every((value) => Number.isFinite(value));
   const isRegime = (regime: RegimeState | undefined): boolean =>
     regime !== undefined &&
-    [regime.history, regime.recent, regime.products, regime.evidence?.ratios, regime.evidence?.origins].every(isList) &&
+    [regime.history, regime.times, regime.rests, regime.recent, regime.products].every(isList) &&
+    [regime.evidence?.ratios, regime.evidence?.origins].every(isList) &&
+    regime.times.length === regime.history.length &&
+    regime.rests.length === regime.history.length &&
     regime.evidence.ratios.length === COMPONENTS.length &&
     regime.evidence.origins.length === COMPONENTS.length &&
     regime.inflation >= 1 &&

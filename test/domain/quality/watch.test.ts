@@ -88,6 +88,44 @@ describe('createShiftDetector', () => {
     expect(found[1][0]).toBeLessThan(1205 + 100);
   });
 
+  it('takes a season out, so that a shift in it is found as soon as without', () => {
+    const wave = (seed: number): number[] =>
+      normals(3000 + seed, 1600).map(
+        (x, i) => 4 * Math.sin((2 * Math.PI * i) / 24) + (i % 168 < 48 ? -2 : 0) + x + (i < 1400 ? 0 : 0.7),
+      );
+    const found = Array.from({ length: 12 }, (_, seed) => {
+      const detector = createShiftDetector();
+      const list = wave(seed).flatMap((x, i) => (detector.update(x, 1_760_000_400 + 3600 * i).alarm ? [i] : []));
+      return { early: list.filter((i) => i < 1400).length, delay: (list.find((i) => i >= 1400) ?? Infinity) - 1400 };
+    });
+    expect(found.reduce((sum, { early }) => sum + early, 0)).toBeLessThanOrEqual(2);
+    // Seven tenths of a deviation with everything known: 34 rows on average.
+    expect(found.map(({ delay }) => delay).sort((a, b) => a - b)[6]).toBeLessThan(60);
+  });
+
+  it('goes on with its season after a snapshot, also where times are missing, uneven or go back', () => {
+    const values = normals(9, 700).map((x, i) => 3 * Math.sin((2 * Math.PI * i) / 24) + x);
+    const clocks: ((i: number) => number | undefined)[] = [
+      (i) => 3600 * i,
+      () => undefined,
+      (i) => (i % 7 === 0 ? Number.NaN : 3600 * i),
+      (i) => 3600 * (i ^ 1),
+      (i) => 60 * i * i,
+      () => 5,
+    ];
+    for (const clock of clocks) {
+      const whole = createShiftDetector();
+      const verdicts = values.map((x, i) => whole.update(x, clock(i)));
+      const first = createShiftDetector();
+      values.slice(0, 333).forEach((x, i) => first.update(x, clock(i)));
+      const second = createShiftDetector(
+        JSON.parse(JSON.stringify(first.snapshot())) as ReturnType<typeof first.snapshot>,
+      );
+      expect(values.slice(333).map((x, i) => second.update(x, clock(i + 333)))).toEqual(verdicts.slice(333));
+      expect(second.snapshot()).toEqual(whole.snapshot());
+    }
+  });
+
   it('alarms soon when a constant moves', () => {
     const found = alarms([...Array.from({ length: 200 }, () => 7), ...Array.from({ length: 30 }, () => 8)]);
     expect(found[0][1]).toBe('level-up');
