@@ -1,12 +1,12 @@
 /** Stage 5: decide what is handed out, and close the decision with all its effects in one transaction. */
-import { snapshotOf, type AnalyzeInputs, type AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
+import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { ClassCounts } from '../domain/analyzers/analyzer.js';
 import { weightsTowards } from '../domain/decision/batch/class-quotas.js';
 import { describeRoute } from '../domain/decision/quality/reroute.js';
 import { correctionsOf, keptCopy, treatedSteps } from '../domain/decision/quality/correct.js';
 import { describeCorrection } from '../domain/decision/quality/describe-correction.js';
-import { coordinate, type CoordinateInputs, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
+import { coordinate, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
 import { readReason } from '../domain/decision/batch/read-reasons.js';
 import { badReads } from '../domain/decision/quality/quality-check.js';
@@ -18,6 +18,7 @@ import { sourceSeries, SYSTEM_SERIES } from '../domain/decision/predict/source-l
 import { stepEndMs } from '../domain/decision/steps.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { shapeOf, type BatchStageInputs } from './batch.js';
+import { coordinateInputs } from './coordinate-inputs.js';
 import { chargesOf } from './source-limits.js';
 import type { StageDependencies } from './dependencies.js';
 import type { SliceResult } from './ports.js';
@@ -73,30 +74,6 @@ export function createCoordinate(deps: StageDependencies) {
       const closing = await closingOf(deps, context, { analyzed, planned, checked }, outcome, record, digest);
       return deps.closing.close(ref, closing, deps.now());
     },
-  };
-}
-
-/** The stage's inputs, from what is stored: replay uses the same function. */
-export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, checked: StageRecord): CoordinateInputs {
-  const facts = analyzed.inputs as AnalyzeInputs;
-  const analysis = analyzed.outcome as AnalyzeOutcome;
-  const plan = planned.outcome as BatchOutcome;
-  const quality = checked.inputs as QualityStageInputs;
-  const { results } = quality;
-  const refused = new Set(analysis.refusals.map(({ itemId }) => itemId));
-  return {
-    items: facts.items,
-    snapshot: snapshotOf(
-      facts,
-      facts.items.filter(({ id }) => !refused.has(id)),
-    ),
-    grants: plan.grants,
-    verdicts: (checked.outcome as QualityOutcome).verdicts,
-    refusals: [...analysis.refusals, ...plan.refusals],
-    waiting: [...analysis.waiting, ...plan.waiting],
-    nowMs: facts.nowMs,
-    failed: results.flatMap(({ itemId, failure }) => (failure === null ? [] : [{ itemId, ...failure }])),
-    ...(quality.ways === undefined ? {} : { quality: { ...quality, items: facts.items } }),
   };
 }
 

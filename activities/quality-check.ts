@@ -150,9 +150,9 @@ async function gather(
 }
 
 /** Where else the rows of each dataset could come from, and who is asked for better ones. */
-function waysBeyond({ definition }: CycleContext): QualityInputs['ways'] {
+function waysBeyond({ definition, trigger }: CycleContext): QualityInputs['ways'] {
   const ways = Object.entries(definition.datasets).map(
-    ([id, { fallback = null, owner = null }]) => [id, { fallback, owner }] as const,
+    ([id, { fallback = null, owner = null }]) => [id, { fallback, owner, mayAsk: trigger !== 'backfill' }] as const,
   );
   return Object.fromEntries(ways);
 }

@@ -11,7 +11,7 @@ import type { Analyzer } from '../domain/analyzers/analyzer.js';
 import type { Predictor } from '../domain/prediction/predictor.js';
 import { defaultPredictors } from '../domain/prediction/predictors.js';
 import { planInputs, type BatchStageInputs } from './batch.js';
-import { coordinateInputs } from './coordinate.js';
+import { coordinateInputs } from './coordinate-inputs.js';
 import { digestOf } from './digest.js';
 import type { QualityStageInputs } from './quality-stage.js';
 import { stageInputDigest } from './stage.js';

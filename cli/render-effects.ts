@@ -1,5 +1,12 @@
 /** What a decision's findings mean for each model, and what was and was not done about them, in lines of text. */
-import { nameOf, type FaultImpact, type IssueWays, type Way } from '../domain/decision/coordinate/effects.js';
+import {
+  nameOf,
+  type FaultImpact,
+  type IssueWays,
+  type Reader,
+  type Way,
+} from '../domain/decision/coordinate/effect-record.js';
+import type { Fault } from '../domain/decision/quality/faults.js';
 import type { NeedEffect } from '../domain/decision/quality/need-effect.js';
 import { isExact, type Range } from '../domain/quality/impact.js';
 import type { Explanation } from '../db/decision-store.js';
@@ -14,16 +21,40 @@ const NAMED_MAX = 4;
 export function effectLines(effects: Effects | null): string[] {
   if (effects === null) return [];
   return effects.faults.flatMap((fault) => [
-    ...(fault.readers.length === 0 ? [`${faultName(fault)}: no model that reads it is hit`] : []),
-    ...fault.readers.map((reader) => {
-      const done = effects.ways
-        .filter((ways) => ways.needId !== null && ways.needId === reader.needId && concerns(ways, fault))
-        .flatMap(({ ways }) => ways.filter(({ taken, action }) => taken && action !== 'nothing'));
-      const then = done.map((way) => `; ${wayDone(way)}`).join('');
-      return `${nameOf(reader)}: ${hitText(reader.effect)} ${faultText(fault)}${classText(reader.effect)}${scoreText(reader)}${then}`;
-    }),
+    ...(fault.readers.length === 0
+      ? [`nobody: ${fault.message}, and no model that asks of ${fault.dataset} uses it`]
+      : []),
+    ...fault.readers.map((reader) => `${nameOf(reader)}: ${hitText(reader, fault)}${doneText(effects, reader, fault)}`),
     ...untouchedLine(fault),
   ]);
+}
+
+function doneText({ ways, shared }: Effects, { needId }: Reader, fault: FaultImpact): string {
+  if (needId === null) return '';
+  const done = ways
+    .filter((one) => one.needId === needId && concerns(one, fault))
+    .flatMap((one) => one.ways.filter(({ taken, action }) => taken && action !== 'nothing').map(wayDone));
+  const asked = shared.filter(
+    ({ action, taken, dataset, readers: [first] }) =>
+      action === 'ask' && taken && ASKED.includes(fault.kind) && dataset === fault.dataset && first.needId === needId,
+  );
+  return [...new Set(done), ...asked.map(({ why: told }) => told)].map((told) => `; ${told}`).join('');
+}
+/** Faults that new rows mend. */
+const ASKED: readonly string[] = ['volume', 'class-shortfall', 'coverage', 'untimed'];
+
+/** What was done once and concerns all who use a dataset. */
+export function sharedLines(effects: Effects | null): string[] {
+  return (effects?.shared ?? []).flatMap(({ action, dataset, taken, why: told, readers }) => {
+    const others = readers.map((reader) => {
+      const rows = action === 'ask' && reader.rows.high > 0 ? ` (${range(reader.rows)} rows)` : '';
+      return `${nameOf(reader)} ${reader.what}${rows}`;
+    });
+    const more = others.length > NAMED_MAX ? `; ${others.length - NAMED_MAX} more` : '';
+    return [
+      `${action} ${dataset}${taken ? '' : ' (not done)'}: ${told}: ${others.slice(0, NAMED_MAX).join('; ')}${more}`,
+    ];
+  });
 }
 
 /** Every way of dealing with each issue of each need, the one that was taken first. */
@@ -62,31 +93,53 @@ function wayDone({ action, effect }: Way): string {
   return `${action}: ${range(effect.rows)} rows, ${isExact(effect.hit) && effect.hit.high === 0 ? 'none' : range(effect.hit)} at fault`;
 }
 
-const FAULTS: Readonly<Record<FaultImpact['kind'], (of: string) => string>> = {
+const FAULTS: Readonly<Record<Fault['kind'], (of: string) => string>> = {
   missing: (of) => `lack ${of}`,
-  invalid: (of) => `have a ${of} that breaks its contract`,
+  invalid: (of) => `break the contract of ${of}`,
   duplicates: () => 'repeat an earlier row',
   rule: (of) => `break the rule ${of}`,
   orphans: (of) => `refer to what is not there (${of})`,
   stale: () => 'come too late: the newest row is too old',
-  'class-mix': (of) => `are of a class of ${of} of which it has too many`,
-  drift: (of) => `are where ${of} had fewer before`,
+  'class-mix': (of) => `are too many of their ${of}`,
+  drift: (of) => `have a ${of} that was rarer before`,
   volume: () => 'fewer than were granted',
 };
-const faultText = ({ kind, column, rule }: FaultImpact): string => FAULTS[kind](column ?? rule ?? '');
-const faultName = (fault: FaultImpact): string => `${fault.dataset}: ${fault.message}`;
 
-function hitText({ rows, hit, lost }: NeedEffect): string {
-  const of = `of ${range(rows)} rows`;
-  if (hit.high === 0 && lost.high > 0) return `${range(lost)} rows`;
-  return `${range(hit)} ${of} (${share(hit.expected, rows.expected)})`;
+function hitText(reader: FaultImpact['readers'][number], { kind, column, rule }: FaultImpact): string {
+  const { effect } = reader;
+  const { rows, hit, lost, ageMs } = effect;
+  const of = `${range(hit)} of ${range(rows)} rows (${share(hit.expected, rows.expected)})`;
+  const name = column ?? rule ?? '';
+  switch (kind) {
+    case 'class-shortfall':
+      return `lacks ${range(lost)} rows: ${lostText(effect)}`;
+    case 'coverage':
+      return `lacks ${range(lost)} rows for thin segments of ${name}`;
+    case 'untimed':
+      return `never gets ${range(lost)} rows, which have no event time`;
+    case 'freshness':
+      return `all of its rows are old: the newest is ${ageMs === null ? 'of unknown age' : `${formatDuration(ageMs.expected)} old`}`;
+    case 'hidden-missing':
+      return `${of} lack ${name}, though it is not NULL`;
+    case 'volume':
+      return `lacks ${range(lost)} of ${range({ ...lost, low: lost.low + rows.low, expected: lost.expected + rows.expected, high: lost.high + rows.high })} rows`;
+    default:
+      return Object.hasOwn(FAULTS, kind)
+        ? `${of} ${FAULTS[kind as Fault['kind']](name)}${classText(effect)}${scoreText(reader)}`
+        : of;
+  }
+}
+
+function lostText({ classes }: NeedEffect): string {
+  const lost = Object.entries(classes ?? {}).slice(0, NAMED_MAX);
+  return lost.map(([name, one]) => `${range(one.lost!)} of ${name} (${range(one.rows)} there)`).join(', ');
 }
 
 function classText({ classes }: NeedEffect): string {
   const hit = Object.entries(classes ?? {}).filter(([, one]) => one.hit.high > 0);
   if (hit.length === 0) return '';
   const worst = hit.sort(([, a], [, b]) => b.hit.expected - a.hit.expected).slice(0, NAMED_MAX);
-  return `: ${worst.map(([name, one]) => `${range(one.hit)} of ${range(one.rows)} ${name}`).join(', ')}${hit.length > NAMED_MAX ? ', …' : ''}`;
+  return `: ${worst.map(([name, one]) => `${range(one.hit)} of the ${range(one.rows)} of ${name}`).join(', ')}${hit.length > NAMED_MAX ? ', …' : ''}`;
 }
 
 function scoreText({ effect: { score }, sound }: FaultImpact['readers'][number]): string {

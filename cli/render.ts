@@ -3,7 +3,7 @@ import type { Explanation, RequestExplanation } from '../db/decision-store.js';
 import { presentShare } from '../domain/analyzers/quality.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import { CORRECTION_HEADER, correctionRows } from './render-correction.js';
-import { effectLines, wayLines } from './render-effects.js';
+import { effectLines, sharedLines, wayLines } from './render-effects.js';
 
 /** Left-aligned columns, two spaces apart; the last one is not padded. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
@@ -136,6 +136,7 @@ export function renderDetails(explanation: Explanation): string {
     ),
   );
   if (findings.length > 0) lines.push('Quality findings\n', table(findings));
+  lines.push(section('Done once for all', sharedLines(explanation.effects)));
   const ways = wayLines(explanation.effects);
   if (ways.length > 0) lines.push('What could be done\n', table(ways));
   const corrected = requests.flatMap(({ needId, id, delivery }) => correctionRows(needId ?? id, delivery?.report));

@@ -5,7 +5,7 @@ import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficienc
 import { BalanceError } from '../domain/types/errors.js';
 import type { StageRecord } from '../activities/store-ports.js';
 import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
-import type { DecisionEffects } from '../domain/decision/coordinate/effects.js';
+import type { DecisionEffects } from '../domain/decision/coordinate/effect-record.js';
 import type { AnalyzeInputs } from '../domain/decision/analyze/analyze.js';
 import type { DatasetProfile } from '../domain/quality/dataset-profile.js';
 import { stateKey, type PredictInputs, type PredictOutcome } from '../domain/decision/predict/predict.js';

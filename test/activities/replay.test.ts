@@ -1,6 +1,8 @@
 /** A stored decision, replayed from its rows: identical digests; whatever is tampered with is found. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digestOf } from '../../activities/digest.js';
 import { replayDecision } from '../../activities/replay.js';
+import { stageInputDigest } from '../../activities/stage.js';
 import type { StageRecord } from '../../activities/store-ports.js';
 import { createDecisionStore } from '../../db/decision-store.js';
 import { STAGES } from '../../domain/decision/stages.js';
@@ -29,6 +31,24 @@ afterAll(() => balance.stop());
 describe('replaying a decision', () => {
   test('every stage gives the identical digests, from Postgres alone', () => {
     expect(replayDecision(stages)).toEqual(STAGES.map((stage) => ({ stage, same: true })));
+  });
+
+  test('a decision of before effects were kept replays without them', () => {
+    const [checked, closed] = ['quality-check', 'coordinate'].map((name) =>
+      stages.find(({ stage }) => stage === name)!,
+    );
+    const { ways, ...inputs } = checked.inputs as { readonly ways: object };
+    const { effects, ...outcome } = closed.outcome as { readonly effects: object };
+    expect([ways, effects]).toEqual([expect.any(Object), expect.any(Object)]);
+    const [analyzed, planned] = ['analyze', 'batch'].map((name) => stages.find(({ stage }) => stage === name)!);
+    const older = { ...checked, inputs, inputDigest: stageInputDigest(inputs, [analyzed, planned]) };
+    const records = stages.map((record) => {
+      if (record.stage === 'quality-check') return older;
+      if (record.stage !== 'coordinate') return record;
+      const inputDigest = stageInputDigest(closed.inputs, [analyzed, planned, older]);
+      return { ...closed, outcome, outcomeDigest: digestOf(outcome), inputDigest };
+    });
+    expect(replayDecision(records)).toEqual(STAGES.map((stage) => ({ stage, same: true })));
   });
 
   test('a decision that ended early replays the stages that it reached', () => {

@@ -11,6 +11,8 @@ export interface DataAsk {
   /** Rows missing by class; `*` where no class is concerned. */
   readonly rows: Readonly<Record<string, number>>;
   readonly reason: string;
+  /** Others who miss some of the same rows, and how many of them: the same delivery helps them too. Absent: nobody else does. */
+  readonly affects?: readonly { readonly needId: string; readonly model: string; readonly rows: number }[];
 }
 /** The last ask of a need. */
 export interface KnownAsk {
@@ -26,7 +28,7 @@ const WORSE_SHARE = 1.1;
 /** What of the analyzers' findings the owner would mend, with new rows or times for old ones; the classes say more than the volume. */
 const ASKED = ['class-shortfall', 'volume', 'coverage', 'untimed', 'future-volume'];
 
-/** The asks that are due, by need. A need without a shortfall asks nothing. */
+/** The asks that are due, those first that miss the largest share of what they want. A need without a shortfall asks nothing. */
 export function dueAsks(
   findings: readonly Finding[],
   owners: Readonly<Record<string, string | null>>,
@@ -40,14 +42,36 @@ export function dueAsks(
     })
     .sort((a, b) => ASKED.indexOf(a.kind) - ASKED.indexOf(b.kind));
   const byNeed = new Map<string, Finding>();
+  const severityOf = ({ needId }: DataAsk): number => byNeed.get(needId)!.severity;
   for (const finding of short) if (!byNeed.has(finding.needId)) byNeed.set(finding.needId, finding);
   return [...byNeed.values()]
     .flatMap(({ needId, dataset, column = null, shortfall: rows = {}, message }): DataAsk[] => {
       const before = known[needId] as KnownAsk | undefined;
       if (before !== undefined && nowMs - before.askedMs < ASK_AGAIN_MS && !worse(rows, before.rows)) return [];
-      return [{ needId, dataset, owner: owners[dataset] ?? null, column, rows, reason: message }];
+      const affects = othersShort({ needId, dataset, column, rows }, [...byNeed.values()]);
+      const ask = { needId, dataset, owner: owners[dataset] ?? null, column, rows, reason: message };
+      return [affects.length === 0 ? ask : { ...ask, affects }];
     })
-    .sort((a, b) => (a.needId < b.needId ? -1 : 1));
+    .sort((a, b) => severityOf(b) - severityOf(a) || (a.needId < b.needId ? -1 : 1));
+}
+
+function othersShort(
+  { needId, dataset, column, rows }: Pick<DataAsk, 'needId' | 'dataset' | 'column' | 'rows'>,
+  short: readonly Finding[],
+): NonNullable<DataAsk['affects']> {
+  return short
+    .filter((other) => other.needId !== needId && other.dataset === dataset && (other.column ?? null) === column)
+    .map((other) => {
+      const same = Object.keys(rows).map((name) => Math.min(rows[name], countOf(other.shortfall ?? {}, name)));
+      return { needId: other.needId, model: other.model, rows: same.reduce((sum, missing) => sum + missing, 0) };
+    })
+    .filter((other) => other.rows > 0)
+    .sort((a, b) => b.rows - a.rows || (a.needId < b.needId ? -1 : 1));
+}
+
+/** Whether a need's data was asked for before. */
+export function isAsked(known: Readonly<Record<string, KnownAsk>>, needId: string): boolean {
+  return Object.hasOwn(known, needId);
 }
 
 function worse(now: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): boolean {

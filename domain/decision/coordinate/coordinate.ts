@@ -3,8 +3,9 @@ import { analyzeImpact, type ModelImpact, type Risk } from '../../analyzers/impa
 import type { AnalysisSnapshot } from '../../analyzers/analyzer.js';
 import type { Grant } from '../batch/grants.js';
 import { correctionsOf } from '../quality/correct.js';
-import type { CorrectionRecord, ItemVerdict, QualityInputs } from '../quality/quality-inputs.js';
-import { decisionEffects, type DecisionEffects } from './effects.js';
+import type { CorrectionRecord, ItemVerdict } from '../quality/quality-inputs.js';
+import type { DecisionEffects } from './effect-record.js';
+import { decisionEffects, type EffectInputs } from './effects.js';
 import { gangsOf, waitTogether } from '../gangs.js';
 import type { Outcome } from '../stages.js';
 import type { Refusal, WaitReason, WorkItem } from '../work.js';
@@ -19,8 +20,8 @@ export interface CoordinateInputs {
   readonly nowMs: number;
   /** Failures of reads, by item: kept apart from data that was read and is bad. */
   readonly failed: readonly { readonly itemId: string; readonly type: string; readonly reason: string }[];
-  /** What the quality check knew; absent in records of before effects were kept. */
-  readonly quality?: QualityInputs;
+  /** What the stages before knew and found; absent in records of before effects were kept. */
+  readonly found?: Omit<EffectInputs, 'snapshot' | 'verdicts'>;
 }
 export interface HandOut {
   readonly itemId: string;
@@ -135,8 +136,8 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
 }
 
 /** A record of before effects were kept has none. */
-function effectsOf({ quality, verdicts }: CoordinateInputs): Pick<CoordinateOutcome, 'effects'> {
-  return quality === undefined ? {} : { effects: decisionEffects({ quality, verdicts }) };
+function effectsOf({ found, snapshot, verdicts }: CoordinateInputs): Pick<CoordinateOutcome, 'effects'> {
+  return found === undefined ? {} : { effects: decisionEffects({ ...found, snapshot, verdicts }) };
 }
 
 /** What the decision does to each model's standing needs, measured by what is really handed out. */

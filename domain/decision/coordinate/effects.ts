@@ -2,88 +2,96 @@
  * What a decision's findings, and everything that could be done about them, do to each model that uses the data: told of
  * what was done and of what was not, of the need that it was done for and of all others. Pure.
  */
-import { actionsFor, FILE_ACTIONS, issueOf, type FileAction, type Issue } from '../../quality/correction.js';
-import type { GateFinding } from '../../quality/gate.js';
+import type { AnalysisSnapshot, Finding } from '../../analyzers/analyzer.js';
+import { DEFAULT_MIN_COMPLETENESS, type GateFinding } from '../../quality/gate.js';
+import { percent } from '../../quality/gate-severity.js';
 import { exactly, type Range } from '../../quality/impact.js';
-import { correctionsOf } from '../quality/correct.js';
-import { costKey } from '../quality/correction-cost.js';
 import { faultKey, hitRows, isOwnFault, usesFault, withoutFault, type Fault } from '../quality/faults.js';
 import { gateOf } from '../quality/judge-slice.js';
-import {
-  effectAsIs,
-  effectDone,
-  effectIf,
-  faultsFound,
-  type NeedEffect,
-  type ReadSlice,
-} from '../quality/need-effect.js';
-import { fitAction, whyResting } from '../quality/plan-correction.js';
-import type { CorrectionRecord, ItemVerdict, QualityInputs } from '../quality/quality-inputs.js';
+import { effectAsIs, faultsFound, type NeedEffect, type ReadSlice } from '../quality/need-effect.js';
+import { nameOf, type DecisionEffects, type FaultImpact, type Reader } from './effect-record.js';
+import { sharedActions, type SharedInputs } from './shared-actions.js';
+import { foreseenEffect } from './shortages.js';
+import { waysOf, type WaysInputs } from './ways.js';
+import type { QualityInputs } from '../quality/quality-inputs.js';
 import type { WorkItem } from '../work.js';
 
-/** Who gets a delivery: a standing need, or the one-off requests of a model together. */
-export interface Reader {
-  readonly needId: string | null;
-  readonly model: string;
-  /** One-off requests that are told together; absent of a need. */
-  readonly requests?: number;
+/** What the stages before left behind. */
+export interface EffectInputs extends WaysInputs, SharedInputs {
+  readonly snapshot: AnalysisSnapshot;
+  readonly findings: readonly Finding[];
 }
 
-/** A fault, and what it does to each need that uses the data if nothing is done. */
-export interface FaultImpact extends Fault {
-  readonly message: string;
-  /** Those whose rows it hits, the most rows first. */
-  readonly readers: readonly (Reader & {
-    readonly effect: NeedEffect;
-    /** Without this fault; null of requests told together. */
-    readonly sound: { readonly score: number } | null;
-  })[];
-  /** Those who read the dataset and are not hit, and why not. */
-  readonly untouched: readonly (Reader & { readonly why: string })[];
-}
-
-/** Something that can be done about what a need got, and what it does; `nothing` is one of them. */
-export interface Way {
-  readonly action: 'nothing' | FileAction | 'refetch' | 'fallback' | 'last-good' | 'hold-back';
-  readonly taken: boolean;
-  /** Why it was taken, or why not. */
-  readonly why: string;
-  /** Null where it is not known before it is done. */
-  readonly effect: NeedEffect | null;
-  /** Time that the whole cycle waits for it; null where it takes none to speak of, or nothing is known of it yet. */
-  readonly ms: Range | null;
-  /** Others whom it gives less: what is handed out after this need, and now is not. */
-  readonly heldBack: readonly string[];
-}
-export interface IssueWays extends Reader {
-  readonly issue: Issue | 'kept back';
-  readonly columns: readonly string[];
-  readonly ways: readonly Way[];
-}
-
-export interface DecisionEffects {
-  readonly faults: readonly FaultImpact[];
-  readonly ways: readonly IssueWays[];
-}
-
-export interface EffectInputs {
-  readonly quality: QualityInputs;
-  readonly verdicts: readonly ItemVerdict[];
-}
-
-/** Needs and issues told of one decision: the record is to be read. */
+/** Faults, and issues, told of one decision: the record is to be read. */
 const TOLD_MAX = 200;
 
 export function decisionEffects(inputs: EffectInputs): DecisionEffects {
   const reads = slicesRead(inputs);
-  return { faults: faultImpacts(reads, inputs.quality), ways: waysOf(reads, inputs).slice(0, TOLD_MAX) };
+  const read = new Set(reads.flatMap(({ item }) => item.needId ?? []));
+  // How old rows are is counted of those that were read.
+  const findings = inputs.findings.filter(({ kind, needId }) => kind !== 'freshness' || !read.has(needId));
+  const faults = [
+    ...foreseenFaults(findings, inputs.snapshot),
+    ...faultImpacts(reads, inputs.quality),
+    ...unreadFaults(inputs),
+  ];
+  return {
+    faults: faults.slice(0, TOLD_MAX),
+    ways: waysOf(reads, inputs).slice(0, TOLD_MAX),
+    shared: sharedActions(inputs).slice(0, TOLD_MAX),
+  };
 }
 
-/** What was read first for each item, with what was found of it. */
+/** What the analyze stage found, the worst first: of the same column of the same dataset together. */
+function foreseenFaults(findings: readonly Finding[], snapshot: AnalysisSnapshot): FaultImpact[] {
+  const of = new Map<string, FaultImpact>();
+  for (const finding of findings) {
+    const effect = foreseenEffect(finding, snapshot);
+    if (effect === null) continue;
+    const { needId, model, dataset, kind, column, message } = finding;
+    // What a need lacks of its own question is its own; what a column holds concerns all who read it.
+    const shared = kind === 'hidden-missing';
+    const key = JSON.stringify([dataset, kind, column, shared ? null : needId]);
+    const known = of.get(key) ?? {
+      ...{ dataset, kind, ...(column === undefined ? {} : { column }), message, readers: [] },
+      untouched: shared ? nonReaders(dataset, column!, snapshot) : [],
+    };
+    of.set(key, { ...known, readers: [...known.readers, { needId, model, effect, sound: null }] });
+  }
+  return [...of.values()];
+}
+
+function nonReaders(dataset: string, column: string, { needs }: AnalysisSnapshot): FaultImpact['untouched'] {
+  return needs
+    .filter((need) => need.dataset === dataset && need.classColumn !== column && !need.fields.includes(column))
+    .map(({ id, model }) => ({ needId: id, model, why: `it does not read ${column}` }));
+}
+
+/** Columns that lack values though they are promised, and that nobody who asks in this cycle uses: it hits no model. */
+function unreadFaults({ quality, snapshot }: EffectInputs): FaultImpact[] {
+  return snapshot.datasets.flatMap(({ id, completeness }) => {
+    if (!Object.hasOwn(quality.datasets, id)) return [];
+    const { columns } = quality.datasets[id];
+    const asking = quality.items.filter((item) => item.dataset === id);
+    return Object.keys(columns)
+      .sort()
+      .flatMap((column): FaultImpact[] => {
+        const fault: Fault = { dataset: id, kind: 'missing', column };
+        const { required, minCompleteness = required ? DEFAULT_MIN_COMPLETENESS : 0 } = columns[column];
+        const present = Object.hasOwn(completeness, column) ? completeness[column] : 1;
+        if (present >= minCompleteness || asking.some((item) => usesFault(fault, item))) return [];
+        const message = `${column} lacks ${percent(1 - present)} of its values, though at least ${percent(minCompleteness)} are promised`;
+        return [{ ...fault, message, readers: [], untouched: [] }];
+      });
+  });
+}
+
+/** What was read first for each item, by item, with what was found of it. */
 function slicesRead({ quality, verdicts }: EffectInputs): ReadSlice[] {
   const items = new Map(quality.items.map((item) => [item.id, item]));
   const judged = new Map(verdicts.map((verdict) => [verdict.itemId, verdict]));
-  return quality.results.flatMap(({ itemId, slice }) => {
+  const results = [...quality.results].sort((a, b) => (a.itemId < b.itemId ? -1 : 1));
+  return results.flatMap(({ itemId, slice }) => {
     const [item, of] = [items.get(itemId)!, judged.get(itemId)!];
     if (slice === null || slice.rows === 0) return [];
     const { verdict, score, findings } = of.asRead ?? of;
@@ -181,150 +189,6 @@ function sumOf(effects: readonly NeedEffect[], figure: 'rows' | 'lost' | 'hit'):
   );
 }
 
-export function nameOf({ needId, model, requests }: Reader): string {
-  return needId ?? `${model} (${requests === 1 ? '1 request' : `${requests ?? 1} requests`})`;
-}
-
 function readerOf({ needId, model }: WorkItem): Reader {
   return { needId, model, ...(needId === null ? { requests: 1 } : {}) };
-}
-
-/** For each issue of each slice at fault: what was done, what else could have been, and what each does. */
-function waysOf(reads: readonly ReadSlice[], inputs: EffectInputs): IssueWays[] {
-  const verdicts = new Map(inputs.verdicts.map((verdict) => [verdict.itemId, verdict]));
-  return reads
-    .flatMap((read): IssueWays[] => {
-      const faulty = read.findings.filter(({ severity }) => severity !== 'note');
-      if (faulty.length === 0) return [];
-      const verdict = verdicts.get(read.item.id)!;
-      const issues = [...new Set(faulty.flatMap((finding) => issueOf(finding) ?? []))];
-      return [
-        ...issues.map((issue) => correctionWays(read, issue, faulty, verdict, inputs.quality)),
-        ...(read.verdict === 'quarantine' ? [keptBackWays(read, verdict, inputs.quality)] : []),
-      ];
-    })
-    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : a.issue < b.issue ? -1 : 1));
-}
-
-function correctionWays(
-  read: ReadSlice,
-  issue: Issue,
-  faulty: readonly GateFinding[],
-  verdict: ItemVerdict,
-  quality: QualityInputs,
-): IssueWays {
-  const { item } = read;
-  const own = faulty.filter((finding) => issueOf(finding) === issue);
-  const records = correctionsOf(verdict).filter((record) => record.issue === issue);
-  const done = verdict.routed?.attempt == null && records.some(({ applied }) => applied);
-  const ways = actionsFor(issue, FILE_ACTIONS).map((action): Way => {
-    const record = records.find((one) => one.action === action);
-    const fitted = fitAction(action, issue, faulty, item, read.slice, quality);
-    const foreseen = quality.costs?.[costKey(item.dataset, action)]?.ms ?? null;
-    const taken = record?.applied === true && verdict.routed?.attempt == null;
-    return {
-      ...{ action, taken, heldBack: [] },
-      why: whyWay(action, record, fitted, read, done, quality),
-      effect:
-        (record === undefined ? null : effectDone(read, record, quality)) ??
-        (typeof fitted === 'string' ? null : effectIf(read, fitted, quality)),
-      ms: record?.cost?.took != null ? exactly(record.cost.took.ms) : foreseen === null ? null : spread(foreseen),
-    };
-  });
-  const nothing: Way = {
-    ...{ action: 'nothing', taken: !done && verdict.use === 'slice' && verdict.routed?.attempt == null },
-    why: done ? 'something better was done' : 'nothing that may be done helps',
-    effect: effectAsIs(read, faultsFound({ item, findings: own }), quality),
-    ...{ ms: null, heldBack: [] },
-  };
-  const columns = [...new Set(own.flatMap(({ column, rule }) => column ?? rule ?? []))].sort();
-  return { ...readerOf(item), issue, columns, ways: [...ways.sort((a, b) => +b.taken - +a.taken), nothing] };
-}
-
-function whyWay(
-  action: FileAction,
-  record: CorrectionRecord | undefined,
-  fitted: ReturnType<typeof fitAction>,
-  { item, slice }: ReadSlice,
-  done: boolean,
-  quality: QualityInputs,
-): string {
-  if (record !== undefined) return record.applied ? record.chosen : `rolled back: ${record.reason}`;
-  if (item.corrections?.includes(action) !== true) return 'not among the corrections that the need allows';
-  if (typeof fitted === 'string') return fitted;
-  return (
-    whyResting(fitted, item, slice, quality) ??
-    (done ? 'another was drawn' : 'nothing was left to be mended when its turn came')
-  );
-}
-
-function spread({ mean, standardError }: { readonly mean: number; readonly standardError: number | null }): Range {
-  const reach = 2 * (standardError ?? 0);
-  return { low: Math.max(0, mean - reach), expected: mean, high: mean + reach };
-}
-
-/** What stands in for a slice that is no good: the source read again, its stand-in, the last good delivery, or nothing. */
-function keptBackWays(read: ReadSlice, verdict: ItemVerdict, quality: QualityInputs): IssueWays {
-  const { item } = read;
-  const heldBack = dependents(item, quality.items);
-  const { routed, notRouted = [] } = verdict;
-  const tries = quality.rerouted?.[item.id] ?? [];
-  const { fallback = null } = quality.ways?.[item.dataset] ?? {};
-  const ways = (['refetch', 'fallback'] as const).map((action): Way => {
-    const taken = routed?.attempt != null && routed.kind === action;
-    const tried = tries.find(({ kind }) => kind === action);
-    const rows = taken ? exactly(routed.rows) : null;
-    const told = notRouted.find((reason) => reason.startsWith(action === 'refetch' ? 'reading it again' : 'fallback '));
-    const none = action === 'refetch' ? 'it would give the same again' : 'no stand-in is declared';
-    return {
-      ...{ action, taken, heldBack: [] },
-      why: taken ? routed.reason : (told ?? (action === 'fallback' && fallback !== null ? 'it was not needed' : none)),
-      effect:
-        rows === null
-          ? null
-          : {
-              ...{
-                rows,
-                lost: exactly(Math.max(0, (item.rows ?? rows.low) - rows.low)),
-                hit: exactly(0),
-                classes: null,
-              },
-              ...{ ageMs: null, score: exactly(verdict.score), verdict: verdict.verdict },
-            },
-      ms: tried?.cost?.took == null ? null : exactly(tried.cost.took.ms),
-    };
-  });
-  const last = quality.lastGood.find(({ needId }) => needId === item.needId);
-  const stands = verdict.use === 'last-good';
-  const standIn: Way = {
-    ...{ action: 'last-good', taken: stands, effect: null, ms: null, heldBack },
-    why: stands
-      ? 'it stands in'
-      : last === undefined
-        ? 'there is none'
-        : 'something better was handed out, or it is too old',
-  };
-  const none = verdict.use === 'none';
-  const nothing: NeedEffect = {
-    ...{ rows: exactly(0), lost: exactly(item.rows ?? read.slice.rows), hit: exactly(0), classes: null, ageMs: null },
-    ...{ score: null, verdict: 'quarantine' },
-  };
-  const hold: Way = {
-    ...{ action: 'hold-back', taken: none, why: none ? verdict.reason : 'something was good enough', effect: nothing },
-    ...{ ms: null, heldBack },
-  };
-  return { ...readerOf(item), issue: 'kept back', columns: [], ways: [...ways, standIn, hold] };
-}
-
-/** Needs that are handed out only after this one, directly or through others. */
-function dependents({ needId }: WorkItem, items: readonly WorkItem[]): string[] {
-  const held = new Set<string>();
-  for (let more = needId === null ? [] : [needId]; more.length > 0;) {
-    const next = items.flatMap((item) =>
-      item.needId !== null && !held.has(item.needId) && item.after.some((id) => more.includes(id)) ? [item.needId] : [],
-    );
-    for (const id of next) held.add(id);
-    more = next;
-  }
-  return [...held].sort();
 }

@@ -18,12 +18,19 @@ export interface NeedEffect {
   /** Rows of those that it gets that are at fault. */
   readonly hit: Range;
   /** The same by class, the most rows first, at most `CLASSES_MAX`; null where no classes were counted. */
-  readonly classes: Readonly<Record<string, { readonly rows: Range; readonly hit: Range }>> | null;
+  readonly classes: Readonly<Record<string, ClassEffect>> | null;
   /** Age of the newest row; null without an event time. */
   readonly ageMs: Range | null;
   /** Quality score of the gate, 0 to 1; null where it is not known before it is measured. */
   readonly score: Range | null;
   readonly verdict: GateVerdict['verdict'] | null;
+}
+
+export interface ClassEffect {
+  readonly rows: Range;
+  readonly hit: Range;
+  /** Absent: none is missing, as far as that is known. */
+  readonly lost?: Range;
 }
 
 /** Classes told of one effect: of a need with more, the largest. */

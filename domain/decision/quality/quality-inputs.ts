@@ -102,6 +102,8 @@ export interface QualityInputs {
 export interface DatasetWays {
   readonly fallback: string | null;
   readonly owner: string | null;
+  /** False in a repeat of the past: that asks nobody. */
+  readonly mayAsk: boolean;
 }
 /** What is known of a dataset with a stand-in before a cycle. */
 export interface KnownCircuit extends Pick<Circuit, 'of' | 'standIn'> {
