@@ -154,3 +154,32 @@ export function benjaminiHochberg(p: readonly number[]): number[] {
   }
   return adjusted;
 }
+
+/** Terms that are this much smaller than the sum add nothing to it. */
+const NEGLIGIBLE = 1e-17;
+
+/**
+ * P(X >= count) of a beta-binomial law: `count` of `drawn` rows whose rate has the law Beta(a, b) (Skellam 1948, JRSS B 10:257). Its terms are
+ * unimodal: summed from `count` on above the mode, and from below it as what is left. Cost: O(drawn) at most.
+ */
+export function betaBinomialUpper(count: number, drawn: number, a: number, b: number): number {
+  if (count <= 0) return 1;
+  if (count > drawn) return 0;
+  const above = count > (drawn * a) / (a + b);
+  let sum = 0;
+  let term = Math.exp(lnBetaBinomial(above ? count : count - 1, drawn, a, b));
+  const [first, step] = above ? [count, 1] : [count - 1, -1];
+  for (let x = first; x >= 0 && x <= drawn && term > NEGLIGIBLE * sum; x += step) {
+    sum += term;
+    // P(x + 1) / P(x) = (n - x)(a + x) / ((x + 1)(n - x - 1 + b)).
+    term *= above
+      ? ((drawn - x) * (a + x)) / ((x + 1) * (drawn - x - 1 + b))
+      : (x * (drawn - x + b)) / ((drawn - x + 1) * (a + x - 1));
+  }
+  return Math.min(1, Math.max(0, above ? sum : 1 - sum));
+}
+
+function lnBetaBinomial(x: number, n: number, a: number, b: number): number {
+  const lnBeta = (p: number, q: number): number => lnGamma(p) + lnGamma(q) - lnGamma(p + q);
+  return lnGamma(n + 1) - lnGamma(x + 1) - lnGamma(n - x + 1) + lnBeta(x + a, n - x + b) - lnBeta(a, b);
+}

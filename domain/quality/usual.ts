@@ -7,6 +7,7 @@
  */
 import { benjaminiHochberg } from './shift-probability.js';
 import { DEFAULT_MIN_COMPLETENESS, type GateFinding } from './gate.js';
+import { learnShares, shareEvidence, type ShareHistory } from './usual-share.js';
 
 /** Fewer values than this teach nothing: the standard error of their deviation is above a quarter of it. */
 export const HISTORY_MIN = 20;
@@ -38,6 +39,8 @@ export interface Usual {
   readonly deviation: number;
   /** Whether `middle` is that of this hour of the day. */
   readonly seasonal: boolean;
+  /** Of a share without a season: the history of what is bad of it; absent in records of before it was kept. */
+  readonly bad?: ShareHistory;
 }
 
 /** One of today's values. `metric` is `completeness`, `invalid`, `duplicates`, `rows` or `age`. */
@@ -95,7 +98,8 @@ export function learnUsual(metric: MetricName, history: readonly HistoryValue[],
   const plain = spreadOf(values);
   const own = known.filter(({ hour }) => hour === hourOf(atMs));
   const hours = [...new Set(known.map(({ hour }) => hour))];
-  if (own.length < PHASE_MIN || hours.length < 2) return { values: values.length, ...plain, seasonal: false };
+  const steady: Usual = { values: values.length, ...plain, seasonal: false, ...badOf(metric, values) };
+  if (own.length < PHASE_MIN || hours.length < 2) return steady;
   const middles = new Map(
     hours.map((hour) => [
       hour,
@@ -103,9 +107,15 @@ export function learnUsual(metric: MetricName, history: readonly HistoryValue[],
     ]),
   );
   const rest = spreadOf(known.map(({ hour, value }) => value - middles.get(hour)!));
-  if (rest.deviation > SEASON_GAIN * plain.deviation || plain.deviation === 0)
-    return { values: values.length, ...plain, seasonal: false };
+  if (rest.deviation > SEASON_GAIN * plain.deviation || plain.deviation === 0) return steady;
   return { values: values.length, middle: middles.get(hourOf(atMs))!, deviation: rest.deviation, seasonal: true };
+}
+
+function badOf(metric: MetricName, values: readonly number[]): Pick<Usual, 'bad'> {
+  const { bad, scale }: Rule = RULES[metric];
+  if (scale !== 'share') return {};
+  const shares = bad === 'low' ? values.map((value) => 1 - value) : values;
+  return { bad: learnShares(shares, HISTORY_MIN) };
 }
 
 /**
@@ -143,19 +153,37 @@ export function judgeUnusual(measured: readonly Measured[]): Unusual[] {
   );
   const judged = sorted.map((one) => ({ one, ...distanceOf(one) }));
   const adjusted = benjaminiHochberg(judged.map(({ p }) => p));
-  return judged.flatMap(({ one, change, spread }, index): Unusual[] => {
+  return judged.flatMap(({ one, change, spread, deliveries }, index): Unusual[] => {
     if (adjusted[index] > UNUSUAL_RATE || change < RULES[one.metric].least) return [];
-    return [{ id: one.id, pAdjusted: adjusted[index], finding: findingOf(one, spread, adjusted[index]) }];
+    const found = deliveries === 1 ? one : { ...one, value: meanOf(one, deliveries) };
+    return [{ id: one.id, pAdjusted: adjusted[index], finding: findingOf(found, spread, adjusted[index], deliveries) }];
   });
 }
 
+interface Distance {
+  readonly change: number;
+  readonly spread: number;
+  readonly p: number;
+  /** The value is that of so many deliveries together. */
+  readonly deliveries: number;
+}
+
 /** How far to the bad side, in what spread, and how probable that or more is. */
-function distanceOf({ metric, value, rows, usual }: Measured): { change: number; spread: number; p: number } {
+function distanceOf({ metric, value, rows, usual }: Measured): Distance {
   const rule: Rule = RULES[metric];
   const difference = scaled(metric, value) - usual.middle;
   const change = rule.bad === 'low' ? -difference : difference;
   const spread = Math.hypot(usual.deviation * Math.sqrt(1 + 1 / usual.values), chanceOf(metric, usual.middle, rows));
-  return { change, spread, p: change <= 0 ? 1 : studentUpper(change / spread) };
+  const counted =
+    usual.bad === undefined ? null : shareEvidence(usual.bad, rule.bad === 'low' ? 1 - value : value, rows);
+  if (counted !== null) return { spread, ...counted };
+  return { change, spread, p: change <= 0 ? 1 : studentUpper(change / spread), deliveries: 1 };
+}
+
+/** The value over the newest so many deliveries, the one at hand among them. */
+function meanOf({ metric, value, usual }: Measured, deliveries: number): number {
+  const recent = usual.bad!.recent.slice(1 - deliveries).map((bad) => (RULES[metric].bad === 'low' ? 1 - bad : bad));
+  return (recent.reduce((sum, one) => sum + one, 0) + value) / deliveries;
 }
 
 /** What chance moves a metric by at this size: a share by its binomial deviation (of one row at least), a count by Poisson's, an age by a tenth. */
@@ -180,7 +208,12 @@ export function studentUpper(t: number): number {
  * A learned finding degrades. Over halfway between the usual and total loss it quarantines, by the gate's own rule, where
  * the usual is what the gate asks of a required column. Volume and age have no such bound and only degrade.
  */
-function findingOf({ metric, column, value, usual }: Measured, spread: number, pAdjusted: number): GateFinding {
+function findingOf(
+  { metric, column, value, usual }: Measured,
+  spread: number,
+  pAdjusted: number,
+  deliveries: number,
+): GateFinding {
   const rule: Rule = RULES[metric];
   const show = (at: number): string =>
     rule.scale === 'share' ? `${round(100 * at)} %` : `${round(Math.expm1(at))} ${metric === 'age' ? 'ms' : 'rows'}`;
@@ -190,12 +223,13 @@ function findingOf({ metric, column, value, usual }: Measured, spread: number, p
     bad(usual.middle) <= 1 - DEFAULT_MIN_COMPLETENESS &&
     bad(value) > (1 + bad(usual.middle)) / 2;
   const season = usual.seasonal ? ' at this hour' : '';
+  const together = deliveries === 1 ? '' : ` in the last ${deliveries} deliveries together`;
   const margin = rule.scale === 'share' ? `${round(100 * spread)} points` : `a factor of ${round(Math.exp(spread))}`;
   return {
     kind: rule.kind,
     ...(column === null ? {} : { column }),
     severity: lost ? 'quarantine' : 'degrade',
-    message: `${rule.says(column)}: ${show(scaled(metric, value))} where ${show(usual.middle)} is usual${season}`,
+    message: `${rule.says(column)}: ${show(scaled(metric, value))}${together} where ${show(usual.middle)} is usual${season}`,
     expected: `about ${show(usual.middle)}, give or take ${margin} (learned from ${usual.values} deliveries${season})`,
     got: `${show(scaled(metric, value))}, adjusted p ${pAdjusted.toPrecision(2)}`,
   };

@@ -8,6 +8,7 @@ import {
   UNUSUAL_RATE,
   type Measured,
 } from '../../../domain/quality/usual.js';
+import { betaBinomialUpper } from '../../../domain/quality/shift-probability.js';
 import { seededRandom } from '../../simulation/faults.js';
 
 const HOUR = 3_600_000;
@@ -77,7 +78,7 @@ describe('unusual values', () => {
     expect(judgeUnusual([today({ metric, usual, value, rows: 1_000 })])).toHaveLength(1);
   });
   it('need the more evidence the more is looked at', () => {
-    const doubtful = today({ ...completeness, value: 0.93 });
+    const doubtful = today({ ...completeness, value: 0.958 });
     const alone = judgeUnusual([doubtful]).length;
     const among = judgeUnusual([
       doubtful,
@@ -131,4 +132,62 @@ it.each([
   [7.173182, 0.001],
 ])('the upper tail of t(4) beyond %d is %d', (t, p) => {
   expect(studentUpper(t) / p).toBeCloseTo(1, 4);
+});
+
+describe('a share whose history varies as draws do', () => {
+  const random = seededRandom(11);
+  const draw = (rate: number, rows: number): number =>
+    Array.from({ length: rows }, () => Number(random() < rate)).reduce((sum, one) => sum + one, 0) / rows;
+  const completeness = (rates: readonly number[], rows: number) => rates.map((rate) => 1 - draw(rate, rows));
+  const isFound = (past: readonly number[], value: number, rows: number): boolean => {
+    const usual = learned('completeness', past);
+    const others = Array.from({ length: 20 }, (_, i) =>
+      today({ metric: 'completeness', usual, rows, id: `o${i}`, value: usual.middle }),
+    );
+    return judgeUnusual([...others, today({ metric: 'completeness', usual, value, rows })]).length > 0;
+  };
+  it('is found to have risen from .5 to 10 % in one delivery of 200 rows, in 95 % of cases', () => {
+    const found = Array.from({ length: 100 }, () =>
+      isFound(completeness(new Array<number>(20).fill(0.005), 200), 1 - draw(0.1, 200), 200),
+    );
+    expect(found.filter((one) => one).length).toBeGreaterThanOrEqual(95);
+  });
+  it('shows a change too small for one delivery in a few, and says of how many', () => {
+    const past = completeness(new Array<number>(200).fill(0.05), 200).slice(0, 168);
+    const risen = new Array<number>(7).fill(0.9);
+    expect(isFound(past, 0.9, 200)).toBe(false);
+    const usual = learned('completeness', [...past, ...risen]);
+    const [{ finding }] = judgeUnusual([today({ metric: 'completeness', usual, value: 0.9, rows: 200 })]);
+    expect(finding.message).toMatch(/^x lacks values: 90 % in the last 8 deliveries together where 95/);
+  });
+  it('counts for nothing where the history varies more, or has a season as long as the window', () => {
+    const bursts = Array.from({ length: 100 }, (_, i) => (i % 10 === 0 ? 0.8 : 1));
+    expect(learned('completeness', bursts).bad!.spreads[0]).toBeGreaterThan(0.05);
+    expect(isFound(bursts, 0.8, 200)).toBe(false);
+    const nights = Array.from({ length: 168 }, (_, hour) => 1 - draw(hour % 24 < 8 ? 0.15 : 0.05, 50));
+    const night = Array.from({ length: 7 }, () => 0.85);
+    expect(isFound([...nights.slice(0, 160), ...night], 0.85, 50)).toBe(false);
+  });
+});
+
+describe('the upper tail of a beta-binomial law', () => {
+  it('is one less what is below it, and that of a binomial where its rate is known', () => {
+    const law = fc.record({
+      drawn: fc.integer({ min: 1, max: 300 }),
+      a: fc.double({ min: 0.5, max: 50, noNaN: true }),
+      b: fc.double({ min: 0.5, max: 500, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(law, ({ drawn, a, b }) => {
+        const tails = Array.from({ length: drawn + 2 }, (_, count) => betaBinomialUpper(count, drawn, a, b));
+        expect(tails[0]).toBe(1);
+        expect(tails[drawn + 1]).toBe(0);
+        for (const [count, tail] of tails.slice(1).entries()) expect(tail).toBeLessThanOrEqual(tails[count] + 1e-9);
+        // Its mean is n a / (a + b), the sum of its tails.
+        expect(tails.slice(1).reduce((sum, one) => sum + one, 0)).toBeCloseTo((drawn * a) / (a + b), 6);
+      }),
+    );
+    // 2 heads or more of 3 fair throws.
+    expect(betaBinomialUpper(2, 3, 1e6, 1e6)).toBeCloseTo(0.5, 4);
+  });
 });
