@@ -3,7 +3,7 @@ import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/a
 import { dueAsks } from '../domain/decision/coordinate/ask.js';
 import { correctionsOf, keptCopy } from '../domain/decision/quality/correct.js';
 import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
-import { countedRows, deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
+import { countedRows, deliveryMetrics, historyKey, misspeltOf } from '../domain/decision/quality/delivery-metrics.js';
 import type { QualityOutcome } from '../domain/decision/quality/quality-inputs.js';
 import { needQuestion, nextReference } from '../domain/decision/quality/reference.js';
 import type { QualityStageInputs } from './quality-stage.js';
@@ -56,14 +56,15 @@ type Stages = Parameters<typeof lessonsOf>[1];
 
 /** The figures of what was read, as it was read: a history of corrected figures would hide that the source is ill. */
 function metricsOf(context: CycleContext, { analyzed, checked }: Stages): Closing['metrics'] {
-  const { results } = checked.inputs as QualityStageInputs;
+  const known = checked.inputs as QualityStageInputs;
+  const { results } = known;
   const available = countedRows((analyzed.inputs as AnalyzeInputs).facts);
   const items = new Map(ownOnly(context).items.map((item) => [item.id, item]));
   return results.flatMap(({ itemId, slice }) => {
     const item = items.get(itemId);
     if (item?.needId == null || slice === null) return [];
     const { needId } = item;
-    return deliveryMetrics(item, slice, context.asOfMs, available[itemId]).map((one) => ({
+    return deliveryMetrics(item, slice, context.asOfMs, available[itemId], misspeltOf(item, known)).map((one) => ({
       ...historyKey(needId, one),
       atMs: context.asOfMs,
       value: one.value,

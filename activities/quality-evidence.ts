@@ -2,7 +2,7 @@
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
-import { countedRows, deliveryMetrics, historyKey } from '../domain/decision/quality/delivery-metrics.js';
+import { countedRows, deliveryMetrics, historyKey, misspeltOf } from '../domain/decision/quality/delivery-metrics.js';
 import type { ItemSample, QualityInputs, Reroute, UsualMetric } from '../domain/decision/quality/quality-inputs.js';
 import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { WorkItem } from '../domain/decision/work.js';
@@ -48,13 +48,14 @@ export async function gatherEvidence(
       return sample === null ? [] : [[item.id, sample]];
     }),
   );
+  const sampled = Object.fromEntries(samples.flat());
   return {
     shares: (analyzed.outcome as AnalyzeOutcome).resample,
     available,
     references,
     ...(Object.keys(unreferenced).length === 0 ? {} : { unreferenced }),
-    samples: Object.fromEntries(samples.flat()),
-    usual: await usualOf(deps, context, looked, available),
+    samples: sampled,
+    usual: await usualOf(deps, context, looked, available, { references, samples: sampled }),
   };
 }
 
@@ -102,7 +103,7 @@ export async function evidenceOfTries(
       context,
       tries.map(({ item: { id }, slice }) => ({ itemId: id, slice })),
     ),
-    usualOf(deps, context, ofNeeds, {}),
+    usualOf(deps, context, ofNeeds, {}, {}),
     Promise.all(tries.map(({ item, grant, slice }) => sampleOf(deps, context, item, grant, slice, references))),
   ]);
   const counted = new Map(Object.entries(orphans));
@@ -128,13 +129,16 @@ async function usualOf(
     readonly slice: NonNullable<StoredResult['slice']>;
   }[],
   available: Readonly<Partial<Record<string, number>>>,
+  seen: Pick<QualityInputs, 'references' | 'samples'>,
 ): Promise<Evidence['usual']> {
   const asked = looked.flatMap(({ item, slice }) =>
-    deliveryMetrics(item, slice, context.asOfMs, available[item.id]).map(({ metric, column }) => ({
-      item,
-      metric,
-      column,
-    })),
+    deliveryMetrics(item, slice, context.asOfMs, available[item.id], misspeltOf(item, seen)).map(
+      ({ metric, column }) => ({
+        item,
+        metric,
+        column,
+      }),
+    ),
   );
   const histories = await deps.history.metrics(
     context,

@@ -37,8 +37,7 @@ function judged(histories: readonly HistoryValue[][], shares: readonly number[],
       : [{ id: 'n', metric: 'completeness', column: `c${column}`, value: 1 - share, rows, usual }];
   });
   const spreadOnly = measured.map((one) => {
-    const { bad: _, ...usual } = one.usual;
-    return { ...one, usual };
+    return { ...one, usual: { ...one.usual, bad: undefined } };
   });
   return { counts: judgeUnusual(measured), spread: judgeUnusual(spreadOnly) };
 }

@@ -43,7 +43,7 @@ export interface Usual {
   readonly bad?: ShareHistory;
 }
 
-/** One of today's values. `metric` is `completeness`, `invalid`, `duplicates`, `rows` or `age`. */
+/** One of today's values. `metric` is `completeness`, `invalid`, `duplicates`, `misspelt`, `rows` or `age`. */
 export interface Measured {
   readonly id: string;
   readonly metric: MetricName;
@@ -52,6 +52,8 @@ export interface Measured {
   /** Rows that the value was counted on: what chance alone moves a share by. */
   readonly rows: number;
   readonly usual: Usual;
+  /** Values that it was counted for; absent: it speaks for itself. */
+  readonly examples?: readonly string[];
 }
 export type MetricName = keyof typeof RULES;
 
@@ -60,7 +62,7 @@ interface Rule {
   readonly bad: 'low' | 'high';
   /** Shares are compared as they are, magnitudes by ratio. */
   readonly scale: 'share' | 'ratio';
-  /** Least change that matters: two rows in a hundred; half or twice as much. */
+  /** Least change that matters: two rows in a hundred, one of misspelt ones; half or twice as much. */
   readonly least: number;
   readonly kind: string;
   readonly says: (column: string | null) => string;
@@ -75,6 +77,13 @@ const RULES = {
     says: (c) => `${c} breaks its contract`,
   },
   duplicates: { bad: 'high', scale: 'share', least: 0.02, kind: 'unusual-duplicates', says: () => 'rows repeat' },
+  misspelt: {
+    bad: 'high',
+    scale: 'share',
+    least: 0.01,
+    kind: 'unusual-values',
+    says: (c) => `${c} has values that nobody had before, a typing error away from known ones`,
+  },
   rows: { bad: 'low', scale: 'ratio', least: Math.LN2, kind: 'unusual-volume', says: () => 'rows are missing' },
   age: { bad: 'high', scale: 'ratio', least: Math.LN2, kind: 'unusual-age', says: () => 'the newest row is old' },
 } as const satisfies Record<string, Rule>;
@@ -209,7 +218,7 @@ export function studentUpper(t: number): number {
  * the usual is what the gate asks of a required column. Volume and age have no such bound and only degrade.
  */
 function findingOf(
-  { metric, column, value, usual }: Measured,
+  { metric, column, value, usual, examples = [] }: Measured,
   spread: number,
   pAdjusted: number,
   deliveries: number,
@@ -223,13 +232,14 @@ function findingOf(
     bad(usual.middle) <= 1 - DEFAULT_MIN_COMPLETENESS &&
     bad(value) > (1 + bad(usual.middle)) / 2;
   const season = usual.seasonal ? ' at this hour' : '';
+  const named = examples.length === 0 ? '' : `, for example ${examples.join('; ')}`;
   const together = deliveries === 1 ? '' : ` in the last ${deliveries} deliveries together`;
   const margin = rule.scale === 'share' ? `${round(100 * spread)} points` : `a factor of ${round(Math.exp(spread))}`;
   return {
     kind: rule.kind,
     ...(column === null ? {} : { column }),
     severity: lost ? 'quarantine' : 'degrade',
-    message: `${rule.says(column)}: ${show(scaled(metric, value))}${together} where ${show(usual.middle)} is usual${season}`,
+    message: `${rule.says(column)}: ${show(scaled(metric, value))}${together} where ${show(usual.middle)} is usual${season}${named}`,
     expected: `about ${show(usual.middle)}, give or take ${margin} (learned from ${usual.values} deliveries${season})`,
     got: `${show(scaled(metric, value))}, adjusted p ${pAdjusted.toPrecision(2)}`,
   };

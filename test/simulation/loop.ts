@@ -15,6 +15,7 @@ import type { WorkItem } from '../../domain/decision/work.js';
 import type { Sample } from '../../domain/quality/sample.js';
 import { suggestContract } from '../../domain/quality/suggest-contract.js';
 import { learnUsual, type HistoryValue } from '../../domain/quality/usual.js';
+import { mergeVocabularies, misspelt, vocabularyOf, type Vocabulary } from '../../domain/quality/vocabulary.js';
 import { createDataPlane } from '../../interfaces/data/data-plane.js';
 import { openEngine } from '../../interfaces/data/engine.js';
 import { fileCache } from '../../interfaces/data/file-cache.js';
@@ -30,6 +31,7 @@ export interface LoopPast {
   /** Types, ranges and lists as `--suggest` writes them for the first delivery; empty: nothing is promised. */
   readonly promised: DatasetRef['definition']['columns'];
   readonly reference: Sample;
+  readonly vocabulary: Vocabulary;
   readonly histories: ReadonlyMap<string, readonly HistoryValue[]>;
   /** An hour after the newest of them. */
   readonly atMs: number;
@@ -94,15 +96,25 @@ export async function openLoop() {
     const promised = promisesOf(suggestContract(deliveries[0].columns, deliveries[0].rows).columns);
     const histories = new Map<string, HistoryValue[]>();
     let reference: Sample | null = null;
+    let vocabulary: Vocabulary | null = null;
     for (const [at, table] of deliveries.entries()) {
       const { slice, sample } = await deliver(table, { columns, promised }, null);
       reference = sample.own;
-      for (const one of figuresOf(table, columns, slice, newestTime(table, columns))) {
+      const near = vocabulary === null ? {} : misspelt(vocabulary, sample.own);
+      vocabulary = mergeVocabularies(vocabulary ?? {}, vocabularyOf(sample.own));
+      for (const one of figuresOf(table, columns, slice, newestTime(table, columns), near)) {
         const history = histories.get(metricKey(one)) ?? [];
         histories.set(metricKey(one), [...history, { atMs: at * HOUR_MS, value: one.value }]);
       }
     }
-    return { columns, promised, reference: reference!, histories, atMs: deliveries.length * HOUR_MS };
+    return {
+      columns,
+      promised,
+      reference: reference!,
+      vocabulary: vocabulary!,
+      histories,
+      atMs: deliveries.length * HOUR_MS,
+    };
   }
 
   /**
@@ -112,7 +124,8 @@ export async function openLoop() {
   async function judge(past: LoopPast, table: TextTable, nowMs: number): Promise<LoopVerdict> {
     const { dataset, slice, sample } = await deliver(table, past, past.reference);
     const item = itemOf(table, past.columns);
-    const usual = figuresOf(table, past.columns, slice, nowMs).flatMap(({ metric, column }) => {
+    const near = misspelt(past.vocabulary, sample.own);
+    const usual = figuresOf(table, past.columns, slice, nowMs, near).flatMap(({ metric, column }) => {
       const learned = learnUsual(metric, past.histories.get(metricKey({ metric, column })) ?? [], past.atMs);
       return learned === null ? [] : [{ metric, column, usual: learned }];
     });
@@ -125,6 +138,7 @@ export async function openLoop() {
       references: {
         'm/n': {
           ...{ asOfMs: 0, decisionId: 'x', question: '', sample: past.reference, population: null, settling: 0 },
+          vocabulary: past.vocabulary,
         },
       },
       usual: { i: usual },
@@ -168,8 +182,14 @@ export async function openLoop() {
 /** After every event of the tables. */
 const END_OF_TIME = Date.parse('2100-01-01');
 
-function figuresOf(table: TextTable, columns: FaultColumns, slice: SliceResult, nowMs: number): DeliveryMetric[] {
-  return deliveryMetrics(itemOf(table, columns), slice, Number.isFinite(nowMs) ? nowMs : 0, slice.rows);
+function figuresOf(
+  table: TextTable,
+  columns: FaultColumns,
+  slice: SliceResult,
+  nowMs: number,
+  near: ReturnType<typeof misspelt>,
+): DeliveryMetric[] {
+  return deliveryMetrics(itemOf(table, columns), slice, Number.isFinite(nowMs) ? nowMs : 0, slice.rows, near);
 }
 
 function promisesOf(columns: ReturnType<typeof suggestContract>['columns']): LoopPast['promised'] {

@@ -2,17 +2,23 @@
 import { pairSamples } from '../../quality/sample.js';
 import { detectDrift, type DatasetDrift } from '../../quality/shift.js';
 import { judgeUnusual, type MetricName } from '../../quality/usual.js';
+import { misspelt, type Misspelt } from '../../quality/vocabulary.js';
 import type { GateFinding } from '../../quality/gate.js';
 import type { NeedReference } from './reference.js';
 import type { DeliveryMetric, QualityInputs, SliceMetrics } from './quality-inputs.js';
 import type { WorkItem } from '../work.js';
 
-/** The figures of a need's slice. Volume is what matches, where every match is wanted: a grant may be less by design. */
+/**
+ * The figures of a need's slice. Volume is what matches, where every match is wanted: a grant may be less by design.
+ *
+ * @param looksMisspelt rows by column, where it is known what values earlier deliveries had
+ */
 export function deliveryMetrics(
   item: WorkItem,
   slice: SliceMetrics,
   asOfMs: number,
   available: number | undefined,
+  looksMisspelt: Readonly<Record<string, Misspelt>> = {},
 ): DeliveryMetric[] {
   const whole = (metric: MetricName, value: number): DeliveryMetric => ({ metric, column: null, value });
   const { rows, completeness, invalid, duplicateRows, newestEventMs } = slice;
@@ -28,7 +34,21 @@ export function deliveryMetrics(
       value: completeness[column],
     })),
     ...Object.keys(invalid).map((column) => ({ metric: 'invalid' as const, column, value: invalid[column] })),
+    ...Object.entries(looksMisspelt).map(([column, { share, examples }]) => ({
+      ...{ metric: 'misspelt' as const, column, value: share },
+      ...(examples.length === 0 ? {} : { examples }),
+    })),
   ];
+}
+
+/** What of a need's slice looks misspelt beside the values of its earlier deliveries; nothing where these are not known. */
+export function misspeltOf(
+  { id, needId }: WorkItem,
+  { references, samples }: Pick<QualityInputs, 'references' | 'samples'>,
+): Readonly<Record<string, Misspelt>> {
+  const known = references?.[needId ?? '']?.vocabulary;
+  const sample = samples?.[id]?.own;
+  return known === undefined || sample === undefined ? {} : misspelt(known, sample);
 }
 
 /** Rows that match each item, where they were counted: what stands in for a count is a bound of what was asked, no volume. */
@@ -51,7 +71,9 @@ export function unusualFindings(inputs: QualityInputs): ReadonlyMap<string, read
     if (slice === null || usual.length === 0) return [];
     const key = ({ metric, column }: Pick<DeliveryMetric, 'metric' | 'column'>) => JSON.stringify([metric, column]);
     const known = new Map(usual.map((one) => [key(one), one.usual]));
-    return deliveryMetrics(items.get(itemId)!, slice, inputs.asOfMs, inputs.available?.[itemId]).flatMap((one) => {
+    const item = items.get(itemId)!;
+    const near = misspeltOf(item, inputs);
+    return deliveryMetrics(item, slice, inputs.asOfMs, inputs.available?.[itemId], near).flatMap((one) => {
       const normal = known.get(key(one));
       return normal === undefined ? [] : [{ ...one, id: itemId, rows: slice.rows, usual: normal }];
     });

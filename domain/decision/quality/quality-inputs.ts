@@ -184,6 +184,8 @@ export interface DeliveryMetric {
   readonly metric: MetricName;
   readonly column: string | null;
   readonly value: number;
+  /** Values that it was counted for; absent: it speaks for itself. */
+  readonly examples?: readonly string[];
 }
 /** What is usual of one figure. */
 export interface UsualMetric extends Pick<DeliveryMetric, 'metric' | 'column'> {

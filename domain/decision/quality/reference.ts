@@ -2,6 +2,7 @@
 import type { ClassCounts } from '../../analyzers/analyzer.js';
 import type { GateFinding } from '../../quality/gate.js';
 import type { Sample } from '../../quality/sample.js';
+import { mergeVocabularies, vocabularyOf, type Vocabulary } from '../../quality/vocabulary.js';
 import type { WorkItem } from '../work.js';
 
 export interface NeedReference {
@@ -15,6 +16,8 @@ export interface NeedReference {
   readonly population: ClassCounts | null;
   /** Deliveries in a row that differ from it by drift alone. */
   readonly settling: number;
+  /** The values that its deliveries in good order had; absent in references of before they were kept. */
+  readonly vocabulary?: Vocabulary;
   /** Where the need declares what its model was trained on; absent: it is what the model was last given. */
   readonly declared?: DeclaredReference;
 }
@@ -60,6 +63,7 @@ export function nextReference(known: NeedReference | null, handed: HandedOut): N
     sample: handed.sample ?? before?.sample ?? null,
     population: handed.population ?? before?.population ?? null,
     settling: 0,
+    vocabulary: mergeVocabularies(before?.vocabulary ?? {}, handed.sample === null ? {} : vocabularyOf(handed.sample)),
   };
 }
 
