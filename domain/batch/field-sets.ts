@@ -5,6 +5,9 @@ const WORD = 32;
 
 /** Sets of field names as small numbers: few distinct sets occur among very many requests, so each is kept once, as bits. */
 export class FieldSets {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new FieldSets();
+
   private readonly names: string[] = [];
   private readonly fields = new Map<string, number>();
   /** Bits of each set, without words of zeros at the end; its fields, once they were asked for. */

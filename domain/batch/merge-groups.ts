@@ -2,8 +2,8 @@
  * Groups the distinct row sets of one dataset version: a sweep along the most constrained column finds neighbours, the
  * predicate algebra judges each pair, and a cost rule decides whether reading the two as one rectangle gains.
  */
-import type { MergeTable } from './merge-table.js';
-import { relateBoxes, type Box } from './predicate-algebra.js';
+import { MergeTable } from './merge-table.js';
+import { relateBoxes, type Box, type Relation } from './predicate-algebra.js';
 import { sweep, sweepOrder } from './sweep.js';
 
 /** How a member's rows relate to the rows of its read. */
@@ -27,14 +27,23 @@ export interface NodeGroup {
   readonly nodes: readonly number[];
   /** Union of their fields, in the table's `FieldSets`. */
   readonly fields: number;
-  /** The nodes with their relations: worked out when asked for. */
-  entries(): GroupEntry[];
+  /** Their places in the grouping that found them. */
+  readonly places: readonly number[];
+  readonly grouping: Grouping;
+}
+
+/** The nodes of a group with their relations: worked out only where they are told. */
+export function entriesOf({ grouping, places }: NodeGroup): GroupEntry[] {
+  return grouping.entries(places);
 }
 
 const NOBODY = -1;
 
 /** The groups as they grow, by places in the sweep: union-find whose roots know fields and rows; plus who lies within whom. */
-class Grouping {
+export class Grouping {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new Grouping([], MergeTable.held, { perOperation: 0, perUnit: 1 });
+
   private readonly parent: Int32Array;
   private readonly fields: Int32Array;
   private readonly rows: Float64Array;
@@ -76,12 +85,13 @@ class Grouping {
   }
 
   judge(later: number, earlier: number): void {
-    const [left, right] = [this.root(later), this.root(earlier)];
+    const left = this.root(later);
+    const right = this.root(earlier);
     if (left === right) {
       // Of what is contained nothing else is asked.
       if (this.within[later] !== NOBODY && this.within[earlier] !== NOBODY) return;
     } else if (!this.gains(left, right, 0)) return;
-    const relation = relateBoxes(this.boxes[later], this.boxes[earlier]);
+    const relation = this.relation(later, earlier);
     if (relation === 'disjoint' || (left !== right && !this.join(left, right, relation))) return;
     if (relation === 'overlapping') link(this.shares, later, earlier);
     else if (relation === 'adjacent') link(this.borders, later, earlier);
@@ -90,6 +100,20 @@ class Grouping {
       // Boxes that are equal in disguise could contain each other in a circle; the chain must end.
       if (this.within[inner] === NOBODY && this.top(outer) !== inner) this.within[inner] = outer;
     }
+  }
+
+  /** Most boxes are one interval of whole numbers: then four comparisons tell what the algebra would. */
+  private relation(later: number, earlier: number): Relation {
+    const { intervalColumn: column, intervalLow: lows, intervalHigh: highs } = this.table;
+    const a = this.nodes[later];
+    const b = this.nodes[earlier];
+    if (column[a] === NOBODY || column[a] !== column[b]) return relateBoxes(this.boxes[later], this.boxes[earlier]);
+    const [aLow, aHigh, bLow, bHigh] = [lows[a], highs[a], lows[b], highs[b]];
+    if (aLow <= bLow && bHigh <= aHigh) return aLow === bLow && aHigh === bHigh ? 'equal' : 'contains';
+    if (bLow <= aLow && aHigh <= bHigh) return 'contained';
+    if (aHigh < bLow) return bLow - aHigh === 1 ? 'adjacent' : 'disjoint';
+    if (bHigh < aLow) return aLow - bHigh === 1 ? 'adjacent' : 'disjoint';
+    return 'overlapping';
   }
 
   /** Whether one read of two groups costs no more than two, if its rows are so many more than those of the larger. */
@@ -108,7 +132,8 @@ class Grouping {
     const less = Math.min(this.rows[left], this.rows[right]);
     const added = relation === 'overlapping' ? less / 2 : relation === 'adjacent' ? less : 0;
     if (added > 0 && !this.gains(left, right, added)) return false;
-    const [keep, gone] = left < right ? [left, right] : [right, left];
+    const keep = Math.min(left, right);
+    const gone = Math.max(left, right);
     this.parent[gone] = keep;
     this.fields[keep] = this.table.fieldSets.union(this.fields[left], this.fields[right]);
     this.rows[keep] = Math.max(this.rows[left], this.rows[right]) + added;
@@ -117,38 +142,51 @@ class Grouping {
   }
 
   groups(predicatesMax: number): NodeGroup[] {
-    const byRoot = new Map<number, number[]>();
-    for (let place = 0; place < this.parent.length; place++) {
+    const count = this.parent.length;
+    const memberOf: (number[] | undefined)[] = new Array<undefined>(count).fill(undefined);
+    const roots: number[] = [];
+    for (let place = 0; place < count; place++) {
       const root = this.root(place);
-      const members = byRoot.get(root);
-      if (members === undefined) byRoot.set(root, [place]);
-      else members.push(place);
+      const members = memberOf[root];
+      if (members === undefined) {
+        memberOf[root] = [place];
+        roots.push(root);
+      } else members.push(place);
     }
-    return [...byRoot.values()].flatMap((places) => this.cut(places, predicatesMax));
+    const groups: NodeGroup[] = [];
+    for (const root of roots) this.cut(memberOf[root]!, predicatesMax, groups);
+    return groups;
   }
 
   /** Cuts one group into reads of at most `predicatesMax` predicates; what is contained stays with its container. */
-  private cut(places: readonly number[], predicatesMax: number): NodeGroup[] {
-    const outer = places.filter((place) => this.within[place] === NOBODY);
-    if (outer.length <= predicatesMax) return [this.groupOf(places)];
+  private cut(places: readonly number[], predicatesMax: number, into: NodeGroup[]): void {
+    const outer = places.length <= predicatesMax ? [] : places.filter((place) => this.within[place] === NOBODY);
+    if (outer.length <= predicatesMax) {
+      into.push(this.groupOf(places));
+      return;
+    }
     const slot = new Map(outer.map((place, index) => [place, Math.floor(index / predicatesMax)]));
     const slots: number[][] = Array.from({ length: Math.ceil(outer.length / predicatesMax) }, () => []);
     for (const place of places) slots[slot.get(this.top(place))!].push(place);
-    return slots.map((members) => this.groupOf(members));
+    for (const members of slots) into.push(this.groupOf(members));
   }
 
   private groupOf(places: readonly number[]): NodeGroup {
     const { fieldSets, fields } = this.table;
-    const nodes = places.map((place) => this.nodes[place]);
-    return {
-      nodes,
-      fields: nodes.reduce((union, node) => fieldSets.union(union, fields[node]), fields[nodes[0]]),
-      entries: () => {
-        const here = new Set(places);
-        const single = places.filter((place) => this.within[place] === NOBODY).length === 1;
-        return places.map((place) => this.entry(place, here, single));
-      },
-    };
+    const nodes: number[] = [];
+    let union = fields[this.nodes[places[0]]];
+    for (const place of places) {
+      const node = this.nodes[place];
+      nodes.push(node);
+      union = fieldSets.union(union, fields[node]);
+    }
+    return { nodes, fields: union, places, grouping: this };
+  }
+
+  entries(places: readonly number[]): GroupEntry[] {
+    const here = new Set(places);
+    const single = places.filter((place) => this.within[place] === NOBODY).length === 1;
+    return places.map((place) => this.entry(place, here, single));
   }
 
   private entry(place: number, here: ReadonlySet<number>, single: boolean): GroupEntry {
@@ -175,15 +213,16 @@ export function groupNodes(
   cost: MergeCost,
   predicatesMax: number,
 ): NodeGroup[] {
-  const order = sweepOrder(
-    nodes.map((node) => table.boxes[node]),
-    nodes.map((node) => table.keys[node]),
-  );
-  const grouping = new Grouping(
-    Array.from(order.order, (position) => nodes[position]),
-    table,
-    cost,
-  );
-  sweep(order, (later, earlier) => grouping.judge(later, earlier));
+  const boxes: Box[] = [];
+  const keys: string[] = [];
+  for (const node of nodes) {
+    boxes.push(table.boxes[node]);
+    keys.push(table.keys[node]);
+  }
+  const order = sweepOrder(boxes, keys);
+  const sorted: number[] = [];
+  for (let place = 0; place < nodes.length; place++) sorted.push(nodes[order.order[place]]);
+  const grouping = new Grouping(sorted, table, cost);
+  sweep(order, grouping);
   return grouping.groups(predicatesMax);
 }

@@ -4,8 +4,8 @@
  */
 import type { Predicate } from '../types/predicate.js';
 import { FieldSets } from './field-sets.js';
-import { PairIds } from './pair-ids.js';
-import { boxKey, normalise, type Box } from './predicate-algebra.js';
+import { numberOf, PairIds } from './pair-ids.js';
+import { boxKey, normalise, type Box, type Constraint } from './predicate-algebra.js';
 import { PredicateIds } from './predicate-ids.js';
 
 interface Bucket {
@@ -24,6 +24,9 @@ interface Asked {
 }
 
 export class MergeTable {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new MergeTable();
+
   readonly fieldSets: FieldSets;
   /** Dataset versions, each with its nodes. */
   readonly buckets: Bucket[] = [];
@@ -35,6 +38,10 @@ export class MergeTable {
   /** Union of its requests' fields and of the columns of its box, in `fieldSets`; the most rows that one of them expects. */
   readonly fields: number[] = [];
   readonly rows: number[] = [];
+  /** Of each node whose box is one closed interval of whole numbers: the number of its column, and its ends; else -1. */
+  readonly intervalColumn: number[] = [];
+  readonly intervalLow: number[] = [];
+  readonly intervalHigh: number[] = [];
 
   private readonly nodes = new PairIds();
   private readonly versions = new Map<string, Map<string, number>>();
@@ -42,6 +49,7 @@ export class MergeTable {
   private readonly predicates = new PredicateIds();
   private readonly asked: Asked[] = [];
   private readonly boxIds = new Map<string, number>();
+  private readonly columns = new Map<string, number>();
 
   constructor(fieldSets = new FieldSets()) {
     this.fieldSets = fieldSets;
@@ -65,11 +73,19 @@ export class MergeTable {
       this.wheres.push(where);
       this.fields.push(needed);
       this.rows.push(rows);
+      this.addInterval(box);
     } else {
       this.fields[node] = this.fieldSets.union(this.fields[node], needed);
       if (rows > this.rows[node]) this.rows[node] = rows;
     }
     return node;
+  }
+
+  private addInterval(box: Box): void {
+    const interval = box.length === 1 ? wholeInterval(box[0]) : null;
+    this.intervalColumn.push(interval === null ? -1 : numberOf(this.columns, box[0].column));
+    this.intervalLow.push(interval === null ? 0 : interval[0]);
+    this.intervalHigh.push(interval === null ? 0 : interval[1]);
   }
 
   private bucket(dataset: string, version: string): number {
@@ -95,4 +111,13 @@ export class MergeTable {
     this.asked.push(asked);
     return asked;
   }
+}
+
+/** The ends of a constraint that admits the whole numbers (and others) from one to the other, and nothing else; null: it is of another form. */
+function wholeInterval(side: Readonly<Constraint>): readonly [number, number] | null {
+  const { nulls, values, low, high, among, except, opaque } = side;
+  if (nulls || !values || low === null || high === null || among !== null) return null;
+  if (except.length > 0 || opaque.length > 0 || !low.inclusive || !high.inclusive) return null;
+  if (!Number.isSafeInteger(low.value) || !Number.isSafeInteger(high.value)) return null;
+  return [low.value as number, high.value as number];
 }

@@ -5,7 +5,14 @@
  */
 import { usageError } from '../types/errors.js';
 import { predicateColumns, type Predicate } from '../types/predicate.js';
-import { groupNodes, type GroupEntry, type MemberRelation, type MergeCost, type NodeGroup } from './merge-groups.js';
+import {
+  entriesOf,
+  groupNodes,
+  type GroupEntry,
+  type MemberRelation,
+  type MergeCost,
+  type NodeGroup,
+} from './merge-groups.js';
 import { MergeTable } from './merge-table.js';
 import { boxContains, normalise } from './predicate-algebra.js';
 import type { ReadRequest } from './read-request.js';
@@ -109,7 +116,7 @@ function reasonOf({ node, relation, other }: GroupEntry, request: ReadRequest, a
 }
 
 function readOf(group: NodeGroup, table: MergeTable, asking: Asking): MergedRead {
-  const entries = group.entries();
+  const entries = entriesOf(group);
   const [first] = asking.get(entries[0].node)!;
   const alone = entries.length === 1 && asking.get(entries[0].node)!.length === 1;
   let priority = -Infinity;

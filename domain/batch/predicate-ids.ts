@@ -11,6 +11,9 @@ const WHOLE_MAX = 2 ** 28;
 
 /** The number of a predicate as it is written: equal for the same conditions in the same order. */
 export class PredicateIds {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new PredicateIds();
+
   private readonly prefixes = new PairIds();
   private readonly columns = new Map<string, number>();
   private readonly ops = new Map<string, number>();

@@ -81,6 +81,9 @@ function inOrderOf(lows: Int32Array, keys: readonly string[]): Uint32Array {
 
 /** The neighbours that are still reached, in a list of bounded length. */
 class Neighbours {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new Neighbours();
+
   readonly places = new Int32Array(NEIGHBOURS_MAX + 1);
   count = 0;
 
@@ -93,8 +96,24 @@ class Neighbours {
     this.count = kept;
   }
 
+  /** Tells them to be neighbours of a place, those that were not seen by it. */
+  tell(place: number, seen: Int32Array, judge: Judge): void {
+    for (let i = 0; i < this.count; i++) {
+      const other = this.places[i];
+      if (seen[other] === place) continue;
+      seen[other] = place;
+      judge.judge(place, other);
+    }
+  }
+
+  dropFirst(): void {
+    this.count--;
+    for (let i = 0; i < this.count; i++) this.places[i] = this.places[i + 1];
+  }
+
   insert(at: number, place: number): void {
-    this.places.copyWithin(at + 1, at, this.count);
+    // At most some 16: a loop is faster than a call of the engine.
+    for (let i = this.count; i > at; i--) this.places[i] = this.places[i - 1];
     this.places[at] = place;
     this.count++;
   }
@@ -120,22 +139,22 @@ export function sweepOrder(boxes: readonly Box[], keys: readonly string[]): Swee
   };
 }
 
-/** Calls `judge` for every pair of neighbours by their places, later one first. */
-export function sweep({ highs, reach }: SweepOrder, judge: (later: number, earlier: number) => void): void {
+/** Who is told of the neighbours. */
+export interface Judge {
+  judge(later: number, earlier: number): void;
+}
+
+/** Tells every pair of neighbours by their places, later one first. */
+export function sweep({ highs, reach }: SweepOrder, judge: Judge): void {
   const recent = new Neighbours();
   const furthest = new Neighbours();
   const seen = new Int32Array(highs.length).fill(-1);
   for (let place = 0; place < highs.length; place++) {
-    for (const neighbours of [furthest, recent]) {
-      neighbours.keep(highs, reach[place]);
-      for (let i = 0; i < neighbours.count; i++) {
-        const other = neighbours.places[i];
-        if (seen[other] === place) continue;
-        seen[other] = place;
-        judge(place, other);
-      }
-    }
-    if (recent.count === NEIGHBOURS_MAX) recent.places.copyWithin(0, 1, recent.count--);
+    furthest.keep(highs, reach[place]);
+    furthest.tell(place, seen, judge);
+    recent.keep(highs, reach[place]);
+    recent.tell(place, seen, judge);
+    if (recent.count === NEIGHBOURS_MAX) recent.dropFirst();
     recent.insert(recent.count, place);
     let at = 0;
     while (at < furthest.count && highs[furthest.places[at]] >= highs[place]) at++;

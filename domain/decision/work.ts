@@ -147,7 +147,7 @@ export interface WaitReason {
   readonly tier: 'misconfigured' | 'over-quota' | 'waiting' | 'paused';
   readonly resource: string | null;
   /** The cohort whose limit of it that is; absent: the pool's. */
-  readonly cohort?: string;
+  readonly cohort?: string | undefined;
   /** Items or models that hold what is missing. */
   readonly blockers: readonly string[];
   /** How much of the resource is missing. */

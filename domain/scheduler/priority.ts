@@ -96,6 +96,32 @@ export function scoreOf(
   );
 }
 
+/**
+ * What each term of `priorityOf` adds to the score, to a thousandth; terms that add nothing are left out.
+ * @throws Error as `priorityOf` does
+ */
+export function termPoints(
+  request: PriorityRequest,
+  nowMs: number,
+  weights: PriorityWeights,
+): Partial<Record<PriorityTerm['name'], number>> {
+  assertRange(request, weights);
+  const points: Partial<Record<PriorityTerm['name'], number>> = {};
+  const criticality = toThousandth(request.criticality * weights.criticality);
+  if (criticality !== 0) points.criticality = criticality;
+  const urgency = toThousandth(urgencyOf(slackOf(request, nowMs), weights) * weights.urgency);
+  if (urgency !== 0) points.urgency = urgency;
+  const debt = toThousandth(request.fairnessDebt * weights.fairnessDebt);
+  if (debt !== 0) points.fairnessDebt = debt;
+  const waiting = toThousandth((nowMs - request.arrivalMs) / weights.agingMs);
+  if (waiting !== 0) points.waiting = waiting;
+  return points;
+}
+
+function toThousandth(value: number): number {
+  return Math.round(value * 1e3) / 1e3;
+}
+
 function slackOf({ deadlineMs, serviceMs }: Omit<PriorityRequest, 'id'>, nowMs: number): number | null {
   return deadlineMs === null ? null : deadlineMs - nowMs - serviceMs;
 }
@@ -124,8 +150,14 @@ export function fairnessDebt(received: number, fairShare: number): number {
   return fairShare > 0 ? Math.min(1, Math.max(0, (fairShare - received) / fairShare)) : 0;
 }
 
+function isFraction(value: number): boolean {
+  return value >= 0 && value <= 1;
+}
+function isBounded(weight: number): boolean {
+  return weight >= 0 && weight < Infinity;
+}
+
 function assertRange(request: PriorityRequest, weights: PriorityWeights): void {
-  const isFraction = (value: number) => value >= 0 && value <= 1;
   if (!isFraction(request.criticality) || !isFraction(request.fairnessDebt)) {
     throw new Error(
       `priority of ${request.id}: criticality and fairnessDebt must be 0 to 1, got ${request.criticality} and ${request.fairnessDebt}`,
@@ -133,9 +165,7 @@ function assertRange(request: PriorityRequest, weights: PriorityWeights): void {
   }
   if (!Number.isFinite(request.arrivalMs) || !(request.serviceMs >= 0))
     throw new Error(`priority of ${request.id}: arrivalMs must be finite and serviceMs at least 0`);
-  const bounded = [weights.criticality, weights.urgency, weights.fairnessDebt].every(
-    (weight) => weight >= 0 && weight < Infinity,
-  );
+  const bounded = isBounded(weights.criticality) && isBounded(weights.urgency) && isBounded(weights.fairnessDebt);
   if (!bounded || !(weights.agingMs > 0 && weights.agingMs < Infinity))
     throw new Error('priority weights must be finite and at least 0, agingMs above 0');
 }

@@ -80,7 +80,9 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   const round = shareInRounds(demand, inputs);
   const told = tellRound(round, demand.items.length, inputs);
   const fromRead = told.grants.map((grant) => (grant?.served === 'read' ? grant : undefined));
-  const { reads, closed } = planReads(demand, fromRead, inputs);
+  const planned = planReads(demand, fromRead, inputs);
+  const { reads, closed } = planned;
+  tellReads(told.grants, planned, demand);
   const grants = told.grants.filter((grant) => grant !== undefined && !closed.has(grant.itemId)) as Grant[];
   const waiting = told.waiting.filter((wait) => wait !== undefined);
   const late = [...shut, ...closed];
@@ -92,7 +94,7 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   for (const { cost } of grants)
     for (const resource in cost) charges[resource] = (charges[resource] ?? 0) + cost[resource];
   return {
-    grants: tellReads(grants, reads, demand),
+    grants,
     waiting:
       late.length + putOff.length + aside.length === 0
         ? waiting

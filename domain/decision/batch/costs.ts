@@ -76,6 +76,7 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
   const datasets = new Map(inputs.datasets.map((dataset) => [dataset.id, dataset]));
   const hits = new Set(inputs.hits);
   const known = knownOf(inputs);
+  const hasQuota = inputs.limits.some(({ resource }) => isQuota(resource));
   const metered = new Set(inputs.limits.flatMap(({ source }) => (source === null ? [] : [source])));
   const refusals: Refusal[] = [];
   const items: CostedItem[] = [];
@@ -91,7 +92,7 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     if (dataset === undefined || fact === undefined || refused.has(item.id)) continue;
     const cached = hits.has(item.id);
     const wanted = wantedRows(item, known, aheadFactor, fact);
-    const tooLarge = cached ? null : beyondQuota(item, wanted.rows, dataset, inputs);
+    const tooLarge = cached || !hasQuota ? null : beyondQuota(item, wanted.rows, dataset, inputs);
     const refusal = tooLarge ?? (item.fields.length === 0 ? noFields(item) : null);
     if (refusal !== null) {
       refusals.push(refusal);
@@ -120,6 +121,9 @@ function factsById(facts: readonly ItemFacts[]): (id: string) => ItemFacts | und
 
 /** Items that are merged by one rule of cost. */
 class Merging {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new Merging({ perOperation: 0, perUnit: 1 }, FieldSets.held);
+
   private readonly table: MergeTable;
   private readonly items: CostedItem[] = [];
   private readonly nodeOf: number[] = [];
@@ -143,28 +147,40 @@ class Merging {
     const groups = groupRequests(this.table, { cost: this.cost });
     const groupOf = new Uint32Array(this.nodeOf.length);
     const rowSetOf = new Uint32Array(this.nodeOf.length);
-    for (const [g, { nodes }] of groups.entries())
-      for (const [rowSet, node] of nodes.entries()) [groupOf[node], rowSetOf[node]] = [g, rowSet];
+    for (let g = 0; g < groups.length; g++) {
+      const { nodes } = groups[g];
+      for (let n = 0; n < nodes.length; n++) {
+        groupOf[nodes[n]] = g;
+        rowSetOf[nodes[n]] = n;
+      }
+    }
+    const count = this.items.length;
     const next = new Uint32Array(groups.length + 1);
-    for (const node of this.nodeOf) next[groupOf[node] + 1]++;
+    for (let at = 0; at < count; at++) next[groupOf[this.nodeOf[at]] + 1]++;
     for (let g = 0; g < groups.length; g++) next[g + 1] += next[g];
+    const members = new Uint32Array(count);
+    const rowSets = new Uint32Array(count);
+    const reads: SharedRead[] = [];
     const starts = next.slice();
-    const members = new Uint32Array(this.items.length);
-    const rowSets = new Uint32Array(this.items.length);
-    for (const [at, node] of this.nodeOf.entries()) {
+    for (let at = 0; at < count; at++) {
+      const node = this.nodeOf[at];
       const place = next[groupOf[node]]++;
       members[place] = this.items[at].index;
       rowSets[place] = rowSetOf[node];
     }
     const { buckets, bucketOf, fieldSets } = this.table;
-    return groups.map(({ nodes, fields }, g) => {
+    for (let g = 0; g < groups.length; g++) {
+      const { nodes, fields } = groups[g];
       const { dataset, datasetVersion } = buckets[bucketOf[nodes[0]]];
-      return {
-        ...{ dataset, datasetVersion, fields: fieldSets.list(fields) },
+      reads.push({
+        dataset,
+        datasetVersion,
+        fields: fieldSets.list(fields),
         members: members.subarray(starts[g], starts[g + 1]),
         rowSets: rowSets.subarray(starts[g], starts[g + 1]),
-      };
-    });
+      });
+    }
+    return reads;
   }
 }
 

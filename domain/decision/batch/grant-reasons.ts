@@ -41,45 +41,79 @@ interface Told {
   readonly waiting: (WaitReason | undefined)[];
 }
 
+/** A flow as it is told: what is left of its share, and who has it. */
+interface Telling {
+  readonly flow: Flow;
+  readonly allotted: Float64Array;
+  readonly left: Float64Array;
+  readonly blockers: Blockers;
+  /** Whose limit keeps its share small; null: no cohort's. */
+  readonly cohort: string | null;
+  /** What an item costs: a place to count in. */
+  readonly costs: Float64Array;
+  readonly round: ToldRound;
+  readonly inputs: BatchInputs;
+}
+
 /** Follows the flow's share from hand to hand: first the queue, then what the needs shared. */
 function tellFlow(
   flow: Flow,
   allotted: Float64Array,
-  { shared, handed, allocation }: ToldRound,
+  round: ToldRound,
   models: Largest,
   inputs: BatchInputs,
   told: Told,
 ): void {
-  const left = Float64Array.from(allotted);
+  const { shared } = round;
   // Where a limit of its cohort keeps its share small, those outside hold nothing that it could have.
-  const cohort = allocation?.allocations.find(({ id }) => id === flow.id)?.cohort ?? null;
+  const cohort = round.allocation?.allocations.find(({ id }) => id === flow.id)?.cohort ?? null;
   const blockers = new Blockers(flow, models, (other) => cohort === null || isWithin(cohort, other, inputs));
-  const tell = (place: number, scarcest: string | null): void => {
-    const { index } = flow.items[place];
-    if (handed.rows[index] < 0) {
-      const wait = waitReason(flow, place, left, allotted, blockers, cohort, inputs);
-      // A gang waits for all that it costs, at its last member's turn.
-      for (const member of flow.gangs?.get(place) ?? [place])
-        told.waiting[flow.items[member].index] = { ...wait, itemId: flow.items[member].item.id };
-    } else told.grants[index] = grantOf(flow, place, handed, shared.rows[index], scarcest, inputs);
-  };
-  const take = (place: number, rows: number): void => {
-    if (rows <= 0) return;
-    takeFrom(left, flow, place, rows);
-    blockers.add(place, rows);
-  };
-  const needs: number[] = [];
-  for (let place = 0; place < flow.items.length; place++) {
-    const { item, index } = flow.items[place];
-    if (item.kind === 'need') needs.push(place);
-    else tell(place, null);
-    take(place, item.kind === 'need' ? shared.claimed[index] : shared.rows[index]);
+  const costs = new Float64Array(flow.resources.length);
+  const telling = { flow, allotted, left: Float64Array.from(allotted), blockers, cohort, costs, round, inputs };
+  const { index, needs } = flow;
+  let next = 0;
+  for (let place = 0; place < index.length; place++) {
+    const isNeed = place === needs[next];
+    if (isNeed) next++;
+    else tell(telling, place, null, told);
+    take(telling, place, (isNeed ? shared.claimed : shared.rows)[index[place]], false);
   }
   for (const place of needs) {
-    const { index } = flow.items[place];
-    take(place, shared.rows[index] - shared.claimed[index]);
+    const claimed = shared.claimed[index[place]];
+    take(telling, place, shared.rows[index[place]] - claimed, claimed > 0);
   }
-  for (const place of needs) tell(place, tightest(flow, costsOf(flow, [place]), left).resource);
+  for (const place of needs) {
+    costOfAll(telling, place, flow.rows[place]);
+    tell(telling, place, tightest(flow, costs, telling.left).resource, told);
+  }
+}
+
+function tell(telling: Telling, place: number, scarcest: string | null, told: Told): void {
+  const { flow, round } = telling;
+  const index = flow.index[place];
+  if (round.handed.rows[index] >= 0) {
+    told.grants[index] = grantOf(flow, place, round.handed, round.shared.rows[index], scarcest, telling.inputs);
+    return;
+  }
+  const gang = flow.gangs?.get(place);
+  if (gang === undefined) {
+    told.waiting[index] = waitReason(telling, place);
+    return;
+  }
+  // A gang waits for all that it costs, at its last member's turn.
+  const wait = waitReason(telling, place);
+  for (const member of gang) told.waiting[flow.index[member]] = { ...wait, itemId: flow.items[member].item.id };
+}
+
+/** @param again whether it took something before */
+function take({ flow, left, blockers }: Telling, place: number, rows: number, again: boolean): void {
+  if (rows <= 0) return;
+  takeFrom(left, flow, place, rows);
+  blockers.add(place, rows, again);
+}
+
+function costOfAll({ flow, costs }: Telling, place: number, rows: number): void {
+  for (let r = 0; r < costs.length; r++) costs[r] = costOf(flow, place, r, rows);
 }
 
 function grantOf(
@@ -97,12 +131,13 @@ function grantOf(
   const granted = mix?.rows ?? rows;
   const chosen = segmentCover(item, costed.facts, granted, mix !== null);
   const cost: Record<string, number> = {};
-  for (const [r, resource] of flow.resources.entries()) cost[resource] = costOf(flow, place, r, rows);
+  for (let r = 0; r < flow.resources.length; r++) cost[flow.resources[r]] = costOf(flow, place, r, rows);
   const beyondShare = rows > shared;
   const binding = rows < wanted ? scarcest : null;
   const gang = item.gang === undefined ? '' : `, with all ${item.gang.size} of gang ${item.gang.name}`;
   const from = gang + (costed.cached ? ', from the shared cache' : '') + (beyondShare ? '; from what others left' : '');
-  const cut = upToMs.get(index);
+  const cut = upToMs.size === 0 ? undefined : upToMs.get(index);
+  // One literal with all that it may have: every grant is of one shape, which the engine knows from this line.
   return {
     itemId: item.id,
     rows: granted,
@@ -116,14 +151,15 @@ function grantOf(
     quotas: mix?.quotas ?? null,
     weights: mix?.weights ?? null,
     shortfall: mix?.shortfall ?? null,
-    ...(chosen === null ? {} : { cover: chosen.cover }),
+    cover: chosen?.cover,
     cost,
     beyondShare,
     binding: binding === null ? null : { resource: binding, shortfall: restOf(flow, place, binding, rows) },
     reason: grantReason(costed, rows, granted, binding) + from + (chosen === null ? '' : `; ${chosen.reason}`),
     score: flow.scores[place],
     terms: priorityPoints(costed, flow.debt, inputs),
-    ...(cut === undefined ? {} : { upToMs: cut }),
+    upToMs: cut,
+    share: undefined,
   };
 }
 
@@ -170,34 +206,27 @@ function tightest(
  * Why an item waits: of each resource, what its model's share lacks for it (of a need: for the least that is worth
  * handing out) beside what went before it. Granted exactly that, it runs; without one that is not named, it does not.
  */
-function waitReason(
-  flow: Flow,
-  place: number,
-  left: Float64Array,
-  allotted: Float64Array,
-  blockers: Blockers,
-  cohort: string | null,
-  inputs: BatchInputs,
-): WaitReason {
+function waitReason(telling: Telling, place: number): WaitReason {
+  const { flow, left, allotted, blockers, cohort, inputs } = telling;
   const costed = flow.items[place];
   const { item } = costed;
   const gang = flow.gangs?.get(place) ?? null;
-  const { rows } = gang === null ? leastPart(costed) : { rows: gang.reduce((sum, one) => sum + flow.rows[one], 0) };
-  const costs =
-    gang === null ? Float64Array.from(flow.resources, (_, r) => costOf(flow, place, r, rows)) : costsOf(flow, gang);
+  const rows = gang === null ? leastPart(costed).rows : gang.reduce((sum, one) => sum + flow.rows[one], 0);
+  if (gang === null) costOfAll(telling, place, rows);
+  const costs = gang === null ? telling.costs : costsOf(flow, gang);
   const { resource, part } = tightest(flow, costs, left);
   const name = resource ?? flow.resources[0] ?? 'rows';
   const at = flow.resources.indexOf(name);
   const need = at < 0 ? 0 : costs[at];
   const short: Record<string, number> = {};
-  for (const [r, other] of flow.resources.entries()) {
+  for (let r = 0; r < costs.length; r++) {
     const amount = costs[r];
-    if (amount - left[r] > amount * 1e-9) short[other] = amount - left[r];
+    if (amount - left[r] > amount * 1e-9) short[flow.resources[r]] = amount - left[r];
   }
   // Its share would do, were reads not dearer than the shares assumed: it lacks all that it costs.
   if (resource === null) short[name] = need;
   const shortfall = short[name];
-  const limit = inputs.limits.find((one) => one.resource === name);
+  const limit = limitOf(name, inputs);
   const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[at] ?? 0, 1e-9)) - flow.attempts[place]);
   const sharesMs = inputs.windowMs * Math.min(cycles, 1_000);
   const refillMs =
@@ -213,9 +242,13 @@ function waitReason(
     short,
     earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
     reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * part)} of ${item.model}'s share are left; ${Math.round(shortfall)} short${cohort === null ? '' : `: its cohort ${cohort} may take no more`}`,
-    ...(cohort === null ? {} : { cohort }),
+    cohort: cohort ?? undefined,
     terms: priorityPoints(costed, flow.debt, inputs),
   };
+}
+
+function limitOf(resource: string, { limits }: BatchInputs): ResourceLimit | undefined {
+  for (const limit of limits) if (limit.resource === resource) return limit;
 }
 
 /** What waiting can add up to: a resource of the pool is never exceeded, a bucket goes into debt for some cycles at most. */
@@ -240,10 +273,10 @@ class Blockers {
     this.taken = new Float64Array(flow.resources.length);
   }
 
-  add(place: number, rows: number): void {
-    this.known.clear();
+  add(place: number, rows: number, again: boolean): void {
+    if (this.known.size > 0) this.known.clear();
     for (let r = 0; r < this.taken.length; r++) this.taken[r] = costOf(this.flow, place, r, rows);
-    this.items.add(this.flow.items[place].item.id, this.taken);
+    this.items.add(this.flow.items[place].item.id, this.taken, again);
   }
 
   of(short: Readonly<Record<string, number>>): readonly string[] {
@@ -265,11 +298,11 @@ function holdersOf({ flows, handed }: ToldRound, inputs: BatchInputs): Largest {
   for (const flow of flows) {
     const taken = resources.map(() => 0);
     const at = flow.resources.map((resource) => resources.indexOf(resource));
-    for (let place = 0; place < flow.items.length; place++) {
-      const rows = handed.rows[flow.items[place].index];
-      if (rows > 0) for (const [r, resource] of at.entries()) taken[resource] += costOf(flow, place, r, rows);
+    for (let place = 0; place < flow.index.length; place++) {
+      const rows = handed.rows[flow.index[place]];
+      if (rows > 0) for (let r = 0; r < at.length; r++) taken[at[r]] += costOf(flow, place, r, rows);
     }
-    models.add(flow.id, taken);
+    models.add(flow.id, taken, false);
   }
   return models;
 }
@@ -290,19 +323,22 @@ class Largest {
     this.lists = resources.map(() => []);
   }
 
-  /** Adds a holder, or what it holds instead. */
-  add(id: string, taken: ArrayLike<number>): void {
+  /** Adds a holder; of one that was added before, what it holds instead. */
+  add(id: string, taken: ArrayLike<number>, again: boolean): void {
     let holder: Holder | null = null;
     for (let r = 0; r < this.lists.length; r++) {
       const list = this.lists[r];
-      const known = list.findIndex((other) => other.id === id);
-      if (known >= 0) list.splice(known, 1);
+      if (again) {
+        const known = list.findIndex((other) => other.id === id);
+        if (known >= 0) list.splice(known, 1);
+      }
       if (taken[r] <= 0) continue;
       // Most hold less than the least of a full list.
       if (list.length === this.most && list[this.most - 1].taken[r] > taken[r]) continue;
       const one = (holder ??= { id, taken: Array.from(taken) });
-      const after = list.findLastIndex((other) => holdsMore(other, one, r));
-      if (after + 1 < this.most) list.splice(after + 1, 0, one);
+      let at = list.length;
+      while (at > 0 && !holdsMore(list[at - 1], one, r)) at--;
+      if (at < this.most) list.splice(at, 0, one);
       if (list.length > this.most) list.pop();
     }
   }

@@ -25,7 +25,7 @@ export interface Grant {
   readonly weights: Readonly<Record<string, number>> | null;
   readonly shortfall: Readonly<Record<string, number>> | null;
   /** Rows that the draw takes first; absent: none. */
-  readonly cover?: SegmentCover;
+  readonly cover?: SegmentCover | undefined;
   readonly cost: Readonly<Record<string, number>>;
   readonly score: number;
   /** What the score is made of. */
@@ -36,7 +36,7 @@ export interface Grant {
   readonly binding: { readonly resource: string; readonly shortfall: number } | null;
   readonly reason: string;
   /** Of what is read together with others; absent: it is served from the cache, or by a read of its own. */
-  readonly share?: ReadShare;
+  readonly share?: ReadShare | undefined;
 }
 
 /** How a read is shared. */
@@ -203,13 +203,18 @@ function mayHave(
   left: Float64Array,
   allotted: Float64Array,
 ): boolean {
-  if (amounts.every((amount, r) => amount <= 0 || left[r] >= amount * (1 - ROUNDING))) return true;
+  if (fits(amounts, left)) return true;
   if (attempts === 1) return false;
   for (let r = 0; r < left.length; r++) {
     const amount = amounts[r];
     const room = amount <= left[r] || (left[r] > 0 && isBucket(flow.resources[r], flow.source));
     if (!room || allotted[r] * attempts < amount) return false;
   }
+  return true;
+}
+
+function fits(amounts: Float64Array, left: Float64Array): boolean {
+  for (let r = 0; r < left.length; r++) if (amounts[r] > 0 && !(left[r] >= amounts[r] * (1 - ROUNDING))) return false;
   return true;
 }
 

@@ -1,8 +1,8 @@
 /** Who goes first among the items of a model, and among reads: the terms of `scheduler/priority.ts`, from what a cycle knows. */
 import {
   overtakeMsMax,
-  priorityOf,
   scoreOf,
+  termPoints,
   type PriorityRequest,
   type PriorityWeights,
 } from '../../scheduler/priority.js';
@@ -31,12 +31,7 @@ export type PriorityPoints = Readonly<Record<string, number>>;
 
 /** What the score of an item is made of; terms that add nothing are left out. */
 export function priorityPoints(costed: CostedItem, debt: number, inputs: BatchInputs): PriorityPoints {
-  const points: Record<string, number> = {};
-  for (const { name, value, weight } of priorityOf(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS).terms) {
-    const rounded = Math.round(value * weight * 1e3) / 1e3;
-    if (rounded !== 0) points[name] = rounded;
-  }
-  return points;
+  return termPoints(requestOf(costed, debt, inputs), inputs.nowMs, ITEM_WEIGHTS);
 }
 
 /** @param debt what its model is owed on its source, 0 to 1 */

@@ -6,7 +6,7 @@
  *
  * Items and reads are numbers here: the charges are settled anew in every round of sharing.
  */
-import type { FieldSets } from '../../batch/field-sets.js';
+import { FieldSets } from '../../batch/field-sets.js';
 import { numberOf, PairIds } from '../../batch/pair-ids.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { countsBytes, widthOf, type MergedDemand } from './costs.js';
@@ -18,6 +18,12 @@ interface Taken {
 }
 
 export class ReadCharges {
+  /** Held for its shape, as that of `PairIds`. */
+  static readonly held = new ReadCharges(
+    { items: [], fieldsOf: [], fieldSets: FieldSets.held, reads: [], refusals: [] },
+    { datasets: [] },
+  );
+
   /** What a member is charged of its own bytes and rows, by read. */
   private readonly bytesFactor: Float64Array;
   private readonly rowsFactor: Float64Array;
@@ -45,9 +51,9 @@ export class ReadCharges {
     const { items, reads } = demand;
     this.rows = new Float64Array(items.length);
     this.bytesPerRow = new Float64Array(items.length);
-    for (const [index, { rows, bytesPerRow }] of items.entries()) {
-      this.rows[index] = rows;
-      this.bytesPerRow[index] = bytesPerRow;
+    for (let index = 0; index < items.length; index++) {
+      this.rows[index] = items[index].rows;
+      this.bytesPerRow[index] = items[index].bytesPerRow;
     }
     this.fieldSets = demand.fieldSets;
     this.fieldsOf = Int32Array.from(demand.fieldsOf);
@@ -65,12 +71,16 @@ export class ReadCharges {
     this.start = new Int32Array(reads.length + 1);
     reads.forEach((read, r) => (this.start[r + 1] = this.start[r] + read.members.length));
     this.members = new Uint32Array(this.start[reads.length]);
-    for (const [r, { members }] of reads.entries()) {
-      this.members.set(members, this.start[r]);
-      for (const index of members) this.readOf[index] = r;
+    for (let r = 0; r < reads.length; r++) {
+      const { members } = reads[r];
+      for (let m = 0, place = this.start[r]; m < members.length; m++, place++) {
+        this.members[place] = members[m];
+        this.readOf[members[m]] = r;
+      }
     }
-    this.groupOf = nestedGroups(demand);
-    this.groupRows = new Float64Array(this.groupOf.reduce((most, group) => Math.max(most, group), -1) + 1);
+    const nested = nestedGroups(demand);
+    this.groupOf = nested.groupOf;
+    this.groupRows = new Float64Array(nested.groups);
   }
 
   /**
@@ -200,17 +210,19 @@ export class ReadCharges {
 }
 
 /** Of each item, which group it is in: members of one read with the same rows, seed and mix. */
-function nestedGroups({ items, reads }: MergedDemand): Int32Array {
+function nestedGroups({ items, reads }: MergedDemand): { readonly groupOf: Int32Array; readonly groups: number } {
   const groupOf = new Int32Array(items.length);
   const [rowSets, picks, groups] = [new PairIds(), new PairIds(), new PairIds()];
   const seeds = new Map<number, number>();
   const mixes = new Map<string, number>();
-  for (const [r, read] of reads.entries())
-    for (let m = 0; m < read.members.length; m++) {
-      const { item, shares, index } = items[read.members[m]];
+  for (let r = 0; r < reads.length; r++) {
+    const { members, rowSets: setOf } = reads[r];
+    for (let m = 0; m < members.length; m++) {
+      const { item, shares, index } = items[members[m]];
       const mix = shares === null ? -1 : numberOf(mixes, JSON.stringify(shares));
       const pick = picks.idOf(numberOf(seeds, item.seed), mix);
-      groupOf[index] = groups.idOf(rowSets.idOf(r, read.rowSets[m]), pick);
+      groupOf[index] = groups.idOf(rowSets.idOf(r, setOf[m]), pick);
     }
-  return groupOf;
+  }
+  return { groupOf, groups: groups.size };
 }

@@ -15,10 +15,14 @@ export interface SliceSize {
 
 /** Work of a read in slices: each counts one, and as many more as its cells are worth. At least 1. */
 export function readWork(slices: readonly SliceSize[]): number {
-  return Math.max(
-    1,
-    slices.reduce((sum, { rows, fields }) => sum + 1 + (rows * fields.length) / CELLS_PER_SLICE, 0),
-  );
+  let work = 0;
+  for (const { rows, fields } of slices) work = work + 1 + (rows * fields.length) / CELLS_PER_SLICE;
+  return Math.max(1, work);
+}
+
+/** Work of a read of one slice. */
+export function sliceWork(rows: number, fields: number): number {
+  return 1 + (rows * fields) / CELLS_PER_SLICE;
 }
 
 export interface ReadPrediction {

@@ -1,8 +1,8 @@
 /** Why what is granted is in the read that it is in: with whom, and what that saves it. */
 import { formatBytes } from '../../types/units.js';
-import type { MergedDemand } from './costs.js';
+import type { CostedItem, MergedDemand } from './costs.js';
 import type { Grant, ReadShare } from './grants.js';
-import type { PlannedRead } from './reads.js';
+import type { ReadPlan } from './reads.js';
 
 /** Others named beside a request; more would hide the sentence. */
 const NAMED_MAX = 3;
@@ -19,58 +19,57 @@ interface Sharers {
   others: readonly string[] | null;
 }
 
-/** The grants, those that share a read with what they share. O(grants). */
-export function tellReads(grants: readonly Grant[], reads: readonly PlannedRead[], demand: MergedDemand): Grant[] {
-  const { items, reads: merged } = demand;
-  const indexOf = new Map<string, number>();
-  for (const { item, index } of items) indexOf.set(item.id, index);
+/**
+ * Tells the grants that share a read what they share. O(grants).
+ * @param granted by the items' indices; changed in place
+ */
+export function tellReads(
+  granted: readonly (Mutable<Grant> | undefined)[],
+  { reads, members }: Pick<ReadPlan, 'reads' | 'members'>,
+  { items, reads: merged }: MergedDemand,
+): void {
   const mergedOf = new Int32Array(items.length).fill(-1);
-  for (const [m, { members }] of merged.entries()) for (const index of members) mergedOf[index] = m;
-  const sharersOf: (Sharers | undefined)[] = new Array<undefined>(items.length).fill(undefined);
-  for (const { ordinal: read, source, slices } of reads) {
-    if (slices.length === 1) continue;
-    const groups = new Map<number, Sharers>();
-    for (const { id } of slices) {
-      const index = indexOf.get(id)!;
-      let group = groups.get(mergedOf[index]);
-      if (group === undefined) {
-        group = { read, source, first: [], count: 0, scan: slices.length, others: null };
-        groups.set(mergedOf[index], group);
-      }
+  for (let m = 0; m < merged.length; m++) for (const index of merged[m].members) mergedOf[index] = m;
+  /** By the merged read: its grants in the read that is told. */
+  const sharers: (Sharers | undefined)[] = merged.map(() => undefined);
+  for (let r = 0; r < reads.length; r++) {
+    const { ordinal: read, source } = reads[r];
+    const scan = members[r].length;
+    if (scan === 1) continue;
+    for (const index of members[r]) {
+      const m = mergedOf[index];
+      let group = sharers[m];
+      if (group?.read !== read) sharers[m] = group = { read, source, first: [], count: 0, scan, others: null };
       if (group.count++ <= NAMED_MAX) group.first.push(index);
-      sharersOf[index] = group;
     }
+    for (const index of members[r])
+      granted[index]!.share = shareOf(granted[index]!, index, sharers[mergedOf[index]]!, items);
   }
-  const nameOf = (index: number): string => items[index].item.needId ?? items[index].item.id;
-  return grants.map((grant) => {
-    const index = indexOf.get(grant.itemId)!;
-    const sharers = sharersOf[index];
-    return sharers === undefined ? grant : { ...grant, share: shareOf(grant, index, sharers, nameOf) };
-  });
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A need by its name, a request by its id. */
+function nameOf({ item }: CostedItem): string {
+  return item.needId ?? item.id;
 }
 
 /** Who is named to one of them: of very many, the same to all that are not among the first. */
-function othersOf(index: number, sharers: Sharers, nameOf: (index: number) => string): readonly string[] {
+function othersOf(index: number, sharers: Sharers, items: readonly CostedItem[]): readonly string[] {
   const isFirst = sharers.first.includes(index);
   if (!isFirst && sharers.others !== null) return sharers.others;
-  const others = sharers.first
-    .filter((other) => other !== index)
-    .slice(0, NAMED_MAX)
-    .map(nameOf);
+  const others: string[] = [];
+  for (const other of sharers.first)
+    if (other !== index && others.length < NAMED_MAX) others.push(nameOf(items[other]));
   if (!isFirst) sharers.others = others;
   return others;
 }
 
-function shareOf(
-  { bytes, cost }: Grant,
-  index: number,
-  sharers: Sharers,
-  nameOf: (index: number) => string,
-): ReadShare {
+function shareOf({ bytes, cost }: Grant, index: number, sharers: Sharers, items: readonly CostedItem[]): ReadShare {
   const { read, source, count, scan } = sharers;
   const charged = cost[`bytes:${source}`] as number | undefined;
   const savedBytes = charged === undefined ? null : Math.max(0, bytes - charged);
-  return { read, with: othersOf(index, sharers, nameOf), sharers: count - 1, besides: scan - count, savedBytes };
+  return { read, with: othersOf(index, sharers, items), sharers: count - 1, besides: scan - count, savedBytes };
 }
 
 /** The sentence on what a grant shares. Put into words when it is told: a record of 10,000 grants holds the figures. */

@@ -3,12 +3,13 @@
  * scans as that allows, and put into the order in which they run.
  */
 import { composeBatches } from '../../batch/composition.js';
+import type { SizeModelState } from '../../batch/size-model.js';
 import { splitBatch } from '../../batch/split.js';
 import type { Predicate } from '../../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { CURRENT, type MergedDemand, type SharedRead } from './costs.js';
 import type { Grant } from './grants.js';
-import { predictRead, readWork, workMax, type ReadPrediction } from './read-cost.js';
+import { predictRead, sliceWork, workMax, type ReadPrediction } from './read-cost.js';
 import type { SegmentCover } from './segment-cover.js';
 import { scheduleReads, type ReadTiming } from './read-schedule.js';
 import { arrivedUpTo, type WorkItem } from '../work.js';
@@ -25,7 +26,7 @@ export interface PlannedSlice {
   readonly classColumn: string | null;
   readonly quotas: Readonly<Record<string, number>> | null;
   /** Rows that come first in the pick (with `quotas`: in that of each class); absent: none, it goes by the hash alone. */
-  readonly cover?: SegmentCover;
+  readonly cover?: SegmentCover | undefined;
 }
 /** A read before it has its place in the order. */
 export interface ComposedRead {
@@ -52,6 +53,8 @@ export interface PlannedRead extends ComposedRead {
 }
 export interface ReadPlan {
   readonly reads: readonly PlannedRead[];
+  /** Indices of the items of each read, in the order of its slices. */
+  readonly members: readonly (readonly number[])[];
   /** Items whose read would not end before its source closes, with the time of the next opening. */
   readonly closed: ReadonlyMap<string, number>;
 }
@@ -68,6 +71,7 @@ export function planReads(
   inputs: BatchInputs,
 ): ReadPlan {
   let reads = composeReads(demand, granted, inputs);
+  const planned = ({ members: _, ...read }: ReadOf): ComposedRead => read;
   const closed = new Map<string, number>();
   for (;;) {
     const { order, timing, closed: late } = scheduleReads(reads, inputs);
@@ -75,12 +79,13 @@ export function planReads(
       const ordinal = new Map(order.map((position, index) => [position, index]));
       return {
         closed,
+        members: order.map((position) => reads[position].members),
         reads: order.map((position, index): PlannedRead => {
           const { after, wait, ...times } = timing.get(position)!;
           const ordinals = (some: readonly number[]) => some.map((other) => ordinal.get(other)!).sort((a, b) => a - b);
           return {
             ordinal: index,
-            ...reads[position],
+            ...planned(reads[position]),
             timing: { ...times, wait: wait === null ? null : { ...wait, blockers: ordinals(wait.blockers) } },
             after: ordinals(after),
           };
@@ -93,8 +98,14 @@ export function planReads(
   }
 }
 
+/** A read, with the indices of its items. */
+interface ReadOf extends ComposedRead {
+  readonly members: readonly number[];
+}
+
 /** An item that is read, and what was granted to it. */
 interface Member {
+  readonly index: number;
   readonly item: WorkItem;
   readonly grant: Grant;
   readonly work: number;
@@ -111,7 +122,7 @@ function composeReads(
   { items, reads: merged }: MergedDemand,
   granted: readonly (Grant | undefined)[],
   inputs: BatchInputs,
-): readonly ComposedRead[] {
+): readonly ReadOf[] {
   const sources = new Map(inputs.datasets.map(({ id, source }) => [id, source]));
   const counted = new Set(inputs.limits.map(({ source }) => source));
   const groups = new Map<string, { readonly first: SharedRead; readonly parts: Part[] }>();
@@ -121,7 +132,7 @@ function composeReads(
       const grant = granted[index];
       if (grant === undefined) continue;
       const { item } = items[index];
-      members.push({ item, grant, work: readWork([{ rows: grant.rows, fields: item.fields }]) });
+      members.push({ index, item, grant, work: sliceWork(grant.rows, item.fields.length) });
     }
     if (members.length === 0) continue;
     // Where bytes or rows are counted, only reads of the same fields share a scan: so none is read for more rows.
@@ -168,14 +179,14 @@ function fitsOne({ parts, limits }: ReadGroup): boolean {
   return parts.length === 1 || (slices <= limits.bytesMax && work <= limits.itemsMax);
 }
 
-function composeGroup(group: ReadGroup, kicks: number, inputs: BatchInputs): ComposedRead[] {
+function composeGroup(group: ReadGroup, kicks: number, inputs: BatchInputs): ReadOf[] {
   const batches = fitsOne(group) ? [group.parts] : bestBatches(group, kicks);
-  return batches.map((batch): ComposedRead => {
+  return batches.map((batch): ReadOf => {
     const why = [
       ...(batch.length > 1 ? [`${batch.length} reads of other rows in one scan`] : []),
       ...(batches.length > 1 && group.binding !== null ? [`split by ${group.binding}`] : []),
     ];
-    const members = batch.flatMap((part) => part.members);
+    const members = batch.length === 1 ? batch[0].members : batch.flatMap((part) => part.members);
     return composedOf(group.read, group.source, members, inputs, why.length === 0 ? null : why.join(', '));
   });
 }
@@ -225,24 +236,43 @@ function composedOf(
   members: readonly Member[],
   inputs: BatchInputs,
   reason: string | null,
-): ComposedRead {
-  const slices = members.map(({ item, grant }) => sliceOf(item, grant)).sort((a, b) => (a.id < b.id ? -1 : 1));
+): ReadOf {
+  // In order of their ids, as their indices are.
+  const inOrder = isInOrder(members) ? members : [...members].sort((a, b) => a.index - b.index);
+  const slices: PlannedSlice[] = [];
+  const indices: number[] = [];
+  for (const { index, item, grant } of inOrder) {
+    slices.push(sliceOf(item, grant));
+    indices.push(index);
+  }
+  const [bytesName, rowsName] = [`bytes:${source}`, `rows:${source}`];
   let [predictedBytes, predictedRows, askedBytes, score] = [0, 0, 0, -Infinity];
   for (const { grant } of members) {
-    predictedBytes += grant.cost[`bytes:${source}`] ?? grant.bytes;
-    predictedRows += grant.cost[`rows:${source}`] ?? grant.rows;
+    predictedBytes += grant.cost[bytesName] ?? grant.bytes;
+    predictedRows += grant.cost[rowsName] ?? grant.rows;
     askedBytes += grant.bytes;
     score = Math.max(score, grant.score);
   }
   return {
     ...{ dataset, source, contentId: datasetVersion === CURRENT ? null : datasetVersion, slices },
     ...{ predictedBytes, predictedRows, askedBytes, score },
-    predicted: predictRead(
-      inputs.readCosts[dataset],
-      members.map(({ item, grant }) => ({ rows: grant.rows, fields: item.fields })),
-    ),
+    predicted: predictionOf(inputs.readCosts[dataset], members),
     reason,
+    members: indices,
   };
+}
+
+function isInOrder(members: readonly Member[]): boolean {
+  for (let m = 1; m < members.length; m++) if (members[m].index < members[m - 1].index) return false;
+  return true;
+}
+
+function predictionOf(model: SizeModelState | undefined, members: readonly Member[]): ReadPrediction | null {
+  if (model === undefined) return null;
+  return predictRead(
+    model,
+    members.map(({ item, grant }) => ({ rows: grant.rows, fields: item.fields })),
+  );
 }
 
 /** What a grant has its item read. */
@@ -259,6 +289,6 @@ export function sliceOf(item: WorkItem, grant: Grant): PlannedSlice {
     // Also of a plain draw: the gate judges the mix of every delivery that has a target.
     classColumn: item.classColumn,
     quotas: grant.quotas,
-    ...(grant.cover === undefined ? {} : { cover: grant.cover }),
+    cover: grant.cover,
   };
 }
