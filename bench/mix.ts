@@ -12,7 +12,7 @@ import { apportion, classGap, targetShares } from '../domain/analyzers/balance.j
 import { planMixture, REPEATS_MAX } from '../domain/quality/mixture.js';
 import { quoteText, type Session } from '../interfaces/data/engine.js';
 import { assignRows, classCountsOf, writeMixture, type SplitRule } from '../interfaces/data/mixture-draw.js';
-import { withEngine } from '../interfaces/data/table-file.js';
+import { tableColumns, withEngine } from '../interfaces/data/table-file.js';
 import { uniforms } from './drift-samples.js';
 
 const rows = Number(process.argv[2] ?? 1_000_000);
@@ -43,7 +43,14 @@ const mixOf = async (session: Session, path: string): Promise<Record<string, num
 async function draw(session: Session, wanted: number, path: string): Promise<void> {
   await assignRows(session, 'label', SEED, null);
   const counts = await classCountsOf(session, 'all');
-  await writeMixture(session, 'all', planMixture(counts, 'uniform', wanted), SEED, path);
+  await writeMixture(
+    session,
+    'all',
+    planMixture(counts, 'uniform', wanted),
+    SEED,
+    path,
+    await tableColumns(session, 'source'),
+  );
 }
 
 /** A stratified sample without repeats: of a class with too few rows all of them. */

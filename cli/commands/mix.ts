@@ -1,5 +1,5 @@
 /** `balance mix`: draws rows with a wanted class mix, with their weights, and says what is missing. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { extname } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { ClassCounts } from '../../domain/analyzers/analyzer.js';
@@ -16,6 +16,7 @@ import { usageError } from '../../domain/types/errors.js';
 import {
   assignRows,
   classCountsOf,
+  prepareSource,
   WEIGHT_COLUMN,
   writeMixture,
   type SplitRule,
@@ -67,7 +68,8 @@ interface DrawnFile extends Mixture {
 
 function whole(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number >= 0.');
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('expected a whole number >= 0.');
   return value;
 }
 function share(text: string): number {
@@ -81,7 +83,7 @@ function weightRule(text: string): WeightRule {
 }
 
 async function wantedMix(text: string, label: string): Promise<ClassTarget> {
-  if (existsSync(text)) return readTarget(text, label);
+  if (text !== 'uniform' && existsSync(text)) return readTarget(text, label);
   const written = parseTarget(text);
   if (written !== null) return written;
   throw usageError({
@@ -150,18 +152,36 @@ function positive(mixture: Mixture, of: 'missing' | 'shortfall'): Record<string,
   return Object.fromEntries(mixture.classes.filter((entry) => entry[of] > 0).map((entry) => [entry.class, entry[of]]));
 }
 
+/** The draw must not take the place of what it is drawn from. */
+function checkOutput(path: string, files: readonly string[]): void {
+  const same = files.find((file) => existsSync(file) && existsSync(path) && realpathSync(file) === realpathSync(path));
+  if (same === undefined) return;
+  throw usageError({
+    type: 'OutputIsInput',
+    message: `${same} would be written over the rows that it is drawn from`,
+    expected: '--out with another name than the input',
+    got: `--out ${same}`,
+  });
+}
+
 async function mix(path: string, options: Options): Promise<undefined> {
   const target = await wantedMix(options.target, options.labelColumn);
   await withEngine(async (session) => {
     const columns = await loadFile(session, 'source', path, { typed: true, textColumns: [options.labelColumn] });
     requireTableColumn(columns, options.labelColumn, path);
-    if (columns.includes(WEIGHT_COLUMN)) {
-      const message = `${path} has a column ${WEIGHT_COLUMN} already`;
-      throw usageError({ type: 'ReservedColumn', message, expected: 'another name', got: WEIGHT_COLUMN });
+    const reserved = columns.find((column) => column.toLowerCase() === WEIGHT_COLUMN);
+    if (reserved !== undefined) {
+      const message = `${path} has a column ${reserved} already`;
+      throw usageError({ type: 'ReservedColumn', message, expected: 'another name', got: reserved });
     }
+    await prepareSource(session, columns);
     const split = splitOf(options, columns, path);
     const left = await assignRows(session, options.labelColumn, options.seed, split);
     const parts = split === null ? ['all'] : ['train', 'validation'];
+    checkOutput(
+      path,
+      parts.map((part) => partFile(options.out, part)),
+    );
     const counts = new Map<string, Record<string, number>>();
     for (const part of parts) counts.set(part, await classCountsOf(session, part));
     const known = [...counts.values()].flatMap((entry) => Object.keys(entry));
@@ -186,7 +206,7 @@ async function mix(path: string, options: Options): Promise<undefined> {
       const repeatsMax = part === 'validation' ? 1 : REPEATS_MAX;
       const mixture = planMixture(have, shares, wanted, { repeatsMax, weights: options.weights });
       const file = partFile(options.out, part);
-      await writeMixture(session, part, mixture, options.seed, file);
+      await writeMixture(session, part, mixture, options.seed, file, columns);
       files.push({
         file,
         part,

@@ -7,6 +7,7 @@ import type { CorrectedRow } from '../../domain/quality/cell-labels.js';
 import { encodeTable } from '../../domain/quality/cell-table.js';
 import { bindContract, EMPTY_CONTRACT, nameFinder, type QualityContract } from '../../domain/quality/contract.js';
 import { referringKeys, type OrphanVerdict } from '../../domain/quality/detector/orphan.js';
+import { checkDistinct } from '../../domain/quality/mixture.js';
 import { usageError } from '../../domain/types/errors.js';
 import { readCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
 import { quoteIdentifier } from '../../interfaces/data/engine.js';
@@ -106,8 +107,9 @@ export async function readTarget(target: string, label: string): Promise<'unifor
   const table = await openTable(target);
   const labelIndex = table.columns.indexOf(label);
   if (labelIndex >= 0) return countClasses(table.rows.map((row) => row[labelIndex]));
-  const weights = table.rows.map(([name, share]): [string, number] => [name, Number(share)]);
+  const weights = table.rows.map(([name, share]): [string, number] => [name, share?.trim() ? Number(share) : NaN]);
   if (table.columns.length === 2 && weights.every(([, share]) => Number.isFinite(share) && share >= 0)) {
+    checkDistinct(weights.map(([name]) => name));
     return Object.fromEntries(weights);
   }
   throw usageError({

@@ -32,12 +32,12 @@ export function targetShares(target: ClassTarget, counts: ClassCounts): Record<s
   const weights = target === 'uniform' ? Object.fromEntries(Object.keys(counts).map((key) => [key, 1])) : target;
   const sum = totalOf(weights);
   const wrong = Object.values(weights).some((weight) => !(weight >= 0 && Number.isFinite(weight)));
-  if (wrong || (target !== 'uniform' && !(sum > 0))) {
+  if (wrong || !Number.isFinite(sum) || (target !== 'uniform' && !(sum > 0))) {
     throw usageError({
       type: 'InvalidClassTarget',
       message: 'the class target is not a mix',
       expected: 'weights >= 0 by class, at least one above 0',
-      got: JSON.stringify(target),
+      got: JSON.stringify(target, (_, value: unknown) => (typeof value === 'number' ? String(value) : value)),
     });
   }
   return Object.fromEntries(sortedKeys(weights).map((key) => [key, weights[key] / sum]));

@@ -110,11 +110,25 @@ export function drawnCounts(mixture: Mixture): Record<string, number> {
   return Object.fromEntries(mixture.classes.map((entry) => [entry.class, entry.drawn]));
 }
 
+/** Refuses a target that names a class twice: which share is meant is not clear. */
+export function checkDistinct(classes: readonly string[]): void {
+  const twice = classes.find((name, index) => classes.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw usageError({
+    type: 'InvalidClassTarget',
+    message: `the class target names ${JSON.stringify(twice)} twice`,
+    expected: 'each class once',
+    got: classes.map((name) => JSON.stringify(name)).join(', '),
+  });
+}
+
 /** Reads a target as people write it: `uniform`, or `a=0.5,b=0.5`. Null for anything else (a file's name). */
 export function parseTarget(text: string): ClassTarget | null {
   if (text === 'uniform') return 'uniform';
   const parts = text.split(',').map((part) => /^\s*(.+?)\s*=\s*([0-9.eE+-]+)\s*$/.exec(part));
   if (parts.some((part) => part === null)) return null;
+  const names = parts.map((part) => part![1]);
+  checkDistinct(names);
   const target = Object.fromEntries(parts.map((part) => [part![1], Number(part![2])]));
   // Validates: negative, empty and unreadable shares are refused here, with the facts.
   targetShares(target, {});

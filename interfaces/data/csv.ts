@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Papa from 'papaparse';
-import { usageError } from '../../domain/types/errors.js';
+import { usageError, type BalanceError } from '../../domain/types/errors.js';
 
 /** A CSV file in memory: its header and its rows, every cell the exact text of the file. */
 export interface CsvTable {
@@ -90,14 +90,33 @@ export function readCsvFile(path: string): CsvTable {
   return parseCsv(text, path);
 }
 
-/** Writes rows as CSV with a header line, into a new folder where needed; `-` is standard output. Cells are quoted only where needed. */
+/** What cannot be written, and why. */
+export function unwritable(path: string, cause: unknown): BalanceError {
+  return usageError({
+    type: 'UnwritableFile',
+    message: `cannot write ${path}: ${(cause as Error).message}`,
+    expected: 'a file name in a folder that is there or can be made, with the right to write',
+    got: path,
+  });
+}
+
+/**
+ * Writes rows as CSV with a header line, into a new folder where needed; `-` is standard output. Cells are quoted only where needed.
+ *
+ * @throws BalanceError `UnwritableFile`
+ */
 export function writeCsvFile(path: string, columns: readonly string[], rows: readonly (readonly unknown[])[]): void {
   const lines = Papa.unparse({ fields: [...columns], data: rows as unknown[][] }, { newline: '\n' });
   // Without rows the library ends the header's line itself.
   const text = rows.length > 0 ? `${lines}\n` : `${lines.trimEnd()}\n`;
-  if (path === '-') process.stdout.write(text);
-  else {
+  if (path === '-') {
+    process.stdout.write(text);
+    return;
+  }
+  try {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
+  } catch (cause) {
+    throw unwritable(path, cause);
   }
 }

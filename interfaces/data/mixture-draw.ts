@@ -16,7 +16,20 @@ export const WEIGHT_COLUMN = 'sample_weight';
 
 /** A random order that only the seed and the text decide, the same in every engine version. */
 const rankOf = (seed: number, text: string): string => `md5_number('${seed}:' || ${text})`;
-const textOf = (column: string): string => `CAST(${quoteIdentifier(column)} AS VARCHAR)`;
+/** A column `rowid` would hide the position of the row: it is kept under another name. */
+const ROW_ID = 'rowid';
+const storedName = (column: string): string =>
+  quoteIdentifier(column.toLowerCase() === ROW_ID ? 'column rowid' : column);
+const textOf = (column: string): string => `CAST(${storedName(column)} AS VARCHAR)`;
+/** The whole row: a column may be called `source` as well, hardly this. */
+const WHOLE_ROW = quoteIdentifier('row of source');
+
+/** Makes the loaded table `source` ready for the draw. */
+export async function prepareSource(session: Session, columns: readonly string[]): Promise<void> {
+  const hidden = columns.find((column) => column.toLowerCase() === ROW_ID);
+  if (hidden !== undefined)
+    await session.run(`ALTER TABLE source RENAME COLUMN ${quoteIdentifier(hidden)} TO ${storedName(hidden)}`);
+}
 
 /**
  * Makes the table `assigned(id, class, part)` over the labelled rows of `source`; `part` is `all`, or `train` and
@@ -30,7 +43,7 @@ export async function assignRows(
 ): Promise<{ readonly unlabelled: number; readonly untimed: number }> {
   const unit = split === null ? `''` : await unitOf(session, split);
   await session.run(`CREATE OR REPLACE TEMP TABLE units AS
-    SELECT rowid AS id, CASE WHEN trim(${textOf(label)}) <> '' THEN ${textOf(label)} END AS class, ${unit} AS unit FROM source`);
+    SELECT rowid AS id, CASE WHEN trim(${textOf(label)}) <> '' THEN ${textOf(label)} END AS class, ${unit} AS unit FROM source AS ${WHOLE_ROW}`);
   const [left] = await session.rows(`
     SELECT count(*) FILTER (WHERE class IS NULL)::DOUBLE AS unlabelled,
       count(*) FILTER (WHERE class IS NOT NULL AND unit IS NULL)::DOUBLE AS untimed FROM units`);
@@ -57,8 +70,10 @@ function placedSql({ share, timeBy }: SplitRule, seed: number): string {
 
 /** What must not be divided: the group, the time, or the whole content of the row. */
 async function unitOf(session: Session, split: SplitRule): Promise<string> {
-  if (split.groupBy !== undefined) return `coalesce('group ' || ${textOf(split.groupBy)}, 'row ' || rowid)`;
-  if (split.timeBy === undefined) return 'CAST(source AS VARCHAR)';
+  const content = `CAST(${WHOLE_ROW} AS VARCHAR)`;
+  // Rows of no group are each their own, but for those of equal content.
+  if (split.groupBy !== undefined) return `coalesce('group ' || ${textOf(split.groupBy)}, 'row ' || ${content})`;
+  if (split.timeBy === undefined) return content;
   const text = textOf(split.timeBy);
   const readings = [`TRY_CAST(${text} AS DOUBLE)`, `epoch_us(TRY_CAST(${text} AS TIMESTAMP))::DOUBLE`];
   for (const reading of readings) {
@@ -84,13 +99,14 @@ export async function classCountsOf(session: Session, part: string): Promise<Rec
   return Object.fromEntries(rows.map((row) => [String(row.class), Number(row.rows)]));
 }
 
-/** Writes the drawn rows of one part with their weights, in an order that the seed decides. */
+/** Writes the drawn rows of one part, all `columns`, with their weights, in an order that the seed decides. */
 export async function writeMixture(
   session: Session,
   part: string,
   mixture: Mixture,
   seed: number,
   path: string,
+  columns: readonly string[],
 ): Promise<void> {
   const plan = mixture.classes
     .filter((entry) => entry.drawn > 0)
@@ -104,10 +120,11 @@ export async function writeMixture(
       FROM assigned WHERE part = ${quoteText(part)})
     SELECT id, copy, weight FROM ranked JOIN plan USING (class), range(${most}) AS copying (copy)
     WHERE copy < copies OR (copy = copies AND place <= extra)`);
+  const kept = columns.map((column) => `source.${storedName(column)} AS ${quoteIdentifier(column)}`);
   await writeTableFile(
     session,
     path,
-    `SELECT source.*, weight AS ${WEIGHT_COLUMN} FROM drawn JOIN source ON source.rowid = drawn.id
-     ORDER BY ${rankOf(seed, `drawn.id || ':' || copy`)}, drawn.id, copy`,
+    `SELECT ${kept.join(', ')}, drawn.weight AS ${WEIGHT_COLUMN} FROM drawn JOIN source ON source.rowid = drawn.id
+     ORDER BY ${rankOf(seed, `drawn.id || ':' || drawn.copy`)}, drawn.id, drawn.copy`,
   );
 }

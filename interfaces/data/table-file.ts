@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readSync, rmSy
 import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { usageError } from '../../domain/types/errors.js';
-import { readCsvFile, sniffDelimiter, writeCsvFile } from './csv.js';
+import { readCsvFile, sniffDelimiter, unwritable, writeCsvFile } from './csv.js';
 import { openEngine, quoteIdentifier, quoteText, type Session } from './engine.js';
 
 /** `text`: every column as it is written; else typed by its values, but for the columns named. */
@@ -172,7 +172,7 @@ export function requireTableColumn(columns: readonly string[], column: string, p
  * Writes the result of `query` to `path`, Parquet or CSV by its ending, into a new folder where needed. Rows in the
  * query's order.
  *
- * @throws BalanceError `UnknownFormat` for another ending
+ * @throws BalanceError `UnknownFormat` for another ending, `UnwritableFile`
  */
 export async function writeTableFile(session: Session, path: string, query: string): Promise<void> {
   const ending = extname(path).toLowerCase();
@@ -185,6 +185,12 @@ export async function writeTableFile(session: Session, path: string, query: stri
     });
   }
   const format = ending === '.csv' ? '(FORMAT csv, HEADER true)' : '(FORMAT parquet)';
-  mkdirSync(dirname(path), { recursive: true });
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    if (existsSync(path) && !statSync(path).isFile()) throw new Error('it is no file');
+    closeSync(openSync(path, 'w'));
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
   await session.run(`COPY (${query}) TO ${quoteText(path)} ${format}`);
 }

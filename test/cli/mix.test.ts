@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -246,7 +246,30 @@ describe('balance mix', () => {
     expect((await attempt(table(), 'o.xlsx')).errors).toContain('UnknownFormat');
   });
 
+  it('never writes over the rows that it draws from, nor where no file can be', async () => {
+    const input = table();
+    const before = readFileSync(input, 'utf8');
+    const attempt = async (out: string) =>
+      JSON.parse((await run(input, ...common('--target', 'uniform', '--rows', '5', '--out', out))).errors) as unknown;
+    expect(await attempt(join(folder, '.', 'in.csv'))).toMatchObject({ error: { type: 'OutputIsInput' } });
+    expect(readFileSync(input, 'utf8')).toBe(before);
+    mkdirSync(join(folder, 'folder.csv'));
+    for (const out of [join(input, 'out.csv'), join(folder, 'folder.csv')])
+      expect(await attempt(out)).toMatchObject({ error: { type: 'UnwritableFile' } });
+    expect(process.exitCode).toBe(2);
+  });
+
   it.each([
+    [
+      'a target that names a class twice',
+      'InvalidClassTarget',
+      ['--label-column', 'label', '--target', 'usual=1,usual=3'],
+    ],
+    [
+      'weights whose sum is no number',
+      'InvalidClassTarget',
+      ['--label-column', 'label', '--target', 'usual=1e308,rare=1e308'],
+    ],
     ['an unknown label column', 'MissingColumn', ['--label-column', 'no', '--target', 'uniform']],
     [
       'a group without a split',
