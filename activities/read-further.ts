@@ -13,7 +13,7 @@ import type { CycleContext } from './store-ports.js';
  * plan was made for, must not take the stage's own time, and its cycle with it.
  *
  * @param endMs when it must have ended
- * @throws BalanceError `QuotaNotCounted`: a quota is counted from the planned reads alone; `ReadTooSlow`
+ * @throws BalanceError `QuotaUsedUp`: less is left of the quota of its source than it will take; `ReadTooSlow`
  */
 export async function readFurther(
   deps: StageDependencies,
@@ -23,19 +23,41 @@ export async function readFurther(
   endMs: number,
 ): Promise<Scanned> {
   const { source, predictedRows } = foreseen;
-  if (context.definition.sources[source].limits.quota !== undefined) {
-    const message = `source ${source} has a quota, in which only planned reads are counted: nothing further is read of it`;
-    throw new BalanceError('refused', { type: 'QuotaNotCounted', message });
-  }
+  const settle = await takeQuota(deps, context, read.id, foreseen);
   const cancelled = cancellation();
   const withinMs = Math.max(0, endMs - deps.now());
   const late = AbortSignal.timeout(withinMs);
   try {
-    return await readPaced(deps, context, read, foreseen, undefined, AbortSignal.any([cancelled, late]));
+    const scanned = await readPaced(deps, context, read, foreseen, undefined, AbortSignal.any([cancelled, late]));
+    await settle(scanned.result.bytesRead);
+    return scanned;
   } catch (error) {
+    // Of one that was stopped some may have left: what was foreseen stays counted. A source that failed gave nothing.
+    if (!late.aborted && !cancelled.aborted) await settle(0);
     if (!late.aborted || cancelled.aborted) throw error;
     const within = `${predictedRows} rows of ${read.dataset.id} within ${formatDuration(withinMs)}`;
     const message = `source ${source} did not give ${within}, which are left for it: it is too slow, or its limits are`;
     throw new BalanceError('unreachable', { type: 'ReadTooSlow', message });
   }
+}
+
+/** Counts the read in the quota of its source, if that has one. @returns what settles it with the bytes that it took */
+async function takeQuota(
+  deps: StageDependencies,
+  context: CycleContext,
+  id: string,
+  { source, predictedBytes }: Foreseen,
+): Promise<(bytesRead: number) => Promise<void>> {
+  const { quota } = context.definition.sources[source].limits;
+  if (quota === undefined) return () => Promise.resolve();
+  const { bytes: quotaBytes, per } = quota;
+  const nowMs = deps.now();
+  const asked = { id, source, bytes: predictedBytes, quotaBytes, sinceMs: nowMs - per, nowMs };
+  const { taken, left } = await deps.plans.takeQuota(context, asked);
+  if (!taken) {
+    const room = `${Math.floor(left)} of the ${quotaBytes} bytes that may leave it in ${formatDuration(per)}`;
+    const message = `source ${source} has ${room}, and this read takes about ${Math.ceil(predictedBytes)}: it is not made`;
+    throw new BalanceError('refused', { type: 'QuotaUsedUp', message });
+  }
+  return (bytesRead) => deps.plans.settleQuota(context, { id, bytes: bytesRead - predictedBytes, nowMs: deps.now() });
 }

@@ -110,6 +110,15 @@ export interface CacheHit {
   readonly contentId: string;
   readonly slice: SliceResult;
 }
+/** A read beyond the plan, of a source with a quota. */
+export interface QuotaCharge {
+  readonly id: string;
+  readonly source: string;
+  readonly bytes: number;
+  readonly quotaBytes: number;
+  readonly sinceMs: number;
+  readonly nowMs: number;
+}
 export interface PlanStore {
   /** Newest cached result of each shape that is not older than asked (`minAsOfMs`) and not newer than `asOfMs`. */
   cached(
@@ -119,6 +128,10 @@ export interface PlanStore {
   ): Promise<readonly CacheHit[]>;
   /** Logical bytes of a source's reads that ended after `sinceMs`, or are planned and may still run. */
   bytesSince(ref: PoolRef, source: string, sinceMs: number): Promise<number>;
+  /** Counts a read beyond the plan in the quota of its source before it begins: nothing, and not `taken`, where less is left of it. */
+  takeQuota(ref: DecisionRef, asked: QuotaCharge): Promise<{ readonly taken: boolean; readonly left: number }>;
+  /** Adds to what was counted for such a read what it took beyond it; less than 0 gives back. */
+  settleQuota(ref: DecisionRef, read: Pick<QuotaCharge, 'id' | 'bytes' | 'nowMs'>): Promise<void>;
   /** What the pool has learned of one kind, by subject. */
   learned(ref: PoolRef, kind: LearnedKind): Promise<Readonly<Record<string, unknown>>>;
   /** Tokens of each limited resource at `nowMs`: refilled at `perSecond`, at most `burst`. Takes nothing. */

@@ -111,6 +111,9 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
     await tx.execute(sql`
       delete from recurrences r using pools p
       where p.tenant = r.tenant and p.pool = r.pool and r.updated_at < ${aged('decisions')}`);
+    await tx.execute(sql`
+      delete from further_reads f using pools p
+      where p.tenant = f.tenant and p.pool = f.pool and f.read_at < ${now}::timestamptz - ${QUOTA_PERIOD}`);
     // A removed file is remembered while a delivery names it, and as long as any pool remembers decisions.
     await tx.execute(sql`
       delete from removed_files f

@@ -62,6 +62,21 @@ export const budgets = pgTable(
   (t) => [primaryKey({ columns: [t.tenant, t.pool, t.resource] })],
 );
 
+/** Reads that a decision made beyond its plan, of sources with a quota: what left for them, or is to, counts in it. */
+export const furtherReads = pgTable(
+  'further_reads',
+  {
+    ...scope(),
+    decisionId: uuid().notNull(),
+    id: text().notNull(),
+    source: text().notNull(),
+    /** Logical bytes, foreseen while it runs. A read that is made again adds to them. */
+    bytes: doublePrecision().notNull(),
+    readAt: at().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenant, t.pool, t.decisionId, t.id] })],
+);
+
 /** Where each standing need stands: kept apart from its deliveries, which retention lets go. */
 export const needStates = pgTable(
   'need_states',

@@ -15,13 +15,13 @@ import type {
   StageStore,
 } from '../activities/store-ports.js';
 import type { MergedReadResult, SliceResult } from '../activities/ports.js';
-import type { PoolRef } from '../domain/types/pool.js';
 import { cacheWorth } from '../domain/batch/cache-worth.js';
 import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
 import { readWork } from '../domain/decision/batch/read-cost.js';
 import { ordinalOf, type Recorded } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
 import { cacheClock, learn, learnedOf } from './learned-store.js';
+import { createQuotaStore } from './quota-store.js';
 import { keepPromises } from './recurrence-store.js';
 import { batches, budgets, cacheEntries, decisionStages, requests } from './schema.js';
 
@@ -65,7 +65,7 @@ export async function insertStage(tx: Queryable, ref: DecisionRef, record: Stage
 export function createPlanStore(db: Database): PlanStore {
   return {
     cached: (ref, asks, asOfMs) => cached(db, ref, asks, asOfMs),
-    bytesSince: (ref, source, sinceMs) => bytesSince(db, ref, source, sinceMs),
+    ...createQuotaStore(db),
     learned: (ref, kind) => learnedOf(db, ref, kind),
     tokens: (ref, limits, nowMs) => tokens(db, ref, limits, nowMs),
     savePlan: (ref, record, planned, charges, nowMs, promises = []) =>
@@ -95,18 +95,6 @@ async function markUsed(tx: Queryable, ref: DecisionRef, { inputs }: StageRecord
     from jsonb_to_recordset(${used}::jsonb) as u(shape text, "contentId" text, "asOfMs" bigint)
     where c.tenant = ${ref.tenant} and c.pool = ${ref.pool}
       and c.shape = u.shape and c.content_id = u."contentId" and c.as_of_ms = u."asOfMs"`);
-}
-
-async function bytesSince(db: Queryable, { tenant, pool }: PoolRef, source: string, sinceMs: number): Promise<number> {
-  const since = new Date(sinceMs).toISOString();
-  const [row] = await db.execute<{ bytes: number }>(sql`
-    select coalesce(sum(case b.state when 'done' then b.actual_bytes else b.predicted_bytes end), 0)::float8 as bytes
-    from decisions d join batches b on b.tenant = d.tenant and b.pool = d.pool and b.decision_id = d.id
-    where d.tenant = ${tenant} and d.pool = ${pool} and b.source = ${source}
-      and (d.closed_at is null or d.closed_at > ${since}::timestamptz)
-      and case b.state when 'done' then coalesce(b.read_at, d.opened_at) > ${since}::timestamptz
-        when 'planned' then d.state = 'open' else false end`);
-  return row.bytes;
 }
 
 /** One row at most for each shape and content that is asked for: who pins a content never gets another one's answer. */

@@ -128,10 +128,30 @@ test('a stand-in whose limits are too slow is left when its time is over: the cy
   expect(verdicts).toMatchObject([{ use: 'none', notRouted: [`fallback backup: ${failure}`] }]);
 });
 
-test('of a source with a quota nothing is read that the quota does not count', async () => {
-  const { seen, run } = cycle(1, 0, 120_000, { sources: counted });
+test('of a source with a quota something further is read while there is room, and what it took is counted', async () => {
+  const { seen, deps, run } = cycle(1, 0, 120_000, { sources: counted });
+  const asked: object[] = [];
+  const settled: object[] = [];
+  Object.assign(deps.plans, {
+    takeQuota: (_: unknown, charge: { readonly bytes: number }) => {
+      asked.push(charge);
+      return Promise.resolve(asked.length === 1 ? { taken: true, left: 0 } : { taken: false, left: 0.4 });
+    },
+    settleQuota: (_: unknown, charge: object) => Promise.resolve(settled.push(charge)),
+  });
+  const { rerouted, verdicts } = await run('what was there before', 0.9);
+  expect(seen.reads).toEqual(['d i000']);
+  const read = rerouted.i000[0];
+  expect(asked[0]).toMatchObject({ id: 'refetch i000', source: 'lake', bytes: 16, quotaBytes: 1, sinceMs: -60_000 });
+  expect(settled).toEqual([{ id: 'refetch i000', bytes: read.chargedBytes - 16, nowMs: 0 }]);
+  expect(verdicts).toMatchObject([{ routed: { kind: 'refetch' } }]);
+});
+
+test('of a source whose quota has less room nothing further is read, and it is told', async () => {
+  const { seen, deps, run } = cycle(1, 0, 120_000, { sources: counted });
+  Object.assign(deps.plans, { takeQuota: () => Promise.resolve({ taken: false, left: 0.4 }) });
   const { verdicts } = await run('what was there before', 0.9);
   expect(seen.reads).toEqual([]);
-  const told = 'source lake has a quota, in which only planned reads are counted: nothing further is read of it';
+  const told = 'source lake has 0 of the 1 bytes that may leave it in 1m, and this read takes about 16: it is not made';
   expect(verdicts).toMatchObject([{ notRouted: [`reading it again: ${told}`, `fallback backup: ${told}`] }]);
 });

@@ -93,3 +93,32 @@ test('a period counts from when a read ended, however long before its decision w
   await prune(database.db, readMs + 2 * DAY);
   expect(await plans.bytesSince(ref, 'lake', readMs - 1)).toBe(300);
 });
+
+test('a read beyond the plan is counted while there is room, before it begins, and settled by what it took', async () => {
+  const plans = createPlanStore(database.db);
+  const decision = { ...ref, decisionId: randomUUID() };
+  const openedMs = nowMs + 40 * DAY;
+  const asked = { trigger: 'work' as const, asOfMs: null, workflowId: 'w3', runId: 'r3' };
+  await createCycleStore(database.db).open({ ...decision, ...asked }, openedMs, {});
+  const charge = { source: 'lake', quotaBytes: 1_000, sinceMs: openedMs - DAY, nowMs: openedMs };
+  const take = (id: string, bytes: number) => plans.takeQuota(decision, { ...charge, id, bytes });
+  const counted = () => plans.bytesSince(ref, 'lake', openedMs - DAY);
+  expect(await take('a', 600)).toEqual({ taken: true, left: 400 });
+  expect(await take('b', 401)).toEqual({ taken: false, left: 400 });
+  expect(await counted()).toBe(600);
+  await plans.settleQuota(decision, { id: 'a', bytes: -100, nowMs: openedMs + 5 });
+  expect(await counted()).toBe(500);
+  // Made again after a crash it leaves the source again.
+  expect(await take('a', 300)).toMatchObject({ taken: true });
+  expect(await counted()).toBe(800);
+  // Of many at once no more are taken than there is room for.
+  const many = await Promise.all(Array.from({ length: 5 }, (_, at) => take(`many ${at}`, 90)));
+  expect(many.filter(({ taken }) => taken)).toHaveLength(2);
+  expect(await counted()).toBe(980);
+  expect(await plans.bytesSince({ ...ref, pool: 'other' }, 'lake', 0)).toBe(0);
+  // The pool's quota is one of two days: kept so long, and no longer.
+  await prune(database.db, openedMs + 2 * DAY);
+  expect(await counted()).toBe(980);
+  await prune(database.db, openedMs + 2 * DAY + 6);
+  expect(await counted()).toBe(0);
+});
