@@ -1,4 +1,5 @@
 /** The profiles of the datasets that this cycle's needs read, merged into what is kept of earlier versions. */
+import type { ProfiledText } from '../domain/quality/content-profile.js';
 import type { DatasetProfile, KeptProfile } from '../domain/quality/dataset-profile.js';
 import type { DatasetDefinition } from '../domain/types/pool.js';
 import { formatDuration } from '../domain/types/units.js';
@@ -129,6 +130,24 @@ function withoutFigures(profile: DatasetProfile, columns: DatasetDefinition['col
     ...profile,
     columns: Object.fromEntries(shown) as DatasetProfile['columns'],
     ...(profile.vectors === undefined ? {} : { vectors: hide(profile.vectors, 'norms') }),
-    ...(profile.texts === undefined ? {} : { texts: hide(profile.texts, 'lengths') }),
+    ...(profile.texts === undefined ? {} : { texts: hideLengths(hide(profile.texts, 'lengths'), columns) }),
   };
+}
+
+/** Neither those of the rows that came, nor of those before. */
+function hideLengths(
+  texts: NonNullable<DatasetProfile['texts']>,
+  columns: DatasetDefinition['columns'],
+): NonNullable<DatasetProfile['texts']> {
+  const without = (part: ProfiledText['latest']): ProfiledText['latest'] => {
+    if (part === null) return null;
+    const { rows, empty, languageTexts, languages } = part;
+    return { rows, empty, languageTexts, languages };
+  };
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [
+      name,
+      isRestricted(columns, name) ? { ...text, latest: without(text.latest), before: without(text.before) } : text,
+    ]),
+  );
 }

@@ -2,6 +2,7 @@
 import type { ProfiledText, ProfiledVectors } from '../quality/content-profile.js';
 import { percent } from '../quality/gate-severity.js';
 import { shareBounds } from '../quality/share-bounds.js';
+import { detectDrift, type PairedColumn } from '../quality/shift.js';
 import type { Finding, NeedView } from './analyzer.js';
 import { about } from './requirement.js';
 
@@ -9,7 +10,7 @@ import { about } from './requirement.js';
 export const HIDDEN_SHARE_MIN = 0.02;
 
 /** Severity = share of vectors that cannot be used beside the others, of all rows or of the latest ones, the larger. */
-export function judgeVectors(need: NeedView, column: string, of: ProfiledVectors): Finding[] {
+function judgeUnusable(need: NeedView, column: string, of: ProfiledVectors): Finding[] {
   const share = of.unusable / of.rows;
   const latest = of.latest === null ? 0 : of.latest.unusable / of.latest.rows;
   const severity = Math.max(share, latest);
@@ -36,6 +37,37 @@ export function judgeVectors(need: NeedView, column: string, of: ProfiledVectors
   ];
 }
 
+/** Vectors that cannot be used, and near duplicates that came since the last profile. */
+export function judgeVectors(need: NeedView, column: string, of: ProfiledVectors): Finding[] {
+  return [...judgeUnusable(need, column, of), ...judgeRepeats(need, column, of)];
+}
+
+/**
+ * Near duplicates come in groups, so that their share varies by more than rows that are drawn one by one do: at least one
+ * row in ten more than before is one, by more than chance.
+ */
+const REPEATS_CHANGE_MIN = 0.1;
+
+function judgeRepeats(need: NeedView, column: string, { latest, before }: ProfiledVectors): Finding[] {
+  const now = latest?.nearDuplicates;
+  const then = before?.nearDuplicates;
+  if (now === undefined || then === undefined || now.rows === 0 || then.rows === 0) return [];
+  const most = shareBounds(then.share * then.rows, then.rows, now.rows)[1];
+  if (now.share - then.share < REPEATS_CHANGE_MIN || now.share <= most) return [];
+  return [
+    {
+      ...about(need),
+      kind: 'vectors',
+      column,
+      severity: now.share - then.share,
+      blocking: false,
+      message: `${percent(now.share)} of the ${latest!.rows} latest vectors of ${column} of ${need.dataset} have another in nearly their direction, ${percent(then.share)} of those before`,
+      expected: `at most ${percent(most)} near duplicates`,
+      got: `${Math.round(now.share * now.rows)} of ${now.rows} looked at`,
+    },
+  ];
+}
+
 /** Texts that came since the last profile: emptier than those before, or in another language, by more than chance. */
 export function judgeTexts(need: NeedView, column: string, { before, latest }: ProfiledText): Finding[] {
   if (before === null || latest === null) return [];
@@ -50,6 +82,7 @@ export function judgeTexts(need: NeedView, column: string, { before, latest }: P
       expected: `at most ${percent(shareBounds(before.empty, before.rows, latest.rows)[1])} empty`,
       got: `${latest.empty} of ${latest.rows}`,
     });
+  findings.push(...judgeLengths(need, column, before, latest));
   const [own] = before.languages;
   const [now] = latest.languages;
   if (own === undefined || now === undefined) return findings;
@@ -69,3 +102,35 @@ export function judgeTexts(need: NeedView, column: string, { before, latest }: P
 
 /** Least change of a language's share that is told: the guess itself is wrong for two texts in a hundred, and more for some kinds of text. */
 const LANGUAGE_CHANGE_MIN = 0.1;
+
+/** Lengths are compared as `balance drift` compares numbers. */
+function judgeLengths(
+  need: NeedView,
+  column: string,
+  before: NonNullable<ProfiledText['before']>,
+  latest: NonNullable<ProfiledText['latest']>,
+): Finding[] {
+  const { lengthBuckets: then } = before;
+  const { lengthBuckets: now } = latest;
+  if (then === undefined || now === undefined) return [];
+  const [reference, current] = [new Map(then), new Map(now)];
+  const values = [...new Set([...reference.keys(), ...current.keys()])].sort((a, b) => a - b);
+  const counts = [reference, current].map((of) => values.map((bucket) => of.get(bucket) ?? 0));
+  const present = counts.map((of) => of.reduce((sum, count) => sum + count, 0));
+  const paired: PairedColumn = {
+    ...{ column, kind: 'number', values, reference: counts[0], current: counts[1] },
+    ...{ present: [present[0], present[1]], missing: [0, 0], malformed: [0, 0] },
+  };
+  const [judged] = detectDrift({ lengths: [paired] }).lengths.columns;
+  if (!judged.drift) return [];
+  const severity = Math.min(1, judged.effect - judged.floor);
+  return [
+    {
+      ...about(need),
+      ...{ kind: 'texts', column, severity, blocking: false },
+      message: `the ${latest.rows} latest texts of ${column} of ${need.dataset} are not as long as those before: ${judged.reason}`,
+      expected: `${judged.test} effect near ${judged.floor.toPrecision(3)}, what chance gives`,
+      got: `${judged.effect.toPrecision(3)}, adjusted p ${judged.pAdjusted.toPrecision(2)}`,
+    },
+  ];
+}

@@ -41,7 +41,7 @@ function judgeColumn(need: NeedView, dataset: DatasetView, column: string, profi
  */
 export const qualityAnalyzer: Analyzer = {
   id: 'quality',
-  version: 2,
+  version: 3,
   analyze(snapshot): AnalyzerOutcome {
     const datasets = new Map(snapshot.datasets.map((dataset) => [dataset.id, dataset]));
     const findings: Finding[] = [];

@@ -24,8 +24,9 @@ import type { Signal, SignalKind } from './detector/signal.js';
 import { spreadsheetSignals } from './detector/spreadsheet.js';
 import { typoSignals } from './detector/typo.js';
 import { variantSignals } from './detector/variant.js';
-import { emptyTextSignals } from './text.js';
-import { vectorSignals } from './vectors.js';
+import { nearVectorSignals } from './near-vectors.js';
+import { emptyTextSignals, lengthSignals } from './text.js';
+import { vectorDimension, vectorSignals } from './vectors.js';
 
 /** One suspected cell. `score` is the probability that it is wrong. */
 export interface CellFinding {
@@ -106,7 +107,7 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
   const signals = table.columns.flatMap((column, index) => {
     const rule = ruleOf(contract, column);
     const vectors = vectorSignals(column, index);
-    if (vectors !== null) return vectors;
+    if (vectors !== null) return [...vectors, ...nearVectorSignals(column, index, vectorDimension(column)!)];
     const implied = impliedType(column);
     const type = rule?.type ?? implied?.type;
     const isMoment = type === 'date' || type === 'datetime';
@@ -128,6 +129,7 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
       ...nullSpellingSignals(column, index, isTyped),
       ...impliedSignals(column, index, implied),
       ...emptyTextSignals(column, index),
+      ...lengthSignals(column, index),
       ...extremes,
     ];
   });

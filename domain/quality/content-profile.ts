@@ -16,19 +16,30 @@ export interface ProfiledVectors {
   /** Quantiles of the Euclidean norm of vectors of `dimension`, each within 1 %; null of a restricted column. */
   readonly norms: Readonly<Record<'p05' | 'p50' | 'p95', number | null>> | null;
   /** Vectors of the sample that have another in nearly their direction; at least so many of all. */
-  readonly nearDuplicates: { readonly rows: number; readonly share: number };
+  readonly nearDuplicates: Sampled;
   /** Rows that cannot be used beside the others: of another dimension, not finite, or zero where few are. */
   readonly unusable: number;
   /** The same of the rows that were read for this profile; null where they are all rows, or none. */
-  readonly latest: { readonly rows: number; readonly unusable: number } | null;
+  readonly latest: { readonly rows: number; readonly unusable: number; readonly nearDuplicates?: Sampled } | null;
+  /** Near duplicates of the rows before those; absent or null where they are all rows, or none. */
+  readonly before?: { readonly nearDuplicates: Sampled } | null;
 }
+
+/** Rows of a sample, and the share of them that a thing is true of. */
+export interface Sampled {
+  readonly rows: number;
+  readonly share: number;
+}
+
+/** Facts of some rows, and the lengths of their texts: rows by logarithmic bucket. */
+type TextPart = Omit<TextFacts, 'lengths'> & { readonly lengthBuckets?: readonly (readonly [number, number])[] };
 
 export interface ProfiledText extends Omit<TextFacts, 'lengths'> {
   /** Null of a restricted column. */
   readonly lengths: TextFacts['lengths'] | null;
   /** The rows that were read for this profile, and those before them; null where they are all rows, or none. */
-  readonly latest: Omit<TextFacts, 'lengths'> | null;
-  readonly before: Omit<TextFacts, 'lengths'> | null;
+  readonly latest: TextPart | null;
+  readonly before: TextPart | null;
 }
 
 /** A second dimension makes a list of any length a column of two kinds of vectors only from here on: few embeddings are shorter. */
@@ -60,8 +71,11 @@ export function areVectors(
   return isSecond && first.rows + second.rows >= DIMENSION_SHARE * rows;
 }
 
-/** @param latest of the rows that were read now, where others were before; null where the column is none of vectors */
-export function describeVectors(state: VectorState, latest: VectorState | null): ProfiledVectors | null {
+/** @param parts the rows that were read now and those before; null where they are all. Null: the column is none of vectors */
+export function describeVectors(
+  state: VectorState,
+  parts: { readonly before: VectorState; readonly latest: VectorState } | null,
+): ProfiledVectors | null {
   const dimensions = byDimension(state);
   if (!areVectors(dimensions, state.vectors)) return null;
   const [{ dimension }] = dimensions;
@@ -73,15 +87,27 @@ export function describeVectors(state: VectorState, latest: VectorState | null):
     return of.vectors - usable;
   };
   const buckets = [...own.norms].sort(([a], [b]) => a - b);
-  const { rows, share } = nearDuplicatesOf(own);
+  const near = (of: VectorState): Sampled => {
+    const alike = of.dimensions.get(dimension);
+    const { rows, share } = alike === undefined ? { rows: 0, share: 0 } : nearDuplicatesOf(alike);
+    return { rows, share };
+  };
+  const parted = parts === null || parts.latest.vectors === 0 ? null : parts;
   return {
     ...{ rows: state.vectors, dimension, dimensions: dimensions.slice(0, LISTED) },
     nonFinite: [...state.dimensions.values()].reduce((sum, { nonFinite }) => sum + nonFinite, 0),
     zeros: own.zeros,
     norms: { p05: quantileOf(buckets, 0.05), p50: quantileOf(buckets, 0.5), p95: quantileOf(buckets, 0.95) },
-    nearDuplicates: { rows, share },
+    nearDuplicates: near(state),
     unusable: unusable(state),
-    latest: latest === null || latest.vectors === 0 ? null : { rows: latest.vectors, unusable: unusable(latest) },
+    latest:
+      parted === null
+        ? null
+        : {
+            ...{ rows: parted.latest.vectors, unusable: unusable(parted.latest) },
+            nearDuplicates: near(parted.latest),
+          },
+    before: parted === null ? null : { nearDuplicates: near(parted.before) },
   };
 }
 
@@ -97,10 +123,14 @@ export function describeTexts(
     return { rows, empty, languageTexts, languages: languages.slice(0, LISTED) };
   };
   const parted = parts === null || parts.latest.rows === 0 ? null : parts;
+  const partFacts = (of: TextState): TextPart => ({
+    ...facts(of),
+    lengthBuckets: [...of.lengths].sort(([a], [b]) => a - b),
+  });
   return {
     ...facts(state),
     lengths: summarizeTextState(state).lengths,
-    before: parted === null ? null : facts(parted.before),
-    latest: parted === null ? null : facts(parted.latest),
+    before: parted === null ? null : partFacts(parted.before),
+    latest: parted === null ? null : partFacts(parted.latest),
   };
 }

@@ -5,7 +5,7 @@
 import { describeTexts, describeVectors, type ProfiledText, type ProfiledVectors } from './content-profile.js';
 import { decodeColumnState, encodeColumnState, summarizeState, type ColumnState } from './profile-state.js';
 import { decodeTexts, encodeTexts, mergeTexts, EMPTY_TEXTS, type TextState } from './text-state.js';
-import { decodeVectors, encodeVectors, mergeVectors, type VectorState } from './vector-state.js';
+import { decodeVectors, EMPTY_VECTORS, encodeVectors, mergeVectors, type VectorState } from './vector-state.js';
 
 /** What the kept states cover. Plain JSON. */
 export interface ProfileBasis {
@@ -202,7 +202,12 @@ export function describeProfile(
       }),
     );
   const vectors = described(all.vectors, (name, state) =>
-    describeVectors(state, isParted ? (latest.vectors[name] ?? null) : null),
+    describeVectors(
+      state,
+      isParted
+        ? { before: before.vectors[name] ?? EMPTY_VECTORS, latest: latest.vectors[name] ?? EMPTY_VECTORS }
+        : null,
+    ),
   );
   const texts = described(all.texts, (name, state) =>
     describeTexts(

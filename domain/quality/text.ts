@@ -3,6 +3,7 @@
  */
 import { francAll } from 'franc-min';
 import { isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
+import { extremeSignals } from './detector/extreme.js';
 import type { Signal } from './detector/signal.js';
 
 export interface TextSummary {
@@ -140,4 +141,21 @@ export function emptyTextSignals(column: CellColumn, index: number): Signal[] {
   if (rows.length > EMPTY_SHARE_MAX * column.codes.length) return [];
   const evidence = 'no text where nearly all other rows have one';
   return rows.map((row) => ({ row, column: index, kind: 'empty-text', score: EMPTY_SCORE, evidence }));
+}
+
+/** Half of the texts that lie so far apart are cut short or run together: the others are just short or long. */
+const LENGTH_SCORE = 0.5;
+/** Texts of much the same length are no measure of each other: twice as long is nothing strange, four times as long or short is. */
+const LENGTH_FACTOR = 4;
+
+/** Texts much shorter or longer than all others, by the rule for outliers on the logarithms of the lengths. */
+export function lengthSignals(column: CellColumn, index: number): Signal[] {
+  if (!isFreeText(column)) return [];
+  const { lengths } = summarizeText(column)!;
+  return extremeSignals(column, index, (text) => Math.log(text.length)).flatMap(({ row }) => {
+    const text = column.values[column.codes[row]];
+    if (Math.max(text.length / lengths.p50, lengths.p50 / text.length) < LENGTH_FACTOR) return [];
+    const evidence = `${text.length} characters where half of the texts have ${lengths.p25} to ${lengths.p75}`;
+    return [{ row, column: index, kind: 'text-length', score: LENGTH_SCORE, evidence }];
+  });
 }

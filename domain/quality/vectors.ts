@@ -143,3 +143,9 @@ export function vectorSignals(column: CellColumn, index: number): Signal[] | nul
   });
   return signals;
 }
+
+/** The dimension of a column of vectors in exact text; `null` where it is none. */
+export function vectorDimension(column: CellColumn): number | null {
+  const state = stateOf(column);
+  return state === null ? null : dimensionOf(state);
+}

@@ -22,6 +22,8 @@ export type SignalKind =
   | 'encoding'
   | 'empty-text'
   | 'vector'
+  | 'near-duplicate'
+  | 'text-length'
   | 'learned'
   | 'labelled';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodeColumn } from '../../../domain/quality/cell-table.js';
 import { profileTable } from '../../../domain/quality/profile.js';
-import { isFreeText, languageOf, summarizeText } from '../../../domain/quality/text.js';
+import { isFreeText, languageOf, lengthSignals, summarizeText } from '../../../domain/quality/text.js';
 
 const SUBJECTS = ['The engine', 'Our pilot', 'A passenger', 'The ground crew', 'The control tower'];
 const VERBS = [
@@ -85,5 +85,21 @@ describe('rows without a text', () => {
 
   it('are the custom where many have none', () => {
     expect(cells(remarks(Object.fromEntries([1, 2, 3, 4, 5, 6].map((at) => [at, '']))))).toEqual([]);
+  });
+});
+
+describe('texts of another length', () => {
+  const found = (text: string) => lengthSignals(encodeColumn('remarks', remarks({ 9: text })), 0);
+
+  it('are found with their length and that of the others, far outside of theirs', () => {
+    const [text] = remarks({});
+    expect(found(Array.from({ length: 200 }, () => text).join(' '))).toMatchObject([
+      {
+        row: 9,
+        kind: 'text-length',
+        evidence: expect.stringMatching(/^\d+ characters where half of the texts have \d+ to \d+$/) as string,
+      },
+    ]);
+    expect(found(`${text} ${text}`)).toEqual([]);
   });
 });
