@@ -3,6 +3,7 @@ import type { SliceAsk } from '../../activities/ports.js';
 import { classSql, columnNamed, type SourceColumn } from './columns.js';
 import { wholeMs, whereSql, type DatasetScope } from './dataset-scope.js';
 import { quoteIdentifier, quoteText, type Session } from './engine.js';
+import { candidatesSql } from './draw-candidates.js';
 import type { FileCache, Written } from './file-cache.js';
 import type { Bindings } from './predicate-sql.js';
 import type { RankedRows } from './ranked-pool.js';
@@ -33,12 +34,20 @@ export function sliceSql(slice: SliceAsk, at: DatasetScope, { from, ordered }: R
   // Rows of one declared key have one identity: their order, and so which of them fit, ends in the slice's own values.
   const byHash = ['rank', 'id', ...(at.dataset.definition.key === undefined ? [] : kept)].join(', ');
   const { cover } = slice;
-  const rows = cover === undefined ? from : turnsSql(cover, columns, `(SELECT * FROM ${from} WHERE ${where})`, byHash);
+  const matching = `(SELECT * FROM ${from} WHERE ${where})`;
+  const quotas = quotaSql(slice, bindings);
+  const candidates = candidatesSql(slice, columns, matching, quotas) ?? matching;
+  const rows = cover === undefined ? candidates : turnsSql(cover, columns, candidates, byHash);
   const order = `ORDER BY ${cover === undefined ? '' : 'turn, '}${byHash}`;
-  const quotas = quotaSql(slice, columns, order, bindings);
   const limit = slice.rows === null ? '' : `LIMIT ${wholeMs(slice.rows)}`;
-  return `SELECT ${kept.join(', ')}, id, pos FROM ${rows} ${quotas.join}
-    WHERE ${cover === undefined ? where : 'TRUE'} ${quotas.keep} ${ordered && slice.quotas === null && cover === undefined ? '' : order} ${limit}`;
+  const picked = `SELECT ${kept.join(', ')}, id, pos`;
+  if (quotas !== null) {
+    const text = classSql(columnNamed(columns, slice.classColumn!));
+    return `${picked} FROM ${rows} JOIN ${quotas} ON ${text} = class
+      QUALIFY row_number() OVER (PARTITION BY class ${order}) <= quota ${order} ${limit}`;
+  }
+  if (cover !== undefined) return `${picked} FROM ${rows} ${order} ${limit}`;
+  return `${picked} FROM ${from} WHERE ${where} ${ordered ? '' : order} ${limit}`;
 }
 
 /**
@@ -66,17 +75,13 @@ function turnsSql(
   return `(SELECT *, CASE ${turns.join(' ')} ELSE ${widths.length * rows + 1} END AS turn FROM (SELECT *, ${best.join(', ')} FROM ${from}))`;
 }
 
-/** Of each class with a quota, the first so many rows in the slice's order. */
-function quotaSql(slice: SliceAsk, columns: readonly SourceColumn[], order: string, bindings: Bindings) {
-  if (slice.quotas === null) return { join: '', keep: '' };
-  const text = classSql(columnNamed(columns, slice.classColumn!));
-  const quotas = Object.entries(slice.quotas).map(
+/** The quotas of the classes as a table; null where there are none. */
+function quotaSql({ quotas }: SliceAsk, bindings: Bindings): string | null {
+  if (quotas === null) return null;
+  const values = Object.entries(quotas).map(
     ([name, quota]) => `(CAST(${bindings.bind(name)} AS VARCHAR), ${wholeMs(quota)})`,
   );
-  return {
-    join: `JOIN (VALUES ${[...quotas, '(CAST(NULL AS VARCHAR), 0)'].join(', ')}) quotas (class, quota) ON ${text} = class`,
-    keep: `QUALIFY row_number() OVER (PARTITION BY class ${order}) <= quota`,
-  };
+  return `(VALUES ${[...values, '(CAST(NULL AS VARCHAR), 0)'].join(', ')}) quotas (class, quota)`;
 }
 
 /** Lets the engine write the rows of a FROM clause as a slice's file; its way into the cache goes on beside the next slice. */
