@@ -1,8 +1,8 @@
 /** Input and output files of the commands that read time series: one file, several, or a folder of CSV files. */
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { usageError } from '../../domain/types/errors.js';
-import type { CsvTable } from '../../interfaces/data/csv.js';
+import { unwritable, type CsvTable } from '../../interfaces/data/csv.js';
 
 /** Names by which the column of times may go, in order of preference. */
 const TIME_COLUMNS = ['time', 'time_s', 'timestamp'] as const;
@@ -36,7 +36,7 @@ export function expandInputs(inputs: readonly string[]): string[] {
 /** Pairs inputs with outputs: one plain file writes to `out` itself; a folder or several files make `out` a folder. */
 export function pairFiles(inputs: readonly string[], out: string): FilePair[] {
   const files = expandInputs(inputs);
-  if (inputs.length === 1 && files[0] === inputs[0]) return [{ input: files[0], output: out }];
+  if (inputs.length === 1 && files[0] === inputs[0]) return apart([{ input: files[0], output: out }]);
   const names = new Set(files.map((file) => basename(file)));
   if (names.size < files.length || out === '-') {
     throw usageError({
@@ -46,8 +46,27 @@ export function pairFiles(inputs: readonly string[], out: string): FilePair[] {
       got: `--out ${out}, ${files.length} files with ${names.size} names`,
     });
   }
-  mkdirSync(out, { recursive: true });
-  return files.map((file) => ({ input: file, output: join(out, basename(file)) }));
+  const pairs = apart(files.map((file) => ({ input: file, output: join(out, basename(file)) })));
+  try {
+    mkdirSync(out, { recursive: true });
+  } catch (cause) {
+    throw unwritable(out, cause);
+  }
+  return pairs;
+}
+
+/** Refuses to write over what is read. */
+function apart(pairs: FilePair[]): FilePair[] {
+  const same = pairs.find(
+    ({ input, output }) => existsSync(input) && existsSync(output) && realpathSync(input) === realpathSync(output),
+  );
+  if (same === undefined) return pairs;
+  throw usageError({
+    type: 'OutputIsInput',
+    message: `${same.output} would be written over the file that is read`,
+    expected: '--out with another name, or another folder, than the input',
+    got: same.output,
+  });
 }
 
 /** Position of a column that must be there. */

@@ -12,7 +12,7 @@ export interface PairedPart {
 /** One column in both samples. */
 export interface PairedColumn extends PairedCounts {
   readonly column: string;
-  /** How values are compared. `time` and `identifier` always move on: only what is missing is compared. Of `vector` the parts are. */
+  /** How values are compared. `time` and `identifier` always move on: only what is missing and the parts are compared. Of `vector` the parts are. */
   readonly kind: 'number' | 'category' | 'time' | 'identifier' | 'vector';
   /** Rows without a value, reference and current. */
   readonly missing: readonly [number, number];

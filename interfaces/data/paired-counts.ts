@@ -101,9 +101,17 @@ async function pairColumn(session: Session, column: string): Promise<PairedColum
     ...counts,
     present,
     ...(isFree ? { parts: await textParts(session, column, present) } : {}),
+    ...(kind === 'time' ? { parts: [await timeLook(session, column, present)] } : {}),
     missing: [before.rows - before.present, after.rows - after.present],
     malformed: [before.present - wellFormed(before), after.present - wellFormed(after)],
   };
+}
+
+/** Kinds of characters of times: the times move on, the way in which they are written stays. */
+async function timeLook(session: Session, column: string, present: readonly [number, number]): Promise<PairedPart> {
+  const text = textOf(column);
+  const look = `CASE WHEN TRY_CAST(${text} AS TIMESTAMP) IS NOT NULL THEN ${lookOf(text)} END`;
+  return { name: 'look', kind: 'category', counts: { ...(await countsOf(session, look, '')), present } };
 }
 
 /** Kinds of characters, lengths, languages. */

@@ -115,6 +115,25 @@ describe('balance drift', () => {
     expect((JSON.parse(out) as { drift: boolean }).drift).toBe(false);
   });
 
+  it('lets times move on, and sees that they are written in another way', async () => {
+    const day = (month: number, i: number): string =>
+      `2026-${String(month).padStart(2, '0')}-${String((i % 28) + 1).padStart(2, '0')}`;
+    const reference = write(
+      'a.csv',
+      rows(300, (i) => day(1, i), 'at'),
+    );
+    const verdict = async (line: (i: number) => string) => {
+      const { out } = await run(reference, write('b.csv', rows(300, line, 'at')), '--json');
+      return (JSON.parse(out) as { columns: { drift: boolean; test: string }[] }).columns[0];
+    };
+    expect(await verdict((i) => day(11, i))).toMatchObject({ drift: false });
+    expect(await verdict((i) => `${day(2, i)}T10:00:00Z`)).toMatchObject({
+      drift: true,
+      test: expect.stringMatching(/^look:/) as string,
+    });
+    expect(await verdict((i) => day(2, i).split('-').reverse().join('.'))).toMatchObject({ drift: true });
+  });
+
   it('finds suffixes in a number column, new columns and lost ones', async () => {
     const reference = write(
       'a.csv',

@@ -42,6 +42,19 @@ describe('balance watch', () => {
     await run(input, '--out', join(folder, 'out'));
     expect(readFileSync(join(folder, 'out', 'b.csv'), 'utf8')).toBe(readFileSync(join(folder, 'out', 'a.csv'), 'utf8'));
   });
+  it('never writes over what it reads', async () => {
+    const input = join(folder, 'a.csv');
+    writeFileSync(input, text);
+    for (const [from, to] of [
+      [input, join(folder, '.', 'a.csv')],
+      [folder, folder],
+    ]) {
+      const { code, errors } = await run(from, '--out', to, '--json');
+      expect(code).toBe(2);
+      expect((JSON.parse(errors) as { error: { type: string } }).error.type).toBe('OutputIsInput');
+    }
+    expect(readFileSync(input, 'utf8')).toBe(text);
+  });
   it('refuses a file without values', async () => {
     const input = join(folder, 'a.csv');
     writeFileSync(input, 'time,speed\n1,2\n');
