@@ -4,7 +4,7 @@
  */
 import { isBlank, isMissingSpelling } from './cell-table.js';
 import type { ColumnRule } from './contract.js';
-import { compileFormat, type MomentFormat, type MomentParts } from './format.js';
+import { momentChecker, momentPlacer } from './cell-moment.js';
 
 /** Why a value does not fit, and the value meant if it can be told. */
 export interface ValueFault {
@@ -23,26 +23,6 @@ export const BOOLEAN = /^(?:true|false|yes|no|t|f|y|n|0|1)$/i;
  */
 const DECORATED =
   /^\s*[[('"$€£¥~]*\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[+-]?\.\d+)\s*([\p{L}%°$€£¥][\p{L}%°./ ]*|\/\s*\d+)?\s*[\])'"]*\s*$/u;
-
-/** Formats tried when a declared one does not fit, commonest first. Day-first readings only where month-first fails. */
-const KNOWN_DATES = [
-  ...['YYYY-MM-DD', 'M/D/YYYY', 'MM/DD/YYYY', 'M/D/YY', 'MM/DD/YY', 'YYYY/MM/DD'],
-  ...['D MMMM YYYY', 'MMMM D, YYYY', 'MMMM D YYYY', 'D MMM YYYY', 'MMM D, YYYY', 'MMM D YYYY', 'MMM DD YYYY'],
-  ...['D.M.YYYY', 'DD.MM.YYYY', 'D/M/YYYY', 'DD/MM/YYYY', 'D/M/YY', 'DD/MM/YY', 'M-D-YYYY', 'MM-DD-YYYY'],
-  ...['D-M-YYYY', 'DD-MM-YYYY', 'MMM-YY', 'D-MMM-YY', 'D-MMM-YYYY', 'DD-MMM-YYYY', 'YYYY.MM.DD', 'YYYYMMDD'],
-].map(compileFormat);
-const KNOWN_TIMES = [
-  ...['HH:mm', 'H:mm', 'HH:mm:ss', 'H:mm:ss', 'h:mm a.m.', 'hh:mm a.m.', 'h:mm:ss a.m.'],
-  ...['h:mm AM', 'hh:mm AM', 'h:mm:ss AM', 'hh:mm:ss AM', 'h:mmam'],
-].map(compileFormat);
-const KNOWN_DATETIMES = [
-  ...['YYYY-MM-DD HH:mm:ss', 'YYYY-MM-DDTHH:mm:ss', 'YYYY-MM-DDTHH:mm:ssZ', 'YYYY-MM-DDTHH:mm:ss.SSSZ'],
-  ...['YYYY-MM-DD HH:mm', 'YYYY-MM-DDTHH:mm', 'YYYY-MM-DD HH:mm:ssZ', 'YYYY-MM-DD HH:mm:ss.SSS', 'YYYY/MM/DD HH:mm:ss'],
-  ...['M/D/YYYY H:mm', 'M/D/YY H:mm', 'M/D/YYYY HH:mm', 'MM/DD/YYYY HH:mm', 'MM/DD/YYYY HH:mm:ss', 'M/D/YYYY h:mm AM'],
-  ...['M/D/YYYY h:mm:ss AM', 'DD.MM.YYYY HH:mm', 'DD/MM/YYYY HH:mm', 'YYYY-MM-DD'],
-].map(compileFormat);
-/** A time of day somewhere in longer text, as in `12/01/2011 7:10 a.m.` */
-const TIME_WITHIN = /(?<!\d)(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap])?\.?\s*(?:m\b\.?)?/i;
 
 /** Unit families: spellings of one unit share a line, so that `ounce` may be dropped where `oz` is declared but `ml` may not. */
 const UNITS: readonly (readonly string[])[] = [
@@ -175,6 +155,9 @@ function typeChecker(
   }
 }
 
+/** So many of a column's numbers have three decimals if it is one of three: a whole one now and then. */
+const DECIMAL_SHARE = 0.9;
+
 function numberChecker(
   type: 'integer' | 'number',
   unit: string | undefined,
@@ -183,8 +166,14 @@ function numberChecker(
   const fits = type === 'integer' ? INTEGER : NUMBER;
   // Trailing zeros are dropped from a suggestion unless the column's own plain numbers carry them.
   const keepsZeros = values.some((text) => NUMBER.test(text) && /\.\d*0$/.test(text));
+  const plainValues = values.filter((text) => NUMBER.test(text));
+  // Three digits after one comma are thousands, unless the column's numbers have three decimals.
+  const hasThree = plainValues.filter((text) => /\.\d{3}$/.test(text)).length >= DECIMAL_SHARE * plainValues.length;
+  const decimalComma = hasThree && plainValues.length > 0 ? /^[+-]?\d+,\d+$/ : /^[+-]?\d+,(?!\d{3}$)\d+$/;
   return (text) => {
     if (fits.test(text)) return undefined;
+    if (type === 'number' && decimalComma.test(text))
+      return { kind: 'type', evidence: 'written with a decimal comma', suggested: text.replace(',', '.') };
     const match = DECORATED.exec(text);
     if (match === null) return { kind: 'type', evidence: `not ${type === 'integer' ? 'an' : 'a'} ${type}` };
     const suffix = (match[2] as string | undefined)?.trim() ?? '';
@@ -234,83 +223,11 @@ export function isSameUnit(a: string, b: string): boolean {
   return plainUnit(a) === plainUnit(b) || (unitFamily(a) >= 0 && unitFamily(a) === unitFamily(b));
 }
 
-function momentChecker(
-  type: 'date' | 'time' | 'datetime',
-  source: string | undefined,
-  values: readonly string[],
-  counts: ArrayLike<number>,
-): (text: string) => ValueFault | undefined {
-  const format = source === undefined ? commonestFormat(type, values, counts) : compileFormat(source);
-  if (format === undefined) return () => undefined;
-  const isStrict = padsAsDeclared(format, values, counts);
-  return (text) => {
-    const parts = format.parseLoosely(text);
-    if (parts !== undefined && (!isStrict || format.parse(text) !== undefined)) return undefined;
-    const suggested = format.render(parts ?? readMoment(type, text) ?? {});
-    return {
-      kind: 'format',
-      evidence: `not written as ${format.source}`,
-      ...(suggested === undefined || suggested === text ? {} : { suggested }),
-    };
-  };
-}
-
-/**
- * Whether most values that show it are padded with zeros as the format says. A declared `MM/DD/YY` over data written
- * `M/D/YY` is a loosely written contract, not a column of errors.
- */
-function padsAsDeclared(format: MomentFormat, values: readonly string[], counts: ArrayLike<number>): boolean {
-  const bare = (text: string | undefined): string => (text ?? '').replace(/(?<!\d)0(?=\d)/g, '');
-  let [declared, other] = [0, 0];
-  values.forEach((text, code) => {
-    const parts = format.parseLoosely(text);
-    if (parts === undefined) return;
-    if (format.parse(text) !== undefined) declared += format.showsPadding(parts) ? counts[code] : 0;
-    else if (bare(format.render(parts)) === bare(text)) other += counts[code];
-  });
-  return declared >= other;
-}
-
-/** Of the well-known formats of the type, the one that fits most rows; `undefined` if none fits any. */
-function commonestFormat(
-  type: 'date' | 'time' | 'datetime',
-  values: readonly string[],
-  counts: ArrayLike<number>,
-): MomentFormat | undefined {
-  const known = { date: KNOWN_DATES, time: KNOWN_TIMES, datetime: KNOWN_DATETIMES }[type];
-  let best: MomentFormat | undefined;
-  let most = 0;
-  for (const format of known) {
-    const rows = values.reduce((sum, text, code) => sum + (format.parse(text) === undefined ? 0 : counts[code]), 0);
-    if (rows > most) [best, most] = [format, rows];
-  }
-  return best;
-}
-
-/** Reads a date or time written in any well-known way. */
-function readMoment(type: 'date' | 'time' | 'datetime', text: string): MomentParts | undefined {
-  if (type !== 'time') {
-    for (const format of KNOWN_DATES) {
-      const parts = format.parseLoosely(text);
-      if (parts !== undefined) return parts;
-    }
-    if (type === 'date') return undefined;
-  }
-  const match = TIME_WITHIN.exec(text);
-  if (match === null) return undefined;
-  const half = (match[4] as string | undefined)?.toLowerCase();
-  const clock = Number(match[1]);
-  const hour = half === undefined ? clock : (clock % 12) + (half === 'p' ? 12 : 0);
-  if (hour > 23 || Number(match[2]) > 59 || (half !== undefined && clock > 12)) return undefined;
-  return { hour, minute: Number(match[2]), second: Number((match[3] as string | undefined) ?? 0) };
-}
-
 function rangeChecker(rule: ColumnRule, type: ColumnRule['type']): (text: string) => ValueFault | undefined {
   if (rule.min === undefined && rule.max === undefined) return () => undefined;
   const isMoment = type === 'date' || type === 'datetime' || type === 'time';
-  const own = rule.format === undefined ? [] : [compileFormat(rule.format)];
-  const rank = (value: number | string): number =>
-    isMoment ? momentRank(String(value), [...own, ...KNOWN_DATES, ...KNOWN_TIMES, ...KNOWN_DATETIMES]) : Number(value);
+  const place = momentPlacer(rule.format);
+  const rank = (value: number | string): number => (isMoment ? place(String(value)) : Number(value));
   const low = rule.min === undefined ? -Infinity : rank(rule.min);
   const high = rule.max === undefined ? Infinity : rank(rule.max);
   return (text) => {
@@ -319,37 +236,4 @@ function rangeChecker(rule: ColumnRule, type: ColumnRule['type']): (text: string
     if (!(value < low) && !(value > high)) return undefined;
     return { kind: 'range', evidence: `outside [${String(rule.min ?? '-inf')}, ${String(rule.max ?? 'inf')}]` };
   };
-}
-
-/** Reads a date as days since 1970, in the declared format or any well-known one; NaN where none fits. */
-export function momentReader(format: string | undefined): (text: string) => number {
-  const own = format === undefined ? [] : [compileFormat(format)];
-  const formats = [...own, ...KNOWN_DATES, ...KNOWN_DATETIMES];
-  return (text) => momentRank(text, formats) / 86_400_000;
-}
-
-/**
- * Reads the moments of a column for comparison: in the declared format, else the one that fits most of its rows, else
- * any well-known one. Milliseconds since 1970, of times since midnight; NaN where none fits.
- */
-export function momentRanker(
-  type: 'date' | 'time' | 'datetime',
-  format: string | undefined,
-  values: readonly string[],
-  counts: ArrayLike<number>,
-): (text: string) => number {
-  const own = format === undefined ? commonestFormat(type, values, counts) : compileFormat(format);
-  const formats = [...(own === undefined ? [] : [own]), ...KNOWN_DATES, ...KNOWN_TIMES, ...KNOWN_DATETIMES];
-  return (text) => momentRank(text, formats);
-}
-
-/** Milliseconds of a moment read in the first format that fits; absent parts as on 1 January 1970, 00:00. */
-function momentRank(text: string, formats: readonly MomentFormat[]): number {
-  for (const format of formats) {
-    const parts = format.parseLoosely(text);
-    if (parts === undefined) continue;
-    const { year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-    return Date.UTC(year, month - 1, day, hour, minute, second);
-  }
-  return NaN;
 }

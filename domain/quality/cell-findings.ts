@@ -7,11 +7,13 @@
  *      `12/01/2011 7:10 a.m.` votes as `7:10 a.m.` and `San Francisco CA` as `San Francisco`;
  *   3. step 2 again after its own certain repairs, so that a wrong cell no longer speaks against its neighbours.
  */
-import { CUSTOM_SHARE, momentReader, spellsMissing, valueChecker } from './cell-contract.js';
-import { impliedType } from './column-summary.js';
+import { CUSTOM_SHARE, spellsMissing, valueChecker } from './cell-contract.js';
+import { momentReader } from './cell-moment.js';
+import { groupsThousands, impliedType, presentValues } from './column-summary.js';
 import { isBlank, isMissingSpelling, encodeColumn, type CellColumn, type CellTable } from './cell-table.js';
 import type { ColumnRule, QualityContract } from './contract.js';
 import { mineDependencies, type Dependency } from './dependency.js';
+import { isMissingByCause } from './missing-cause.js';
 import { firstRepeated } from './repeated-rows.js';
 import { dependencySignals, type DependencyVerdict } from './detector/dependency-votes.js';
 import { exchangedSignals } from './detector/exchanged.js';
@@ -117,7 +119,7 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
       const isNumber = rule.type === 'integer' || rule.type === 'number';
       return [
         ...(isNumber ? variantSignals(column, index) : []),
-        ...nullSpellingSignals(column, index, isTyped),
+        ...nullSpellingSignals(table, index, isTyped),
         ...extremes,
       ];
     }
@@ -126,7 +128,7 @@ function lookSignals(table: CellTable, contract: QualityContract, votes: Depende
       ...typoSignals(column, index),
       ...shapeSignals(column, index),
       ...spreadsheetSignals(column, index),
-      ...nullSpellingSignals(column, index, isTyped),
+      ...nullSpellingSignals(table, index, isTyped),
       ...impliedSignals(column, index, implied),
       ...emptyTextSignals(column, index),
       ...lengthSignals(column, index),
@@ -155,7 +157,10 @@ const READABLE_SCORE = 0.8;
 function impliedSignals(column: CellColumn, index: number, implied: ReturnType<typeof impliedType>): Signal[] {
   if (implied === undefined) return [];
   const check = valueChecker({ type: implied.type }, column.values, column.counts);
-  const faults = column.values.map((value) => (isMissingSpelling(value) ? undefined : check(value)));
+  const grouped = implied.type === 'number' && groupsThousands(presentValues(column));
+  const isOwn = (value: string): boolean =>
+    isMissingSpelling(value) || (grouped && /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(value));
+  const faults = column.values.map((value) => (isOwn(value) ? undefined : check(value)));
   const signals: Signal[] = [];
   column.codes.forEach((code, row) => {
     const fault = faults[code];
@@ -172,10 +177,14 @@ function contractSignals(table: CellTable, contract: QualityContract): Signal[] 
     if (rule === undefined) return [];
     const check = valueChecker(rule, column.values, column.counts);
     const faults = column.values.map(check);
+    const isBlankMeant = faults.some((fault) => fault?.suggested === '') && isMissingByCause(table, index);
     const signals: Signal[] = [];
     column.codes.forEach((code, row) => {
       const fault = faults[code];
-      if (fault !== undefined) signals.push({ row, column: index, score: CONTRACT_SCORE, ...fault });
+      if (fault === undefined) return;
+      const { suggested, ...told } = fault;
+      const suggestion = suggested === undefined || (suggested === '' && !isBlankMeant) ? {} : { suggested };
+      signals.push({ row, column: index, score: CONTRACT_SCORE, ...told, ...suggestion });
     });
     return signals;
   });
@@ -226,7 +235,8 @@ const CUSTOM_ROWS = 20;
  * custom; the rarer spellings are inconsistent. In a column without a custom every spelled-out null is a slip, if there
  * are several spellings or the other values are numbers or dates.
  */
-function nullSpellingSignals(column: CellColumn, index: number, isTyped: boolean): Signal[] {
+function nullSpellingSignals(table: CellTable, index: number, isTyped: boolean): Signal[] {
+  const column = table.columns[index];
   const spellings = column.values
     .map((value, code) => ({ value, code, rows: column.counts[code] }))
     .filter(({ value, rows }) => rows > 0 && (isBlank(value) || isMissingSpelling(value)))
@@ -240,7 +250,7 @@ function nullSpellingSignals(column: CellColumn, index: number, isTyped: boolean
   const evidence = hasCustom
     ? `missing values are usually written "${usual.value}" here`
     : 'spells a missing value where others have one';
-  const isSure = hasCustom && spellsMissing(column.values, column.counts);
+  const isSure = hasCustom && spellsMissing(column.values, column.counts) && isMissingByCause(table, index);
   const suggestion = isSure ? { suggested: usual.value } : {};
   const signals: Signal[] = [];
   column.codes.forEach((code, row) => {

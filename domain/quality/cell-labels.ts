@@ -9,7 +9,7 @@
  *     rows also hold it as right.
  *   - The corrected rows themselves are known: they are reported exactly as corrected.
  */
-import { isBlank, type CellColumn, type CellTable } from './cell-table.js';
+import { isBlank, isMissingSpelling, type CellColumn, type CellTable } from './cell-table.js';
 import type { Signal, SignalKind } from './detector/signal.js';
 import { shapeOf } from './pattern.js';
 import { inferRewrites, type Rewrite } from './rewrite.js';
@@ -150,9 +150,12 @@ function rewriteSignals(column: CellColumn, index: number, pairs: readonly Pair[
   if (proven.length === 0) return [];
   // A program is trusted on values unlike its examples as long as the result looks like a value known to be right.
   const rightShapes = new Set(pairs.map(({ clean }) => shapeOf(clean)));
-  const byCode = column.values.map((value) => {
+  const known = new Set(column.values);
+  const byCode = column.values.map((value, code) => {
     for (const { rewrite, score } of proven) {
       const suggested = rewrite.apply(value);
+      // A value that many rows write in this case, and none in the other, is a name of its own (`Not Rated` among `PG`).
+      if (rewrite.isCase === true && column.counts[code] > 1 && !known.has(suggested ?? '')) continue;
       if (suggested !== undefined && suggested !== value && rightShapes.has(shapeOf(suggested)))
         return { score, suggested, evidence: `as corrected elsewhere: ${rewrite.name}` };
     }
@@ -172,9 +175,11 @@ function provenRewrites(pairs: readonly Pair[]): { rewrite: Rewrite; score: numb
       const result = rewrite.apply(dirty);
       return result !== undefined && result !== dirty;
     });
-    const right = changed.filter(({ dirty, clean }) => rewrite.apply(dirty) === clean).length;
+    const hits = changed.filter(({ dirty, clean }) => rewrite.apply(dirty) === clean);
+    const right = hits.length;
     const score = (right + CLASS_PRIOR) / (changed.length + 2 * CLASS_PRIOR);
-    const isEnough = rewrite.isStructural || right >= MIN_EXAMPLES_IN_WORDS;
+    // The same slip corrected twice is one example.
+    const isEnough = rewrite.isStructural || new Set(hits.map(({ dirty }) => dirty)).size >= MIN_EXAMPLES_IN_WORDS;
     // As often wrong as right is no proof.
     return isEnough && score > 0.5 ? [{ rewrite, score, right }] : [];
   });
@@ -217,6 +222,8 @@ function classSignals(column: CellColumn, index: number, pairs: readonly Pair[],
 function isTranslation(value: string, same: readonly Pair[]): boolean {
   if (isBlank(value) || new Set(same.map(({ clean }) => clean)).size > 1) return false;
   const [{ clean }] = same;
+  // What stood where a value was lost says nothing of other rows, even if their common value was lost.
+  if (isMissingSpelling(value) && clean !== '') return false;
   return same.length > 1 || (clean !== '' && (isSubsequence(clean, value) || isSubsequence(value, clean)));
 }
 

@@ -1,4 +1,5 @@
 /** What one column of exact text looks like: the `columns` part of a profile. */
+import { impliedMoment } from './cell-moment.js';
 import { isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
 import type { ColumnType } from './contract.js';
 import { shapeOf } from './pattern.js';
@@ -100,15 +101,52 @@ export function impliedType(column: CellColumn): { readonly type: ColumnType; re
     const fitting = fittingRows(present, pattern);
     if (rows > 0 && fitting >= LEANING_SHARE * rows) return { type, isSure: fitting >= TYPE_SHARE * rows };
   }
-  return undefined;
+  if (isDecorated(present, rows)) return { type: 'number', isSure: false };
+  const moment = impliedMoment(column.values, column.counts);
+  return moment === undefined ? undefined : { type: moment, isSure: false };
 }
 
-interface ValueRows {
+/** Two in three of a column's numbers are plain, so that plain is its own way of writing. */
+const PLAIN_SHARE = 2 / 3;
+/** So many of the others wear the same decoration: house numbers (2a, 12b) wear different ones. */
+const ONE_DECORATION = 0.8;
+
+/** Whether a column writes its thousands with commas: numbers below 1,000 are plain in any case. */
+export function groupsThousands(present: readonly ValueRows[]): boolean {
+  let [plain, grouped] = [0, 0];
+  for (const { value, rows } of present) {
+    if (/\d,\d{3}(?!\d)/.test(value)) grouped += rows;
+    else if (Math.abs(Number(value)) >= 1000) plain += rows;
+  }
+  return grouped > 0 && plain < 2 * grouped;
+}
+
+/**
+ * Whether a column is of plain numbers of which a part is decorated in one way (`12 oz` among 12, `1,013` among 1013): 95 %
+ * of its rows are one or the other.
+ */
+function isDecorated(present: readonly ValueRows[], rows: number): boolean {
+  const number = TYPE_TESTS.find(([type]) => type === 'number')![1];
+  const plain = fittingRows(present, number);
+  if (plain < PLAIN_SHARE * rows || plain === rows) return false;
+  const wear = new Map<string, number>();
+  const grouped = groupsThousands(present);
+  for (const { value, rows: held } of present) {
+    if (number.test(value.trim()) || (grouped && value.includes(','))) continue;
+    const decoration = value.trim().replace(/[+-]?\d[\d.]*/g, '9');
+    // A letter or mark before a number makes it a code; a sign of money does not.
+    if (/^[[($€£¥]*9(?:[,]9)*\s*[^\d]*$/u.test(decoration)) wear.set(decoration, (wear.get(decoration) ?? 0) + held);
+  }
+  const most = Math.max(0, ...wear.values());
+  return most >= ONE_DECORATION * (rows - plain) && plain + most >= TYPE_SHARE * rows;
+}
+
+export interface ValueRows {
   readonly value: string;
   readonly rows: number;
 }
 
-function presentValues(column: CellColumn): ValueRows[] {
+export function presentValues(column: CellColumn): ValueRows[] {
   return column.values.flatMap((value, code) => {
     const rows = column.counts[code];
     return rows === 0 || isBlank(value) || isMissingSpelling(value) ? [] : [{ value, rows }];

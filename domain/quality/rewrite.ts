@@ -7,6 +7,8 @@ export interface Rewrite {
   readonly name: string;
   /** Whether it touches marks, digits or ends rather than letters within: such programs generalise from one example. */
   readonly isStructural: boolean;
+  /** Changes nothing but letter case: names may keep a case of their own. */
+  readonly isCase?: boolean;
   readonly apply: (text: string) => string | undefined;
 }
 
@@ -92,7 +94,8 @@ function replaceRewrite(wrong: string, right: string): Rewrite | undefined {
   while (end < Math.min(wrong.length, right.length) - start && wrong.at(-1 - end) === right.at(-1 - end)) end++;
   const from = wrong.slice(start, wrong.length - end);
   const to = right.slice(start, right.length - end);
-  if (from === '') return undefined;
+  // Another value altogether is a translation, not a way of writing.
+  if (from === '' || (from === wrong && to !== '')) return undefined;
   return {
     name: `replace ${JSON.stringify([from, to])}`,
     isStructural: !/[\p{L}\d]/u.test(from),
@@ -123,8 +126,20 @@ function numberRewrites(): Rewrite[] {
 
 function caseRewrites(): Rewrite[] {
   return [
-    { name: 'lower case', isStructural: true, apply: (text) => text.toLowerCase() },
-    { name: 'upper case', isStructural: true, apply: (text) => text.toUpperCase() },
+    { name: 'lower case', isStructural: true, isCase: true, apply: (text) => text.toLowerCase() },
+    { name: 'upper case', isStructural: true, isCase: true, apply: (text) => text.toUpperCase() },
+    {
+      name: 'capital first letter',
+      isStructural: true,
+      isCase: true,
+      apply: (text) => text.replace(/\p{L}/u, (letter) => letter.toUpperCase()),
+    },
+    {
+      name: 'capital first letter of each word',
+      isStructural: true,
+      isCase: true,
+      apply: (text) => text.replace(/(?<![\p{L}\p{M}'’])\p{L}/gu, (letter) => letter.toUpperCase()),
+    },
     { name: 'trim', isStructural: true, apply: (text) => text.trim().replace(/\s+/g, ' ') },
   ];
 }

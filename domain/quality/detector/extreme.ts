@@ -23,6 +23,11 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 /** Whole numbers that people and programs write for "missing". */
 const SENTINEL = /^(?:0|-1|-?9{2,}|-?8{3,})(?:\.0+)?$/;
 
+/** Sentinels that are no count, no size and no usual way to say "none". */
+const NINES = /^(?:-9{2,}|9{3,})(?:\.0+)?$/;
+/** They stay a minority. */
+const NINES_SHARE = 1 / 3;
+
 /** A value of the column on a line, with the codes that are written so. */
 interface Point {
   readonly at: number;
@@ -36,9 +41,11 @@ export function extremeSignals(column: CellColumn, index: number, read?: (text: 
   const points = pointsOf(column, read);
   if (points === undefined) return [];
   const found = new Map<number, Point>();
+  const isNines = (code: number): boolean => read === undefined && NINES.test(column.values[code].trim());
   const sized = read === undefined ? withoutZeros(points) : points;
   for (const side of [1, -1] as const) {
-    for (const point of apart(sized, side, read === undefined)) for (const code of point.codes) found.set(code, point);
+    for (const point of apart(sized, side, read === undefined, isNines))
+      for (const code of point.codes) found.set(code, point);
   }
   if (read === undefined) {
     for (const point of negatives(points)) for (const code of point.codes) found.set(code, point);
@@ -106,7 +113,7 @@ function isSentinelDay(day: number): boolean {
 }
 
 /** The tail of one side that lies apart from the rest; empty if none does. */
-function apart(points: readonly Point[], side: 1 | -1, isNumber: boolean): Point[] {
+function apart(points: readonly Point[], side: 1 | -1, isNumber: boolean, isNines: (code: number) => boolean): Point[] {
   const ordered = side === 1 ? points : [...points].reverse();
   const total = rowsOf(points);
   if (total < MIN_ROWS) return [];
@@ -118,7 +125,9 @@ function apart(points: readonly Point[], side: 1 | -1, isNumber: boolean): Point
   let cut = ordered.length;
   for (let at = ordered.length - 1; at > 0; at--) {
     tailRows += ordered[at].rows;
-    if (tailRows > MAX_SHARE * total) break;
+    // A run of nines below or above all others is a code for "missing" however many rows have it.
+    const isCode = ordered.slice(at).every(({ codes }) => codes.every((code) => isNines(code)));
+    if (tailRows > (isCode ? NINES_SHARE : MAX_SHARE) * total) break;
     const [near, far] = [ordered[at - 1].at, ordered[at].at];
     const factor = ordered.slice(at).every(({ isSentinel }) => isSentinel) ? APART_SENTINEL : APART;
     const plain = (far - middle) * side >= factor * (near - middle) * side && (near - middle) * side > 0;

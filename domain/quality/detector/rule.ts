@@ -4,7 +4,7 @@
  * Values are compared as in the data plane (`rule-sql.ts`): two columns as what one of them holds, numbers, else
  * times, else text; a blank or a spelled-out null is missing, what cannot be read is unknown, and neither breaks a rule.
  */
-import { momentRanker } from '../cell-contract.js';
+import { momentRanker } from '../cell-moment.js';
 import { isBlank, isMissingSpelling, type CellColumn, type CellTable } from '../cell-table.js';
 import { impliedType } from '../column-summary.js';
 import type { ColumnRule, QualityContract } from '../contract.js';

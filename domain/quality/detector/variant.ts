@@ -7,6 +7,8 @@ import type { Signal } from './signal.js';
 
 /** The usual spelling must outnumber the other by this factor: two spellings in like use are a matter of taste. */
 const LEAD = 3;
+/** One letter case is the column's own if it has this many times the rows of all others together. */
+const STYLE_LEAD = 2;
 /** An affix is foreign if at most this share of the rows carries it: it marks a few values, not the column. */
 const AFFIX_SHARE = 0.2;
 const AFFIX_ROWS = 3;
@@ -17,6 +19,7 @@ type Found = Omit<Signal, 'row' | 'column'>;
 /** One signal for each cell spelled in another than the usual way. */
 export function variantSignals(column: CellColumn, index: number): Signal[] {
   const byCode = new Map<number, Found>();
+  addPadding(column, byCode);
   addAffixes(column, byCode);
   addSpellings(column, byCode);
   const signals: Signal[] = [];
@@ -50,14 +53,58 @@ function addSpellings(column: CellColumn, byCode: Map<number, Found>): void {
     if (group === undefined) groups.set(key, [code]);
     else group.push(code);
   });
-  for (const codes of groups.values()) {
-    if (codes.length < 2) continue;
-    const usual = codes.reduce((best, code) => (column.counts[code] > column.counts[best] ? code : best));
+  const rivals = [...groups.values()].filter((codes) => codes.length > 1);
+  const style = usualStyle(column, rivals);
+  for (const codes of rivals) {
+    const most = codes.reduce((best, code) => (column.counts[code] > column.counts[best] ? code : best));
+    // Where the column as a whole prefers one letter case, a value without a clear leader need not prove it again.
+    const isOpen = codes.some((code) => code !== most && column.counts[most] < LEAD * column.counts[code]);
+    const styled = isOpen ? codes.find((code) => styleOf(column.values[code]) === style) : undefined;
+    const usual = styled ?? most;
     for (const code of codes) {
-      if (code === usual || column.counts[usual] < LEAD * column.counts[code]) continue;
+      const isSettled =
+        styled !== undefined && styleOf(column.values[code]) !== style && isSameButCase(column, code, usual);
+      if (code === usual || (!isSettled && column.counts[usual] < LEAD * column.counts[code])) continue;
       const suggested = column.values[usual];
       byCode.set(code, { kind: 'variant', score: SCORE, evidence: `usually written "${suggested}"`, suggested });
     }
+  }
+}
+
+function isSameButCase(column: CellColumn, a: number, b: number): boolean {
+  return column.values[a].toLowerCase() === column.values[b].toLowerCase();
+}
+
+type Style = 'lower' | 'upper' | 'mixed';
+
+function styleOf(value: string): Style {
+  if (value === value.toLowerCase()) return 'lower';
+  return value === value.toUpperCase() ? 'upper' : 'mixed';
+}
+
+/** The letter case that leads all others clearly in the rows of values that are spelled in several; `undefined` for none. */
+function usualStyle(column: CellColumn, rivals: readonly (readonly number[])[]): Style | undefined {
+  const rows = { lower: 0, upper: 0, mixed: 0 };
+  for (const codes of rivals) for (const code of codes) rows[styleOf(column.values[code])] += column.counts[code];
+  const [first, second, third] = (Object.keys(rows) as Style[]).sort((a, b) => rows[b] - rows[a]);
+  return rows[second] > 0 && rows[first] > STYLE_LEAD * (rows[second] + rows[third]) ? first : undefined;
+}
+
+/** White space at an end says nothing: where most values have none it is a slip, however many rows have it. */
+function addPadding(column: CellColumn, byCode: Map<number, Found>): void {
+  let [padded, present] = [0, 0];
+  const codes: number[] = [];
+  column.values.forEach((value, code) => {
+    if (isBlank(value)) return;
+    present += column.counts[code];
+    if (value === value.trim()) return;
+    padded += column.counts[code];
+    codes.push(code);
+  });
+  if (padded * 2 > present) return;
+  for (const code of codes) {
+    const suggested = column.values[code].trim();
+    byCode.set(code, { kind: 'variant', score: SCORE, evidence: 'white space at an end', suggested });
   }
 }
 

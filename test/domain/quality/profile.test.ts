@@ -145,6 +145,79 @@ describe('profileTable finds', () => {
   });
 });
 
+describe('profileTable finds what a part of the rows is written otherwise', () => {
+  /** A column of 200 values, every fourth rewritten; beside it a group of ten rows each. */
+  const partly = (write: (at: number) => string, rewrite: (text: string, at: number) => string): ProfileInput => ({
+    columns: ['group', 'value'],
+    rows: Array.from({ length: 200 }, (_, at) => [`g${at % 20}`, at % 4 === 1 ? rewrite(write(at), at) : write(at)]),
+  });
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  const iso = (at: number): string => `20${10 + (at % 9)}-${pad(1 + (at % 12))}-${pad(13 + (at % 15))}`;
+  const word = (at: number): string => NAMES[at % NAMES.length];
+  const price = (at: number): string => (1000 + at * 7.25).toFixed(2);
+
+  const cases: [string, (at: number) => string, (text: string, at: number) => string][] = [
+    ['a unit', price, (text) => `${text} kg`],
+    ['thousands with commas', price, (text) => Number(text).toLocaleString('en-US', { minimumFractionDigits: 2 })],
+    ['a decimal comma', (at) => (at / 8 + 0.01).toFixed(2), (text) => text.replace('.', ',')],
+    ['another date format', iso, (text) => text.split('-').reverse().join('.')],
+    ['dates whose order their fellows tell', iso, (text) => text.split('-').reverse().join('/')],
+    ['white space at an end', word, (text) => `${text} `],
+    ['another letter case', word, (text) => text.toUpperCase()],
+  ];
+  it.each(cases)('%s', (_, write, rewrite) => {
+    const { cells } = profileTable(partly(write, rewrite));
+    expect(cells.map(({ row, suggested }) => [row, suggested])).toEqual(
+      Array.from({ length: 50 }, (__, at) => [4 * at + 1, write(4 * at + 1)]),
+    );
+  });
+
+  it('a code for missing values, however many rows have it, without a proposal', () => {
+    const { cells } = profileTable(partly(price, () => '-999'));
+    expect(cells).toHaveLength(50);
+    expect(cells.every(({ kind, suggested }) => kind === 'implicit-missing' && suggested === undefined)).toBe(true);
+  });
+
+  it('nothing in thousands that a column always groups, in house numbers, or in dates of one format', () => {
+    const count = (at: number): string => (at * 37).toLocaleString('en-US');
+    const house = (at: number): string => `${1 + (at % 90)}${['', '', '', '', '', '', '', 'a', 'b', 'c'][at % 10]}`;
+    const long = (at: number): string => `${1 + (at % 28)} ${['May', 'June', 'July'][at % 3]} ${1990 + (at % 20)}`;
+    for (const write of [count, house, long]) expect(reported(partly(write, (text) => text))).toEqual([]);
+  });
+
+  it('no order of day and month where either may be meant', () => {
+    const low = (at: number): string => `20${10 + (at % 9)}-${pad(1 + (at % 12))}-${pad(1 + ((at * 5) % 12))}`;
+    const { cells } = profileTable(partly(low, (text) => text.split('-').reverse().join('/')));
+    expect(cells.length).toBeGreaterThan(0);
+    const [year, first, second] = [/\d{4}/, /^\d+/, /(?<=\/)\d+(?=\/)/];
+    for (const { row, suggested } of cells) {
+      const text = low(row).split('-').reverse().join('/');
+      const same = first.exec(text)![0] === second.exec(text)![0];
+      expect(suggested === undefined, `${text} ${year.exec(text)![0]}`).toBe(!same);
+    }
+  });
+});
+
+describe('profileTable proposes a blank for a spelled-out null', () => {
+  const measured = (isLost: (at: number) => boolean): ProfileInput => ({
+    columns: ['brewery', 'ibu'],
+    rows: Array.from({ length: 300 }, (_, at) => [`b${at % 30}`, isLost(at) ? 'N/A' : String(20 + ((at * 7) % 50))]),
+    contract: parseContract({ columns: { ibu: { type: 'integer' } } }),
+  });
+
+  it('where it follows from the row: some breweries state none', () => {
+    expect(new Set(profileTable(measured((at) => at % 30 < 9)).cells.map(({ suggested }) => suggested))).toEqual(
+      new Set(['']),
+    );
+  });
+
+  it('but not where values were lost in any row alike', () => {
+    const { cells } = profileTable(measured((at) => Math.imul(at + 1, 2_654_435_761) >>> 28 < 3));
+    expect(cells.length).toBeGreaterThan(10);
+    expect(cells.every(({ suggested }) => suggested === undefined)).toBe(true);
+  });
+});
+
 describe('profileTable blames, of columns that decide each other,', () => {
   /** Each of twelve codes has its own title, in ten rows. */
   const pairs = (...cells: [number, number, string][]): ProfileInput => {
@@ -171,6 +244,24 @@ describe('profileTable blames, of columns that decide each other,', () => {
 });
 
 describe('profileTable learns from corrected rows', () => {
+  it('neither the letter case of names that have their own, nor what stood where a value was lost', () => {
+    const ratings = ['PG', 'PG', 'PG', 'PG', 'R', 'Not Rated', 'PG', 'PG-13'];
+    const clean = Array.from({ length: 160 }, (_, at) => [String(at), ratings[at % 8]]);
+    const rows = clean.map((row, at) => [
+      row[0],
+      [9, 49].includes(at) ? 'pg' : [11, 19, 27].includes(at) ? '?' : row[1],
+    ]);
+    const corrected = [9, 11, 19].map((row) => ({ row, values: clean[row] }));
+    const { cells } = profileTable({ columns: ['id', 'rating'], rows, corrected });
+    expect(cells.map(({ row, suggested }) => [row, suggested])).toEqual([
+      [9, 'PG'],
+      [11, 'PG'],
+      [19, 'PG'],
+      [27, undefined],
+      [49, 'PG'],
+    ]);
+  });
+
   it('nothing about plain numbers from one that lost its unit', () => {
     const table = shopTable();
     for (const row of table.rows) row[4] = `${row[4]}0`;
