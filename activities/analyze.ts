@@ -14,6 +14,7 @@ import {
   type Refusal,
   type WorkItem,
 } from '../domain/decision/work.js';
+import { ANALYSIS_RULES } from '../domain/analyzers/registry.js';
 import { datasetsOfRuns, declaredRuns } from '../domain/decision/predict/declared-runs.js';
 import { FORECAST_STEPS } from '../domain/decision/predict/predict.js';
 import { stepMsOf } from '../domain/decision/steps.js';
@@ -100,6 +101,7 @@ async function gather(
   );
   const { notes } = context.rests;
   const inputs: AnalyzeInputs = {
+    rules: ANALYSIS_RULES,
     nowMs,
     asOfMs,
     items: withTargets(items, looked),

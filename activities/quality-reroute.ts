@@ -2,7 +2,7 @@
 import type { BatchInputs } from '../domain/decision/batch/batch-inputs.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
 import { qualityCheck } from '../domain/decision/quality/quality-check.js';
-import type { QualityInputs } from '../domain/decision/quality/quality-inputs.js';
+import type { Judged, QualityInputs } from '../domain/decision/quality/quality-inputs.js';
 import { predictRead } from '../domain/decision/batch/read-cost.js';
 import { sliceOf } from '../domain/decision/batch/reads.js';
 import { isRoutable, nameOf, routeRound } from '../domain/decision/quality/reroute.js';
@@ -48,7 +48,11 @@ export async function rerouteItems(
   const untried: Record<string, string> = {};
   const tried = new Set<string>();
   const untilMs = deps.now() + REROUTING_MS;
-  let bad = [...first.values()].filter((judged) => isRoutable(items.get(judged.itemId)!, judged));
+  // Neither tries nor time may be enough for all: who came first when rows were shared out comes first here.
+  const scoreOf = ({ itemId }: Judged): number => grantOf.get(itemId)!.score;
+  let bad = [...first.values()]
+    .filter((judged) => isRoutable(items.get(judged.itemId)!, judged))
+    .sort((a, b) => scoreOf(b) - scoreOf(a) || (a.itemId < b.itemId ? -1 : 1));
   for (const other of [changed, standIn]) {
     const made: Made[] = [];
     for (const { itemId } of bad) {

@@ -42,12 +42,19 @@ export interface Analysis {
   readonly criticalNeeds: readonly RankedNeed[];
 }
 
+/** Version of the ranking, kept with the inputs. 2: rows that are missing count once, though their class is found short of them too. */
+export const ANALYSIS_RULES = 2;
+
 /**
  * Runs every analyzer over the snapshot. One that fails, by value or by throwing, is named in `failed` and
  * degrades the analysis; the others still count. The result does not depend on the order of needs, datasets,
  * measurements or analyzers.
  */
-export function runAnalyzers(analyzers: readonly Analyzer[], snapshot: AnalysisSnapshot): Analysis {
+export function runAnalyzers(
+  analyzers: readonly Analyzer[],
+  snapshot: AnalysisSnapshot,
+  rules: number = ANALYSIS_RULES,
+): Analysis {
   const findings: Finding[] = [];
   const scores: NeedScore[] = [];
   const failed: AnalyzerFailure[] = [];
@@ -70,7 +77,7 @@ export function runAnalyzers(analyzers: readonly Analyzer[], snapshot: AnalysisS
   findings.sort(bySeverity);
   scores.sort((a, b) => compare(a.needId, b.needId) || compare(a.dimension, b.dimension));
   failed.sort((a, b) => compare(a.analyzer, b.analyzer) || compare(a.message, b.message));
-  return { findings, scores, failed, criticalNeeds: rankNeeds(snapshot, findings) };
+  return { findings, scores, failed, criticalNeeds: rankNeeds(snapshot, findings, rules) };
 }
 
 function compare(a: string, b: string): number {
@@ -90,14 +97,17 @@ function bySeverity(a: Finding, b: Finding): number {
 /**
  * Noisy-or: read each severity as the chance that this gap alone blocks the model, then
  * blocked = 1 - product(1 - severity) (Pearl 1988, Probabilistic Reasoning, 4.3.2). It stays in [0, 1], grows
- * with every gap, and equals the severity of a single one.
+ * with every gap, and equals the severity of a single one. Each row that a need misses in all is also missing of a class: where
+ * its classes are found short, they say it all.
  */
-function rankNeeds(snapshot: AnalysisSnapshot, findings: readonly Finding[]): RankedNeed[] {
+function rankNeeds(snapshot: AnalysisSnapshot, findings: readonly Finding[], rules: number): RankedNeed[] {
   const largestWeight = snapshot.needs.reduce((largest, need) => Math.max(largest, need.weight), 0);
   return snapshot.needs
     .map((need): RankedNeed => {
       const own = findings.filter((finding) => finding.needId === need.id && finding.blocking);
-      const blocked = 1 - own.reduce((free, finding) => free * (1 - finding.severity), 1);
+      const byClass = rules >= 2 && own.some(({ kind }) => kind === 'class-shortfall');
+      const gaps = own.filter(({ kind }) => !byClass || kind !== 'volume');
+      const blocked = 1 - gaps.reduce((free, finding) => free * (1 - finding.severity), 1);
       const share = largestWeight > 0 ? need.weight / largestWeight : 1;
       return {
         needId: need.id,

@@ -22,7 +22,7 @@ const own = { source: 'lake', path: 'own.csv', columns: {}, maxDuplicateFraction
 const definition = { sources, models: {}, datasets: { d: own, backup: { ...own, path: 'backup.csv' } } };
 
 /** So many requests whose reads gave nothing but a fault; each further read takes `tookMs` by the clock. */
-function cycle(count: number, tookMs: number, endMs = 120_000, others = {}) {
+function cycle(count: number, tookMs: number, endMs = 120_000, others = {}, first = '') {
   const items = Array.from({ length: count }, (_, index) => workItem(`i${String(index).padStart(3, '0')}`));
   const rests = { resting: {}, notes: [] };
   const context = {
@@ -52,7 +52,9 @@ function cycle(count: number, tookMs: number, endMs = 120_000, others = {}) {
       },
     },
   } as unknown as StageDependencies;
-  const grants = items.map(({ id }) => ({ itemId: id, rows: 2, bytes: 16, quotas: null }) as Grant);
+  const grants = items.map(({ id }) => {
+    return { itemId: id, rows: 2, bytes: 16, quotas: null, score: id === first ? 1 : 0 } as Grant;
+  });
   const run = async (contentId: string, invalid: number) => {
     const slice = {
       ...{ id: 'i', path: 'p', digest: 'e', rows: 2, bytes: 16, fileBytes: 9, newestEventMs: null, duplicateRows: 0 },
@@ -94,6 +96,14 @@ test('so many items are tried at most; one more is named', async () => {
   expect(seen.reads).toHaveLength(REROUTED_MAX);
   expect(untried).toEqual({ [`i${REROUTED_MAX}`]: 'fallback backup: not tried, 100 others of this decision were' });
   expect(verdicts.filter(({ use }) => use === 'none')).toHaveLength(1);
+});
+
+test('of more than can be tried those are that matter most', async () => {
+  const last = `i${REROUTED_MAX}`;
+  const { run } = cycle(REROUTED_MAX + 1, 0, 120_000, {}, last);
+  const { untried, rerouted } = await run(current, 0.9);
+  expect(Object.keys(untried)).toEqual([`i${String(REROUTED_MAX - 1).padStart(3, '0')}`]);
+  expect(rerouted).toHaveProperty(last);
 });
 
 test('whether a dataset changed is looked up once, however many items were read from it', async () => {

@@ -12,6 +12,8 @@ import { forecastNeeds, supplyForecasts, type Supply } from './future-supply.js'
 import type { DatasetFacts, ItemFacts, Refusal, WaitReason, WorkItem } from '../work.js';
 
 export interface AnalyzeInputs {
+  /** Version of the rules that needs are ranked by (`ANALYSIS_RULES`); absent: of before it was kept, 1. */
+  readonly rules?: number;
   readonly nowMs: number;
   readonly asOfMs: number;
   readonly items: readonly WorkItem[];
@@ -79,7 +81,7 @@ export function analyze(inputs: AnalyzeInputs, analyzers: readonly Analyzer[]): 
   const shut = new Set([...refused, ...waiting.map(({ itemId }) => itemId)]);
   const open = inputs.items.filter((item) => !shut.has(item.id));
   const snapshot = snapshotOf(inputs, open);
-  const analysis = runAnalyzers(analyzers, snapshot);
+  const analysis = runAnalyzers(analyzers, snapshot, inputs.rules ?? 1);
   const recordedAs = inputs.supply?.recordedAs;
   const facts = new Map(inputs.facts.map((fact) => [fact.itemId, fact]));
   const resample: Record<string, Readonly<Record<string, number>>> = {};

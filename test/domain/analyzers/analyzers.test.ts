@@ -171,6 +171,24 @@ describe('runAnalyzers', () => {
     expect(criticalNeeds[0].reasons).toEqual(['m/b misses 50 of 100 rows']);
   });
 
+  it('counts a missing row once: that it is also missing of a class makes its need no more urgent', () => {
+    const half = { rowsAvailable: 50, classCounts: { x: 25, y: 25 } };
+    const even = { classColumn: 'c', classTarget: { x: 1, y: 1 } };
+    const [both, plain] = [even, {}].map((of) => analyze(of, half).criticalNeeds[0]);
+    expect([both.urgency, plain.urgency]).toEqual([0.5, 0.5]);
+    expect(both.reasons).toHaveLength(2);
+    // A class that is short beyond that counts.
+    expect(analyze(even, { ...half, classCounts: { x: 50, y: 0 } }).criticalNeeds[0].urgency).toBe(0.5);
+    expect(analyze(even, { ...half, classCounts: { x: 40, y: 10 } }).criticalNeeds[0].urgency).toBe(0.5);
+    expect(analyze(even, { rowsAvailable: 100, classCounts: { x: 90, y: 10 } }).criticalNeeds[0].urgency).toBe(0.4);
+  });
+
+  it('ranks as it did then where a record is of older rules', () => {
+    const half = measured({ rowsAvailable: 50, classCounts: { x: 25, y: 25 } });
+    const even = need({ classColumn: 'c', classTarget: { x: 1, y: 1 } });
+    expect(runAnalyzers(defaultAnalyzers, snapshot([even], [half]), 1).criticalNeeds[0].urgency).toBe(0.75);
+  });
+
   it('catches and names an analyzer that throws, keeps a failure value, and still runs the others', () => {
     const result = runAnalyzers(
       [
