@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { parseAllocationInstance, type AllocationResult } from '../../domain/scheduler/allocation-instance.js';
 import { allocate, allocateOverTime } from '../../domain/scheduler/resource-allocator.js';
 import { action, printJson } from '../command.js';
-import { readJsonFile } from './json-file.js';
+import { eachInstance, readJsonFile } from './json-file.js';
 
 const HELP = `
 Input:  {"resources": {"cpu": 9, "mem": 18}, "divisible": true,
@@ -39,8 +39,7 @@ function printTable({ allocations, utilization, jain }: AllocationResult): void 
 }
 
 function allocateFile(path: string, options: { readonly json?: boolean }): undefined {
-  const input = readJsonFile(path);
-  const results = Array.isArray(input) ? input.map(allocateInstance) : allocateInstance(input);
+  const results = eachInstance(readJsonFile(path), allocateInstance);
   if (options.json) printJson(results);
   else [results].flat(2).forEach(printTable);
 }

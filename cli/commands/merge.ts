@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { mergeInstance } from '../../domain/batch/range-instance.js';
 import { action, printJson } from '../command.js';
-import { readJsonFile } from './json-file.js';
+import { eachInstance, readJsonFile } from './json-file.js';
 
 const HELP = `
 Input:  {"requests": [{"id", "model", "dataset", "fields": [..], "ranges": [[lo, hi], ..], "freshnessMs", "deadlineMs"}],
@@ -18,12 +18,12 @@ Output: {"batches": [{"dataset", "fields", "ranges", "requests": [ids]}], "read"
 Example: balance merge requests.json --json`;
 
 function mergeFile(path: string, options: { readonly json?: boolean }): undefined {
-  const input = readJsonFile(path);
+  const results = eachInstance(readJsonFile(path), mergeInstance);
   if (options.json) {
-    printJson(Array.isArray(input) ? input.map(mergeInstance) : mergeInstance(input));
+    printJson(results);
     return;
   }
-  for (const result of (Array.isArray(input) ? input : [input]).map(mergeInstance)) {
+  for (const result of [results].flat()) {
     const { batches, read, asked, lowerBound, refused } = result;
     const row = (name: string, volume: typeof read) =>
       `${name.padEnd(12)}${String(volume.operations).padStart(12)}${String(volume.units).padStart(16)}`;
@@ -31,6 +31,7 @@ function mergeFile(path: string, options: { readonly json?: boolean }): undefine
       `${batches.length} batches, ${refused.length} refused\n${''.padEnd(12)}  operations           units\n`,
     );
     process.stdout.write([row('asked', asked), row('read', read), row('lower bound', lowerBound), ''].join('\n'));
+    for (const { request, reason } of refused) process.stdout.write(`refused ${request}: ${reason}\n`);
   }
 }
 

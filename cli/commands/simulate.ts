@@ -20,6 +20,8 @@ Output: {policy, requests, onTime, late, dropped, batches, waitMs: {mean, p50, p
 
 Example: balance simulate arrivals.csv --policy balance --deadline-ms 100 --json`;
 
+const HINT = 'Correct it; `balance simulate --help` has the columns.';
+
 interface Options {
   readonly policy: PolicyName;
   readonly setupMs: number;
@@ -47,10 +49,16 @@ function readArrivals(path: string, deadlineMs: number | null): Arrival[] {
   const { columns, rows } = readCsvFile(path);
   const at = (name: string) => columns.indexOf(name);
   const bad = (row: number, expected: string, got: string) =>
-    usageError({ type: 'MalformedTrace', message: `${path}: row ${row}`, expected, got });
+    usageError({ type: 'MalformedTrace', message: `${path}: row ${row} (counted from 0)`, expected, got, hint: HINT });
   if (at('time_ms') < 0) {
     const message = `${path} has no column time_ms`;
-    throw usageError({ type: 'MissingColumn', message, expected: 'time_ms', got: columns.join(',') });
+    const got = columns.join(',');
+    throw usageError({ type: 'MissingColumn', message, expected: 'time_ms', got, hint: HINT });
+  }
+  const twice = ['time_ms', 'items', 'deadline_ms'].find((name) => at(name) !== columns.lastIndexOf(name));
+  if (twice !== undefined) {
+    const message = `${path} has two columns ${twice}`;
+    throw usageError({ type: 'DuplicateColumn', message, expected: 'each once', got: columns.join(','), hint: HINT });
   }
   const cell = (row: readonly string[], index: number, name: string, fallback: number | null): number | null => {
     const text = at(name) < 0 ? '' : row[at(name)].trim();
@@ -66,6 +74,7 @@ function readArrivals(path: string, deadlineMs: number | null): Arrival[] {
     const slackMs = cell(row, index, 'deadline_ms', deadlineMs);
     if (atMs < before) throw bad(index, `time_ms of ${before} or later`, String(atMs));
     if (!(items > 0)) throw bad(index, 'items above 0', String(items));
+    if (slackMs !== null && slackMs < 0) throw bad(index, 'a deadline of 0 ms or more after arrival', String(slackMs));
     before = atMs;
     return { atMs, items, deadlineMs: slackMs === null ? null : atMs + slackMs };
   });

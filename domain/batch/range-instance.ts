@@ -1,6 +1,6 @@
 /** The JSON contract of `balance merge`: its validation, and the keys of a request as segments. */
 import { z } from 'zod';
-import { usageError, type BalanceError } from '../types/errors.js';
+import { shown, usageError, type BalanceError } from '../types/errors.js';
 import { parsePredicate, type Literal, type Predicate } from '../types/predicate.js';
 import { normalise } from './predicate-algebra.js';
 import { mergeRanges, type RangeMergeResult, type RangeRequest } from './range-merge.js';
@@ -94,7 +94,7 @@ export function mergeInstance(value: unknown): RangeMergeResult {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const expected = 'an object {requests: [{id, model, dataset, fields, ranges | keys | where}], cost}';
-    throw invalid(`${issue.path.join('.') || 'instance'}: ${issue.message}`, expected, JSON.stringify(issue.input));
+    throw invalid(`${issue.path.join('.') || 'instance'}: ${issue.message}`, expected, shown(issue.input));
   }
   const { requests, cost } = parsed.data;
   const seen = new Set<string>();

@@ -111,7 +111,10 @@ function fitting(waiting: readonly Waiting[], items: number): number {
 
 function check(options: ReleaseOptions): void {
   const fail = (name: string, expected: string, got: unknown) =>
-    usageError({ type: 'InvalidPolicy', message: `${options.policy}: ${name}`, expected, got: String(got) });
+    usageError({
+      ...{ type: 'InvalidPolicy', message: `${options.policy}: ${name}`, expected, got: String(got) },
+      hint: 'Give it, or correct it: `balance simulate --help` has the options of each policy.',
+    });
   const { policy, maxBatch, service, batchCost, size, delayMs, increase = 1, decrease = 0.5 } = options;
   if (!(maxBatch >= 1)) throw fail('maxBatch', 'at least 1', maxBatch);
   if (service !== null && !(service.setupMs >= 0 && service.perItemMs >= 0)) {

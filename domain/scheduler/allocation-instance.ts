@@ -1,6 +1,6 @@
 /** What the allocator is given and what it answers: the JSON contract of `balance allocate`, and its validation. */
 import { z } from 'zod';
-import { BalanceError, usageError } from '../types/errors.js';
+import { BalanceError, shown, usageError } from '../types/errors.js';
 
 /** Largest amount, weight or quota: more is a mistake, and arithmetic on it would overflow. */
 export const AMOUNT_MAX = 1e100;
@@ -82,12 +82,20 @@ export function parseAllocationInstance(value: unknown): AllocationInstance {
     throw invalid(
       `${path === '' ? 'instance' : path}: ${issue.message}`,
       'an object {resources, models, cohorts?, divisible?, quanta?} with finite amounts of zero or more',
-      issue.input === undefined ? 'nothing' : JSON.stringify(issue.input),
+      shown(issue.input),
       'run `balance allocate --help` for the contract and an example',
     );
   }
+  if (namesPrototype(value))
+    throw invalid('something is called "__proto__"', 'names that are not "__proto__"', '__proto__', 'rename it');
   assertConsistent(parsed.data);
   return parsed.data;
+}
+
+/** Whether an amount or an id has the one name that no object of JSON can be asked for. */
+function namesPrototype(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === '__proto__';
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(namesPrototype);
 }
 
 /** Checks everything that one field alone cannot show. O(models x demands + cohorts). */
@@ -170,12 +178,16 @@ function badAmount(
   if (resources !== null && !Object.hasOwn(resources, name)) {
     return invalid(
       `${where} names the unknown resource ${JSON.stringify(name)}`,
-      `one of: ${Object.keys(resources).sort().join(', ')}`,
+      Object.keys(resources).length === 0
+        ? 'none: no resources are given'
+        : `one of: ${Object.keys(resources).sort().join(', ')}`,
       name,
       `add ${JSON.stringify(name)} to resources, with its capacity`,
     );
   }
-  return invalid(`${where}: ${name} is not an amount`, 'a finite number, zero or more', String(values[name]));
+  const expected = `a finite number, 0 to ${AMOUNT_MAX}`;
+  const hint = 'correct it, or measure in larger units';
+  return invalid(`${where}: ${name} is not an amount`, expected, String(values[name]), hint);
 }
 
 function assertUnique(kind: string, things: readonly { readonly id: string }[]): void {
@@ -201,6 +213,7 @@ function unknownCohort(where: string, cohort: string, known: ReadonlySet<string>
     `${where} belongs to the unknown cohort ${JSON.stringify(cohort)}`,
     known.size === 0 ? 'null (no cohorts are declared)' : `null or one of: ${[...known].sort().join(', ')}`,
     cohort,
+    `add ${JSON.stringify(cohort)} to cohorts, or set it to null`,
   );
 }
 
@@ -239,6 +252,7 @@ function assertQuanta(instance: AllocationInstance): void {
           `quanta[${index}] names the unknown model ${JSON.stringify(id)}`,
           'the id of a model of this instance',
           id,
+          `add ${JSON.stringify(id)} to models, or leave it out of the quantum`,
         );
     }
   }

@@ -61,3 +61,11 @@ export class BalanceError extends Error implements ErrorFacts {
 export function usageError(facts: ErrorFacts): BalanceError {
   return new BalanceError('usage', facts);
 }
+
+/** What came, short enough for one line of a message; `nothing` for what is absent. */
+export function shown(value: unknown): string {
+  if (typeof value === 'number') return String(value);
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}…`;
+}
+const SHOWN_MAX = 120;

@@ -63,6 +63,18 @@ describe('balance merge', () => {
     ]);
   });
 
+  it('tells a person why a request is refused, and in which instance of an array an error is', async () => {
+    const hidden = { ...instance.requests[0], allowedFields: ['y'] };
+    expect((await run(JSON.stringify({ requests: [hidden] }))).out).toContain('refused a: may not see x');
+    const { err } = await run(JSON.stringify([instance, { requests: 3 }]), '--json');
+    expect(JSON.parse(err)).toMatchObject({ error: { message: expect.stringMatching(/^instance \[1\]: requests: /) } });
+  });
+
+  it('reads a file that begins with a byte order mark', async () => {
+    const { out } = await run(`\ufeff${JSON.stringify(instance)}`, '--json');
+    expect(JSON.parse(out)).toEqual(result);
+  });
+
   it.each([
     ['{', 'MalformedJson'],
     ['{}', 'InvalidMerge'],

@@ -69,11 +69,14 @@ describe('balance simulate', () => {
     ['time_ms\n5\n4\n', [], 'MalformedTrace'],
     ['time_ms\nx\n', [], 'MalformedTrace'],
     ['time_ms,items\n0,0\n', [], 'MalformedTrace'],
+    ['time_ms,deadline_ms\n0,-1\n', [], 'MalformedTrace'],
+    ['time_ms\n0\n', ['--deadline-ms', '-1'], 'MalformedTrace'],
+    ['time_ms,time_ms\n0,0\n', [], 'DuplicateColumn'],
     ['time_ms\n0\n', ['--policy', 'fixed'], 'InvalidPolicy'],
     ['time_ms\n0\n', ['--max-batch', '0'], 'InvalidPolicy'],
   ])('reports %j %j as %s, with exit code 2', async (csv, flags, type) => {
     const { err, exitCode } = await run(csv, '--json', ...flags);
-    expect(JSON.parse(err)).toMatchObject({ error: { type } });
+    expect(JSON.parse(err)).toMatchObject({ error: { type, hint: expect.stringContaining('--help') as string } });
     expect(exitCode).toBe(2);
   });
 });
