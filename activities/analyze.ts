@@ -203,7 +203,19 @@ async function inspect(deps: StageDependencies, context: CycleContext, id: strin
 function failureOf(context: CycleContext, dataset: string, error: unknown): DatasetFailure {
   if (!isFault(error)) throw error;
   const transient = error.kind === 'unreachable' || isResting(context, dataset);
-  return { dataset, type: error.type, reason: error.message, transient };
+  return { dataset, type: error.type, reason: told(error), transient, ...hintOf(error) };
+}
+
+/** What was found, and what was expected. */
+function told({ message, expected, got }: BalanceError): string {
+  const more = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(got === undefined ? [] : [`got ${got}`]),
+  ];
+  return more.length === 0 ? message : `${message}: ${more.join(', ')}`;
+}
+function hintOf({ hint }: BalanceError): { readonly hint?: string } {
+  return hint === undefined ? {} : { hint };
 }
 
 function usable(item: WorkItem, columns: ReadonlySet<string>): boolean {
@@ -264,8 +276,9 @@ async function measure(
       {
         itemId: item.id,
         type: error.type,
-        reason: error.message,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        reason: told(error),
+        ...hintOf(error),
+        resource: `dataset:${item.dataset}`,
       },
     ];
   });

@@ -344,6 +344,9 @@ export interface Closing {
     reason: string;
     type: string;
     hint?: string;
+    resource?: string;
+    shortfall?: number;
+    blockers?: readonly string[];
   }[];
   readonly waiting: readonly WaitReason[];
   readonly cache: readonly CacheEntry[];

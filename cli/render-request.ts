@@ -1,5 +1,6 @@
 /** What became of one request, in plain sentences: why it got its data or did not, what is in its way, until when. */
 import type { RequestExplanation } from '../db/decision-store.js';
+import { formatBytes, formatDuration } from '../domain/types/units.js';
 
 /** Why something waits or ended, as it is stored. */
 interface Why {
@@ -8,6 +9,7 @@ interface Why {
   readonly reason?: string;
   readonly hint?: string | null;
   readonly resource?: string | null;
+  readonly cohort?: string;
   readonly shortfall?: number;
   readonly earliestMs?: number;
 }
@@ -15,6 +17,8 @@ interface Why {
 /** What kind of obstacle a stable reason is: what the asker must mend, what others decided, what time will mend. */
 const TIER_OF: Readonly<Record<string, string>> = {
   UnknownColumn: 'misconfigured',
+  NoFields: 'misconfigured',
+  ExceedsQuota: 'misconfigured',
   UnknownDataset: 'misconfigured',
   TypeMismatch: 'misconfigured',
   EmptyPredicate: 'misconfigured',
@@ -121,10 +125,10 @@ function tierOf({ tier, type }: Why): string {
 
 /** What is missing, who holds it, and when to look again. */
 function obstacle({ blockers, attempts, failures, kind }: RequestExplanation, why: Why): string[] {
-  const { resource, shortfall, earliestMs } = why;
+  const { resource, earliestMs } = why;
   const looked = `looked at by ${attempts} ${attempts === 1 ? 'cycle' : 'cycles'} so far`;
   return [
-    ...(resource == null ? [] : [`  In the way: ${resourceName(resource)}; ${Math.ceil(shortfall ?? 0)} are missing.`]),
+    ...(resource == null ? [] : [`  In the way: ${inTheWay(resource, why)}.`]),
     ...(blockers.length === 0 ? [] : [`  Held by: ${blockers.join(', ')}.`]),
     ...(failures === 0
       ? []
@@ -139,12 +143,44 @@ function until({ deadlineAt }: RequestExplanation): string[] {
     : [`  It expires${at(deadlineAt)}.`];
 }
 
-/** `bytes:lake` as people say it. */
-function resourceName(resource: string): string {
-  const [unit, source] = resource.split(':');
-  return source === undefined
-    ? `the pool's ${resource}`
-    : `${resource}, the ${unit} a second that source ${source} may give`;
+/** What a resource is, and how much of it is missing, by the kind before the colon. */
+const KINDS: Readonly<
+  Record<string, { readonly what: (of: string) => string; readonly show: (amount: number) => string }>
+> = {
+  bytes: {
+    what: (of) => `the bytes a second that source ${of} may give`,
+    show: (amount) => `${formatBytes(amount)} are`,
+  },
+  rows: { what: (of) => `the rows a second that source ${of} may give`, show: (amount) => `${Math.ceil(amount)} are` },
+  quota: {
+    what: (of) => `the bytes that may leave source ${of} in a period`,
+    show: (amount) => `${formatBytes(amount)} are`,
+  },
+  window: { what: (of) => `the times at which source ${of} may be read`, show: (ms) => `${formatDuration(ms)} are` },
+  gang: {
+    what: () => 'whose requests are served together',
+    show: (amount) => `${amount} of its requests ${amount === 1 ? 'is' : 'are'}`,
+  },
+  column: {
+    what: (of) => `a column of ${of.split('.')[0]}`,
+    show: (amount) => `${amount} ${amount === 1 ? 'is' : 'are'}`,
+  },
+  dataset: { what: () => 'what it asks for', show: () => '' },
+  version: { what: () => 'the content that it is pinned to', show: () => '' },
+  quality: { what: () => 'which is not good enough', show: () => '' },
+  need: { what: () => 'which it comes after', show: () => '' },
+  deadline: { what: () => 'its own', show: () => '' },
+};
+
+function inTheWay(resource: string, { shortfall = 0, cohort }: Why): string {
+  const [kind, ...of] = resource.split(':');
+  const known = of.length > 0 || kind === 'deadline' ? KINDS[kind] : undefined;
+  const whose = cohort === undefined ? '' : `, as far as cohort ${cohort} may take it`;
+  const name = known === undefined ? `the pool's ${resource}` : `${resource}, ${known.what(of.join(':'))}`;
+  if (kind === 'deadline') return `${name}${shortfall > 0 ? `; it was ${formatDuration(shortfall)} late` : ''}`;
+  const amount =
+    shortfall <= 0 ? '' : known === undefined ? `${Number(shortfall.toPrecision(4))} are` : known.show(shortfall);
+  return `${name}${whose}${amount === '' ? '' : `; ${amount} missing`}`;
 }
 
 function took({ createdAt, closedAt, kind }: RequestExplanation): string {

@@ -18,6 +18,8 @@ export function table(rows: readonly (readonly string[])[], indent = '  '): stri
     .join('');
 }
 
+/** Waiting requests listed in one explanation. */
+const WAITS_SHOWN = 50;
 /** Reads listed in one explanation. */
 const READS_SHOWN = 50;
 
@@ -29,7 +31,7 @@ export interface RenderOptions {
 
 /** A whole decision: what was out of balance, what was read for whom, who got what and why, where it is. */
 export function renderDecision(explanation: Explanation, options: RenderOptions): string {
-  const { decision, requests, batches } = explanation;
+  const { decision, requests, waits, batches } = explanation;
   const delivered = requests.filter(({ delivery }) => delivery !== null);
   const others = requests.filter(({ delivery }) => delivery === null);
   const lines = [
@@ -83,6 +85,14 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
       'Not delivered\n',
       table(others.map(({ needId, id, state, why }) => [needId ?? id, state, reasonOf(why)])),
     );
+  if (waits.length > 0) {
+    const more = waits.length - WAITS_SHOWN;
+    lines.push(
+      'Waiting\n',
+      table(waits.slice(0, WAITS_SHOWN).map((wait) => [wait.itemId, reasonOf(wait)])),
+      more > 0 ? `  and ${more} more: balance status REQUEST tells why\n` : '',
+    );
+  }
   lines.push(`Decision      ${decision.id}   (balance explain ${decision.id})\n`);
   if (options.uiUrl !== undefined)
     lines.push(

@@ -180,9 +180,10 @@ async function endRequests(
   const ended = JSON.stringify(closing.ended);
   if (closing.ended.length > 0)
     await tx.execute(sql`
-    update requests r set state = e.state, closed_at = ${at}::timestamptz, waiting = jsonb_build_object('type', e.type, 'reason', e.reason, 'hint', e.hint)
-    from jsonb_to_recordset(${ended}::jsonb) as e("requestId" uuid, state text, reason text, type text, hint text)
-    where ${mine} and r.id = e."requestId"`);
+    update requests r set state = e.state, closed_at = ${at}::timestamptz, waiting = e.why
+    from (select (value->>'requestId')::uuid as id, value->>'state' as state, value - 'requestId' - 'state' as why
+      from jsonb_array_elements(${ended}::jsonb)) e
+    where ${mine} and r.id = e.id`);
   // Needs are due again in the next cycle: what this one could not serve ends here. Requests go on waiting.
   const waiting = JSON.stringify(closing.waiting);
   if (closing.waiting.length > 0)

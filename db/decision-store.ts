@@ -1,4 +1,6 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
+import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
+import type { WaitReason } from '../domain/decision/work.js';
 import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
 import { batchEfficiency, type BatchEfficiency } from '../domain/batch/efficiency.js';
@@ -46,6 +48,8 @@ export interface Explanation {
     readonly reasons: readonly string[];
     readonly impact: unknown;
   };
+  /** Requests that it leaves waiting, each with what it waits for then; its needs are among the requests. */
+  readonly waits: readonly WaitReason[];
   readonly stages: readonly {
     readonly stage: string;
     readonly state: string;
@@ -244,6 +248,7 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       ms: endedMs - startedMs,
     })),
     requests: requestRows,
+    waits: leftWaiting(stages, requestRows),
     batches: batchRows.map((batch) => ({
       id: batch.id,
       dataset: batch.dataset,
@@ -290,6 +295,12 @@ function efficiencyOf(batch: typeof batches.$inferSelect): BatchEfficiency | nul
     predictedMs: batch.predictedMs,
     predictedBytes: batch.predictedBytes,
   });
+}
+
+function leftWaiting(stages: readonly StageRecord[], told: readonly RequestExplanation[]): readonly WaitReason[] {
+  const coordinated = stages.find(({ stage }) => stage === 'coordinate')?.outcome as CoordinateOutcome | undefined;
+  const known = new Set(told.map(({ id }) => id));
+  return (coordinated?.waiting ?? []).filter(({ itemId }) => !known.has(itemId));
 }
 
 function predictedIn(stages: readonly StageRecord[]): PredictOutcome | undefined {

@@ -66,13 +66,17 @@ export function refuseTogether(items: readonly WorkItem[], refusals: readonly Re
     if (cause.type !== 'DeadlinePassed') {
       const reason = `gang ${name}: its request ${cause.itemId} was refused: ${cause.reason}`;
       const hint = 'Mend what the reason names, then send the whole gang again.';
-      return rest.map(({ id }) => ({ itemId: id, type: 'GangBroken', reason, hint }));
+      const bound = { resource: `gang:${name}`, shortfall: 1, blockers: [cause.itemId] };
+      return rest.map(({ id }) => ({ itemId: id, type: 'GangBroken', reason, hint, ...bound }));
     }
     const came =
       members.length < size ? `${members.length} of its ${size} members had come` : 'all its members had come';
     refused.set(cause.itemId, { ...cause, reason: `${cause.reason}; of gang ${name} ${came}` });
     const reason = `gang ${name}: the deadline of its request ${cause.itemId} passed before all could be served; ${came}`;
-    return rest.map(({ id }) => ({ itemId: id, type: cause.type, reason }));
+    const missing = Math.max(0, size - members.length);
+    const bound = { resource: cause.resource ?? 'deadline', shortfall: cause.shortfall ?? missing };
+    const hint = 'Send the whole gang again with a later deadline.';
+    return rest.map(({ id }) => ({ itemId: id, type: cause.type, reason, hint, ...bound, blockers: [cause.itemId] }));
   });
   return [...refused.values(), ...others];
 }

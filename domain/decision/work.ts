@@ -135,10 +135,14 @@ export interface Refusal {
   /** Stable name: UnknownDataset, UnknownColumn, RestrictedField, DeadlinePassed, VersionGone, SourceFailed, … */
   readonly type: string;
   readonly reason: string;
+  /** What to change: waiting alone will not do. */
   readonly hint?: string;
-  /** Where it is too large for a resource at any time: for which, and by how much. */
+  /** What it failed on: `deadline`, `dataset:ID`, `column:DATASET.COLUMN`, `version:DATASET`, `fields`, `gang:NAME`, or a limit. Absent in records of older versions. */
   readonly resource?: string;
+  /** By how much: milliseconds of a deadline, columns, or amounts of a limit; absent where nothing is counted. */
   readonly shortfall?: number;
+  /** Items or needs on whose account it was refused; absent: none. */
+  readonly blockers?: readonly string[];
 }
 
 /** A tiered reason for waiting: misconfigured / over quota / waiting / paused. */
@@ -156,6 +160,8 @@ export interface WaitReason {
   readonly short?: Readonly<Record<string, number>>;
   readonly earliestMs: number;
   readonly reason: string;
+  /** What to change, where waiting alone will not do. */
+  readonly hint?: string;
   /** What its place in the queue is made of; absent where no queue decided. */
   readonly terms?: Readonly<Record<string, number>>;
 }

@@ -57,7 +57,7 @@ describe('a request is told in plain sentences', () => {
       { why: overQuota, blockers: ['board/all', 'request q of board'], attempts: 2, deadlineAt: at(9) },
       [
         'It waits (over quota): 50 rows need 800 of bytes:lake.',
-        'In the way: bytes:lake, the bytes a second that source lake may give; 301 are missing.',
+        'In the way: bytes:lake, the bytes a second that source lake may give; 300 B are missing.',
         'Held by: board/all, request q of board.',
         'Earliest: 2026-01-01T12:05:00Z; looked at by 2 cycles so far.',
         'It expires at 2026-01-01T12:09:00Z.',

@@ -50,6 +50,8 @@ export interface DatasetFailure {
   readonly dataset: string;
   readonly type: string;
   readonly reason: string;
+  /** What to do; absent: nothing is known beyond the reason. */
+  readonly hint?: string;
   readonly transient: boolean;
 }
 export interface AnalyzeOutcome {
@@ -191,6 +193,8 @@ function refuse(inputs: AnalyzeInputs): Refusal[] {
           itemId: item.id,
           type: 'DeadlinePassed',
           reason: `its deadline ${new Date(item.deadlineMs).toISOString()} passed before it could be served`,
+          hint: 'Ask again with a later deadline, or with none.',
+          ...{ resource: 'deadline', shortfall: inputs.nowMs - item.deadlineMs },
         },
       ];
     }
@@ -202,12 +206,19 @@ function refuse(inputs: AnalyzeInputs): Refusal[] {
           itemId: item.id,
           type: failure.type,
           reason: `dataset ${item.dataset}: ${failure.reason}`,
-          hint: 'Check the source; `balance doctor` names what is wrong.',
+          hint: failure.hint ?? 'Check the source; `balance doctor` names what is wrong.',
+          resource: `dataset:${item.dataset}`,
         },
       ];
     const dataset = datasets.get(item.dataset);
     if (dataset === undefined)
-      return [{ itemId: item.id, type: 'UnknownDataset', reason: `dataset ${item.dataset} is not declared any more` }];
+      return [
+        {
+          ...{ itemId: item.id, type: 'UnknownDataset', resource: `dataset:${item.dataset}` },
+          reason: `dataset ${item.dataset} is not declared any more`,
+          hint: `Declare it again, or ask for one of ${inputs.datasets.map(({ id }) => id).join(', ')}.`,
+        },
+      ];
     return refuseColumns(item, dataset, inputs) ?? refuseVersion(item, dataset) ?? [];
   });
 }
@@ -229,6 +240,8 @@ function refuseColumns(item: WorkItem, dataset: DatasetFacts, inputs: AnalyzeInp
         itemId: item.id,
         type: 'UnknownColumn',
         reason: `dataset ${item.dataset} has no column ${unknown.join(', ')}; it has ${columns}`,
+        hint: 'Ask for columns that it has.',
+        ...{ resource: `column:${item.dataset}.${unknown[0]}`, shortfall: unknown.length },
       },
     ];
   }
@@ -244,6 +257,7 @@ function refuseColumns(item: WorkItem, dataset: DatasetFacts, inputs: AnalyzeInp
       type: 'RestrictedField',
       reason: `model ${item.model} may not read ${forbidden.join(', ')} of ${item.dataset}`,
       hint: `List ${forbidden.map((column) => `${item.dataset}.${column}`).join(', ')} under the model's mayRead, or leave the column out.`,
+      ...{ resource: `column:${item.dataset}.${forbidden[0]}`, shortfall: forbidden.length },
     },
   ];
 }
@@ -259,6 +273,7 @@ function refuseVersion(item: WorkItem, dataset: DatasetFacts): Refusal[] | null 
       type: 'VersionGone',
       reason: `version ${item.datasetVersion} of ${item.dataset} is gone; the current one is ${dataset.version}`,
       hint: 'Ask for the current version, or leave the version out.',
+      resource: `version:${item.dataset}`,
     },
   ];
 }

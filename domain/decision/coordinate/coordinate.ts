@@ -32,16 +32,15 @@ export interface HandOut {
 /** A source that failed while it was read is tried again after this long. */
 export const SOURCE_RETRY_MS = 15_000;
 
+/** What ended without a delivery, and why. */
+export interface Ended extends Refusal {
+  readonly state: 'refused' | 'quarantined' | 'expired';
+}
+
 export interface CoordinateOutcome {
   /** In the order of delivery: dependencies first, then by score. */
   readonly deliver: readonly HandOut[];
-  readonly ended: readonly {
-    readonly itemId: string;
-    readonly state: 'refused' | 'quarantined' | 'expired';
-    readonly type: string;
-    readonly reason: string;
-    readonly hint?: string;
-  }[];
+  readonly ended: readonly Ended[];
   /** What goes on waiting: for its share, or for a source that failed. */
   readonly waiting: readonly WaitReason[];
   readonly outcome: Outcome;
@@ -76,10 +75,10 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
 
   const deliver: HandOut[] = [];
   const waiting: WaitReason[] = [...inputs.waiting, ...gangs.waiting];
-  const ended: CoordinateOutcome['ended'][number][] = inputs.refusals.map(({ itemId, type, reason, hint }) => {
-    const state = type === 'DeadlinePassed' ? 'expired' : 'refused';
-    return { itemId, state, type, reason, ...(hint === undefined ? {} : { hint }) };
-  });
+  const ended: Ended[] = inputs.refusals.map((refusal) => ({
+    ...refusal,
+    state: refusal.type === 'DeadlinePassed' ? 'expired' : 'refused',
+  }));
   ended.push(...gangs.ended);
   const answered = new Set([...gangs.waiting, ...gangs.ended].map(({ itemId }) => itemId));
   for (const item of inDeliveryOrder(granted, byNeed, score)) {
@@ -92,8 +91,9 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
         itemId: item.id,
         state: 'refused',
         type: 'DependencyNotMet',
-        reason: `held back: ${blocker}`,
+        reason: `held back: ${blocker.reason}`,
         hint: 'It is due again in the next cycle.',
+        ...{ resource: `need:${blocker.needId}`, blockers: [blocker.needId] },
       });
     else if (verdict.use === 'slice')
       deliver.push({
@@ -112,6 +112,7 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
         type: failure.type,
         reason: failure.reason,
         hint: 'Mend what the reason names, then ask again.',
+        resource: `dataset:${item.dataset}`,
       });
     else
       ended.push({
@@ -120,6 +121,7 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
         type: 'Quarantined',
         reason: verdict.reason,
         hint: 'The data was read and is kept back; `balance explain` shows every finding.',
+        resource: `quality:${item.dataset}`,
       });
   }
   const impact = impactOf(inputs, granted, deliver);
@@ -204,8 +206,8 @@ function heldBack(
   items: readonly WorkItem[],
   byNeed: ReadonlyMap<string, WorkItem>,
   verdicts: ReadonlyMap<string, ItemVerdict>,
-): ReadonlyMap<string, string> {
-  const held = new Map<string, string>();
+): ReadonlyMap<string, { readonly needId: string; readonly reason: string }> {
+  const held = new Map<string, { readonly needId: string; readonly reason: string }>();
   for (let changed = true; changed;) {
     changed = false;
     for (const item of items) {
@@ -222,7 +224,7 @@ function heldBack(
                 ? null
                 : 'was not good in this cycle';
         if (bad === null) continue;
-        held.set(item.id, `it comes after ${needId}, which ${bad}`);
+        held.set(item.id, { needId, reason: `it comes after ${needId}, which ${bad}` });
         changed = true;
         break;
       }
@@ -241,7 +243,7 @@ function heldByGang(
   failed: ReadonlyMap<string, CoordinateInputs['failed'][number]>,
   nowMs: number,
 ): Pick<CoordinateOutcome, 'ended' | 'waiting'> {
-  const ended: CoordinateOutcome['ended'][number][] = [];
+  const ended: Ended[] = [];
   const waiting: WaitReason[] = [];
   for (const gang of gangsOf(granted)) {
     const bad = gang.members.filter(({ id }) => !['slice', 'last-good'].includes(verdicts.get(id)!.use));
@@ -263,6 +265,7 @@ function heldByGang(
           ...{ itemId: id, state: 'refused', type: 'GangBroken' },
           reason: `gang ${gang.name}: its request ${lost.id} cannot be handed out: ${why}`,
           hint: 'Mend what the reason names, then send the whole gang again.',
+          ...{ resource: `gang:${gang.name}`, shortfall: 1, blockers: [lost.id] },
         });
   }
   return { ended, waiting };
