@@ -63,21 +63,22 @@ export function planBatch(given: BatchInputs): BatchOutcome {
     if (parted === null) return { ...plan, waiting: [...waitingTogether(inputs.items, plan.waiting)].sort(byItem) };
     apart.waiting.push(...parted.waiting);
     apart.refusals.push(...parted.refusals);
+    for (const id of parted.aside) apart.aside.add(id);
   }
 }
 
-/** The plan without what is apart from it: gangs that cannot be served as a whole. */
+/** The plan without what is answered apart from it, and without shares for gangs that those would part. */
 function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   const shut = shutItems(inputs);
   const ahead = workAhead(inputs);
-  const aside = [...apart.waiting, ...apart.refusals].map(({ itemId }) => itemId);
-  const out = new Set([...inputs.refused, ...shut.keys(), ...aside]);
-  for (const id of aside) shut.delete(id);
+  const answered = [...apart.waiting, ...apart.refusals].map(({ itemId }) => itemId);
+  const out = new Set([...inputs.refused, ...shut.keys(), ...answered]);
+  for (const id of answered) shut.delete(id);
   const whole = mergeDemand(inputs, out, ahead.factor);
   const { putOff, forecasts } = levelOverTime(inputs, whole);
   for (const { itemId } of putOff) out.add(itemId);
   const demand = putOff.length === 0 ? whole : mergeDemand(inputs, out, ahead.factor);
-  const round = shareInRounds(demand, inputs);
+  const round = shareInRounds(demand, apart.aside, inputs);
   const told = tellRound(round, demand.items.length, inputs);
   const fromRead = told.grants.map((grant) => (grant?.served === 'read' ? grant : undefined));
   const planned = planReads(demand, fromRead, inputs);
@@ -96,10 +97,10 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   return {
     grants,
     waiting:
-      late.length + putOff.length + aside.length === 0
+      late.length + putOff.length + answered.length === 0
         ? waiting
         : [...waiting, ...closedWaits, ...putOff, ...apart.waiting].sort(byItem),
-    refusals: aside.length === 0 ? demand.refusals : [...demand.refusals, ...apart.refusals].sort(byItem),
+    refusals: answered.length === 0 ? demand.refusals : [...demand.refusals, ...apart.refusals].sort(byItem),
     reads,
     allocation: round.allocation,
     ...(inputs.cohorts === undefined ? {} : { cohorts: round.cohorts }),

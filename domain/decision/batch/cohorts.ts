@@ -96,17 +96,23 @@ export class CohortUse {
     }
   }
 
-  /** How much more of a resource a member may take before a limit of its cohort, or of one above, is reached. */
-  room(cohort: string | null, resource: string): number {
-    const { parent, reserve, ceiling } = this.problem;
+  /**
+   * How much more of a resource a member may take before a limit of its cohort, or of one above, is reached, and whose
+   * limit that is; null: the pool's.
+   */
+  room(cohort: string | null, resource: string): { readonly amount: number; readonly of: string | null } {
+    const { parent, reserve, ceiling, nodeIds } = this.problem;
     let room = Infinity;
+    let of = 0;
     let free = 0;
     for (let v = this.nodes.get(cohort)!; v >= 0; v = parent[v]) {
       const at = this.at(v, resource);
-      room = Math.min(room, free + ceiling[at] - this.used[at]);
+      const here = free + ceiling[at] - this.used[at];
+      // Of equal ones the pool's, or that of the cohort above: to raise the other would not help.
+      if (here <= room) [room, of] = [here, v];
       free += Math.max(0, reserve[at] - this.used[at]);
     }
-    return Math.max(0, room);
+    return { amount: Math.max(0, room), of: of === 0 ? null : nodeIds[of] };
   }
 
   /** The cohorts for sharing what is left of each resource: what is not lent stays their own, and what they may still borrow. */

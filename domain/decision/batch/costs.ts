@@ -5,6 +5,7 @@ import { MergeTable } from '../../batch/merge-table.js';
 import { assertIdsDiffer, groupRequests } from '../../batch/merge.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
+import { nestedSamples, type NestedSamples } from './nested-samples.js';
 import { formatBytes } from '../../types/units.js';
 import type { ArrivalCut, DatasetFacts, ItemFacts, Refusal, WorkItem } from '../work.js';
 
@@ -67,6 +68,7 @@ export interface MergedDemand {
   readonly fieldSets: FieldSets;
   /** By their first members. */
   readonly reads: readonly SharedRead[];
+  readonly nested: NestedSamples;
   readonly refusals: readonly Refusal[];
 }
 
@@ -105,7 +107,7 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     if (!cached) (metered.has(dataset.source) ? limited : free).add(costed, fields, dataset);
   }
   const reads = [...limited.reads(), ...free.reads()].sort((a, b) => a.members[0] - b.members[0]);
-  return { items, fieldsOf, fieldSets, reads, refusals };
+  return { items, fieldsOf, fieldSets, reads, nested: nestedSamples({ items, reads }), refusals };
 }
 
 /** Finds the facts of an item. They mostly come in the order in which they are asked for: only otherwise all are looked up by id. */
@@ -202,7 +204,8 @@ function knownOf({ criticality, attempts, aheadRows, resample }: BatchInputs): K
 }
 
 function noFields({ id }: WorkItem): Refusal {
-  return { itemId: id, type: 'NoFields', reason: `request ${id} names no field` };
+  const reason = `request ${id} names no field`;
+  return { itemId: id, type: 'NoFields', reason, hint: 'Name at least one field.', resource: 'fields', shortfall: 1 };
 }
 
 function costedItem(
@@ -242,7 +245,7 @@ function beyondQuota(item: WorkItem, rows: number, dataset: DatasetFacts, { limi
   const bytes = rows * widthOf(item.fields, dataset.bytesPerValue);
   if (bytes <= quota.burst) return null;
   const reason = `${rows} rows are about ${formatBytes(bytes)}; the quota of ${dataset.source} is ${formatBytes(quota.burst)}`;
-  const hint = 'Ask for fewer rows or fields, or raise limits.quota of the source.';
+  const hint = 'Never, unless it asks for fewer rows or fields, or limits.quota of the source is raised.';
   const short = { resource: quota.resource, shortfall: bytes - quota.burst };
   return { itemId: item.id, type: 'ExceedsQuota', reason, hint, ...short };
 }

@@ -23,8 +23,8 @@ export interface Flow {
   /** Cycles that looked at the item, this one included. */
   readonly attempts: Float64Array;
   /**
-   * Places that are handed out together: all of a gang at the place of its last member, none at those of the others.
-   * Null: there are no gangs.
+   * Places that are handed out together: all of a gang at the place of its last member, none at those of the others, nor
+   * at any of a gang that has no part in the share. Null: there are no gangs.
    */
   readonly gangs: ReadonlyMap<number, readonly number[]> | null;
   /** Places of the standing needs. */
@@ -34,12 +34,17 @@ export interface Flow {
   /** `cost[place * resources + resource]` of the item at that place, and their sums. */
   readonly cost: Float64Array;
   readonly demand: Float64Array;
+  /** Places that have no part in its share, nor in its demand: they may have of what is left. Null: there are none. */
+  readonly aside: ReadonlySet<number> | null;
   /** What it is owed, 0 to 1. */
   readonly debt: number;
 }
 
-/** The flows, by id. Their costs are not known before `chargeFlows`. */
-export function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flow[] {
+/**
+ * The flows, by id. Their costs are not known before `chargeFlows`.
+ * @param aside items of gangs that have no part in the shares
+ */
+export function flowsOf(costed: readonly CostedItem[], aside: ReadonlySet<string>, inputs: BatchInputs): Flow[] {
   const sources = new Map<string, Map<string, CostedItem[]>>();
   for (const one of costed) {
     let models = sources.get(one.source);
@@ -51,10 +56,10 @@ export function flowsOf(costed: readonly CostedItem[], inputs: BatchInputs): Flo
   return [...sources]
     .flatMap(([source, models]) => [...models].map(([model, group]) => ({ id: `${model}@${source}`, group })))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map(({ id, group }) => flowOf(id, group, inputs));
+    .map(({ id, group }) => flowOf(id, group, aside, inputs));
 }
 
-function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): Flow {
+function flowOf(id: string, group: readonly CostedItem[], asideIds: ReadonlySet<string>, inputs: BatchInputs): Flow {
   const { source } = group[0];
   const debt = Math.min(1, Math.max(0, inputs.credits[id] ?? 0));
   const resources = inputs.limits
@@ -82,17 +87,20 @@ function flowOf(id: string, group: readonly CostedItem[], inputs: BatchInputs): 
     attempts[place] = costed.attempts;
   }
   const { model } = group[0].item;
+  const places =
+    asideIds.size === 0 ? [] : Array.from(items.keys()).filter((place) => asideIds.has(items[place].item.id));
+  const aside = places.length === 0 ? null : new Set(places);
   return {
-    ...{ id, model, source, debt, resources, items, needs, scores, index, rows, attempts },
+    ...{ id, model, source, debt, resources, items, needs, scores, index, rows, attempts, aside },
     cohort: inputs.models[model]?.cohort ?? null,
-    gangs: gangPlaces(items),
+    gangs: gangPlaces(items, aside),
     cost: new Float64Array(count * resources.length),
     demand: new Float64Array(resources.length),
   };
 }
 
 /** A gang's turn is that of its last member: before it, nobody of another kind is held up for it. */
-function gangPlaces(items: readonly CostedItem[]): Flow['gangs'] {
+function gangPlaces(items: readonly CostedItem[], aside: Flow['aside']): Flow['gangs'] {
   const places = new Map<string, number[]>();
   for (const [place, { item }] of items.entries()) {
     if (item.gang === undefined) continue;
@@ -102,20 +110,23 @@ function gangPlaces(items: readonly CostedItem[]): Flow['gangs'] {
   }
   if (places.size === 0) return null;
   return new Map(
-    [...places.values()].flatMap((all) => all.map((place) => [place, place === all.at(-1) ? all : []] as const)),
+    [...places.values()].flatMap((all) =>
+      all.map((place) => [place, place === all.at(-1) && aside?.has(place) !== true ? all : []] as const),
+    ),
   );
 }
 
 /** Puts the costs of the items into their flows, as their reads are charged now. */
 export function chargeFlows(flows: readonly Flow[], charges: ReadCharges, { limits }: BatchInputs): void {
   const pooled = new Set(limits.flatMap(({ resource, source }) => (source === null ? [resource] : [])));
-  for (const { items, index, resources, cost, demand } of flows) {
+  for (const { items, index, resources, cost, demand, aside } of flows) {
     const width = resources.length;
     for (const [r, resource] of resources.entries()) {
       if (!pooled.has(resource)) charges.charge(index, resource, cost, r, width);
       else for (const [place, { item }] of items.entries()) cost[place * width + r] = item.resources[resource] ?? 0;
       demand[r] = 0;
-      for (let at = r; at < cost.length; at += width) demand[r] += cost[at];
+      for (let place = 0; place < items.length; place++)
+        if (aside?.has(place) !== true) demand[r] += cost[place * width + r];
     }
   }
 }

@@ -1,19 +1,22 @@
 /** What was handed out and what was not, told: each grant with its reason, and of each item that waits what it lacks, who holds it, and when to look again. */
-import type { AllocationResult } from '../../scheduler/allocation-instance.js';
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
-import { isWithin } from './cohorts.js';
-import type { CostedItem } from './costs.js';
+import { CohortUse, isWithin } from './cohorts.js';
+import { countsBytes, isQuota, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
-import { costOf, costsOf, leastPart, mixOf, takeFrom, type Grant, type Handed } from './grants.js';
+import { costOf, leastPart, mixOf, type Grant, type Handed } from './grants.js';
 import { priorityPoints } from './item-priority.js';
 import { segmentCover } from './segment-cover.js';
 import { owedAfter } from '../coordinate/need-states.js';
 import type { WaitReason } from '../work.js';
+import { gangsWaiting, lacks, type Asking, type Lack, type Rest } from './what-is-left.js';
 
 /** Blockers named in a reason: the most urgent ones; a list of thousands explains nothing. */
 const BLOCKERS_MAX = 32;
 /** Other models named as blockers of an item. */
 const MODELS_NAMED_MAX = 8;
+
+/** Nobody looks again sooner. */
+const AGAIN_MS_MIN = 250;
 
 /** What the sharing came to, as far as it is told. */
 export interface ToldRound {
@@ -23,108 +26,43 @@ export interface ToldRound {
   /** What the shares gave, and what everybody has in the end. */
   readonly shared: Handed;
   readonly handed: Handed;
-  /** What the shares come from: absent where nothing is limited. */
-  readonly allocation?: AllocationResult | null;
+  /** Null: nothing was scarce, and nothing waits. */
+  readonly rest: Rest | null;
 }
 
-/** Everything granted, and everything that waits. */
-export function tellRound(round: ToldRound, items: number, inputs: BatchInputs): Told {
-  const told: Told = { grants: new Array<Grant | undefined>(items), waiting: new Array<WaitReason | undefined>(items) };
-  const models = holdersOf(round, inputs);
-  for (const [f, flow] of round.flows.entries()) tellFlow(flow, round.allotted[f], round, models, inputs, told);
-  return told;
-}
-
-/** By the items' indices: one of the two is there. */
+/** Everything granted, and everything that waits: by the items' indices, one of the two is there. */
 interface Told {
   readonly grants: (Grant | undefined)[];
   readonly waiting: (WaitReason | undefined)[];
 }
 
-/** A flow as it is told: what is left of its share, and who has it. */
-interface Telling {
-  readonly flow: Flow;
-  readonly allotted: Float64Array;
-  readonly left: Float64Array;
-  readonly blockers: Blockers;
-  /** Whose limit keeps its share small; null: no cohort's. */
-  readonly cohort: string | null;
-  /** What an item costs: a place to count in. */
-  readonly costs: Float64Array;
-  readonly round: ToldRound;
-  readonly inputs: BatchInputs;
-}
-
-/** Follows the flow's share from hand to hand: first the queue, then what the needs shared. */
-function tellFlow(
-  flow: Flow,
-  allotted: Float64Array,
-  round: ToldRound,
-  models: Largest,
-  inputs: BatchInputs,
-  told: Told,
-): void {
-  const { shared } = round;
-  // Where a limit of its cohort keeps its share small, those outside hold nothing that it could have.
-  const cohort = round.allocation?.allocations.find(({ id }) => id === flow.id)?.cohort ?? null;
-  const blockers = new Blockers(flow, models, (other) => cohort === null || isWithin(cohort, other, inputs));
-  const costs = new Float64Array(flow.resources.length);
-  const telling = { flow, allotted, left: Float64Array.from(allotted), blockers, cohort, costs, round, inputs };
-  const { index, needs } = flow;
-  let next = 0;
-  for (let place = 0; place < index.length; place++) {
-    const isNeed = place === needs[next];
-    if (isNeed) next++;
-    else tell(telling, place, null, told);
-    take(telling, place, (isNeed ? shared.claimed : shared.rows)[index[place]], false);
-  }
-  for (const place of needs) {
-    const claimed = shared.claimed[index[place]];
-    take(telling, place, shared.rows[index[place]] - claimed, claimed > 0);
-  }
-  for (const place of needs) {
-    costOfAll(telling, place, flow.rows[place]);
-    tell(telling, place, tightest(flow, costs, telling.left).resource, told);
-  }
-}
-
-function tell(telling: Telling, place: number, scarcest: string | null, told: Told): void {
-  const { flow, round } = telling;
-  const index = flow.index[place];
-  if (round.handed.rows[index] >= 0) {
-    told.grants[index] = grantOf(flow, place, round.handed, round.shared.rows[index], scarcest, telling.inputs);
-    return;
-  }
-  const gang = flow.gangs?.get(place);
-  if (gang === undefined) {
-    told.waiting[index] = waitReason(telling, place);
-    return;
-  }
-  // A gang waits for all that it costs, at its last member's turn.
-  const wait = waitReason(telling, place);
-  for (const member of gang) told.waiting[flow.index[member]] = { ...wait, itemId: flow.items[member].item.id };
-}
-
-/** @param again whether it took something before */
-function take({ flow, left, blockers }: Telling, place: number, rows: number, again: boolean): void {
-  if (rows <= 0) return;
-  takeFrom(left, flow, place, rows);
-  blockers.add(place, rows, again);
-}
-
-function costOfAll({ flow, costs }: Telling, place: number, rows: number): void {
-  for (let r = 0; r < costs.length; r++) costs[r] = costOf(flow, place, r, rows);
+export function tellRound(round: ToldRound, items: number, inputs: BatchInputs): Told {
+  const told: Told = { grants: new Array<Grant | undefined>(items), waiting: new Array<WaitReason | undefined>(items) };
+  const { flows, handed, shared, rest } = round;
+  const waiting: Asking[] = [];
+  for (const flow of flows)
+    for (const [place, costed] of flow.items.entries()) {
+      const { index } = costed;
+      if (handed.rows[index] < 0) waiting.push({ flow, place, costed });
+      else told.grants[index] = grantOf({ flow, place, costed }, handed, shared.rows[index], rest, inputs);
+    }
+  if (rest === null || waiting.length === 0) return told;
+  const why = new Waits(round, rest, inputs);
+  const gangs = gangsWaiting(waiting);
+  const inGang = new Set(gangs.flat());
+  for (const gang of gangs) for (const { costed, wait } of why.ofGang(gang)) told.waiting[costed.index] = wait;
+  for (const one of waiting) if (!inGang.has(one)) told.waiting[one.costed.index] = why.of(one);
+  return told;
 }
 
 function grantOf(
-  flow: Flow,
-  place: number,
+  one: Asking,
   { rows: handed, upToMs }: Handed,
   shared: number,
-  scarcest: string | null,
+  rest: Rest | null,
   inputs: BatchInputs,
 ): Grant {
-  const costed = flow.items[place];
+  const { flow, place, costed } = one;
   const { item, index, rows: wanted } = costed;
   const rows = handed[index];
   const mix = mixOf(costed, rows);
@@ -133,7 +71,7 @@ function grantOf(
   const cost: Record<string, number> = {};
   for (let r = 0; r < flow.resources.length; r++) cost[flow.resources[r]] = costOf(flow, place, r, rows);
   const beyondShare = rows > shared;
-  const binding = rows < wanted ? scarcest : null;
+  const binding = rows < wanted ? (rest?.scarcest(one) ?? null) : null;
   const gang = item.gang === undefined ? '' : `, with all ${item.gang.size} of gang ${item.gang.name}`;
   const from = gang + (costed.cached ? ', from the shared cache' : '') + (beyondShare ? '; from what others left' : '');
   const cut = upToMs.size === 0 ? undefined : upToMs.get(index);
@@ -185,113 +123,173 @@ function grantReason(
   return `${part}; ${owedAfter(item, wanted - rows)} are owed to it`;
 }
 
-/** The resource of which the least part of these costs is left, and that part (at most 1). */
-function tightest(
-  flow: Flow,
-  costs: Float64Array,
-  left: Float64Array,
-): { readonly resource: string | null; readonly part: number } {
-  let resource: string | null = null;
-  let part = 1;
-  for (let r = 0; r < left.length; r++) {
-    const amount = costs[r];
-    if (amount <= 0 || left[r] / amount >= part - 1e-9) continue;
-    part = Math.max(0, left[r] / amount);
-    resource = flow.resources[r];
-  }
-  return { resource, part };
-}
-
-/**
- * Why an item waits: of each resource, what its model's share lacks for it (of a need: for the least that is worth
- * handing out) beside what went before it. Granted exactly that, it runs; without one that is not named, it does not.
- */
-function waitReason(telling: Telling, place: number): WaitReason {
-  const { flow, left, allotted, blockers, cohort, inputs } = telling;
-  const costed = flow.items[place];
-  const { item } = costed;
-  const gang = flow.gangs?.get(place) ?? null;
-  const rows = gang === null ? leastPart(costed).rows : gang.reduce((sum, one) => sum + flow.rows[one], 0);
-  if (gang === null) costOfAll(telling, place, rows);
-  const costs = gang === null ? telling.costs : costsOf(flow, gang);
-  const { resource, part } = tightest(flow, costs, left);
-  const name = resource ?? flow.resources[0] ?? 'rows';
-  const at = flow.resources.indexOf(name);
-  const need = at < 0 ? 0 : costs[at];
-  const short: Record<string, number> = {};
-  for (let r = 0; r < costs.length; r++) {
-    const amount = costs[r];
-    if (amount - left[r] > amount * 1e-9) short[flow.resources[r]] = amount - left[r];
-  }
-  // Its share would do, were reads not dearer than the shares assumed: it lacks all that it costs.
-  if (resource === null) short[name] = need;
-  const shortfall = short[name];
-  const limit = limitOf(name, inputs);
-  const cycles = Math.max(1, Math.ceil(need / Math.max(allotted[at] ?? 0, 1e-9)) - flow.attempts[place]);
-  const sharesMs = inputs.windowMs * Math.min(cycles, 1_000);
-  const refillMs =
-    limit === undefined || limit.perSecond === 0
-      ? inputs.windowMs
-      : Math.min(cohort === null ? (shortfall / limit.perSecond) * 1000 : Infinity, sharesMs);
-  return {
-    itemId: item.id,
-    tier: limit !== undefined && need > mostOf(limit) ? 'misconfigured' : 'over-quota',
-    resource: name,
-    blockers: blockers.of(short),
-    shortfall,
-    short,
-    earliestMs: Math.ceil(inputs.nowMs + Math.max(250, refillMs)),
-    reason: `${rows} rows need ${Math.round(need)} of ${name}, ${Math.round(need * part)} of ${item.model}'s share are left; ${Math.round(shortfall)} short${cohort === null ? '' : `: its cohort ${cohort} may take no more`}`,
-    cohort: cohort ?? undefined,
-    terms: priorityPoints(costed, flow.debt, inputs),
-  };
-}
-
-function limitOf(resource: string, { limits }: BatchInputs): ResourceLimit | undefined {
-  for (const limit of limits) if (limit.resource === resource) return limit;
-}
-
-/** What waiting can add up to: a resource of the pool is never exceeded, a bucket goes into debt for some cycles at most. */
-function mostOf({ source, burst }: ResourceLimit): number {
-  return source === null ? burst * (1 + 1e-9) : burst * 1_000;
-}
-
-/** Who had what is short: the items of its model that went before it, then the other models, each the largest holder first. */
-class Blockers {
-  private readonly items: Largest;
-  /** Of the one that is added: a place to count in. */
-  private readonly taken: Float64Array;
-  /** The answer for what is short alone: the same for all that wait until somebody else is granted. */
+/** Why items wait: of each resource what they would take more, beside all that is granted, and what is left of it. */
+class Waits {
+  /** What each model holds, and by flow its items. */
+  private readonly models: Largest;
+  private readonly items = new Map<Flow, Largest>();
+  /** Of what a member may take of each resource alone, were there one unit of it. */
+  private readonly alone: CohortUse | null;
+  /** The answer for one resource: the same for all of a flow that wait for it. */
   private readonly known = new Map<string, readonly string[]>();
 
   constructor(
-    private readonly flow: Flow,
-    private readonly models: Largest,
-    private readonly counts: (flow: string) => boolean,
+    private readonly round: ToldRound,
+    private readonly rest: Rest,
+    private readonly inputs: BatchInputs,
   ) {
-    this.items = new Largest(flow.resources, BLOCKERS_MAX);
-    this.taken = new Float64Array(flow.resources.length);
+    this.models = holdersOf(round, inputs);
+    this.alone = CohortUse.of({ ...inputs, limits: inputs.limits.map((limit) => ({ ...limit, available: 1 })) });
   }
 
-  add(place: number, rows: number, again: boolean): void {
-    if (this.known.size > 0) this.known.clear();
-    for (let r = 0; r < this.taken.length; r++) this.taken[r] = costOf(this.flow, place, r, rows);
-    this.items.add(this.flow.items[place].item.id, this.taken, again);
+  of(one: Asking): WaitReason {
+    const { rows } = leastPart(one.costed);
+    return this.reasonOf([one], `${rows} rows need`, one.flow.attempts[one.place]);
   }
 
-  of(short: Readonly<Record<string, number>>): readonly string[] {
-    const names = Object.keys(short);
-    const known = names.length === 1 ? this.known.get(names[0]) : undefined;
+  /** A gang waits for all that it takes; those that take nothing of what is scarce wait for one that does. */
+  ofGang(gang: readonly Asking[]): { readonly costed: CostedItem; readonly wait: WaitReason }[] {
+    const [{ resource }] = this.rest.needOf(gang);
+    const users = gang.filter(({ flow }) => flow.resources.includes(resource));
+    const rows = users.reduce((sum, { costed }) => sum + costed.rows, 0);
+    const attempts = Math.min(...gang.map(({ flow, place }) => flow.attempts[place]));
+    const wait = this.reasonOf(gang, `${rows} rows need`, attempts);
+    const first = users.reduce(
+      (least, { costed: { item } }) => (item.id < least ? item.id : least),
+      users[0].costed.item.id,
+    );
+    return gang.map((one) => {
+      const { item } = one.costed;
+      const { name, size } = item.gang!;
+      const because = users.includes(one) ? '' : ` (for ${first})`;
+      const reason = `gang ${name} of ${size} waits together${because}: ${wait.reason}`;
+      return { costed: one.costed, wait: { ...wait, itemId: item.id, reason, terms: this.termsOf(one) } };
+    });
+  }
+
+  /**
+   * Granted exactly what is short, they run beside all that is granted; with less, or without one that is not named, they
+   * do not. (Others that hold it are named up to a bound, the largest first.)
+   */
+  private reasonOf(asking: readonly Asking[], text: string, attempts: number): WaitReason {
+    const needs = this.rest.needOf(asking);
+    const short = needs.filter(lacks);
+    const [first] = short.length > 0 ? short : needs;
+    const { resource, need, left, cohort } = first;
+    const [{ costed }] = asking;
+    const times = short.map((lack) => this.timeOf(lack, asking, attempts));
+    const never = times.find((time) => time.never !== null)?.never ?? null;
+    const whose = cohort === null ? '' : `: its cohort ${cohort} may take no more`;
+    return {
+      itemId: costed.item.id,
+      tier: never === null ? 'over-quota' : 'misconfigured',
+      resource,
+      blockers: this.blockersOf(short, asking),
+      shortfall: need - left,
+      short: Object.fromEntries(short.map((lack) => [lack.resource, lack.need - lack.left])),
+      earliestMs: Math.ceil(Math.max(this.inputs.nowMs + AGAIN_MS_MIN, ...times.map(({ atMs }) => atMs))),
+      reason: `${text} ${Math.round(need)} of ${resource}, ${Math.round(left)} are left; ${Math.round(need - left)} short${whose}`,
+      ...(never === null ? {} : { hint: never }),
+      ...(cohort === null ? {} : { cohort }),
+      terms: this.termsOf(asking[0]),
+    };
+  }
+
+  private termsOf({ costed, flow }: Asking): ReturnType<typeof priorityPoints> {
+    return priorityPoints(costed, flow.debt, this.inputs);
+  }
+
+  /**
+   * When they can have what they lack at the earliest: alone, once the bucket has refilled; or beside others, once their
+   * model's shares of the cycles that they waited add up to it. `never`: what to change, where neither comes.
+   */
+  private timeOf(
+    { resource }: Lack,
+    asking: readonly Asking[],
+    attempts: number,
+  ): { readonly atMs: number; readonly never: string | null } {
+    const { windowMs, nowMs, limits } = this.inputs;
+    const limit = limits.find((one) => one.resource === resource)!;
+    const { perSecond, burst } = limit;
+    const users = asking.filter(({ flow }) => flow.resources.includes(resource));
+    const [{ flow }] = users;
+    const need = users.reduce((sum, one) => sum + costAlone(one, limit), 0);
+    // What its cohort may take of one unit, were nobody else there.
+    const part = this.alone?.room(flow.cohort, resource) ?? { amount: 1, of: null };
+    const never = neverHint(limit, need, part);
+    const share = this.round.allotted[this.round.flows.indexOf(flow)][flow.resources.indexOf(resource)];
+    const cycles = Math.max(1, Math.ceil(need / Math.max(share, 1e-9)) - attempts);
+    const sharesMs = windowMs * Math.min(cycles, 1_000);
+    if (perSecond === 0) return { atMs: nowMs + (never === null ? windowMs : sharesMs), never };
+    // What is larger than a full bucket goes into debt once it is full, but not beyond its cohort's part.
+    const full = part.amount >= 1 ? Math.min(need, burst) : need / part.amount;
+    const refillMs = full <= burst ? ((full - this.rest.balance(resource)) / perSecond) * 1000 : Infinity;
+    return { atMs: nowMs + Math.min(refillMs, sharesMs), never };
+  }
+
+  /** Who holds what is short, the scarcest first: the items of its model, then the other models. */
+  private blockersOf(short: readonly Lack[], asking: readonly Asking[]): readonly string[] {
+    const flows = [...new Set(asking.map(({ flow }) => flow))];
+    const key = JSON.stringify([flows.map(({ id }) => id), short.map(({ resource, cohort }) => [resource, cohort])]);
+    const known = this.known.get(key);
     if (known !== undefined) return known;
-    const models = this.models.of(short).filter((id) => id !== this.flow.id && this.counts(id));
-    const found = [...this.items.of(short), ...models.slice(0, MODELS_NAMED_MAX)];
-    if (names.length === 1) this.known.set(names[0], found);
+    const own = new Set(flows.map(({ id }) => id));
+    const items = short.flatMap(({ resource }) => flows.flatMap((flow) => this.itemsOf(flow).of(resource)));
+    const models = short.flatMap(({ resource, cohort }) =>
+      // Where a limit of its cohort keeps it from it, those outside hold nothing that it could have.
+      this.models.of(resource).filter((id) => !own.has(id) && (cohort === null || isWithin(cohort, id, this.inputs))),
+    );
+    const named = [...new Set(items)].slice(0, BLOCKERS_MAX);
+    const found = [...named, ...[...new Set(models)].slice(0, MODELS_NAMED_MAX)];
+    this.known.set(key, found);
     return found;
+  }
+
+  private itemsOf(flow: Flow): Largest {
+    const known = this.items.get(flow);
+    if (known !== undefined) return known;
+    const items = new Largest(flow.resources, BLOCKERS_MAX);
+    const taken = new Float64Array(flow.resources.length);
+    for (const [place, { item, index }] of flow.items.entries()) {
+      const rows = this.round.handed.rows[index];
+      if (rows <= 0) continue;
+      for (let r = 0; r < taken.length; r++) taken[r] = costOf(flow, place, r, rows);
+      items.add(item.id, taken);
+    }
+    this.items.set(flow, items);
+    return items;
   }
 }
 
+/** What the least part of an item takes of a resource when nobody shares its read. */
+function costAlone({ flow, place, costed }: Asking, { resource, source }: ResourceLimit): number {
+  const { rows } = leastPart(costed);
+  if (source === null) return costOf(flow, place, flow.resources.indexOf(resource), rows);
+  return countsBytes(resource) ? rows * costed.bytesPerRow : rows;
+}
+
+/** A bucket goes into debt for so many full ones at most. */
+const DEBT_MAX = 1_000;
+
+/** What to change where waiting can never add up to so much; null: it can. */
+function neverHint(
+  { resource, source, burst }: ResourceLimit,
+  need: number,
+  part: { readonly amount: number; readonly of: string | null },
+): string | null {
+  if (part.amount <= 0)
+    return part.of === null
+      ? `Never: all of ${resource} is kept back by cohorts that do not lend it; lower a nominal or raise a lendingLimit.`
+      : `Never: cohort ${part.of} may take nothing of ${resource}; raise its nominal or borrowingLimit.`;
+  // A resource of the pool, or a quota, is never exceeded; in turns a resource of the pool is had whole.
+  const most = source === null ? burst : isQuota(resource) ? burst * part.amount : burst * DEBT_MAX;
+  if (need <= most * (1 + 1e-9)) return null;
+  const change = source === null ? `resources.${resource} of the pool` : `the limits of ${source}`;
+  return `Never: at most ${Math.round(most)} can be had of ${resource}; ask for less of it, or raise ${change}.`;
+}
+
 /** What each model holds in the end. */
-function holdersOf({ flows, handed }: ToldRound, inputs: BatchInputs): Largest {
+function holdersOf({ flows, handed }: Pick<ToldRound, 'flows' | 'handed'>, inputs: BatchInputs): Largest {
   const resources = inputs.limits.map(({ resource }) => resource);
   // One more than is named: a model is not named among the others.
   const models = new Largest(resources, MODELS_NAMED_MAX + 1);
@@ -343,16 +341,10 @@ class Largest {
     }
   }
 
-  /** First those without any one of whom it would not be short, then who holds the largest part. */
-  of(short: Readonly<Record<string, number>>): string[] {
-    const parts = new Map<string, number>();
-    for (const [r, list] of this.lists.entries()) {
-      const missing = short[this.resources[r]] ?? 0;
-      if (missing <= 0) continue;
-      for (const { id, taken } of list) parts.set(id, Math.max(parts.get(id) ?? 0, taken[r] / missing));
-    }
-    const holders = [...parts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-    return holders.slice(0, this.most).map(([id]) => id);
+  /** Who holds most of a resource: nobody, where it is none of these. */
+  of(resource: string): string[] {
+    const at = this.resources.indexOf(resource);
+    return at < 0 ? [] : this.lists[at].map(({ id }) => id);
   }
 }
 

@@ -1,15 +1,15 @@
 /**
  * What part of its own bytes and rows each member of a merged read is charged, so that the charges add up to what is
  * read: the union of the members' rows, each as wide as the read's fields together. Members with the same predicate,
- * seed and mix draw nested samples (the pick is by hash), so that their union is the largest of them; different
- * predicates are counted in full, which never understates.
+ * seed and mix draw nested samples (the pick is by hash), so that their union is the largest of them. Other samples are
+ * counted in full, up to what matches their predicate and what the dataset has: that never understates.
  *
  * Items and reads are numbers here: the charges are settled anew in every round of sharing.
  */
 import { FieldSets } from '../../batch/field-sets.js';
-import { numberOf, PairIds } from '../../batch/pair-ids.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { countsBytes, widthOf, type MergedDemand } from './costs.js';
+import { nestedSamples } from './nested-samples.js';
 
 /** What reads take of a source. */
 interface Taken {
@@ -20,7 +20,7 @@ interface Taken {
 export class ReadCharges {
   /** Held for its shape, as that of `PairIds`. */
   static readonly held = new ReadCharges(
-    { items: [], fieldsOf: [], fieldSets: FieldSets.held, reads: [], refusals: [] },
+    { items: [], fieldsOf: [], fieldSets: FieldSets.held, reads: [], nested: nestedSamples([], []), refusals: [] },
     { datasets: [] },
   );
 
@@ -34,6 +34,13 @@ export class ReadCharges {
   /** Members of one read whose samples are nested share a group, which has the rows of the largest. */
   private readonly groupOf: Int32Array;
   private readonly groupRows: Float64Array;
+  /** Groups of one read with the same predicate share a set of rows: what they add up to, and what matches it. */
+  private readonly setOf: Int32Array;
+  private readonly setRows: Float64Array;
+  private readonly setMost: Float64Array;
+  /** What the sets of a read add up to, what it has rows for at most, and the rows that are read. */
+  private readonly sumRows: Float64Array;
+  private readonly readMost: readonly number[];
   private readonly readRows: Float64Array;
   /** Fields of each item, and those read for members that have rows: in `fieldSets`, -1 for none. */
   private readonly fieldSets: FieldSets;
@@ -66,6 +73,8 @@ export class ReadCharges {
     this.bytesFactor = new Float64Array(reads.length).fill(1);
     this.rowsFactor = new Float64Array(reads.length).fill(1);
     this.readRows = new Float64Array(reads.length);
+    this.sumRows = new Float64Array(reads.length);
+    this.readMost = reads.map((read) => dataset.get(read.dataset)!.rows);
     this.readFields = new Int32Array(reads.length);
     this.readOf = new Int32Array(items.length).fill(-1);
     this.start = new Int32Array(reads.length + 1);
@@ -78,9 +87,9 @@ export class ReadCharges {
         this.readOf[members[m]] = r;
       }
     }
-    const nested = nestedGroups(demand);
-    this.groupOf = nested.groupOf;
-    this.groupRows = new Float64Array(nested.groups);
+    const { groupOf, groups, setOf, setMost } = demand.nested;
+    [this.groupOf, this.groupRows] = [groupOf, new Float64Array(groups)];
+    [this.setOf, this.setMost, this.setRows] = [setOf, setMost, new Float64Array(setMost.length)];
   }
 
   /**
@@ -90,13 +99,14 @@ export class ReadCharges {
   settle(rowsOf: Float64Array): number {
     let change = 0;
     this.groupRows.fill(0);
+    this.setRows.fill(0);
     for (const taken of this.taken.values()) taken.bytes = taken.rows = 0;
     for (let r = 0; r < this.readRows.length; r++) change = Math.max(change, this.settleRead(r, rowsOf));
     return change;
   }
 
   private settleRead(r: number, rowsOf: Float64Array): number {
-    let rows = 0;
+    let sum = 0;
     let fields = -1;
     let ownBytes = 0;
     let ownRows = 0;
@@ -104,17 +114,13 @@ export class ReadCharges {
       const index = this.members[m];
       const own = rowsOf[index];
       if (own <= 0) continue;
-      const group = this.groupOf[index];
-      if (own > this.groupRows[group]) {
-        rows += own - this.groupRows[group];
-        this.groupRows[group] = own;
-      }
+      sum += this.enlarge(index, own);
       fields = this.withFields(fields, index);
       ownBytes += own * this.bytesPerRow[index];
       ownRows += own;
     }
-    this.readRows[r] = rows;
-    this.readFields[r] = fields;
+    const rows = Math.min(sum, this.readMost[r]);
+    [this.sumRows[r], this.readRows[r], this.readFields[r]] = [sum, rows, fields];
     const bytes = rows * this.widthOf(r, fields);
     const factor = ownBytes === 0 ? 1 : bytes / ownBytes;
     const change = Math.abs(factor - this.bytesFactor[r]) / this.bytesFactor[r];
@@ -153,28 +159,30 @@ export class ReadCharges {
   added(index: number, rows: number): Taken {
     const r = this.readOf[index];
     if (r === -1 || rows <= 0) return { bytes: 0, rows: 0 };
-    const more = Math.max(0, rows - this.groupRows[this.groupOf[index]]);
-    const bytes = (this.readRows[r] + more) * this.widthOf(r, this.withFields(this.readFields[r], index));
-    return { rows: more, bytes: bytes - this.readRows[r] * this.widthOf(r, this.readFields[r]) };
+    return this.takenMore(r, this.setMore(index, rows), this.withFields(this.readFields[r], index));
   }
 
-  /** The most that reads would take more if all of these had all their rows: samples that are nested are counted apart. */
+  /** What reads would take more if all of these had all their rows. */
   addedTogether(items: readonly { readonly index: number; readonly rows: number }[]): Taken {
-    const sum = { bytes: 0, rows: 0 };
-    const byRead = new Map<number, { fields: number; rows: number }>();
+    if (items.length === 1) return this.added(items[0].index, items[0].rows);
+    const before = { groups: new Map<number, number>(), sets: new Map<number, number>() };
+    const byRead = new Map<number, { sum: number; fields: number }>();
     for (const { index, rows } of items) {
-      const r = this.readOf[index];
+      const [r, group, set] = [this.readOf[index], this.groupOf[index], this.setOf[index]];
       if (r === -1 || rows <= 0) continue;
-      const known = byRead.get(r) ?? { fields: this.readFields[r], rows: 0 };
-      const more = Math.max(0, rows - this.groupRows[this.groupOf[index]]);
-      byRead.set(r, { fields: this.withFields(known.fields, index), rows: known.rows + more });
+      const known = byRead.get(r) ?? { sum: 0, fields: this.readFields[r] };
+      if (!before.groups.has(group)) before.groups.set(group, this.groupRows[group]);
+      if (!before.sets.has(set)) before.sets.set(set, this.setRows[set]);
+      byRead.set(r, { sum: known.sum + this.enlarge(index, rows), fields: this.withFields(known.fields, index) });
     }
-    for (const [r, { fields, rows }] of byRead) {
-      sum.rows += rows;
-      sum.bytes += (this.readRows[r] + rows) * this.widthOf(r, fields);
-      sum.bytes -= this.readRows[r] * this.widthOf(r, this.readFields[r]);
+    for (const [group, rows] of before.groups) this.groupRows[group] = rows;
+    for (const [set, rows] of before.sets) this.setRows[set] = rows;
+    const all = { bytes: 0, rows: 0 };
+    for (const [r, { sum, fields }] of byRead) {
+      const more = this.takenMore(r, sum, fields);
+      [all.bytes, all.rows] = [all.bytes + more.bytes, all.rows + more.rows];
     }
-    return sum;
+    return all;
   }
 
   /** Gives an item so many rows, beside what the others have. Charges stay as they were settled. */
@@ -183,10 +191,34 @@ export class ReadCharges {
     if (r === -1 || rows <= 0) return;
     const more = this.added(index, rows);
     this.take(r, more.bytes, more.rows);
-    const group = this.groupOf[index];
-    this.groupRows[group] = Math.max(this.groupRows[group], rows);
-    this.readRows[r] += more.rows;
+    this.sumRows[r] += this.enlarge(index, rows);
+    this.readRows[r] = Math.min(this.sumRows[r], this.readMost[r]);
     this.readFields[r] = this.withFields(this.readFields[r], index);
+  }
+
+  /** What a read takes more when its sets add up to so much more, and it has these fields. */
+  private takenMore(r: number, sum: number, fields: number): Taken {
+    const rows = Math.min(this.sumRows[r] + sum, this.readMost[r]);
+    const bytes = rows * this.widthOf(r, fields) - this.readRows[r] * this.widthOf(r, this.readFields[r]);
+    return { rows: rows - this.readRows[r], bytes };
+  }
+
+  /** How many rows more an item's set has when the item has so many. */
+  private setMore(index: number, rows: number): number {
+    const [set, more] = [this.setOf[index], rows - this.groupRows[this.groupOf[index]]];
+    if (more <= 0) return 0;
+    const most = this.setMost[set];
+    return Math.min(most, this.setRows[set] + more) - Math.min(most, this.setRows[set]);
+  }
+
+  /** The same, and counts them. */
+  private enlarge(index: number, rows: number): number {
+    const [group, set] = [this.groupOf[index], this.setOf[index]];
+    if (rows <= this.groupRows[group]) return 0;
+    const more = this.setMore(index, rows);
+    this.setRows[set] += rows - this.groupRows[group];
+    this.groupRows[group] = rows;
+    return more;
   }
 
   private take(r: number, bytes: number, rows: number): void {
@@ -207,22 +239,4 @@ export class ReadCharges {
     this.widths[r].set(fields, width);
     return width;
   }
-}
-
-/** Of each item, which group it is in: members of one read with the same rows, seed and mix. */
-function nestedGroups({ items, reads }: MergedDemand): { readonly groupOf: Int32Array; readonly groups: number } {
-  const groupOf = new Int32Array(items.length);
-  const [rowSets, picks, groups] = [new PairIds(), new PairIds(), new PairIds()];
-  const seeds = new Map<number, number>();
-  const mixes = new Map<string, number>();
-  for (let r = 0; r < reads.length; r++) {
-    const { members, rowSets: setOf } = reads[r];
-    for (let m = 0; m < members.length; m++) {
-      const { item, shares, index } = items[members[m]];
-      const mix = shares === null ? -1 : numberOf(mixes, JSON.stringify(shares));
-      const pick = picks.idOf(numberOf(seeds, item.seed), mix);
-      groupOf[index] = groups.idOf(rowSets.idOf(r, setOf[m]), pick);
-    }
-  }
-  return { groupOf, groups: groups.size };
 }

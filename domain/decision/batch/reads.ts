@@ -7,8 +7,9 @@ import type { SizeModelState } from '../../batch/size-model.js';
 import { splitBatch } from '../../batch/split.js';
 import type { Predicate } from '../../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
-import { CURRENT, type MergedDemand, type SharedRead } from './costs.js';
+import { CURRENT, widthOf, type MergedDemand, type SharedRead } from './costs.js';
 import type { Grant } from './grants.js';
+import { expectedRows, type NestedSamples } from './nested-samples.js';
 import { predictRead, sliceWork, workMax, type ReadPrediction } from './read-cost.js';
 import type { SegmentCover } from './segment-cover.js';
 import { scheduleReads, type ReadTiming } from './read-schedule.js';
@@ -119,7 +120,7 @@ interface Part {
 
 /** Most urgent first; ties by the smallest item id, which no two reads share. */
 function composeReads(
-  { items, reads: merged }: MergedDemand,
+  { items, reads: merged, nested }: MergedDemand,
   granted: readonly (Grant | undefined)[],
   inputs: BatchInputs,
 ): readonly ReadOf[] {
@@ -147,7 +148,7 @@ function composeReads(
     splitGroup(first, sources.get(first.dataset)!, parts, inputs),
   );
   const kicks = Math.floor(KICKS_MAX / Math.max(1, split.filter((group) => !fitsOne(group)).length));
-  const reads = split.flatMap((group) => composeGroup(group, kicks, inputs));
+  const reads = split.flatMap((group) => composeGroup(group, kicks, nested, inputs));
   return reads.sort((a, b) => b.score - a.score || (a.slices[0].id < b.slices[0].id ? -1 : 1));
 }
 
@@ -179,7 +180,7 @@ function fitsOne({ parts, limits }: ReadGroup): boolean {
   return parts.length === 1 || (slices <= limits.bytesMax && work <= limits.itemsMax);
 }
 
-function composeGroup(group: ReadGroup, kicks: number, inputs: BatchInputs): ReadOf[] {
+function composeGroup(group: ReadGroup, kicks: number, nested: NestedSamples, inputs: BatchInputs): ReadOf[] {
   const batches = fitsOne(group) ? [group.parts] : bestBatches(group, kicks);
   return batches.map((batch): ReadOf => {
     const why = [
@@ -187,7 +188,7 @@ function composeGroup(group: ReadGroup, kicks: number, inputs: BatchInputs): Rea
       ...(batches.length > 1 && group.binding !== null ? [`split by ${group.binding}`] : []),
     ];
     const members = batch.length === 1 ? batch[0].members : batch.flatMap((part) => part.members);
-    return composedOf(group.read, group.source, members, inputs, why.length === 0 ? null : why.join(', '));
+    return composedOf(group.read, group.source, members, nested, inputs, why.length === 0 ? null : why.join(', '));
   });
 }
 
@@ -234,6 +235,7 @@ function composedOf(
   { dataset, datasetVersion }: SharedRead,
   source: string,
   members: readonly Member[],
+  nested: NestedSamples,
   inputs: BatchInputs,
   reason: string | null,
 ): ReadOf {
@@ -245,11 +247,22 @@ function composedOf(
     slices.push(sliceOf(item, grant));
     indices.push(index);
   }
-  const [bytesName, rowsName] = [`bytes:${source}`, `rows:${source}`];
-  let [predictedBytes, predictedRows, askedBytes, score] = [0, 0, 0, -Infinity];
+  // What is limited was charged; what is not is what the members' rows are expected to be together.
+  const { rows: rowsMax, bytesPerValue } = inputs.datasets.find(({ id }) => id === dataset)!;
+  const expected = expectedRows(
+    members.map(({ index, grant }) => ({ index, rows: grant.rows })),
+    nested,
+    rowsMax,
+  );
+  const width = widthOf([...new Set(members.flatMap(({ item }) => item.fields))], bytesPerValue);
+  const charged = (resource: string, otherwise: number): number =>
+    inputs.limits.some((limit) => limit.resource === resource)
+      ? members.reduce((sum, { grant }) => sum + (grant.cost[resource] ?? 0), 0)
+      : otherwise;
+  const predictedRows = charged(`rows:${source}`, expected);
+  const predictedBytes = charged(`bytes:${source}`, expected * width);
+  let [askedBytes, score] = [0, -Infinity];
   for (const { grant } of members) {
-    predictedBytes += grant.cost[bytesName] ?? grant.bytes;
-    predictedRows += grant.cost[rowsName] ?? grant.rows;
     askedBytes += grant.bytes;
     score = Math.max(score, grant.score);
   }

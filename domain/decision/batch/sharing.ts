@@ -16,6 +16,7 @@ import { giveTurns } from './turns.js';
 import { handOutWhatIsLeft } from './what-is-left.js';
 
 export interface Shared extends ToldRound {
+  /** What the shares come from; null: nothing is limited. */
   readonly allocation: AllocationResult | null;
   /** What cohorts lend and borrow; empty where none are declared. */
   readonly cohorts: readonly CohortAccount[];
@@ -45,26 +46,29 @@ interface Round {
  * How much a merged read costs its members depends on how much each is granted, and the other way round: the charges
  * start from what is wanted and are settled by fixed-point rounds (each cheap; a handful suffices). Whole requests make
  * the rounds jump: of those that really fit, the one that hands out most is kept.
+ * @param aside items of gangs that have no part in the shares: they have what is left, whole or not at all
  */
-export function shareInRounds(demand: MergedDemand, inputs: BatchInputs): Shared {
-  const flows = flowsOf(demand.items, inputs);
+export function shareInRounds(demand: MergedDemand, aside: ReadonlySet<string>, inputs: BatchInputs): Shared {
+  const flows = flowsOf(demand.items, aside, inputs);
   const charges = new ReadCharges(demand, inputs);
   const mixed = demand.items.filter(({ shares }) => shares !== null);
   let chargedFor: Float64Array = new Float64Array(demand.items.length);
-  for (const { index, rows } of demand.items) chargedFor[index] = rows;
+  for (const { index, rows, item } of demand.items) chargedFor[index] = aside.has(item.id) ? 0 : rows;
   charges.settle(chargedFor);
   let best: Round | null = null;
   let [bestBytes, leastChange, stalled] = [-1, Infinity, 0];
   for (let round = 1; ; round++) {
     chargeFlows(flows, charges, inputs);
     const result = shareOnce(flows, mixed, chargedFor, inputs);
-    const { shares, given, allotted, handed } = result;
-    if (shares?.scarce !== true) {
-      const cohorts = cohortUse(flows, handed, inputs)?.accounts() ?? [];
-      return { flows, allocation: shares?.explained() ?? null, allotted, shared: handed, handed, cohorts };
-    }
+    const { shares, given } = result;
+    if (shares?.scarce !== true && aside.size === 0 && round === 1) return plentiful(flows, result, inputs);
     const change = charges.settle(given);
-    const bytes = keepsLimits(charges, result, inputs) ? charges.ownBytes(given) : -1;
+    // What a read takes was assumed for the last round's rows: that it is plenty for these has to be seen.
+    if (shares?.scarce !== true && aside.size === 0 && keepsLimits(charges, result, inputs, 1e-9)) {
+      chargeFlows(flows, charges, inputs);
+      return plentiful(flows, result, inputs);
+    }
+    const bytes = keepsLimits(charges, result, inputs, TOLERANCE) ? charges.ownBytes(given) : -1;
     stalled = bytes > bestBytes || change < leastChange / 2 ? 0 : stalled + 1;
     leastChange = Math.min(leastChange, change);
     if (bytes > bestBytes) [best, bestBytes] = [result, bytes];
@@ -72,6 +76,12 @@ export function shareInRounds(demand: MergedDemand, inputs: BatchInputs): Shared
       return settled(flows, charges, best, result, inputs);
     chargedFor = given;
   }
+}
+
+/** Everybody has all that it asks for. */
+function plentiful(flows: readonly Flow[], { shares, allotted, handed }: Round, inputs: BatchInputs): Shared {
+  const cohorts = cohortUse(flows, handed, inputs)?.accounts() ?? [];
+  return { flows, allocation: shares?.explained() ?? null, allotted, shared: handed, handed, rest: null, cohorts };
 }
 
 /** Hands out what is left of the round that is kept; of none, as much of the last one as really fits. */
@@ -82,15 +92,18 @@ function settled(
   last: Round,
   inputs: BatchInputs,
 ): Shared {
-  const { shares, allotted, given, chargedFor, handed: shared } = best ?? trimmed(flows, charges, last, inputs);
-  charges.settle(chargedFor);
-  chargeFlows(flows, charges, inputs);
+  let kept = best ?? last;
+  charges.settle(kept.given);
+  // A round that exceeds a limit by a hair gives the hair back.
+  if (!keepsLimits(charges, kept, inputs, 1e-9)) kept = trimmed(flows, charges, kept, inputs);
+  const { shares, allotted, given, handed: shared } = kept;
   charges.settle(given);
+  chargeFlows(flows, charges, inputs);
   const handed = { ...shared, rows: shared.rows.slice(), upToMs: new Map(shared.upToMs) };
   const cohorts = cohortUse(flows, shared, inputs);
-  handOutWhatIsLeft(flows, handed, charges, cohorts, inputs);
+  const rest = handOutWhatIsLeft(flows, handed, charges, cohorts, inputs);
   const allocation = shares?.explained() ?? null;
-  return { flows, allocation, allotted, shared, handed, cohorts: cohorts?.accounts() ?? [] };
+  return { flows, allocation, allotted, shared, handed, rest, cohorts: cohorts?.accounts() ?? [] };
 }
 
 /** What is handed out, counted by cohorts; null where none are declared. */
@@ -153,9 +166,13 @@ function shareOnce(
   return { shares, allotted, handed, given, chargedFor, most };
 }
 
-/** Whether no limit is exceeded by more than a part in a thousand, charged for what is really shared. */
-function keepsLimits(charges: ReadCharges, { most }: Round, { limits }: BatchInputs): boolean {
+/** A round may exceed limits by so much and be kept, less what is too much. */
+const TOLERANCE = 1e-3;
+
+/** Whether no limit is exceeded by more than such a part, charged for what is really shared. */
+function keepsLimits(charges: ReadCharges, { most }: Round, { limits }: BatchInputs, tolerance: number): boolean {
   return limits.every(
-    ({ source, resource }) => source === null || charges.takenOf(source, resource) <= most.get(resource)! * 1.001,
+    ({ source, resource }) =>
+      source === null || charges.takenOf(source, resource) <= most.get(resource)! * (1 + tolerance),
   );
 }

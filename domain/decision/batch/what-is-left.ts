@@ -23,22 +23,31 @@ import {
 import type { ReadCharges } from './read-charges.js';
 
 /** An item in its flow. */
-interface Asking {
+export interface Asking {
   readonly flow: Flow;
   readonly place: number;
   readonly costed: CostedItem;
 }
 
-/** What is left, as it is handed out. `charges` are settled for what everybody has. */
-class Rest {
-  private readonly names: readonly string[];
+/** What some items lack of a resource, beside what everybody has. */
+export interface Lack {
+  readonly resource: string;
+  /** What they would take more of it, and what of it they may take. */
+  readonly need: number;
+  readonly left: number;
+  /** The cohort whose limit of it that is; null: the pool's. */
+  readonly cohort: string | null;
+}
+
+/**
+ * What is left, as it is handed out. An item costs what its read would take more with it, which is nothing where others
+ * read its rows and fields anyway. `charges` are settled for what everybody has.
+ */
+export class Rest {
+  private readonly places: ReadonlyMap<string, number>;
   private readonly left: Float64Array;
-  /** Where each flow's resources stand among all. */
-  private readonly places = new Map<Flow, Uint8Array>();
   private readonly untouched: ReadonlySet<string>;
-  private readonly limits: ReadonlyMap<string, readonly ResourceLimit[]>;
-  /** Limits of each source that are not exceeded by decision: what went into debt stays so. */
-  private readonly kept: ReadonlyMap<string, readonly ResourceLimit[]>;
+  private readonly limits: readonly ResourceLimit[];
   /** Sources with a bucket that an item can wait for in vain. */
   private readonly idle: ReadonlySet<string | null>;
 
@@ -50,120 +59,156 @@ class Rest {
     { limits }: BatchInputs,
   ) {
     const taken = takenBy(flows, handed.rows);
-    this.names = limits.map(({ resource }) => resource);
-    this.left = Float64Array.from(limits, ({ resource, available }) =>
-      Math.max(0, available - (taken.get(resource) ?? 0)),
-    );
-    for (const flow of flows)
-      this.places.set(
-        flow,
-        Uint8Array.from(flow.resources, (resource) => this.names.indexOf(resource)),
-      );
-    const sources = new Set(flows.map(({ source }) => source));
-    const ofSources = (some: readonly ResourceLimit[]): Map<string, readonly ResourceLimit[]> =>
-      new Map([...sources].map((source) => [source, some.filter((limit) => limit.source === source)]));
-    this.limits = ofSources(limits);
-    this.kept = ofSources(limits.filter((limit) => !this.beyond(limit, 0, 0)));
+    this.limits = limits;
+    this.places = new Map(limits.map(({ resource }, at) => [resource, at]));
+    this.left = Float64Array.from(limits, ({ resource, source, available }) => {
+      const used = source === null ? (taken.get(resource) ?? 0) : charges.takenOf(source, resource);
+      return Math.max(0, available - used);
+    });
     const untouched = limits.filter(({ resource }) => !taken.get(resource));
     this.untouched = new Set(untouched.map(({ resource }) => resource));
     this.idle = new Set(untouched.filter((limit) => isFull(limit)).map(({ source }) => source));
   }
 
-  of(flow: Flow): Float64Array {
-    return Float64Array.from(this.places.get(flow)!, (at) => Math.min(this.left[at], this.roomOf(flow, at)));
+  /** What of a resource a flow may still take, and whose limit that is. */
+  private of({ cohort }: Flow, resource: string): { readonly amount: number; readonly of: string | null } {
+    const left = this.left[this.places.get(resource)!];
+    const room = this.cohorts?.room(cohort, resource);
+    return room === undefined || left <= room.amount ? { amount: left, of: null } : room;
   }
 
-  holds(flow: Flow, place: number, rows: number): boolean {
-    const places = this.places.get(flow)!;
-    for (let r = 0; r < places.length; r++) {
-      const amount = costOf(flow, place, r, rows);
-      const least = amount * (1 - ROUNDING);
-      if (amount > 0 && (this.left[places[r]] < least || this.roomOf(flow, places[r]) < least)) return false;
+  /** What is left of a resource, or less than nothing: what is owed to its bucket. */
+  balance(resource: string): number {
+    const { available, source } = this.limits[this.places.get(resource)!];
+    return source === null ? this.left[this.places.get(resource)!] : available - this.charges.takenOf(source, resource);
+  }
+
+  /** The resource that keeps an item from all its rows: of which the least part of the rest is left; null: none. */
+  scarcest(one: Asking): string | null {
+    let [scarcest, least]: [string | null, number] = [null, 1 - ROUNDING];
+    for (const resource of one.flow.resources) {
+      const more = this.more(one, one.costed.rows, resource);
+      const part = more <= 0 ? 1 : this.of(one.flow, resource).amount / more;
+      if (part < least) [scarcest, least] = [resource, part];
     }
-    return true;
-  }
-
-  /** What its cohort, and those above, may still take. */
-  private roomOf({ cohort }: Flow, at: number): number {
-    return this.cohorts === null ? Infinity : this.cohorts.room(cohort, this.names[at]);
+    return scarcest;
   }
 
   amounts(): Record<string, number> {
-    return Object.fromEntries(this.names.map((name, at) => [name, this.left[at]]));
+    return Object.fromEntries(this.limits.map(({ resource }, at) => [resource, this.left[at]]));
   }
 
-  /** Whether the reads, charged for what they really share, would exceed a limit that is kept. */
-  private beyond({ source, resource, available }: ResourceLimit, bytes: number, rows: number): boolean {
-    if (source === null) return false;
-    const taken = this.charges.takenOf(source, resource) + (countsBytes(resource) ? bytes : rows);
-    // Of a bucket in debt nothing can be taken: that keeps no other source from its own.
-    return taken > Math.max(0, available) * 1.001;
-  }
-
-  /** Gives an item these rows when that exceeds nothing. */
-  give({ flow, place, costed }: Asking, { rows, upToMs }: RowsUpTo, intoDebt = false): boolean {
-    const given = mixOf(costed, rows)?.rows ?? rows;
-    const more = this.charges.added(costed.index, given);
-    const kept = this.kept.get(flow.source)!;
-    if (!intoDebt && kept.some((limit) => this.beyond(limit, more.bytes, more.rows))) return false;
-    this.charges.add(costed.index, given);
+  /** What an item would take more of a resource, had it so many rows. */
+  private more({ flow, place, costed }: Asking, rows: number, resource: string): number {
+    const limit = this.limits[this.places.get(resource)!];
     const before = Math.max(0, this.handed.rows[costed.index]);
-    for (const [r, at] of this.places.get(flow)!.entries()) {
-      const amount = costOf(flow, place, r, rows) - costOf(flow, place, r, before);
-      this.left[at] = Math.max(0, this.left[at] - amount);
-      this.cohorts?.take(flow.cohort, this.names[at], amount);
+    if (limit.source === null) {
+      const r = flow.resources.indexOf(resource);
+      return costOf(flow, place, r, rows) - (before === 0 ? 0 : costOf(flow, place, r, before));
     }
+    const more = this.charges.added(costed.index, mixOf(costed, rows)?.rows ?? rows);
+    return countsBytes(resource) ? more.bytes : more.rows;
+  }
+
+  /** Whether nothing is exceeded when an item has so many rows. */
+  holds(one: Asking, rows: number): boolean {
+    return one.flow.resources.every((resource) => {
+      const more = this.more(one, rows, resource);
+      return more <= 0 || this.of(one.flow, resource).amount >= more * (1 - ROUNDING);
+    });
+  }
+
+  /** Gives an item these rows. */
+  give(one: Asking, { rows, upToMs }: RowsUpTo): void {
+    const { flow, place, costed } = one;
+    const before = Math.max(0, this.handed.rows[costed.index]);
+    const all = flow.rows[place];
+    for (const [r, resource] of flow.resources.entries()) {
+      const had = before === 0 ? 0 : costOf(flow, place, r, before);
+      const more = this.more(one, rows, resource);
+      const at = this.places.get(resource)!;
+      this.left[at] = Math.max(0, this.left[at] - more);
+      this.cohorts?.take(flow.cohort, resource, more);
+      // It is charged what it takes more: the others keep what they are charged.
+      if (rows > 0)
+        flow.cost[place * flow.resources.length + r] = rows >= all ? had + more : ((had + more) * all) / rows;
+    }
+    this.charges.add(costed.index, mixOf(costed, rows)?.rows ?? rows);
     this.handed.rows[costed.index] = rows;
     setUpTo(this.handed, costed.index, upToMs);
-    return true;
+  }
+
+  /** What these items, all of one model, would take more of each resource if they had all that each asks for at least, the scarcest first. */
+  needOf(gang: readonly Asking[]): Lack[] {
+    const [{ flow: first }] = gang;
+    const asked = gang.map(({ costed }) => ({ index: costed.index, rows: leastPart(costed).rows }));
+    const given = gang.map(({ costed }, i) => ({
+      index: asked[i].index,
+      rows: mixOf(costed, asked[i].rows)?.rows ?? asked[i].rows,
+    }));
+    const needs = [...new Set(gang.flatMap(({ flow }) => flow.resources))].map((resource): Lack => {
+      const { source } = this.limits[this.places.get(resource)!];
+      let need = 0;
+      if (source === null)
+        for (const [i, { flow, place }] of gang.entries())
+          need += costOf(flow, place, flow.resources.indexOf(resource), asked[i].rows);
+      else {
+        const more = this.charges.addedTogether(given.filter((_, i) => gang[i].flow.source === source));
+        need = countsBytes(resource) ? more.bytes : more.rows;
+      }
+      const { amount: left, of: cohort } = this.of(first, resource);
+      return { resource, need, left, cohort };
+    });
+    const part = ({ need, left }: Lack): number => (need <= 0 ? Infinity : left / need);
+    return needs.sort((a, b) => part(a) - part(b) || (a.resource < b.resource ? -1 : 1));
   }
 
   /** Gives all of a gang that wait what they ask for, when that exceeds nothing; else nothing. */
-  giveAll(gang: readonly Asking[]): void {
-    const least = (amount: number): number => amount * (1 - ROUNDING);
-    const asked = new Map<string, { readonly flow: Flow; readonly at: number; amount: number }>();
-    for (const { flow, place, costed } of gang)
-      for (const [r, at] of this.places.get(flow)!.entries()) {
-        const amount = costOf(flow, place, r, costed.rows);
-        const known = asked.get(this.names[at]);
-        if (known === undefined) asked.set(this.names[at], { flow, at, amount });
-        else known.amount += amount;
-      }
-    // All are of one model, so of one cohort.
-    const fits = [...asked.values()].every(({ flow, at, amount }) => {
-      return amount <= 0 || Math.min(this.left[at], this.roomOf(flow, at)) >= least(amount);
-    });
-    if (!fits) return;
-    const sources = new Set(gang.map(({ flow }) => flow.source));
-    for (const source of sources) {
-      const members = gang.filter(({ flow }) => flow.source === source).map(({ costed }) => costed);
-      const more = this.charges.addedTogether(members);
-      if (this.kept.get(source)!.some((limit) => this.beyond(limit, more.bytes, more.rows))) return;
-    }
-    for (const one of gang) this.give(one, { rows: one.costed.rows, upToMs: null }, true);
+  giveAll(gang: readonly Asking[]): boolean {
+    if (this.needOf(gang).some(lacks)) return false;
+    for (const one of gang) this.give(one, { rows: one.costed.rows, upToMs: null });
+    return true;
   }
 
   /**
    * Whether it is larger than a bucket of its source that is full and that nobody took anything of, and would exceed
    * nothing else: to wait longer would gain nothing.
    */
-  waitsInVain({ flow, place, costed }: Asking): boolean {
+  waitsInVain(one: Asking): boolean {
+    const { flow, costed } = one;
     if (!this.idle.has(flow.source)) return false;
     const { rows } = leastPart(costed);
-    const own = this.limits.get(flow.source)!;
     let larger = false;
-    for (const [r, resource] of flow.resources.entries()) {
-      const amount = costOf(flow, place, r, rows);
-      if (amount <= this.left[this.places.get(flow)![r]]) continue;
-      const limit = own.find((one) => one.resource === resource);
-      if (limit === undefined || isQuota(resource)) return false;
+    for (const resource of flow.resources) {
+      const amount = this.more(one, rows, resource);
+      const at = this.places.get(resource)!;
+      if (amount <= this.left[at]) continue;
+      const limit = this.limits[at];
+      if (limit.source === null || isQuota(resource)) return false;
       if (!this.untouched.has(resource) || !isFull(limit) || amount <= limit.burst) return false;
       // A bound of its cohort is not there to be broken: it waits until its shares add up.
-      if (this.roomOf(flow, this.places.get(flow)![r]) < limit.burst * (1 - ROUNDING)) return false;
+      if (this.of(flow, resource).amount < limit.burst * (1 - ROUNDING)) return false;
       larger = true;
     }
     return larger;
   }
+
+  /** The most rows that an item can have, from what it has up to all. Its read takes more the more rows it has. */
+  mostRows(one: Asking): number {
+    const { rows, index } = one.costed;
+    let [holds, beyond] = [Math.max(0, this.handed.rows[index]), Math.floor(rows) + 1];
+    while (beyond - holds > 1) {
+      const middle = Math.floor((holds + beyond) / 2);
+      if (this.holds(one, middle)) holds = middle;
+      else beyond = middle;
+    }
+    return holds;
+  }
+}
+
+/** Whether there is less than is needed, beyond rounding. */
+export function lacks({ need, left }: Lack): boolean {
+  return need > 0 && left < need * (1 - ROUNDING);
 }
 
 /** A bucket refills to its brim but for rounding. */
@@ -171,8 +216,8 @@ function isFull({ available, burst, perSecond }: ResourceLimit): boolean {
   return burst > 0 && perSecond > 0 && available >= burst * (1 - 1e-9);
 }
 
-/** Members of gangs that wait, each with all of its gang that do: at the least urgent one's turn; at the others' with none. */
-function gangsAmong(waiting: readonly Asking[]): ReadonlyMap<Asking, readonly Asking[]> {
+/** The gangs of which some wait, each with all that do, in their order. */
+export function gangsWaiting(waiting: readonly Asking[]): Asking[][] {
   const members = new Map<string, Asking[]>();
   for (const one of waiting) {
     if (one.flow.gangs === null) continue;
@@ -183,9 +228,7 @@ function gangsAmong(waiting: readonly Asking[]): ReadonlyMap<Asking, readonly As
     if (known === undefined) members.set(key, [one]);
     else known.push(one);
   }
-  return new Map(
-    [...members.values()].flatMap((all) => all.map((one) => [one, one === all.at(-1) ? all : []] as const)),
-  );
+  return [...members.values()];
 }
 
 /** The most urgent first. */
@@ -193,35 +236,64 @@ function inOrder(asking: Asking[]): Asking[] {
   return asking.sort((a, b) => b.flow.scores[b.place] - a.flow.scores[a.place] || a.costed.index - b.costed.index);
 }
 
-/** Hands out what is left. @param handed changed in place, as `charges` and `cohorts` are */
+/**
+ * Hands out what is left.
+ * @param handed changed in place, as `charges`, `cohorts` and the costs of the flows are
+ * @returns what is left then
+ */
 export function handOutWhatIsLeft(
   flows: readonly Flow[],
   handed: Handed,
   charges: ReadCharges,
   cohorts: CohortUse | null,
   inputs: BatchInputs,
-): void {
+): Rest {
   const rest = new Rest(flows, handed, charges, cohorts, inputs);
   const asking: Asking[] = [];
   for (const flow of flows)
     for (let place = 0; place < flow.index.length; place++)
       if (handed.rows[flow.index[place]] < 0) asking.push({ flow, place, costed: flow.items[place] });
   const waiting = inOrder(asking);
-  const inDebt = new Set<string>();
-  const gangs = gangsAmong(waiting);
-  for (const one of waiting) {
-    const { flow, place, costed } = one;
-    const least = leastPart(costed);
-    const gang = gangs.get(one);
-    if (gang !== undefined) rest.giveAll(gang);
-    else if (rest.holds(flow, place, least.rows)) rest.give(one, least);
-  }
+  // At the turn of its least urgent member, and at none of the others'.
+  const gangs = new Map(
+    gangsWaiting(waiting).flatMap((all) => all.map((one) => [one, one === all.at(-1) ? all : []] as const)),
+  );
+  giveWhole(waiting, gangs, rest, handed);
   // Nothing else can use a bucket that is still full: the first of its source that is larger goes into debt.
+  const inDebt = new Set<string>();
   for (const one of waiting) {
     if (handed.rows[one.costed.index] >= 0 || inDebt.has(one.flow.source) || gangs.has(one)) continue;
-    if (rest.waitsInVain(one) && rest.give(one, leastPart(one.costed), true)) inDebt.add(one.flow.source);
+    if (!rest.waitsInVain(one)) continue;
+    rest.give(one, leastPart(one.costed));
+    inDebt.add(one.flow.source);
   }
   divide(flows, rest, handed, cohorts, inputs);
+  giveWhole(waiting, gangs, rest, handed);
+  return rest;
+}
+
+/** To all that wait and fit, until none does: what is read for one may be what another asks for, too. */
+function giveWhole(
+  waiting: readonly Asking[],
+  gangs: ReadonlyMap<Asking, readonly Asking[]>,
+  rest: Rest,
+  handed: Handed,
+): void {
+  // Each round but the last gives something.
+  for (let gave = true; gave;) {
+    gave = false;
+    for (const one of waiting) {
+      if (handed.rows[one.costed.index] >= 0) continue;
+      const gang = gangs.get(one);
+      if (gang !== undefined) gave = (gang.length > 0 && rest.giveAll(gang)) || gave;
+      else {
+        const least = leastPart(one.costed);
+        if (!rest.holds(one, least.rows)) continue;
+        rest.give(one, least);
+        gave = true;
+      }
+    }
+  }
 }
 
 /** Shares the rest among the needs that could use any part of it, by weighted max-min. */
@@ -259,17 +331,11 @@ function divide(
   const unitsOf = new Map(byId.map((one, i) => [one, units[i]]));
   for (const one of asking) {
     const more = partOf(one.costed, part(one) + unitsOf.get(one)!);
-    if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
+    if (more !== null && more.rows > handed.rows[one.costed.index] && rest.holds(one, more.rows)) rest.give(one, more);
   }
   // Shares of less than a row each may add up to some: the most urgent have them.
   for (const one of asking) {
-    const left = rest.of(one.flow);
-    let room = 1;
-    for (let r = 0; r < left.length; r++) {
-      const amount = costOf(one.flow, one.place, r, one.costed.rows);
-      if (amount > 0) room = Math.min(room, left[r] / amount);
-    }
-    const more = partOf(one.costed, part(one) + room);
+    const more = partOf(one.costed, rest.mostRows(one) / one.costed.rows);
     if (more !== null && more.rows > handed.rows[one.costed.index]) rest.give(one, more);
   }
 }

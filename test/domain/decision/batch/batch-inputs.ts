@@ -13,7 +13,7 @@ export function workItem(id: string, more: Partial<WorkItem> = {}): WorkItem {
   };
 }
 
-/** One dataset of 1,000 rows and four columns of 10 bytes; `bytes` of it may be read now. */
+/** One dataset of a million rows and four columns of 10 bytes, of which 1,000 rows match whatever is asked; `bytes` of it may be read now. */
 export function batchInputs(items: readonly WorkItem[], bytes: number, more: Partial<BatchInputs> = {}): BatchInputs {
   const columns = { x: 10, y: 10, z: 10, k: 10 };
   return {
@@ -32,7 +32,7 @@ export function batchInputs(items: readonly WorkItem[], bytes: number, more: Par
     ...{ sources: { s: { scansAtOnce: 2, windows: null } }, readLimits: { msMax: 30_000, bytesMax: 1e9 } },
     datasets: [
       {
-        ...{ id: 'd', source: 's', contentId: 'c', version: 'c', rows: 1_000, newestEventMs: null },
+        ...{ id: 'd', source: 's', contentId: 'c', version: 'c', rows: 1_000_000, newestEventMs: null },
         ...{ bytesPerValue: columns, completeness: {} },
       },
     ],

@@ -220,3 +220,31 @@ describe('windows of a source', () => {
     expect(ten.waiting[0]).toMatchObject({ resource: 'window:s', earliestMs: 24 * HOUR });
   });
 });
+
+describe('rows that a read is expected to hand out, each once, where nothing counts them', () => {
+  const read = (items: ReturnType<typeof workItem>[], rowsMax = 1_000_000) => {
+    const inputs = batchInputs(items, 0, { limits: [] });
+    const datasets = inputs.datasets.map((dataset) => ({ ...dataset, rows: rowsMax }));
+    const { reads } = planBatch({ ...inputs, datasets });
+    expect(reads).toHaveLength(1);
+    return reads[0];
+  };
+  const sample = (id: string, rows: number, more: object = {}) => workItem(id, { rows, ...more });
+  const where = (value: number) => ({ where: [{ column: 'k', op: '=' as const, value }] });
+
+  test.each<[string, number, ReturnType<typeof workItem>[], number?]>([
+    ['nested samples are the largest of them', 500, [sample('a', 300), sample('b', 500)]],
+    [
+      'half of the rows twice, by other seeds, are three quarters',
+      750,
+      [sample('a', 500), sample('b', 500, { seed: 1 })],
+    ],
+    ['all rows are all, whoever has some of them', 1_000, [sample('a', 1_000), sample('b', 400, { seed: 1 })]],
+    ['other predicates add up', 700, [sample('a', 300, where(1)), sample('b', 400, where(2))]],
+    ['but to no more than there is', 600, [sample('a', 300, where(1)), sample('b', 400, where(2))], 600],
+  ])('%s', (_, expected, items, rowsMax) => {
+    const { predictedRows, predictedBytes } = read(items, rowsMax);
+    expect(predictedRows).toBeCloseTo(expected, 9);
+    expect(predictedBytes).toBeCloseTo(expected * 10, 9);
+  });
+});

@@ -1,0 +1,61 @@
+/**
+ * Samples of one read: members with the same predicate, seed and mix draw nested ones (the pick is by hash), so that their
+ * union is the largest of them.
+ */
+import { numberOf, PairIds } from '../../batch/pair-ids.js';
+import type { MergedDemand } from './costs.js';
+
+/** Which samples of one read are parts of each other, and which are of the same rows. */
+export interface NestedSamples {
+  /** Of each item, its group (members of one read with the same rows, seed and mix) and its set (with the same rows). */
+  readonly groupOf: Int32Array;
+  readonly setOf: Int32Array;
+  readonly groups: number;
+  /** Rows that match the predicate of each set. */
+  readonly setMost: Float64Array;
+}
+
+export function nestedSamples({ items, reads }: Pick<MergedDemand, 'items' | 'reads'>): NestedSamples {
+  const [groupOf, setOf] = [new Int32Array(items.length), new Int32Array(items.length)];
+  const [rowSets, picks, groups] = [new PairIds(), new PairIds(), new PairIds()];
+  const seeds = new Map<number, number>();
+  const mixes = new Map<string, number>();
+  const setMost: number[] = [];
+  for (const [r, read] of reads.entries())
+    for (let m = 0; m < read.members.length; m++) {
+      const { item, shares, index, facts } = items[read.members[m]];
+      const mix = shares === null ? -1 : numberOf(mixes, JSON.stringify(shares));
+      const pick = picks.idOf(numberOf(seeds, item.seed), mix);
+      const set = rowSets.idOf(r, read.rowSets[m]);
+      [setOf[index], groupOf[index]] = [set, groups.idOf(set, pick)];
+      // Facts of one predicate are alike, but where only a bound is known.
+      setMost[set] = Math.max(setMost[set] ?? 0, facts.rows);
+    }
+  return { groupOf, setOf, groups: groups.size, setMost: Float64Array.from(setMost) };
+}
+
+/**
+ * Rows that a read of these members is expected to hand out, each of them once: of samples of the same rows by other
+ * seeds, which are independent, N(1 - prod(1 - r/N)) of the N that match (inclusion and exclusion); of other predicates
+ * the sum, and of all no more than the dataset has.
+ */
+export function expectedRows(
+  members: readonly { readonly index: number; readonly rows: number }[],
+  { groupOf, setOf, setMost }: NestedSamples,
+  rowsMax: number,
+): number {
+  const largest = new Map<number, { readonly set: number; rows: number }>();
+  for (const { index, rows } of members) {
+    const known = largest.get(groupOf[index]);
+    if (known === undefined) largest.set(groupOf[index], { set: setOf[index], rows });
+    else known.rows = Math.max(known.rows, rows);
+  }
+  const missed = new Map<number, number>();
+  for (const { set, rows } of largest.values()) {
+    const part = setMost[set] > 0 ? Math.min(1, rows / setMost[set]) : 0;
+    missed.set(set, (missed.get(set) ?? 1) * (1 - part));
+  }
+  let sum = 0;
+  for (const [set, part] of missed) sum += setMost[set] * (1 - part);
+  return Math.min(sum, rowsMax);
+}
