@@ -105,24 +105,7 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
     else if (verdict.use === 'last-good')
       deliver.push({ itemId: item.id, use: 'last-good', verdict: 'degrade', score: verdict.score });
     else if (failure?.type === 'SourceFailed') waiting.push(waitForSource(item, failure.reason, inputs.nowMs));
-    else if (failure !== undefined)
-      ended.push({
-        itemId: item.id,
-        state: 'refused',
-        type: failure.type,
-        reason: failure.reason,
-        hint: 'Mend what the reason names, then ask again.',
-        resource: `dataset:${item.dataset}`,
-      });
-    else
-      ended.push({
-        itemId: item.id,
-        state: 'quarantined',
-        type: 'Quarantined',
-        reason: verdict.reason,
-        hint: 'The data was read and is kept back; `balance explain` shows every finding.',
-        resource: `quality:${item.dataset}`,
-      });
+    else ended.push(endOf(item, failure, verdict));
   }
   const impact = impactOf(inputs, granted, deliver);
   return {
@@ -140,6 +123,25 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
 /** A record of before effects were kept has none. */
 function effectsOf({ found, snapshot, verdicts }: CoordinateInputs): Pick<CoordinateOutcome, 'effects'> {
   return found === undefined ? {} : { effects: decisionEffects({ ...found, snapshot, verdicts }) };
+}
+
+/** How an item ends whose read failed, or whose rows are not good enough. */
+function endOf(
+  { id, dataset }: WorkItem,
+  failure: CoordinateInputs['failed'][number] | undefined,
+  { reason }: ItemVerdict,
+): Ended {
+  if (failure !== undefined)
+    return {
+      ...{ itemId: id, state: 'refused', type: failure.type, reason: failure.reason },
+      hint: 'Mend what the reason names, then ask again.',
+      resource: `dataset:${dataset}`,
+    };
+  return {
+    ...{ itemId: id, state: 'quarantined', type: 'Quarantined', reason },
+    hint: 'The data was read and is kept back; `balance explain` shows every finding.',
+    resource: `quality:${dataset}`,
+  };
 }
 
 /** What the decision does to each model's standing needs, measured by what is really handed out. */

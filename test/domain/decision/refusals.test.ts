@@ -17,7 +17,7 @@ function analyzed(items: readonly WorkItem[], more: Partial<AnalyzeInputs> = {})
     ...{ restricted: { d: ['z'] }, mayRead: {} },
     ...more,
   };
-  return analyze(inputs as unknown as AnalyzeInputs, []).refusals;
+  return analyze(inputs, []).refusals;
 }
 function coordinated(items: readonly WorkItem[], more: object): readonly Refusal[] {
   const verdicts = items.map(({ id }) => ({
