@@ -107,7 +107,7 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     if (!cached) (metered.has(dataset.source) ? limited : free).add(costed, fields, dataset);
   }
   const reads = [...limited.reads(), ...free.reads()].sort((a, b) => a.members[0] - b.members[0]);
-  return { items, fieldsOf, fieldSets, reads, nested: nestedSamples({ items, reads }), refusals };
+  return { items, fieldsOf, fieldSets, reads, nested: nestedSamples(items, reads), refusals };
 }
 
 /** Finds the facts of an item. They mostly come in the order in which they are asked for: only otherwise all are looked up by id. */

@@ -3,7 +3,6 @@
  * union is the largest of them.
  */
 import { numberOf, PairIds } from '../../batch/pair-ids.js';
-import type { MergedDemand } from './costs.js';
 
 /** Which samples of one read are parts of each other, and which are of the same rows. */
 export interface NestedSamples {
@@ -15,7 +14,19 @@ export interface NestedSamples {
   readonly setMost: Float64Array;
 }
 
-export function nestedSamples({ items, reads }: Pick<MergedDemand, 'items' | 'reads'>): NestedSamples {
+/** An item, as far as its sample goes: what matches it, by which seed it draws, and the mix that it keeps. */
+interface Sampled {
+  readonly index: number;
+  readonly item: { readonly seed: number };
+  readonly shares: Readonly<Record<string, number>> | null;
+  readonly facts: { readonly rows: number };
+}
+
+/** @param reads members are indices of items; rowSets the read's distinct predicates, of each member */
+export function nestedSamples(
+  items: readonly Sampled[],
+  reads: readonly { readonly members: Uint32Array; readonly rowSets: Uint32Array }[],
+): NestedSamples {
   const [groupOf, setOf] = [new Int32Array(items.length), new Int32Array(items.length)];
   const [rowSets, picks, groups] = [new PairIds(), new PairIds(), new PairIds()];
   const seeds = new Map<number, number>();
