@@ -1,5 +1,4 @@
 /** Decisions as people read them: lists, and everything behind one, from these rows alone. */
-import type { CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { WaitReason } from '../domain/decision/work.js';
 import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { PoolRef } from '../domain/types/pool.js';
