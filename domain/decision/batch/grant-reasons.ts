@@ -300,7 +300,7 @@ function holdersOf({ flows, handed }: Pick<ToldRound, 'flows' | 'handed'>, input
       const rows = handed.rows[flow.index[place]];
       if (rows > 0) for (let r = 0; r < at.length; r++) taken[at[r]] += costOf(flow, place, r, rows);
     }
-    models.add(flow.id, taken, false);
+    models.add(flow.id, taken);
   }
   return models;
 }
@@ -321,15 +321,11 @@ class Largest {
     this.lists = resources.map(() => []);
   }
 
-  /** Adds a holder; of one that was added before, what it holds instead. */
-  add(id: string, taken: ArrayLike<number>, again: boolean): void {
+  /** Adds a holder. */
+  add(id: string, taken: ArrayLike<number>): void {
     let holder: Holder | null = null;
     for (let r = 0; r < this.lists.length; r++) {
       const list = this.lists[r];
-      if (again) {
-        const known = list.findIndex((other) => other.id === id);
-        if (known >= 0) list.splice(known, 1);
-      }
       if (taken[r] <= 0) continue;
       // Most hold less than the least of a full list.
       if (list.length === this.most && list[this.most - 1].taken[r] > taken[r]) continue;
