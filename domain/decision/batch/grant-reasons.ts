@@ -229,8 +229,10 @@ class Waits {
 
   /** Who holds what is short, the scarcest first: the items of its model, then the other models. */
   private blockersOf(short: readonly Lack[], asking: readonly Asking[]): readonly string[] {
-    const flows = [...new Set(asking.map(({ flow }) => flow))];
-    const key = JSON.stringify([flows.map(({ id }) => id), short.map(({ resource, cohort }) => [resource, cohort])]);
+    const flows = asking.length === 1 ? [asking[0].flow] : [...new Set(asking.map(({ flow }) => flow))];
+    let key = '';
+    for (const { id } of flows) key += `${id}\0`;
+    for (const { resource, cohort } of short) key += `\0${resource}\0${cohort ?? ''}`;
     const known = this.known.get(key);
     if (known !== undefined) return known;
     const own = new Set(flows.map(({ id }) => id));
