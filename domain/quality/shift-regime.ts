@@ -72,13 +72,13 @@ export class Regime {
   private seen: number;
   private inflation: number;
   private uneasy: number;
-  private season: Season | null;
+  private readonly season: Season | null;
   private readonly history: number[];
   private readonly times: number[];
-  private rests: number[];
-  private sorted: number[];
-  private recent: number[];
-  private products: number[];
+  private readonly rests: number[];
+  private readonly sorted: number[];
+  private readonly recent: number[];
+  private readonly products: number[];
 
   constructor(state: RegimeState) {
     ({ seen: this.seen, evidence: this.evidence, inflation: this.inflation, uneasy: this.uneasy } = state);
@@ -96,11 +96,12 @@ export class Regime {
     return regime;
   }
 
-  /** How much wider sums of scores spread than those of independent values, and the scores of a value. */
+  /** Scores of a value against this regime, which does not take it in, and how much wider their sums spread than independent ones. */
   score(value: number, time: number): Scores & { readonly inflation: number } {
     return { ...scoresAmong(this.sorted, value - seasonAt(this.season, time)), inflation: this.inflation };
   }
 
+  /** Takes a value in: its evidence, then its place among the others. */
   add(value: number, time: number): void {
     this.take(value, time, value - seasonAt(this.season, time));
   }
@@ -147,6 +148,7 @@ export class Regime {
     return this.season === null || this.uneasy === 0;
   }
 
+  /** Whether the evidence of a change has reached the alarm limit. */
   hasChanged(): boolean {
     return this.seen >= WARM_UP && totalEvidence(this.evidence) > alarmLimit(this.inflation);
   }

@@ -169,7 +169,8 @@ function checkState(state: ShiftState): void {
     (isRegime(state.doubt?.before) &&
       COMPONENTS.some(({ kind }) => kind === state.doubt?.kind) &&
       [state.doubt.support, state.doubt.waited].every((value) => Number.isFinite(value)));
-  if ((state.version as number) === 2 && isRegime(state.regime) && isDoubt) return;
+  const isWhole = [state.values, state.times].every(isList) && state.rows >= 0 && state.learnAt >= 0;
+  if ((state.version as number) === 2 && isRegime(state.regime) && isDoubt && isWhole) return;
   throw new BalanceError('usage', {
     type: 'CorruptState',
     message: 'not a state of the shift detector',

@@ -170,6 +170,7 @@ describe('createShiftDetector', () => {
     const regime = { ...state.regime, evidence: { ratios: [0], origins: [0] } };
     expect(() => createShiftDetector({ ...state, regime })).toThrow('not a state');
     expect(() => createShiftDetector({ ...state, version: 1 as 2 })).toThrow('not a state');
+    expect(() => createShiftDetector({ ...state, values: undefined as never })).toThrow('not a state');
     expect(() => createShiftDetector({ version: 2 } as typeof state)).toThrow('not a state');
   });
 });
