@@ -102,13 +102,16 @@ export class Grouping {
     }
   }
 
-  /** Most boxes are one interval of whole numbers: then four comparisons tell what the algebra would. */
+  /** What the algebra tells of two boxes; of those that constrain one column each, the most, some comparisons tell it. */
   private relation(later: number, earlier: number): Relation {
-    const { intervalColumn: column, intervalLow: lows, intervalHigh: highs } = this.table;
+    const { soleColumn, intervalLow, intervalHigh } = this.table;
     const a = this.nodes[later];
     const b = this.nodes[earlier];
-    if (column[a] === NOBODY || column[a] !== column[b]) return relateBoxes(this.boxes[later], this.boxes[earlier]);
-    const [aLow, aHigh, bLow, bHigh] = [lows[a], highs[a], lows[b], highs[b]];
+    const column = soleColumn[a];
+    if (column === NOBODY || soleColumn[b] === NOBODY) return relateBoxes(this.boxes[later], this.boxes[earlier]);
+    if (column !== soleColumn[b]) return 'overlapping';
+    const [aLow, aHigh, bLow, bHigh] = [intervalLow[a], intervalHigh[a], intervalLow[b], intervalHigh[b]];
+    if (Number.isNaN(aLow) || Number.isNaN(bLow)) return relateBoxes(this.boxes[later], this.boxes[earlier]);
     if (aLow <= bLow && bHigh <= aHigh) return aLow === bLow && aHigh === bHigh ? 'equal' : 'contains';
     if (bLow <= aLow && aHigh <= bHigh) return 'contained';
     if (aHigh < bLow) return bLow - aHigh === 1 ? 'adjacent' : 'disjoint';

@@ -38,8 +38,9 @@ export class MergeTable {
   /** Union of its requests' fields and of the columns of its box, in `fieldSets`; the most rows that one of them expects. */
   readonly fields: number[] = [];
   readonly rows: number[] = [];
-  /** Of each node whose box is one closed interval of whole numbers: the number of its column, and its ends; else -1. */
-  readonly intervalColumn: number[] = [];
+  /** Of each node whose box asks for some values of one column, and no NULL: the number of the column; else -1. */
+  readonly soleColumn: number[] = [];
+  /** Of those, what is a closed interval of whole numbers: its ends; else NaN. */
   readonly intervalLow: number[] = [];
   readonly intervalHigh: number[] = [];
 
@@ -82,10 +83,11 @@ export class MergeTable {
   }
 
   private addInterval(box: Box): void {
-    const interval = box.length === 1 ? wholeInterval(box[0]) : null;
-    this.intervalColumn.push(interval === null ? -1 : numberOf(this.columns, box[0].column));
-    this.intervalLow.push(interval === null ? 0 : interval[0]);
-    this.intervalHigh.push(interval === null ? 0 : interval[1]);
+    const isSole = box.length === 1 && !box[0].nulls && box[0].values;
+    const isInterval = isSole && isWholeInterval(box[0]);
+    this.soleColumn.push(isSole ? numberOf(this.columns, box[0].column) : -1);
+    this.intervalLow.push(isInterval ? (box[0].low!.value as number) : NaN);
+    this.intervalHigh.push(isInterval ? (box[0].high!.value as number) : NaN);
   }
 
   private bucket(dataset: string, version: string): number {
@@ -113,11 +115,9 @@ export class MergeTable {
   }
 }
 
-/** The ends of a constraint that admits the whole numbers (and others) from one to the other, and nothing else; null: it is of another form. */
-function wholeInterval(side: Readonly<Constraint>): readonly [number, number] | null {
-  const { nulls, values, low, high, among, except, opaque } = side;
-  if (nulls || !values || low === null || high === null || among !== null) return null;
-  if (except.length > 0 || opaque.length > 0 || !low.inclusive || !high.inclusive) return null;
-  if (!Number.isSafeInteger(low.value) || !Number.isSafeInteger(high.value)) return null;
-  return [low.value as number, high.value as number];
+/** Whether a constraint is all from one whole number up to and with another. */
+function isWholeInterval({ low, high, among, except, opaque }: Readonly<Constraint>): boolean {
+  if (low === null || high === null || among !== null || except.length > 0 || opaque.length > 0) return false;
+  if (!low.inclusive || !high.inclusive) return false;
+  return Number.isSafeInteger(low.value) && Number.isSafeInteger(high.value);
 }

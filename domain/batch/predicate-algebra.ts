@@ -7,6 +7,7 @@
  * (a collation decides that) nor that '5' and 5, or two dates of different shape, are different values.
  */
 import type { Condition, Literal, Predicate } from '../types/predicate.js';
+import { compareLiterals, differsFromAll, surelyDiffer } from './literal-proofs.js';
 
 /** How the rows of one predicate relate to those of another: `contains` reads "a contains b". */
 export type Relation = 'equal' | 'contains' | 'contained' | 'overlapping' | 'adjacent' | 'disjoint';
@@ -38,30 +39,6 @@ export type Box = readonly Readonly<Constraint>[];
 /** What a box says of a column; undefined: nothing. */
 export function constraintOn(box: Box, column: string): Readonly<Constraint> | undefined {
   for (const constraint of box) if (constraint.column === column) return constraint;
-}
-
-const ISO = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
-
-function sameIsoShape(a: string, b: string): boolean {
-  if (a.length !== b.length || !ISO.test(a) || !ISO.test(b)) return false;
-  // The separators and the offset must be alike: 10:00+02:00 is not after 09:00-05:00.
-  return a[10] === b[10] && a.slice(19).replace(/^\.\d+/, '') === b.slice(19).replace(/^\.\d+/, '');
-}
-
-/** Order of two literals that holds whatever the column's type and collation: negative, 0, positive; null if unknown. */
-export function compareLiterals(a: Literal, b: Literal): number | null {
-  if (a === b) return 0;
-  if (typeof a !== typeof b) return null;
-  if (typeof a === 'string' && !sameIsoShape(a, b as string)) return null;
-  return a < b ? -1 : 1;
-}
-
-/** Whether two literals surely denote different values (texts that may be numbers or dates may be equal in disguise). */
-function surelyDiffer(a: Literal, b: Literal): boolean {
-  if (a === b || typeof a !== typeof b) return false;
-  if (typeof a !== 'string') return true;
-  const ambiguous = (text: string) => /^\s*[-+.]?\d/.test(text);
-  return sameIsoShape(a, b as string) || !ambiguous(a) || !ambiguous(b as string);
 }
 
 /** An order for storage and candidates only: types apart, then the language's own. Never a proof. */
@@ -243,9 +220,7 @@ function allWithin(among: readonly Literal[] | null, low: Bound | null, high: Bo
 /** Whether `inner` surely does not admit this value. */
 function excludes({ except, among, low, high }: Constraint, value: Literal): boolean {
   return (
-    except.includes(value) ||
-    (among !== null && among.every((kept) => surelyDiffer(kept, value))) ||
-    within(value, low, high) === false
+    except.includes(value) || (among !== null && differsFromAll(value, among)) || within(value, low, high) === false
   );
 }
 
@@ -291,9 +266,8 @@ function touches(high: Bound | null, low: Bound | null): boolean {
 /** The interval that spans a constraint's values; for a finite set its extremes, where the order of its values is known. */
 function span(c: Constraint): readonly [Bound | null, Bound | null] {
   const { among } = c;
-  if (among === null || !among.every((value, i) => i === 0 || compareLiterals(among[i - 1], value) === -1)) {
-    return [c.low, c.high];
-  }
+  if (among === null) return [c.low, c.high];
+  for (let i = 1; i < among.length; i++) if (compareLiterals(among[i - 1], among[i]) !== -1) return [c.low, c.high];
   return [
     { value: among[0], inclusive: true },
     { value: among[among.length - 1], inclusive: true },
@@ -310,12 +284,11 @@ function endsBefore(high: Bound | null, low: Bound | null): boolean {
 /** No value of a finite set is surely admitted by another constraint; false for a set that is not known to be finite. */
 function noneAdmitted({ among }: Constraint, other: Constraint): boolean {
   if (among === null) return false;
-  return among.every(
-    (value) =>
-      within(value, other.low, other.high) === false ||
-      other.except.includes(value) ||
-      other.among?.every((candidate) => surelyDiffer(value, candidate)) === true,
-  );
+  for (const value of among) {
+    if (other.among !== null && differsFromAll(value, other.among)) continue;
+    if (within(value, other.low, other.high) !== false && !other.except.includes(value)) return false;
+  }
+  return true;
 }
 
 /** Whether two constraints surely share no value, and if so whether they touch. */
