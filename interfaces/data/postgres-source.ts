@@ -6,6 +6,7 @@ import { cellBytes, columnNamed, sourceColumns, type SourceColumn } from './colu
 import { quoteIdentifier, type Session } from './engine.js';
 import { Bindings, predicateSql } from './predicate-sql.js';
 import type { ScanPace } from './paced-scan.js';
+import { tableVersion, type KnownDigests } from './table-version.js';
 import { keyIdentitySql, type DataSource, type OpenDataset, type ScanNeed } from './source.js';
 
 export interface PostgresSourceOptions {
@@ -24,26 +25,19 @@ const CONNECT_TIMEOUT_SECONDS = 10;
 
 /** The source kind `postgres`. */
 export function postgresSource(options: PostgresSourceOptions): DataSource {
-  return { hashedBy: HASHED_BY, open: (dataset, session) => openTable(dataset, session, options.env) };
+  const known: KnownDigests = new Map();
+  return { hashedBy: HASHED_BY, open: (dataset, session) => openTable(dataset, session, options.env, known) };
 }
 
 async function openTable(
   dataset: DatasetRef,
   session: Session,
   env: PostgresSourceOptions['env'],
+  known: KnownDigests,
 ): Promise<OpenDataset> {
-  const { source, definition } = dataset;
+  const { source } = dataset;
   if (source.kind !== 'postgres') throw new Error(`dataset ${dataset.id} is not of a postgres source`);
-  const { table, key } = definition;
-  if (table === undefined || key === undefined) {
-    throw usageError({
-      type: 'IncompleteDataset',
-      message: `dataset ${dataset.id} of a postgres source has no ${table === undefined ? 'table' : 'key'}`,
-      expected: 'table, and key: the columns that identify a row',
-      got: 'none',
-      hint: 'Rows of a table have no position; only a key tells them apart.',
-    });
-  }
+  const { table, key } = located(dataset);
   const client = postgres(filledUrl(source.url, dataset.sourceId, env), {
     max: 1,
     max_lifetime: null,
@@ -64,7 +58,12 @@ async function openTable(
       const begun = await transactionStart(client);
       const columns = await tableColumns(client, dataset, source.schema, table);
       for (const name of key) columnNamed(columns, name);
-      const contentId = await digest(client, relation);
+      const contentId = await tableVersion(
+        client,
+        JSON.stringify([dataset.tenant, dataset.pool, dataset.id]),
+        relation,
+        known,
+      );
       return {
         contentId,
         columns,
@@ -96,6 +95,23 @@ async function openTable(
     await close().catch(() => undefined);
     throw error;
   }
+}
+
+/** @throws BalanceError `IncompleteDataset` */
+function located({ id, definition: { table, key } }: DatasetRef): {
+  readonly table: string;
+  readonly key: readonly string[];
+} {
+  if (table === undefined || key === undefined) {
+    throw usageError({
+      type: 'IncompleteDataset',
+      message: `dataset ${id} of a postgres source has no ${table === undefined ? 'table' : 'key'}`,
+      expected: 'table, and key: the columns that identify a row',
+      got: 'none',
+      hint: 'Rows of a table have no position; only a key tells them apart.',
+    });
+  }
+  return { table, key };
 }
 
 /** In a transaction `now()` stands still at its start: it tells one transaction from another. */
@@ -183,17 +199,7 @@ async function tableColumns(
   return sourceColumns(rows.map(({ name, type }) => ({ name, type: engineType(type) })));
 }
 
-/** Digest of a table's rows in any order: the number of rows and two sums over halves of each row's md5. */
-async function digest(client: postgres.Sql, relation: string): Promise<string> {
-  const half = (start: number): string =>
-    `coalesce(sum(('x' || substr(md5(t::text), ${start}, 15))::bit(60)::bigint), 0)`;
-  const [row] = await client.unsafe<{ n: string; a: string; b: string }[]>(
-    `SELECT count(*)::text AS n, ${half(1)}::text AS a, ${half(17)}::text AS b FROM ${relation} AS t`,
-  );
-  return `rows-${row.n}-${BigInt(row.a).toString(36)}-${BigInt(row.b).toString(36)}`;
-}
-
-/** As `digest`, over some columns and a stretch of event time: one sum, so that sums of stretches add up. */
+/** As the digest of a whole table, over some columns and a stretch of event time: one sum, so that sums of stretches add up. */
 async function rowsFingerprint(
   client: postgres.Sql,
   relation: string,
