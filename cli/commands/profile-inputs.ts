@@ -47,14 +47,21 @@ export async function openTable(path: string): Promise<OpenedTable> {
     const cells = Number(size) * (columns.length - lists.length) + Number(inLists);
     const isLarge = cells > MAX_CELLS;
     const judged = Math.max(1, Math.min(JUDGED_ROWS, Math.floor((MAX_CELLS * Number(size)) / Math.max(1, cells))));
-    const texts = columns.map(
-      (name) => `coalesce(CAST(${quoteIdentifier(name)} AS VARCHAR), '') AS ${quoteIdentifier(name)}`,
+    const texts = described.map(
+      ({ column_name: name, column_type: type }) =>
+        `coalesce(${textOf(quoteIdentifier(String(name)), String(type))}, '') AS ${quoteIdentifier(String(name))}`,
     );
     const limit = isLarge ? ` LIMIT ${judged}` : '';
     const rows = await session.rows(`SELECT ${texts.join(', ')} FROM ${source}${limit}`);
     const table = { columns, rows: rows.map((row) => columns.map((name) => String(row[name]))) };
     return isLarge ? { ...table, facts: await measureColumns(session, source) } : table;
   });
+}
+
+/** A cell as text. A whole number is written so, whatever type the file keeps it in: 12, not 12.0. */
+function textOf(column: string, type: string): string {
+  const text = `CAST(${column} AS VARCHAR)`;
+  return ['FLOAT', 'DOUBLE'].includes(type) ? `regexp_replace(${text}, '\\.0$', '')` : text;
 }
 
 /** Findings name their column: two of one name could not be told apart. */

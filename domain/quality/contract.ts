@@ -10,6 +10,7 @@ import { BalanceError, usageError } from '../types/errors.js';
 import { namedForeignKey, parseForeignKey, type ForeignKey } from '../types/foreign-key.js';
 import { namedRule, parseRule, ruleColumns, type RowRule, type RuleCondition } from '../types/rule.js';
 import { compileFormat } from './format.js';
+import { boundsOf, odcsOptions, textPattern } from './odcs-options.js';
 
 export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
 
@@ -73,7 +74,13 @@ const shortForm = z.strictObject({
 const odcsQuality = z.looseObject({
   metric: z.string().optional(),
   rule: z.string().optional(),
-  arguments: z.looseObject({ validValues: z.array(scalar).optional(), pattern: z.string().optional() }).optional(),
+  arguments: z
+    .looseObject({
+      validValues: z.array(scalar).optional(),
+      pattern: z.string().optional(),
+      properties: z.array(z.string()).optional(),
+    })
+    .optional(),
   validValues: z.array(scalar).optional(),
   mustBe: z.unknown().optional(),
   type: z.string().optional(),
@@ -98,14 +105,7 @@ const odcsProperty = z.looseObject({
   required: z.boolean().optional(),
   unique: z.boolean().optional(),
   primaryKey: z.boolean().optional(),
-  logicalTypeOptions: z
-    .looseObject({
-      format: z.string().optional(),
-      pattern: z.string().optional(),
-      minimum: bound.optional(),
-      maximum: bound.optional(),
-    })
-    .optional(),
+  logicalTypeOptions: odcsOptions.optional(),
   quality: z.array(odcsQuality).optional(),
   relationships: odcsRelationships.optional(),
   customProperties: odcsCustom.optional(),
@@ -251,7 +251,12 @@ function fromOdcs(form: z.infer<typeof odcsForm>): QualityContract {
     dependencies: custom('dependencies').flatMap(parseDependency),
     unique: [
       ...(key.length === 0 ? [] : [key]),
-      ...properties.filter((property) => property.unique === true).map((property) => [property.name]),
+      ...properties
+        .filter(({ unique, quality = [] }) => unique === true || quality.some(forbidsRepeats))
+        .map((property) => [property.name]),
+      ...(object.quality ?? [])
+        .filter(forbidsRepeats)
+        .flatMap(({ arguments: of }) => (of?.properties ? [of.properties] : [])),
     ],
     ...clauses([...odcsRules(object), ...custom('rules')].map(inContract(parseRule)), [
       ...odcsReferences(object),
@@ -283,6 +288,11 @@ function odcsReferences({ relationships = [], properties = [] }: OdcsObject): Fo
     });
 }
 
+/** `duplicateValues` must be 0: of a property, or of the properties that its arguments name. */
+function forbidsRepeats({ metric, rule, mustBe }: z.infer<typeof odcsQuality>): boolean {
+  return (metric ?? rule) === 'duplicateValues' && mustBe === 0;
+}
+
 function odcsRule(property: OdcsProperty): ColumnRule {
   const options = property.logicalTypeOptions ?? {};
   const type = LOGICAL_TYPES.get(property.logicalType ?? '');
@@ -295,9 +305,8 @@ function odcsRule(property: OdcsProperty): ColumnRule {
   return dropAbsent({
     type,
     required: (property.required ?? false) || property.primaryKey === true || nulls?.mustBe === 0 || undefined,
-    min: options.minimum,
-    max: options.maximum,
-    pattern: options.pattern ?? invalid?.arguments?.pattern,
+    ...boundsOf(options, type === 'integer'),
+    pattern: textPattern({ ...options, pattern: options.pattern ?? invalid?.arguments?.pattern }),
     format: isMoment ? options.format : undefined,
     values: values?.map(String),
     unit: typeof unit === 'string' ? unit : undefined,

@@ -9,6 +9,9 @@ import { groupRows } from './dependency.js';
 /** Standard errors beyond chance: far enough that none of twenty columns shows it by chance. */
 const BEYOND_CHANCE = 5;
 
+/** Fewer rows cannot show a cause: there a spelled-out null is taken at its word. */
+const ROWS_TO_TELL = 10;
+
 /**
  * Whether the rows of a column that spell a missing value out gather in groups of rows that agree in another column.
  *
@@ -16,8 +19,9 @@ const BEYOND_CHANCE = 5;
  * variance is at most 2 (G - 1) + sum 1 / (n p q), which holds for small groups too (Haldane 1940). Cost: O(columns * rows).
  */
 export function isMissingByCause(table: CellTable, index: number): boolean {
-  const { values, codes } = table.columns[index];
+  const { values, codes, counts } = table.columns[index];
   const spelled = values.map((value) => !isBlank(value) && isMissingSpelling(value));
+  if (spelled.reduce((rows, isSpelled, code) => rows + (isSpelled ? counts[code] : 0), 0) < ROWS_TO_TELL) return true;
   return table.columns.some((_, other) => {
     if (other === index) return false;
     const { starts, order } = groupRows(table, [other]);

@@ -35,7 +35,8 @@ export function decodeText(bytes: Uint8Array): string {
 }
 
 /**
- * Parses CSV text with a header line; cells are parted by `,`, `;`, a tab or `|`, as the header is. Short rows are padded with `''`; over-long rows are an error.
+ * Parses CSV text with a header line; cells are parted by `,`, `;`, a tab or `|`, as the header is. Short rows are padded with `''`; over-long rows
+ * are an error unless what is too much is blank.
  * Only lines without any character are no rows: `,,,` is a row of blank cells, and keeps its row number.
  */
 export function parseCsv(text: string, name: string): CsvTable {
@@ -60,6 +61,8 @@ export function parseCsv(text: string, name: string): CsvTable {
   }
   const [columns, ...rows] = parsed.data;
   rows.forEach((row, index) => {
+    // A mark after the last cell, as some programs write, opens a cell of no column.
+    while (row.length > columns.length && row.at(-1) === '') row.pop();
     if (row.length > columns.length) {
       throw usageError({
         type: 'MalformedCsv',

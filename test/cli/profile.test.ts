@@ -44,6 +44,13 @@ describe('balance profile', () => {
     );
   });
 
+  it('takes whole numbers at their word, whatever type the file keeps them in', async () => {
+    const table = write('t.json', '[{"size":12.0,"share":0.5},{"size":13,"share":1.5}]');
+    const contract = write('c.yaml', 'columns:\n  size: {type: integer}\n  share: {type: number}\n');
+    const { out } = await run(table, '--contract', contract, '--json');
+    expect(JSON.parse(out)).toMatchObject({ rows: 2, suspectedCells: 0 });
+  });
+
   it('prints scores, weights, columns and grouped findings as JSON', async () => {
     const { out } = await run(write('beers.csv', BEERS), '--contract', write('c.yaml', CONTRACT), '--json');
     const result = JSON.parse(out) as Record<string, unknown>;

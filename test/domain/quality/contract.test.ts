@@ -19,6 +19,48 @@ describe('parseContract', () => {
     });
   });
 
+  it('reads lengths, formats of text, exclusive bounds and repeated values of ODCS', () => {
+    const property = (name: string, logicalType: string, logicalTypeOptions: object): object => ({
+      name,
+      logicalType,
+      logicalTypeOptions,
+    });
+    const contract = parseContract({
+      schema: [
+        {
+          properties: [
+            property('mail', 'string', { format: 'email', maxLength: 12 }),
+            property('ip', 'string', { format: 'ipv4' }),
+            property('code', 'string', { minLength: 2, maxLength: 3, pattern: '[A-Z]+' }),
+            property('size', 'integer', { exclusiveMinimum: 0, maximum: 9, exclusiveMaximum: true }),
+            property('share', 'number', { minimum: 0, exclusiveMaximum: 1 }),
+            { name: 'id', quality: [{ metric: 'duplicateValues', mustBe: 0 }] },
+          ],
+          quality: [{ metric: 'duplicateValues', mustBe: 0, arguments: { properties: ['mail', 'code'] } }],
+        },
+      ],
+    });
+    const fits = (name: string, text: string): boolean =>
+      valueChecker(contract.columns[name], [text], [1])(text) === undefined;
+    const right = {
+      mail: ['a@b.org'],
+      ip: ['10.0.0.255'],
+      code: ['AB', 'ABC'],
+      size: ['1', '8'],
+      share: ['0', '0.999'],
+    };
+    const wrong = {
+      mail: ['a@b', 'long.name@b.org'],
+      ip: ['10.0.0.256', '10.0.0', '10.0.0.1.'],
+      code: ['A', 'ABCD', 'ab'],
+      size: ['0', '9'],
+      share: ['1', '-0.1'],
+    };
+    for (const [name, texts] of Object.entries(right)) for (const text of texts) expect([name, text, fits(name, text)]).toEqual([name, text, true]); // prettier-ignore
+    for (const [name, texts] of Object.entries(wrong)) for (const text of texts) expect([name, text, fits(name, text)]).toEqual([name, text, false]); // prettier-ignore
+    expect(contract.unique).toEqual([['id'], ['mail', 'code']]);
+  });
+
   it('reads ODCS 3.1', () => {
     const contract = parseContract({
       apiVersion: 'v3.1.0',

@@ -27,6 +27,14 @@ describe('parseCsv', () => {
     ['skips lines without any character', 'a,b\n\n1,2\n\n\n', [['1', '2']]],
     ['pads short rows', 'a,b,c\n1\n', [['1', '', '']]],
     ['strips a byte order mark and reads CRLF', '\uFEFFa,b\r\n1,2\r\n', [['1', '2']]],
+    [
+      'drops the blank cells after the last column',
+      'a,b\n1,2,\n3,4,,\n',
+      [
+        ['1', '2'],
+        ['3', '4'],
+      ],
+    ],
     ['reads cells parted by semicolons', '"a,b";c\n1,5;2\n', [['1,5', '2']]],
     ['reads cells parted by tabs, commas within them', 'a\tb\n1, 2\t3\n', [['1, 2', '3']]],
     ['keeps the exact text of a cell', 'a,b\n"x, ""y""\n", 01 \n', [['x, "y"\n', ' 01 ']]],
