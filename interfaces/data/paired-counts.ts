@@ -1,4 +1,5 @@
 /** Two files as paired counts by column: what the drift tests read. All the counting is done by the engine. */
+import { usageError } from '../../domain/types/errors.js';
 import type { PairedCounts } from '../../domain/quality/shift-tests.js';
 import type { PairedColumn, PairedPart } from '../../domain/quality/shift.js';
 import { LANGUAGE_LETTERS_MIN, languageOf, LOOKS } from '../../domain/quality/text.js';
@@ -16,10 +17,14 @@ const FREE_TEXT_SHARE = 0.5;
 
 const TABLES = ['reference', 'current'] as const;
 
-/** Loads both files and pairs their columns by name; a column of one side only is marked as absent from the other. */
+/**
+ * Loads both files and pairs their columns by name; a column of one side only is marked as absent from the other.
+ * @throws BalanceError those of `loadFile`, and `NoRows` where one file has rows and the other a header alone
+ */
 export async function pairFilesByColumn(session: Session, reference: string, current: string): Promise<PairedColumn[]> {
   const before = await loadFile(session, 'reference', reference);
   const after = await loadFile(session, 'current', current);
+  await expectRows(session, { reference, current });
   const names = [...new Set([...before, ...after])];
   const paired: PairedColumn[] = [];
   for (const name of names) {
@@ -28,6 +33,21 @@ export async function pairFilesByColumn(session: Session, reference: string, cur
     else paired.push(absent(name, before.includes(name) ? 'current' : 'reference'));
   }
   return paired;
+}
+
+async function expectRows(session: Session, paths: Readonly<Record<(typeof TABLES)[number], string>>): Promise<void> {
+  const empty: (typeof TABLES)[number][] = [];
+  for (const table of TABLES) {
+    const rows = await session.rows(`SELECT 1 FROM ${table} LIMIT 1`);
+    if (rows.length === 0) empty.push(table);
+  }
+  if (empty.length !== 1) return;
+  throw usageError({
+    type: 'NoRows',
+    message: `${paths[empty[0]]} has no rows, ${empty[0] === 'current' ? paths.reference : paths.current} has some`,
+    expected: `a ${empty[0]} file with rows: of none nothing can be told, least of all that they are stable`,
+    got: 'a header alone',
+  });
 }
 
 function absent(column: string, absentFrom: 'reference' | 'current'): PairedColumn {

@@ -47,6 +47,20 @@ describe('balance drift', () => {
     ]);
   });
 
+  it('does not call stable what has no rows any more, or had none', async () => {
+    const some = write('a.csv', 'size\n1\n2\n');
+    const none = write('b.csv', 'size\n');
+    for (const [reference, current] of [
+      [some, none],
+      [none, some],
+    ]) {
+      const { errors, code } = await run(reference, current, '--json');
+      expect(code).toBe(2);
+      expect(errors).toContain('NoRows');
+      expect(errors).toContain('b.csv');
+    }
+  });
+
   it('sees another way of writing in text that never repeats, and is quiet about new texts', async () => {
     const code = (i: number): string => `ab-${scramble(i, 100_003)}-x`;
     const reference = write('a.csv', rows(600, code, 'code'));
