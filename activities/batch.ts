@@ -10,12 +10,15 @@ import type { PredictOutcome } from '../domain/decision/predict/predict.js';
 import { prefetchReasons } from '../domain/decision/batch/prefetch.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
-import type { BatchAnswer, BatchRef, StageDependencies } from './dependencies.js';
+import type { BatchAnswer, StageDependencies } from './dependencies.js';
+import type { ReadUnderWay } from '../domain/decision/batch/under-way.js';
+import { READ_WAIT_MS_MAX } from '../domain/decision/batch/read-wait.js';
+import { answer, plannedBatches } from './planned-reads.js';
 import { digestOf } from './digest.js';
 import { contractDigest } from './slice-contract.js';
-import { chargesOf, pacedMsOf, sourceLimits } from './source-limits.js';
+import { chargesOf, sourceLimits } from './source-limits.js';
 import { loadStage, recordOf } from './stage.js';
-import type { CacheHit, Closing, CycleContext, DecisionRef, PlannedBatch, RequestPromise } from './store-ports.js';
+import type { CacheHit, Closing, CycleContext, DecisionRef, RequestPromise } from './store-ports.js';
 
 export interface BatchStageInputs extends Omit<
   BatchInputs,
@@ -24,6 +27,8 @@ export interface BatchStageInputs extends Omit<
   readonly cacheHits: readonly (CacheHit & { readonly itemId: string })[];
   /** Cached results that were counted under another contract: what is read now takes their place. Absent: none. */
   readonly outdated?: Closing['spoiled'];
+  /** Items that reads of earlier cycles were made for, with those reads: they have ended. Absent: none. */
+  readonly arrived?: Readonly<Record<string, string>>;
   /** Datasets whose stand-ins are read: nothing is read ahead of them. Absent: none. */
   readonly resting?: readonly string[];
 }
@@ -38,7 +43,7 @@ export function createBatch(deps: StageDependencies) {
         loadStage(deps, ref, 'analyze'),
         loadStage(deps, ref, 'predict'),
       ]);
-      if (stored !== null) return answer(context, stored.outcome as BatchOutcome);
+      if (stored !== null) return answer(context, stored);
       const { expected } = predicted.outcome as PredictOutcome;
       const inputs = await gather(deps, context, analyzed.inputs as AnalyzeInputs, expected, startedMs);
       const outcome = planBatch(
@@ -59,13 +64,13 @@ export function createBatch(deps: StageDependencies) {
       const first = await deps.plans.savePlan(
         ref,
         record,
-        plannedBatches(context, outcome),
+        plannedBatches(context, outcome, inputs),
         chargesOf(sumOf(outcome.charges, outcome.prefetch.charges), inputs.limits, 1),
         deps.now(),
         promisesOf(context, expected, outcome),
       );
       // Another attempt of this activity may have planned meanwhile, from other budgets: its plan is the one that is charged.
-      return answer(context, first ? outcome : ((await loadStage(deps, ref, 'batch')).outcome as BatchOutcome));
+      return answer(context, first ? record : await loadStage(deps, ref, 'batch'));
     },
   };
 }
@@ -129,8 +134,10 @@ async function gather(
     items.flatMap(({ needId }) => (needId === null ? [] : [needId])),
     asOfMs,
   );
+  const { arrived, underWay } = await earlierReads(deps, context);
   const { hits: cacheHits, outdated } = await findHits(deps, context, analyzed);
-  const { timeMax = READ_MS_MAX, memoryMax = READ_MEMORY_BYTES_MAX } = definition.reads ?? {};
+  const { reads = {} } = definition;
+  const { timeMax = READ_MS_MAX, memoryMax = READ_MEMORY_BYTES_MAX, waitMax = READ_WAIT_MS_MAX } = reads;
   return {
     nowMs,
     asOfMs,
@@ -148,6 +155,7 @@ async function gather(
     exclusive: Object.entries(definition.datasets).flatMap(([id, { access }]) => (access === 'exclusive' ? [id] : [])),
     readCosts: costsOf(context, (await deps.plans.learned(context, 'read-cost')) as BatchInputs['readCosts']),
     readLimits: { msMax: timeMax, bytesMax: memoryMax },
+    readWaitMs: waitMax,
     credits: ((await deps.plans.learned(context, 'credits')).flows ?? {}) as BatchInputs['credits'],
     windowMs: definition.window,
     // A slice of the past is not asked of the hours to come.
@@ -164,13 +172,43 @@ async function gather(
         item.needId === null || !needs[item.needId]?.aheadRows ? [] : [[item.id, needs[item.needId].aheadRows]],
       ),
     ),
-    hits: cacheHits.map(({ itemId }) => itemId),
+    hits: [...cacheHits.map(({ itemId }) => itemId), ...Object.keys(arrived)],
     cacheHits,
+    ...(Object.keys(arrived).length === 0 ? {} : { arrived }),
+    ...(underWay.length === 0 ? {} : { underWay }),
     readingShapes: readingOf(context, cacheHits, expected),
     prefetchBytesMax: definition.cache.prefetch,
     ...(outdated.length === 0 ? {} : { outdated }),
     ...(Object.keys(context.rests.resting).length === 0 ? {} : { resting: Object.keys(context.rests.resting) }),
   };
+}
+
+/**
+ * What reads of earlier cycles mean for this one: which of them have ended that items of it wait for, and which are under way.
+ * A result whose file was evicted meanwhile is none: it is read again.
+ */
+async function earlierReads(
+  deps: StageDependencies,
+  context: CycleContext,
+): Promise<Required<Pick<BatchStageInputs, 'arrived'>> & { readonly underWay: readonly ReadUnderWay[] }> {
+  const readIds = [...new Set(context.items.flatMap(({ readId }) => readId ?? []))].sort();
+  // In this order: what ends in between is seen as under way, and waited for once more.
+  const underWay = await deps.batches.underWay(context);
+  const going = new Set(underWay.map(({ id }) => id));
+  const ended = await deps.batches.ended(
+    context,
+    readIds.filter((id) => !going.has(id)),
+  );
+  const readOf = new Map(ended.map((read) => [read.plan.batchId, read]));
+  const arrived: [string, string][] = [];
+  for (const { id, readId } of context.items) {
+    const read = readId === undefined ? undefined : readOf.get(readId);
+    if (read === undefined) continue;
+    const slice = read.result?.slices.find((one) => one.id === id);
+    if (slice === undefined || (await deps.cacheFiles.has(slice.path, slice.fileBytes)))
+      arrived.push([id, read.plan.batchId]);
+  }
+  return { arrived: Object.fromEntries(arrived), underWay };
 }
 
 /** What reads take: where a dataset rests, those of its stand-in. */
@@ -220,7 +258,9 @@ async function findHits(
   analyzed: AnalyzeInputs,
 ): Promise<{ readonly hits: (CacheHit & { itemId: string })[]; readonly outdated: Closing['spoiled'] }> {
   const datasets = new Map(analyzed.datasets.map((dataset) => [dataset.id, dataset]));
-  const asking = context.items.filter((item) => item.kind === 'request' && datasets.has(item.dataset));
+  const asking = context.items.filter(
+    ({ kind, dataset, readId }) => kind === 'request' && readId === undefined && datasets.has(dataset),
+  );
   const asks = asking.map((item) => ({
     shape: shapeOf(item),
     minAsOfMs:
@@ -284,73 +324,6 @@ function sumOf(
   return Object.fromEntries(
     [...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => [key, (a[key] ?? 0) + (b[key] ?? 0)]),
   );
-}
-
-function plannedBatches(context: CycleContext, outcome: BatchOutcome): PlannedBatch[] {
-  const { asOfMs } = context;
-  const asked = outcome.reads.map((read): PlannedBatch => {
-    const { ordinal, dataset, source, contentId, slices, predicted, timing } = read;
-    return {
-      ...{ batchId: batchId(context, ordinal), ordinal, source, dataset, contentId, asOfMs, slices },
-      ...{ predictedBytes: read.predictedBytes, predictedRows: read.predictedRows, askedBytes: read.askedBytes },
-      predictedMs: predicted?.ms ?? null,
-      predictedMemoryBytes: predicted?.memoryBytes ?? null,
-      predictedStartMs: timing.startMs,
-      aloneMs: predicted?.aloneMs ?? null,
-    };
-  });
-  const ahead = outcome.prefetch.reads.map((read, index): PlannedBatch => {
-    const ordinal = asked.length + index;
-    return {
-      batchId: batchId(context, ordinal),
-      ordinal,
-      source: read.source,
-      dataset: read.dataset,
-      contentId: null,
-      asOfMs,
-      slices: read.requests.map(({ shape, fields, where, rows, seed }) => {
-        return { id: shape, fields, where, rows, seed, classColumn: null, quotas: null };
-      }),
-      predictedBytes: read.bytes,
-      predictedRows: read.rows,
-      askedBytes: 0,
-      ...{ predictedMs: null, predictedMemoryBytes: null, predictedStartMs: null, aloneMs: null },
-      prefetch: { predictedRows: read.rows },
-    };
-  });
-  return [...asked, ...ahead];
-}
-
-function batchId({ decisionId }: DecisionRef, ordinal: number): string {
-  return `${decisionId}:${ordinal}`;
-}
-
-/** What the workflow needs to schedule the reads. */
-function answer(context: CycleContext, outcome: BatchOutcome): BatchAnswer {
-  const modelOf = new Map(context.items.map(({ id, model }) => [id, model]));
-  const batches = outcome.reads.map(({ ordinal, dataset, slices, after }): BatchRef => {
-    const models = new Set(slices.map(({ id }) => modelOf.get(id)!));
-    const [id] = models;
-    const model = models.size === 1 ? context.definition.models[id] : undefined;
-    return {
-      batchId: batchId(context, ordinal),
-      dataset,
-      requests: slices.length,
-      model: model === undefined ? null : { id: id, priority: model.priority, weight: model.weight },
-      ...(after.length === 0 ? {} : { after: after.map((before) => batchId(context, before)) }),
-    };
-  });
-  const { asked, planned, grants, waiting, reads, prefetch } = outcome;
-  const prefetches = prefetch.reads.map(({ dataset, requests }, index): BatchRef => {
-    return { batchId: batchId(context, reads.length + index), dataset, requests: requests.length, model: null };
-  });
-  const pacedMs = pacedMsOf(context, plannedBatches(context, outcome));
-  return {
-    summary: `**batch**: ${grants.length} granted as ${reads.length} reads (${formatBytes(planned.bytes)} of ${formatBytes(asked.bytes)} asked), ${waiting.length} wait`,
-    batches,
-    ...(prefetches.length === 0 ? {} : { prefetches }),
-    ...(pacedMs === 0 ? {} : { pacedMs }),
-  };
 }
 
 function reasonsOf(outcome: BatchOutcome): string[] {

@@ -13,7 +13,8 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
   const plan = planned.outcome as BatchOutcome;
   const quality = checked.inputs as QualityStageInputs;
   const judged = checked.outcome as QualityOutcome;
-  const { results } = quality;
+  const { results, underWay = [] } = quality;
+  const behind = new Set(underWay.map(({ itemId }) => itemId));
   const refused = new Set(analysis.refusals.map(({ itemId }) => itemId));
   return {
     items: facts.items,
@@ -21,10 +22,10 @@ export function coordinateInputs(analyzed: StageRecord, planned: StageRecord, ch
       facts,
       facts.items.filter(({ id }) => !refused.has(id)),
     ),
-    grants: plan.grants,
+    grants: behind.size === 0 ? plan.grants : plan.grants.filter(({ itemId }) => !behind.has(itemId)),
     verdicts: judged.verdicts,
     refusals: [...analysis.refusals, ...plan.refusals],
-    waiting: [...analysis.waiting, ...plan.waiting],
+    waiting: [...analysis.waiting, ...plan.waiting, ...underWay],
     nowMs: facts.nowMs,
     failed: results.flatMap(({ itemId, failure }) => (failure === null ? [] : [{ itemId, ...failure }])),
     ...(quality.ways === undefined

@@ -4,7 +4,7 @@ import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { ClassCounts } from '../domain/analyzers/analyzer.js';
 import { weightsTowards } from '../domain/decision/batch/class-quotas.js';
 import { describeRoute } from '../domain/decision/quality/reroute.js';
-import { correctionsOf, keptCopy, treatedSteps } from '../domain/decision/quality/correct.js';
+import { correctionsOf, keptCopy } from '../domain/decision/quality/correct.js';
 import { describeCorrection } from '../domain/decision/quality/describe-correction.js';
 import { coordinate, type CoordinateOutcome } from '../domain/decision/coordinate/coordinate.js';
 import type { Grant } from '../domain/decision/batch/grants.js';
@@ -20,6 +20,7 @@ import type { WorkItem } from '../domain/decision/work.js';
 import { shapeOf, type BatchStageInputs } from './batch.js';
 import { coordinateInputs } from './coordinate-inputs.js';
 import { chargesOf } from './source-limits.js';
+import { readsOf, unused } from './unused-charges.js';
 import type { StageDependencies } from './dependencies.js';
 import type { SliceResult } from './ports.js';
 import { digestOf } from './digest.js';
@@ -172,7 +173,12 @@ function answersOf({ items, rests, asOfMs }: CycleContext, earlier: Earlier): Pi
     const costMs = rebuildMs(item, slice, planInputs);
     return [{ shape, contentId, asOfMs: again === undefined ? result.asOfMs : asOfMs, slice, costMs }];
   });
-  const spoiled = planInputs.cacheHits
+  const since = results.filter(({ itemId }) => Object.hasOwn(planInputs.arrived ?? {}, itemId));
+  const served = [
+    ...planInputs.cacheHits,
+    ...since.map((result) => ({ ...result, shape: shapeOf(itemOf.get(result.itemId)!) })),
+  ];
+  const spoiled = served
     .filter(({ itemId }) => bad.has(itemId))
     .map(({ shape, contentId, asOfMs: at }) => ({ shape, contentId, asOfMs: at }));
   return { cache, spoiled: [...spoiled, ...(planInputs.outdated ?? [])] };
@@ -240,33 +246,6 @@ function needsOf(
   return trigger === 'backfill' ? states.map((state) => ({ ...state, ...asBefore })) : states;
 }
 
-/** What was charged at planning and then not taken: given back to the sources' budgets. Negative where more was taken. */
-function unused(
-  { definition }: CycleContext,
-  plan: BatchOutcome,
-  { results, rerouted = {}, treated = {} }: QualityStageInputs,
-): Record<string, number> {
-  const taken: Record<string, number> = {};
-  const take = (source: string, bytes: number, rows: number): void => {
-    taken[`bytes:${source}`] = (taken[`bytes:${source}`] ?? 0) + bytes;
-    taken[`rows:${source}`] = (taken[`rows:${source}`] ?? 0) + rows;
-  };
-  const sourceOf = new Map(plan.reads.flatMap((read) => read.slices.map(({ id }) => [id, read.source] as const)));
-  for (const { itemId, chargedBytes, slice } of results) {
-    const source = sourceOf.get(itemId);
-    if (source === undefined || definition.sources[source] === undefined) continue;
-    take(source, chargedBytes, slice === null || slice.bytes === 0 ? 0 : (slice.rows * chargedBytes) / slice.bytes);
-  }
-  // What was read in the place of something else was charged to nobody yet.
-  const further = Object.keys(treated).flatMap((itemId) => readsOf(treated, itemId));
-  for (const { source, chargedBytes, rows } of [...Object.values(rerouted).flat(), ...further])
-    take(source, chargedBytes, rows);
-  const resources = [...new Set([...Object.keys(plan.charges), ...Object.keys(taken)])].sort();
-  return Object.fromEntries(
-    resources.map((resource) => [resource, (plan.charges[resource] ?? 0) - (taken[resource] ?? 0)]),
-  );
-}
-
 async function deliveriesOf(
   deps: StageDependencies,
   context: CycleContext,
@@ -314,11 +293,6 @@ async function deliveriesOf(
       report: reportOf(item, grant, judged, last === null ? fileReport(grant, judged, mix) : standIn(last.told)),
     };
   });
-}
-
-/** What was read in the place of dropped rows, kept or not. */
-function readsOf(treated: NonNullable<QualityStageInputs['treated']>, itemId: string) {
-  return treatedSteps(treated, itemId).flatMap((copy) => (copy?.read === undefined ? [] : [copy.read]));
 }
 
 /** One delivery for each request: its id is the request's. */

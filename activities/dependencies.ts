@@ -92,6 +92,16 @@ export interface BatchRef {
   readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
   /** Reads that must end before it; absent: none. */
   readonly after?: readonly string[];
+  /** The cycle goes on without it where it takes long; absent: the cycle waits for its end. */
+  readonly mayOutlast?: true;
+  /** It is foreseen to take longer than a cycle waits: it is not waited for at all. */
+  readonly long?: true;
+}
+/** A read of an earlier cycle that should be running. */
+export interface UnderWayRef extends BatchRef {
+  readonly decisionId: string;
+  /** How long the limits of its source make it take (ms). */
+  readonly pacedMs: number;
 }
 /** What the workflow schedules: the reads that somebody waits for, and those ahead of being asked, where there are some. */
 export interface BatchAnswer extends StageSummary {
@@ -99,4 +109,10 @@ export interface BatchAnswer extends StageSummary {
   readonly prefetches?: readonly BatchRef[];
   /** How long the limits of their sources make the reads take, at least (ms); absent: they are not limited. */
   readonly pacedMs?: number;
+  /** How long the cycle waits for reads that may outlast it (ms); absent: for every read to its end. */
+  readonly waitMs?: number;
+  /** How many reads that are not waited for at all may begin; absent: none. */
+  readonly longLanes?: number;
+  /** Reads that outlasted earlier cycles and have not ended when they should have: one that does not run is begun again. */
+  readonly overdue?: readonly UnderWayRef[];
 }

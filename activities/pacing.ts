@@ -1,4 +1,5 @@
 /** A read under the limits of its source: it takes its part of the buckets in portions, each before what it pays for is read. */
+import type { PoolDefinition } from '../domain/types/pool.js';
 import type { BudgetCharge, CycleContext, PlannedBatch } from './store-ports.js';
 import type { ReadPace } from './ports.js';
 import type { StageDependencies } from './dependencies.js';
@@ -34,20 +35,38 @@ interface Account {
   left: number;
 }
 
+/** Whether a read takes more than a portion of what a limit of its source gives: it goes on piece by piece. */
+export function isPaced(definition: PoolDefinition, foreseen: Foreseen): boolean {
+  return accountsOf(definition, foreseen).some(isGradual);
+}
+
+function isGradual({ foreseen, portion }: Account): boolean {
+  return foreseen > portion;
+}
+
+/** A read that is foreseen to take nothing takes one of each all the same: so it waits for what others owe. */
+const FORESEEN_MIN = 1;
+
+function accountsOf(definition: PoolDefinition, { source, predictedBytes, predictedRows }: Foreseen): Account[] {
+  const { scansAtOnce } = definition.sources[source].limits;
+  const foreseen = { [`bytes:${source}`]: predictedBytes, [`rows:${source}`]: predictedRows };
+  const limits = sourceLimits(definition).filter((limit) => limit.source === source);
+  return limits.map(({ resource, burst }) => ({
+    ...{ resource, foreseen: Math.max(FORESEEN_MIN, foreseen[resource]), taken: 0, left: 0 },
+    portion: (burst * AHEAD_PART) / scansAtOnce,
+  }));
+}
+
 export function pacingOf(
   deps: Pick<StageDependencies, 'pace' | 'now'>,
   context: CycleContext,
   { source, predictedBytes, predictedRows }: Foreseen,
   signal: AbortSignal,
 ): Pacing {
-  const { scansAtOnce } = context.definition.sources[source].limits;
   const limits = sourceLimits(context.definition).filter((limit) => limit.source === source);
   const amounts = (bytes: number, rows: number) => ({ [`bytes:${source}`]: bytes, [`rows:${source}`]: rows });
-  const foreseen = amounts(predictedBytes, predictedRows);
-  const accounts = limits.map(({ resource, burst }): Account => {
-    return { resource, foreseen: foreseen[resource], portion: (burst * AHEAD_PART) / scansAtOnce, taken: 0, left: 0 };
-  });
-  const gradual = accounts.some((account) => account.foreseen > account.portion);
+  const accounts = accountsOf(context.definition, { source, predictedBytes, predictedRows });
+  const gradual = accounts.some(isGradual);
   let waitedMs = 0;
 
   const charges = (amountOf: (account: Account) => number): BudgetCharge[] =>

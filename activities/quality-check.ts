@@ -7,7 +7,8 @@ import { declarationOf } from '../domain/decision/quality/circuit.js';
 import type { AnalyzeInputs, AnalyzeOutcome } from '../domain/decision/analyze/analyze.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { BatchStageInputs } from './batch.js';
-import type { WorkItem } from '../domain/decision/work.js';
+import { waitsForLeft, type ReadUnderWay } from '../domain/decision/batch/under-way.js';
+import type { WaitReason, WorkItem } from '../domain/decision/work.js';
 import type { StageDependencies, StageSummary } from './dependencies.js';
 import { countOrphans } from './orphan-counts.js';
 import { gatherEvidence } from './quality-evidence.js';
@@ -21,6 +22,7 @@ import type {
   BatchOutcome as BatchRow,
   CycleContext,
   DecisionRef,
+  LeftReads,
   NeedState,
   StageRecord,
 } from './store-ports.js';
@@ -34,7 +36,8 @@ const FURTHER_READS_MS = 50_000;
 
 export function createQualityCheck(deps: StageDependencies) {
   return {
-    async qualityCheck(ref: DecisionRef): Promise<StageSummary> {
+    async qualityCheck(input: DecisionRef & { left?: LeftReads }): Promise<StageSummary> {
+      const { left, ...ref } = input;
       const startedMs = deps.now();
       const [stored, context, analyzed, planned] = await Promise.all([
         deps.stages.find(ref, 'quality-check'),
@@ -44,7 +47,8 @@ export function createQualityCheck(deps: StageDependencies) {
       ]);
       if (stored !== null) return { summary: summarise(stored.outcome as QualityOutcome) };
       const { items } = analyzed.inputs as AnalyzeInputs;
-      const known = await gather(deps, context, analyzed, planned);
+      if (left !== undefined) await deps.batches.leave(ref, left, startedMs);
+      const known = await gather(deps, context, analyzed, planned, left, startedMs);
       const { grants, reads } = planned.outcome as BatchOutcome;
       const partMs = FURTHER_READS_MS + pacedMsOf(context, reads);
       const treated = await treatSlices(deps, context, { ...known, items }, grants, startedMs + partMs);
@@ -64,13 +68,18 @@ export function createQualityCheck(deps: StageDependencies) {
           inputs,
           prior: [analyzed, planned],
           outcome,
-          reasons: qualityReasons(outcome, inputs),
+          reasons: [...leftReasons(inputs), ...qualityReasons(outcome, inputs)],
           degraded,
         }),
       );
       return { summary: summarise(outcome) };
     },
   };
+}
+
+/** What the cycle does not wait for, once for each read. */
+function leftReasons({ underWay = [] }: QualityStageInputs): string[] {
+  return [...new Set(underWay.map(({ reason }) => `not waited for: ${reason}`))];
 }
 
 function summarise({ verdicts }: QualityOutcome): string {
@@ -83,13 +92,21 @@ async function gather(
   context: CycleContext,
   analyzed: StageRecord,
   planned: StageRecord,
+  left: LeftReads | undefined,
+  nowMs: number,
 ): Promise<QualityStageInputs> {
   const planInputs = planned.inputs as BatchStageInputs;
   const plan = planned.outcome as BatchOutcome;
+  const { arrived = {} } = planInputs;
   const rows = await deps.batches.all(context);
-  const read = new Map(rows.flatMap((row) => resultsOf(row).map((result) => [result.itemId, result] as const)));
+  const earlier = await deps.batches.ended(context, [...new Set(Object.values(arrived))].sort());
+  const underWay = waitsForEnd(rows, left, planInputs, context, nowMs);
+  const waits = new Set(underWay.map(({ itemId }) => itemId));
+  const since = earlier.flatMap((row) => resultsOf(row).filter(({ itemId }) => arrived[itemId] === row.plan.batchId));
+  const read = new Map([...rows.flatMap(resultsOf), ...since].map((result) => [result.itemId, result] as const));
   const hits = new Map(planInputs.cacheHits.map((hit) => [hit.itemId, hit]));
-  const results = plan.grants.map(({ itemId }): StoredResult => {
+  const granted = plan.grants.filter(({ itemId }) => !waits.has(itemId));
+  const results = granted.map(({ itemId }): StoredResult => {
     const hit = hits.get(itemId);
     if (hit !== undefined)
       return {
@@ -127,8 +144,9 @@ async function gather(
     costs: await deps.history.costs(context, actionsOn(context)),
     gains: await deps.history.gains(context, actionsOn(context)),
     results,
-    granted: grantedRows(context, analyzed, plan, results),
-    minRows: Object.fromEntries(plan.grants.map(({ itemId, minRows }) => [itemId, minRows])),
+    ...(underWay.length === 0 ? {} : { underWay }),
+    granted: { ...grantedRows(context, analyzed, granted, results), ...readRows(earlier, results) },
+    minRows: Object.fromEntries(granted.map(({ itemId, minRows }) => [itemId, minRows])),
     datasets: Object.fromEntries(
       Object.entries(context.definition.datasets).map(([id, promised]) => {
         const { columns, maxDuplicateFraction, maxInconsistentFraction, eventTime, key, dependencies } = promised;
@@ -201,7 +219,7 @@ function actionsOn({ items }: CycleContext): ActionOn[] {
 function grantedRows(
   { items }: CycleContext,
   analyzed: StageRecord,
-  { grants }: BatchOutcome,
+  grants: BatchOutcome['grants'],
   results: readonly StoredResult[],
 ): Readonly<Record<string, number>> {
   const wantsAll = new Set(items.filter((item) => item.rows === null).map(({ id }) => id));
@@ -214,6 +232,40 @@ function grantedRows(
       if (!counted.has(itemId) && all < rows) return [itemId, all];
       return [itemId, wantsAll.has(itemId) ? asked : rows];
     }),
+  );
+}
+
+/** Of what an earlier cycle planned to read: so many rows as it planned, or every row that matched then. */
+function readRows(earlier: readonly BatchRow[], results: readonly StoredResult[]): Readonly<Record<string, number>> {
+  const slices = new Map(earlier.flatMap(({ plan }) => plan.slices.map((slice) => [slice.id, slice] as const)));
+  return Object.fromEntries(
+    results.flatMap(({ itemId, slice }) => {
+      const planned = slices.get(itemId);
+      return planned === undefined || slice === null ? [] : [[itemId, planned.rows ?? slice.rows]];
+    }),
+  );
+}
+
+/** Why those wait whose reads the cycle goes on without. */
+function waitsForEnd(
+  rows: readonly BatchRow[],
+  left: LeftReads | undefined,
+  { underWay = [] }: BatchStageInputs,
+  { decisionId }: DecisionRef,
+  nowMs: number,
+): WaitReason[] {
+  const running = rows.flatMap(({ plan, outlastedMs: sinceMs }): ReadUnderWay[] => {
+    if (sinceMs === null) return [];
+    const { batchId: id, source, dataset, asOfMs, slices, foreseenEndMs: endMs = sinceMs, joinable = false } = plan;
+    return [{ joinable, id, decisionId, source, dataset, asOfMs, slices, sinceMs, endMs }];
+  });
+  const notBegun = new Set(left?.notBegun);
+  const unbegun = rows.filter(({ plan, result }) => result === null && notBegun.has(plan.batchId));
+  return waitsForLeft(
+    running,
+    unbegun.flatMap(({ plan }) => plan.slices.map(({ id }) => id)),
+    underWay,
+    nowMs,
   );
 }
 

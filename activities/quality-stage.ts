@@ -7,11 +7,14 @@ import type {
   Treated,
   TreatedSteps,
 } from '../domain/decision/quality/quality-inputs.js';
+import type { WaitReason } from '../domain/decision/work.js';
 import type { SliceResult } from './ports.js';
 
 /** Inputs as stored: the verdict's inputs, with the whole slices that the delivery needs later. */
 export interface QualityStageInputs extends Omit<QualityInputs, 'items' | 'results' | 'treated' | 'rerouted'> {
   readonly results: readonly StoredResult[];
+  /** What was granted and whose read goes on without this cycle, or has not begun; absent: nothing. */
+  readonly underWay?: readonly WaitReason[];
   readonly treated?: Readonly<Record<string, TreatedSteps<StoredTreated>>>;
   readonly rerouted?: Readonly<Record<string, readonly StoredReroute[]>>;
   /** The last ask for data of each need. */

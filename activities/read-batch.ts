@@ -9,12 +9,22 @@ import { withContract } from './slice-contract.js';
 import { pacingOf, type Foreseen } from './pacing.js';
 import { chargesOf, sourceLimits } from './source-limits.js';
 import type { StageDependencies } from './dependencies.js';
-import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk } from './ports.js';
-import type { AheadEnd, CacheEntry, CycleContext, DecisionRef, PlannedBatch, SliceFailure } from './store-ports.js';
+import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk, SliceResult } from './ports.js';
+import type {
+  CacheEntry,
+  CycleContext,
+  DecisionRef,
+  Ended,
+  PlannedBatch,
+  ReadEnds,
+  SliceFailure,
+} from './store-ports.js';
 
 export function createReadBatch(deps: StageDependencies) {
   return {
-    async readBatch(input: DecisionRef & { batchId: string }): Promise<{ rows: number; bytes: number }> {
+    async readBatch(
+      input: DecisionRef & { batchId: string },
+    ): Promise<{ rows: number; bytes: number; outlasted?: boolean }> {
       const { batchId, ...ref } = input;
       const found = await deps.batches.find(ref, batchId);
       if (found === null) throw new BalanceError('internal', { type: 'UnknownBatch', message: `no batch ${batchId}` });
@@ -33,24 +43,55 @@ export function createReadBatch(deps: StageDependencies) {
       const rest = Object.hasOwn(resting, plan.dataset) ? resting[plan.dataset] : null;
       // What a stand-in gave is told to those who get it, and answers nobody else.
       const join = rest === null ? () => joining(deps, dataset, read) : undefined;
-      const { result, tookMs, endedMs } = await readPaced(deps, context, read, plan, join);
-      const ahead = aheadEnd(context, plan, result, tookMs, endedMs);
-      const joined = joinedEntries(plan, result, tookMs);
-      const left =
-        ahead === undefined && joined.length === 0
-          ? undefined
-          : { ...{ settle: [], nowMs: endedMs }, ...ahead, cache: [...(ahead?.cache ?? []), ...joined] };
-      await deps.batches.done(ref, batchId, result, tookMs, endedMs, left, rest?.standIn);
-      return { rows: result.rowsRead, bytes: result.bytesRead };
+      const scanned = await whileWanted(deps, ref, batchId, (signal) =>
+        readPaced(deps, context, read, plan, join, signal),
+      );
+      if (scanned === null) {
+        const reason = 'nobody waits for it any more';
+        await deps.batches.fail(ref, batchId, reason, deps.now(), endsOf(context, plan, null, 0));
+        return { rows: 0, bytes: 0 };
+      }
+      const { result, tookMs, endedMs } = scanned;
+      const ends = endsOf(context, plan, result, tookMs);
+      const ended = await deps.batches.done(ref, batchId, result, tookMs, endedMs, ends, rest?.standIn);
+      return { rows: result.rowsRead, bytes: result.bytesRead, ...ended };
     },
-    async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<void> {
+    async failBatch(input: DecisionRef & { batchId: string; reason: string }): Promise<Ended | undefined> {
       const { batchId, reason, ...ref } = input;
       const found = await deps.batches.find(ref, batchId);
-      const context = await deps.contextOf(ref);
-      const ahead = found === null ? undefined : aheadEnd(context, found.plan, null, 0, deps.now());
-      await deps.batches.fail(ref, batchId, reason, ahead);
+      if (found === null) return undefined;
+      const ends = endsOf(await deps.contextOf(ref), found.plan, null, 0);
+      return deps.batches.fail(ref, batchId, reason, deps.now(), ends);
     },
   };
+}
+
+/** How often a read asks whether anybody still wants it. What it holds meanwhile, others wait for. */
+const WANTED_EVERY_MS = 2_000;
+
+/** Runs a read as long as somebody wants it; null: nobody does any more. */
+async function whileWanted(
+  deps: Pick<StageDependencies, 'batches'>,
+  ref: DecisionRef,
+  batchId: string,
+  read: (signal: AbortSignal) => Promise<Scanned>,
+): Promise<Scanned | null> {
+  const unwanted = new AbortController();
+  const look = (): Promise<void> =>
+    deps.batches.wanted(ref, batchId).then(
+      (wanted) => (wanted ? undefined : unwanted.abort()),
+      // A database that does not answer says nothing: it is asked again.
+      () => undefined,
+    );
+  const timer = setInterval(() => void look(), WANTED_EVERY_MS);
+  try {
+    return await read(AbortSignal.any([Context.current().cancellationSignal, unwanted.signal]));
+  } catch (error) {
+    if (unwanted.signal.aborted && !Context.current().cancellationSignal.aborted) return null;
+    throw error;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 export interface Scanned {
@@ -131,11 +172,34 @@ async function joining(deps: StageDependencies, dataset: DatasetRef, read: Merge
   return [...new Map(asked.map((ask) => [ask.id, ask])).values()];
 }
 
-/** What was cut for those who joined: the cycle that takes them finds their answers in the cache. */
-function joinedEntries({ asOfMs }: PlannedBatch, result: MergedReadResult, tookMs: number): CacheEntry[] {
-  const { slices, joined = [], contentId } = result;
-  const costMs = tookMs / (slices.length + joined.length);
-  return joined.map((slice) => ({ shape: slice.id, contentId, asOfMs, slice, costMs }));
+/** What a read leaves behind: nothing where it failed (`result` null). */
+function endsOf(context: CycleContext, plan: PlannedBatch, result: MergedReadResult | null, tookMs: number): ReadEnds {
+  const { definition, items, rests } = context;
+  const { source, dataset, asOfMs, predictedBytes, predictedRows, prefetch } = plan;
+  const unused = {
+    [`bytes:${source}`]: predictedBytes - (result?.bytesRead ?? 0),
+    [`rows:${source}`]: (prefetch?.predictedRows ?? predictedRows) - (result?.rowsRead ?? 0),
+  };
+  const { slices = [], joined = [] } = result ?? {};
+  const costMs = tookMs / Math.max(1, slices.length + joined.length);
+  const entry = (slice: SliceResult, shape: string): CacheEntry => {
+    return { shape, contentId: result!.contentId, asOfMs, slice, costMs };
+  };
+  // For those who joined: the cycle that takes them finds their answers in the cache.
+  const cut = joined.map((slice) => entry(slice, slice.id));
+  const settle = chargesOf(unused, sourceLimits(definition), -1);
+  // For nobody yet: it enters the cache by itself, and gives back what it was charged and did not take.
+  if (prefetch !== undefined)
+    return { always: { cache: [...slices.map((slice) => entry(slice, slice.id)), ...cut], settle } };
+  const itemOf = new Map(items.map((item) => [item.id, item]));
+  // What a stand-in gave answers nobody else.
+  const answers = Object.hasOwn(rests.resting, dataset)
+    ? []
+    : slices.filter(({ id }) => itemOf.get(id)?.kind === 'request');
+  return {
+    ...(cut.length === 0 ? {} : { always: { cache: cut, settle: [] } }),
+    outlasted: { cache: answers.map((slice) => entry(slice, shapeOf(itemOf.get(slice.id)!))), settle },
+  };
 }
 
 /** A read that was held up until its source closed is not begun: what it was for waits for the next opening. */
@@ -143,32 +207,6 @@ function assertOpen({ sourceId, source: { windows } }: DatasetRef, nowMs: number
   if (windows === undefined || openIntervals(windows, nowMs)[0][0] <= 0) return;
   const message = `${sourceId} has closed: it may be read only in its windows`;
   throw new BalanceError('refused', { type: 'SourceClosed', message });
-}
-
-/** A read for nobody yet enters the cache by itself, and gives back what it was charged and did not take. */
-function aheadEnd(
-  { definition }: CycleContext,
-  { source, asOfMs, predictedBytes, prefetch }: PlannedBatch,
-  result: MergedReadResult | null,
-  tookMs: number,
-  nowMs: number,
-): AheadEnd | undefined {
-  if (prefetch === undefined) return undefined;
-  const unused = {
-    [`bytes:${source}`]: predictedBytes - (result?.bytesRead ?? 0),
-    [`rows:${source}`]: prefetch.predictedRows - (result?.rowsRead ?? 0),
-  };
-  return {
-    cache: (result?.slices ?? []).map((slice) => ({
-      shape: slice.id,
-      contentId: result!.contentId,
-      asOfMs,
-      slice,
-      costMs: tookMs / result!.slices.length,
-    })),
-    settle: chargesOf(unused, sourceLimits(definition), -1),
-    nowMs,
-  };
 }
 
 /**

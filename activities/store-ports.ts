@@ -7,6 +7,7 @@ import type { NeedReference } from '../domain/decision/quality/reference.js';
 import type { Outcome, Recorded, Trigger } from '../domain/decision/stages.js';
 import type { DeclaredRun } from '../domain/decision/predict/declared-runs.js';
 import type { LateRequest } from '../domain/decision/batch/joining.js';
+import type { ReadUnderWay } from '../domain/decision/batch/under-way.js';
 import type { ExpectedRequest, KnownRequest } from '../domain/decision/predict/expected-requests.js';
 import type { NeedState as StandingNeed } from '../domain/decision/coordinate/need-states.js';
 import type { DatasetFacts, WaitReason, WorkItem } from '../domain/decision/work.js';
@@ -103,6 +104,10 @@ export interface PlannedBatch {
   readonly predictedMemoryBytes: number | null;
   readonly predictedStartMs: number | null;
   readonly aloneMs: number | null;
+  /** When it has probably ended, within the limits of its source; absent in rows of older versions, and of reads ahead. */
+  readonly foreseenEndMs?: number;
+  /** Whether what it reads can still be cut for others when it ends. Absent: it cannot. */
+  readonly joinable?: true;
 }
 export interface CacheHit {
   readonly shape: string;
@@ -185,20 +190,31 @@ export interface BudgetCharge extends BudgetLimit {
   readonly amount: number;
 }
 
-/** What a read leaves for whoever asks next: of a read ahead everything, of any other what was cut for those who joined it. */
-export interface AheadEnd {
+/** What a read leaves for whoever asks next, and what it settles by itself. */
+export interface ReadEnd {
   readonly cache: readonly CacheEntry[];
   readonly settle: readonly BudgetCharge[];
-  readonly nowMs: number;
+}
+
+/** A read for somebody ends for its cycle; one that outlasted it, by itself. */
+export interface ReadEnds {
+  /** Of a read ahead everything, of any other what was cut for those who joined it. */
+  readonly always?: ReadEnd;
+  readonly outlasted?: ReadEnd;
+}
+export interface Ended {
+  /** Whether its cycle had gone on without it: those it was made for wait for a further cycle. */
+  readonly outlasted: boolean;
 }
 
 export interface BatchStore {
-  /** Requests of a dataset that no cycle has taken yet, oldest first, at most so many. */
+  /** Requests of a dataset that no cycle has taken yet and for which no read is made, oldest first, at most so many. */
   late(ref: PoolRef, dataset: string, most: number): Promise<readonly LateRequest[]>;
   find(ref: DecisionRef, batchId: string): Promise<{ plan: PlannedBatch; state: 'planned' | 'done' | 'failed' } | null>;
   /**
-   * Keeps the result and teaches the model of the dataset's reads, once however often it is called. With `ahead`, the
-   * results enter the cache's index and the budget is settled at once. `readFrom`: the stand-in that was read instead.
+   * Keeps the result and teaches the model of the dataset's reads, once however often it is called. What `ends` says enters the
+   * cache's index and settles the budget at once. Those that wait for a read which outlasted its cycle are due now.
+   * `readFrom`: the stand-in that was read instead.
    */
   done(
     ref: DecisionRef,
@@ -206,12 +222,28 @@ export interface BatchStore {
     result: MergedReadResult & { readonly failures: readonly SliceFailure[] },
     actualMs: number,
     nowMs: number,
-    ahead?: AheadEnd,
+    ends: ReadEnds,
     readFrom?: string,
-  ): Promise<void>;
-  fail(ref: DecisionRef, batchId: string, reason: string, ahead?: AheadEnd): Promise<void>;
+  ): Promise<Ended>;
+  fail(ref: DecisionRef, batchId: string, reason: string, nowMs: number, ends: ReadEnds): Promise<Ended>;
+  /** Whether anybody may still get what the read gives. */
+  wanted(ref: DecisionRef, batchId: string): Promise<boolean>;
+  /**
+   * The cycle goes on without those of its reads that have not ended: those that run go on by themselves, and are linked with
+   * the requests that they are made for; those that have not begun never will. A second call changes nothing.
+   */
+  leave(ref: DecisionRef, left: LeftReads, nowMs: number): Promise<void>;
+  /** The pool's reads that outlasted their cycles and have not ended, the oldest first. */
+  underWay(ref: PoolRef): Promise<readonly ReadUnderWay[]>;
+  /** What came of these reads, of whichever decisions; those that have not ended are left out. */
+  ended(ref: PoolRef, batchIds: readonly string[]): Promise<readonly BatchOutcome[]>;
   /** The decision's reads for those who asked, with what came of them. */
   all(ref: DecisionRef): Promise<readonly BatchOutcome[]>;
+}
+/** The reads that a cycle goes on without. */
+export interface LeftReads {
+  readonly running: readonly string[];
+  readonly notBegun: readonly string[];
 }
 export interface SliceFailure {
   readonly id: string;
@@ -222,6 +254,8 @@ export interface BatchOutcome {
   readonly plan: PlannedBatch;
   readonly result: (MergedReadResult & { readonly failures: readonly SliceFailure[] }) | null;
   readonly error: string | null;
+  /** When its cycle went on without it; null: it did not. */
+  readonly outlastedMs: number | null;
 }
 
 /** The part of a delivery's report that speaks of its file, and not of the cycle that handed it out. */

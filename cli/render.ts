@@ -213,7 +213,7 @@ function readRows(batches: Explanation['batches']): string[][] {
         one.dataset,
         String(one.requests),
         of(one.predictedStartMs, (ms) => `+${formatDuration(ms)}`),
-        of(one.actualMs, formatDuration),
+        one.outlasted && one.actualMs === null ? (one.error ?? 'under way') : of(one.actualMs, formatDuration),
         of(one.predictedMs, formatDuration),
         of(one.actualMemoryBytes, formatBytes),
         of(one.predictedMemoryBytes, formatBytes),

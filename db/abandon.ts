@@ -1,5 +1,5 @@
 /** Ends a decision that did not reach its end, as if its cycle had not been: requests go back, and so does the budget. */
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, isNull, or, sql } from 'drizzle-orm';
 import type { BudgetCharge, ClosedDecision, CycleAsked, DecisionRef } from '../activities/store-ports.js';
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
 import type { ResourceLimit } from '../domain/decision/batch/batch-inputs.js';
@@ -48,6 +48,7 @@ export async function abandon(
   await returnRequests(tx, ref, ending);
   // What they were charged is part of what the whole plan gives back.
   await endReadsAhead(tx, ref, reason);
+  await endReads(tx, ref, reason);
   await charge(tx, ref, await unusedCharges(tx, ref), nowMs);
   await tx
     .update(decisions)
@@ -123,11 +124,13 @@ async function unusedCharges(tx: Queryable, ref: DecisionRef): Promise<BudgetCha
   const plan = await planOf(tx, ref);
   if (plan === null) return [];
   const reads = await tx
-    .select({ source: batches.source, result: batches.result })
+    .select()
     .from(batches)
-    .where(and(batchesOf(ref), eq(batches.state, 'done')));
+    .where(and(batchesOf(ref), or(eq(batches.state, 'done'), isNotNull(batches.outlastedAt))));
   const taken = sumOf(
-    reads.map(({ source, result }) => {
+    reads.map(({ source, result, plan: foreseen, predictedBytes: bytes, outlastedAt }) => {
+      // What outlasted its cycle settles by itself: all that was foreseen is its own.
+      if (outlastedAt !== null) return { source, bytes, rows: (foreseen as { predictedRows: number }).predictedRows };
       const { bytesRead, rowsRead } = result as { bytesRead: number; rowsRead: number };
       return { source, bytes: bytesRead, rows: rowsRead };
     }),
@@ -156,6 +159,14 @@ async function endReadsAhead(tx: Queryable, ref: DecisionRef, reason: string): P
   return ended.map(({ source, bytes, plan }) => {
     return { source, bytes, rows: (plan as { prefetch: { predictedRows: number } }).prefetch.predictedRows };
   });
+}
+
+/** Ends the reads that were for this cycle alone: one that still runs finds that nobody wants it. Those that outlasted it go on. */
+async function endReads(tx: Queryable, ref: DecisionRef, reason: string): Promise<void> {
+  await tx
+    .update(batches)
+    .set({ state: 'failed', error: { reason } })
+    .where(and(batchesOf(ref), eq(batches.state, 'planned'), isNull(batches.outlastedAt)));
 }
 
 /** What a plan took of the budgets for these reads, as negative charges. */

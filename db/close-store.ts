@@ -48,12 +48,14 @@ async function close(tx: Queryable, ref: DecisionRef, closing: Closing, nowMs: n
   if (decision.state === 'closed') return { outcome: decision.outcome!, summary: decision.summary ?? '' };
   const now = new Date(nowMs);
   await lockClaimed(tx, ref);
+  // A read under way ends before this or after it: then it finds who waits for it. Locked before what both write.
+  const over = await endedReads(tx, ref, closing.waiting);
   // A request cancelled while its cycle ran is cancelled: its rows were read, nobody gets them.
   const [cancelled] = await Promise.all([cancelRequested(tx, ref, now), insertStage(tx, ref, closing.record)]);
   const delivered = closing.deliveries.filter(({ requestId }) => !cancelled.has(requestId));
   const ended = closing.ended.filter(({ requestId }) => !cancelled.has(requestId));
   const [undecided] = await Promise.all([
-    endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, now),
+    endRequests(tx, ref, { ...closing, deliveries: delivered, ended }, over, now),
     insertDeliveries(tx, ref, delivered, closing.leaseUntilMs, now),
     keepAnswers(tx, ref, closing, now),
     closing.learned === undefined ? null : learnRequests(tx, ref, closing.learned, now),
@@ -162,13 +164,15 @@ async function insertDeliveries(
 }
 
 /**
- * Moves every claimed request of this decision to where it belongs, in at most four statements whatever their number.
+ * Moves every claimed request of this decision to where it belongs, in a handful of statements whatever their number.
+ * @param over reads that have ended meanwhile: who was to wait for one is due now
  * @returns what the decision says nothing about: refused, so that nobody waits for ever
  */
 async function endRequests(
   tx: Queryable,
   ref: DecisionRef,
   closing: Pick<Closing, 'deliveries' | 'ended' | 'waiting'>,
+  over: readonly string[],
   now: Date,
 ): Promise<Closing['ended']> {
   const at = now.toISOString();
@@ -184,8 +188,8 @@ async function endRequests(
     from (select (value->>'requestId')::uuid as id, value->>'state' as state, value - 'requestId' - 'state' as why
       from jsonb_array_elements(${ended}::jsonb)) e
     where ${mine} and r.id = e.id`);
-  // Needs are due again in the next cycle: what this one could not serve ends here. Requests go on waiting.
   const waiting = JSON.stringify(closing.waiting);
+  // Needs are due again in the next cycle: what this one could not serve ends here. Requests go on waiting.
   if (closing.waiting.length > 0)
     await tx.execute(sql`
     update requests r set
@@ -194,13 +198,34 @@ async function endRequests(
       decision_id = case when r.kind = 'need' then r.decision_id end,
       failures = 0,
       not_before = least(r.deadline_at, to_timestamp((w.reason->>'earliestMs')::float8 / 1000)),
-      waiting = w.reason
+      waiting = w.reason,
+      -- A read that failed has been told: what it was made for is read anew.
+      read_id = (select b.id from batches b where b.tenant = r.tenant and b.pool = r.pool and b.id = r.read_id and b.state <> 'failed')
     from (select (value->>'itemId')::uuid as id, value as reason from jsonb_array_elements(${waiting}::jsonb)) w
     where ${mine} and r.id = w.id`);
+  if (over.length > 0)
+    await tx.execute(sql`
+    update requests r set not_before = ${at}::timestamptz from jsonb_array_elements_text(${JSON.stringify(over)}::jsonb) as ended(id)
+    where r.tenant = ${ref.tenant} and r.pool = ${ref.pool} and r.state = 'pending' and r.not_before > ${at}::timestamptz
+      and r.waiting->'blockers' ? ended.id`);
   const left = await tx.execute<{ id: string }>(sql`
     update requests r set state = 'refused', closed_at = ${at}::timestamptz, waiting = ${JSON.stringify(UNDECIDED)}::jsonb
     where ${mine} returning r.id`);
   return left.map(({ id }) => ({ requestId: id, state: 'refused', ...UNDECIDED }));
+}
+
+/** Of the reads that are waited for, those that have ended since that was decided. None of the others ends while this transaction lasts. */
+async function endedReads(
+  tx: Queryable,
+  { tenant, pool }: DecisionRef,
+  waiting: Closing['waiting'],
+): Promise<string[]> {
+  const blockers = JSON.stringify([...new Set(waiting.flatMap((wait) => wait.blockers))]);
+  if (blockers === '[]') return [];
+  const rows = await tx.execute<{ id: string; state: string }>(sql`
+    select id, state from batches where tenant = ${tenant} and pool = ${pool}
+      and id in (select jsonb_array_elements_text(${blockers}::jsonb)) order by id for share`);
+  return rows.filter(({ state }) => state !== 'planned').map(({ id }) => id);
 }
 
 async function insertResponses(

@@ -298,11 +298,11 @@ async function context(db: Queryable, ref: DecisionRef): ReturnType<CycleStore['
     openedMs: row.cycle.openedAt.getTime(),
     definition: row.definition,
     baseDir: row.baseDir,
-    items: rows.map((request) => toItem(request, row.definition)),
+    items: rows.map((request) => toItem(request, decisionId, row.definition)),
   };
 }
 
-function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
+function toItem(row: RequestRow, decisionId: string, definition: PoolDefinition): WorkItem {
   const need =
     row.needId === null || !Object.hasOwn(definition.models, row.model)
       ? undefined
@@ -334,6 +334,8 @@ function toItem(row: RequestRow, definition: PoolDefinition): WorkItem {
     after: need?.after ?? [],
     window: row.window,
     owedRows: row.owedRows,
+    // What this decision's own reads come to, it knows by itself.
+    ...(row.readId === null || row.readId.startsWith(`${decisionId}:`) ? {} : { readId: row.readId }),
     corrections: need?.corrections ?? definition.datasets[row.dataset]?.corrections ?? ['drop-rows'],
     ...(row.gang === null ? {} : { gang: { name: row.gang, size: row.gangSize ?? 1 } }),
     ...(need?.segments === undefined ? {} : { segments: need.segments, segmentRows: SEGMENT_ROWS_MIN }),

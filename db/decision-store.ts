@@ -62,6 +62,10 @@ export interface Explanation {
     readonly id: string;
     readonly dataset: string;
     readonly state: string;
+    /** Whether its cycle went on without it: those it was made for are served by a later one. */
+    readonly outlasted: boolean;
+    /** Why it came to nothing; null: it did not. */
+    readonly error: string | null;
     readonly requests: number;
     readonly askedBytes: number | null;
     readonly predictedBytes: number;
@@ -252,6 +256,8 @@ async function explainDecision(db: Database, ref: PoolRef, id: string): Promise<
       id: batch.id,
       dataset: batch.dataset,
       state: batch.state,
+      outlasted: batch.outlastedAt !== null,
+      error: (batch.error as { reason: string } | null)?.reason ?? null,
       requests: (batch.plan as { slices: unknown[] }).slices.length,
       askedBytes: batch.askedBytes,
       predictedBytes: batch.predictedBytes,

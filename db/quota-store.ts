@@ -37,9 +37,9 @@ async function bytesSince(db: Queryable, { tenant, pool }: PoolRef, source: stri
         select sum(case b.state when 'done' then b.actual_bytes else b.predicted_bytes end)
         from decisions d join batches b on b.tenant = d.tenant and b.pool = d.pool and b.decision_id = d.id
         where d.tenant = ${tenant} and d.pool = ${pool} and b.source = ${source}
-          and (d.closed_at is null or d.closed_at > ${since}::timestamptz)
+          and (d.closed_at is null or d.closed_at > ${since}::timestamptz or b.outlasted_at is not null)
           and case b.state when 'done' then coalesce(b.read_at, d.opened_at) > ${since}::timestamptz
-            when 'planned' then d.state = 'open' else false end), 0)::float8
+            when 'planned' then d.state = 'open' or b.outlasted_at is not null else false end), 0)::float8
       + coalesce((
         select sum(f.bytes) from further_reads f
         where f.tenant = ${tenant} and f.pool = ${pool} and f.source = ${source} and f.read_at > ${since}::timestamptz), 0) as bytes`);

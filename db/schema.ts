@@ -194,6 +194,8 @@ export const requests = pgTable(
     attempts: integer().notNull().default(0),
     /** Cycles in a row that failed while they had it: no attempts of its own, they space out the next ones. */
     failures: integer().notNull().default(0),
+    /** The read that outlasted its cycle and is, or was, made for it. */
+    readId: text(),
     cancelRequestedAt: at(),
     createdAt: at().notNull(),
     closedAt: at(),
@@ -258,9 +260,14 @@ export const batches = pgTable(
     /** When the read ended: what left the source counts in a quota's period from then on. Null in rows of older versions. */
     readAt: at(),
     askedBytes: big(),
+    /** When its cycle went on without it: its end is its own then. */
+    outlastedAt: at(),
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),
+    index('batches_under_way')
+      .on(t.tenant, t.pool)
+      .where(sql`${t.state} = 'planned' and ${t.outlastedAt} is not null`),
     unique('batches_order').on(t.tenant, t.pool, t.decisionId, t.ordinal),
     foreignKey({
       columns: [t.tenant, t.pool, t.decisionId],

@@ -1,8 +1,6 @@
-/** Stage records, plans and batches: what the middle of a cycle stores. */
-import { and, asc, eq, sql } from 'drizzle-orm';
+/** Stage records and plans: what the middle of a cycle stores. What comes of planned reads is in `batch-store.ts`. */
+import { and, eq, sql } from 'drizzle-orm';
 import type {
-  BatchOutcome,
-  BatchStore,
   BudgetCharge,
   BudgetLimit,
   CacheEntry,
@@ -10,20 +8,17 @@ import type {
   DecisionRef,
   PlannedBatch,
   PlanStore,
-  SliceFailure,
   StageRecord,
   StageStore,
 } from '../activities/store-ports.js';
-import type { MergedReadResult, SliceResult } from '../activities/ports.js';
+import type { SliceResult } from '../activities/ports.js';
 import { cacheWorth } from '../domain/batch/cache-worth.js';
-import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
-import { readWork } from '../domain/decision/batch/read-cost.js';
 import { ordinalOf, type Recorded } from '../domain/decision/stages.js';
 import { insertRows, type Database, type Queryable } from './client.js';
-import { cacheClock, learn, learnedOf } from './learned-store.js';
+import { cacheClock, learnedOf } from './learned-store.js';
 import { createQuotaStore } from './quota-store.js';
 import { keepPromises } from './recurrence-store.js';
-import { batches, budgets, cacheEntries, decisionStages, requests } from './schema.js';
+import { batches, budgets, cacheEntries, decisionStages } from './schema.js';
 
 export function createStageStore(db: Database): StageStore {
   return {
@@ -160,102 +155,6 @@ export async function charge(
   }
 }
 
-export function createBatchStore(db: Database): BatchStore {
-  return {
-    late: async (ref, dataset, most) =>
-      db
-        .select({
-          ...{ id: requests.id, fields: requests.fields, where: requests.predicate },
-          ...{ rows: requests.rows, seed: requests.seed },
-        })
-        .from(requests)
-        .where(
-          and(
-            ...[eq(requests.tenant, ref.tenant), eq(requests.pool, ref.pool), eq(requests.state, 'pending')],
-            ...[eq(requests.kind, 'request'), eq(requests.dataset, dataset)],
-          ),
-        )
-        .orderBy(asc(requests.createdAt), asc(requests.id))
-        .limit(most),
-    find: async (ref, batchId) => {
-      const [row] = await db.select().from(batches).where(batchOf(ref, batchId));
-      return row === undefined ? null : { plan: toPlanned(row), state: row.state };
-    },
-    done: (ref, batchId, result, actualMs, nowMs, ahead, readFrom) =>
-      db.transaction(async (tx) => {
-        const { memoryBytes = null } = result;
-        const read = { actualMs, actualBytes: result.bytesRead, readAt: new Date(nowMs) };
-        const ended = { state: 'done', result, ...read } as const;
-        const row = await endBatch(tx, ref, batchId, { ...ended, actualMemoryBytes: memoryBytes });
-        if (row === null) return;
-        const plan = toPlanned(row);
-        await learnReadCost(
-          tx,
-          ref,
-          { ...plan, dataset: readFrom ?? plan.dataset },
-          result,
-          { ms: actualMs, bytes: memoryBytes },
-          nowMs,
-        );
-        if (ahead === undefined) return;
-        await insertCacheEntries(tx, ref, ahead.cache, new Date(ahead.nowMs));
-        await charge(tx, ref, ahead.settle, ahead.nowMs);
-      }),
-    fail: (ref, batchId, reason, ahead) =>
-      db.transaction(async (tx) => {
-        const ended = await endBatch(tx, ref, batchId, { state: 'failed', error: { reason } });
-        if (ended === null || ahead === undefined) return;
-        await charge(tx, ref, ahead.settle, ahead.nowMs);
-      }),
-    all: async (ref) => {
-      const rows = await db
-        .select()
-        .from(batches)
-        .where(and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.decisionId, ref.decisionId)))
-        .orderBy(asc(batches.ordinal));
-      const asked = rows
-        .map((row) => ({ row, plan: toPlanned(row) }))
-        .filter(({ plan }) => plan.prefetch === undefined);
-      return asked.map(({ row, plan }): BatchOutcome => ({
-        plan,
-        result: row.result as BatchOutcome['result'],
-        error: (row.error as { reason: string } | null)?.reason ?? null,
-      }));
-    },
-  };
-}
-
-/** Ends a batch once; null when it had ended. */
-async function endBatch(
-  tx: Queryable,
-  ref: DecisionRef,
-  batchId: string,
-  ended: Partial<typeof batches.$inferInsert>,
-): Promise<typeof batches.$inferSelect | null> {
-  const [row] = await tx
-    .update(batches)
-    .set(ended)
-    .where(and(batchOf(ref, batchId), eq(batches.state, 'planned')))
-    .returning();
-  return row ?? null;
-}
-
-/** Teaches the model of a dataset's reads. One with a bad slice was read in halves, again and again: it says nothing of others. */
-async function learnReadCost(
-  tx: Queryable,
-  ref: DecisionRef,
-  { dataset, slices }: PlannedBatch,
-  result: MergedReadResult & { readonly failures: readonly SliceFailure[] },
-  measured: { readonly ms: number; readonly bytes: number | null },
-  nowMs: number,
-): Promise<void> {
-  if (result.failures.length > 0) return;
-  const rowsOf = new Map(result.slices.map(({ id, rows }) => [id, rows]));
-  const items = readWork(slices.map(({ id, fields }) => ({ rows: rowsOf.get(id) ?? 0, fields })));
-  const observe = (before: SizeModelState | null) => observeBatch(before ?? emptySizeModel, { items, ...measured });
-  await learn(tx, ref, 'read-cost', dataset, observe, nowMs);
-}
-
 /** Results enter the cache's index; equal ones once. */
 export async function insertCacheEntries(
   tx: Queryable,
@@ -287,10 +186,6 @@ function stageOf(ref: DecisionRef, stage: Recorded) {
     eq(decisionStages.stage, stage),
   );
 }
-function batchOf(ref: DecisionRef, batchId: string) {
-  return and(eq(batches.tenant, ref.tenant), eq(batches.pool, ref.pool), eq(batches.id, batchId));
-}
-
 export function toRecord(row: typeof decisionStages.$inferSelect): StageRecord {
   return {
     stage: row.stage as Recorded,
@@ -316,7 +211,7 @@ function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBat
     dataset: batch.dataset,
     contentId: batch.contentId,
     asOfMs: batch.asOfMs,
-    plan: { slices: batch.slices, predictedRows: batch.predictedRows, prefetch: batch.prefetch },
+    plan: planOf(batch),
     predictedBytes: Math.round(batch.predictedBytes),
     askedBytes: Math.round(batch.askedBytes),
     predictedMs: batch.predictedMs,
@@ -326,23 +221,7 @@ function toBatchRow({ tenant, pool, decisionId }: DecisionRef, batch: PlannedBat
   };
 }
 
-function toPlanned(row: typeof batches.$inferSelect): PlannedBatch {
-  const plan = row.plan as Pick<PlannedBatch, 'slices' | 'prefetch'> & Partial<PlannedBatch>;
-  return {
-    batchId: row.id,
-    ordinal: row.ordinal,
-    source: row.source,
-    dataset: row.dataset,
-    contentId: row.contentId,
-    asOfMs: row.asOfMs,
-    slices: plan.slices,
-    ...(plan.prefetch === undefined ? {} : { prefetch: plan.prefetch }),
-    predictedBytes: row.predictedBytes,
-    predictedRows: plan.predictedRows ?? 0,
-    askedBytes: row.askedBytes ?? 0,
-    predictedMs: row.predictedMs,
-    predictedMemoryBytes: row.predictedMemoryBytes,
-    predictedStartMs: row.predictedStartMs,
-    aloneMs: row.aloneMs,
-  };
+/** What of a plan has no column of its own. */
+function planOf({ slices, predictedRows, prefetch, foreseenEndMs, joinable }: PlannedBatch) {
+  return { slices, predictedRows, prefetch, foreseenEndMs, joinable };
 }

@@ -106,6 +106,8 @@ export interface BatchInput extends DecisionInput {
   readonly model: { readonly id: string; readonly priority: number; readonly weight: number } | null;
   /** Nobody waits for it: everything else goes first. */
   readonly ahead?: boolean;
+  /** Its cycle may go on without it: who it is made for is then served by a further one, which its end calls for. */
+  readonly mayOutlast?: boolean;
   /** How long the limits of their sources make the reads of its plan take (ms): it may wait for any of them. */
   readonly pacedMs?: number;
 }

@@ -64,6 +64,8 @@ export interface WorkItem {
   /** Pinned dataset version, or null for the newest. */
   readonly datasetVersion: string | null;
   readonly createdMs: number;
+  /** The read of an earlier cycle that is, or was, made for it and outlasted that cycle; absent: there is none. */
+  readonly readId?: string;
   /** Cycles that looked at it, this one included. */
   readonly attempts: number;
   readonly classColumn: string | null;

@@ -51,8 +51,8 @@ export async function readMerged(
   const early = readable(await joining(), at);
   const asked = distinctSlices([...read.slices, ...early]);
   const scanned = await scanPool(asked, at, session, pace);
-  // A single slice is cut out of the scan itself: nobody can join it any more.
-  const late = asked.length === 1 ? [] : readable(await joining(), at);
+  // A single slice that is not paced is cut out of the scan itself: nobody can join it any more.
+  const late = scanned.rows === Infinity ? [] : readable(await joining(), at);
   const slices = distinctSlices([...asked, ...late]);
   const delivered = await cutAndStore(slices, rankedPool(scanned, slices, at, session), at, session, cache);
   const union = slices.length === 1 ? delivered.get(slices[0])! : await unionOf(slices, at, session);

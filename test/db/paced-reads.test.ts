@@ -80,7 +80,7 @@ function worker(pool: string, data: Pick<DataPlane, 'read'>, kind: Kind) {
       now: () => Date.now(),
       contextOf: () => {
         const rests = { resting: {} };
-        return Promise.resolve({ tenant: 't', pool, decisionId: 'd', definition: definition(kind), rests });
+        return Promise.resolve({ tenant: 't', pool, decisionId: 'd', definition: definition(kind), items: [], rests });
       },
       batches: {
         find: () =>
@@ -89,6 +89,7 @@ function worker(pool: string, data: Pick<DataPlane, 'read'>, kind: Kind) {
             plan: { ...plan, predictedBytes: bytes, predictedRows: rows } as unknown as PlannedBatch,
           }),
         late: () => Promise.resolve([]),
+        wanted: () => Promise.resolve(true),
         done: (_ref: unknown, _id: unknown, result: MergedReadResult) => Promise.resolve((stored = result)),
       },
       scanSlots: slots,
@@ -204,6 +205,31 @@ describe.each(['files', 'postgres'] as const)('reads of two workers from %s', (k
     }
     await Promise.all([...workers, free].map((one) => one.close()));
   });
+});
+
+describe('many reads that are each too small to be paced', () => {
+  const EACH = 200;
+  // Less than a portion each, three buckets in sum.
+  const many = (foreseen: Foreseen): Attempt[] =>
+    Array.from({ length: (3 * BURST.rows) / EACH }, (_, nth) => ({ ...sample(EACH, 100 + nth), ...foreseen }));
+
+  test.each([
+    ['as they are', { rows: EACH, bytes: 8 * EACH }],
+    ['far too small', { rows: 1, bytes: 8 }],
+    ['as nothing at all', { rows: 0, bytes: 0 }],
+  ])(
+    'foreseen %s, together keep to the limit: what was foreseen wrongly is owed before the next begins',
+    async (name, foreseen) => {
+      const left: Left[] = [];
+      const pool = `small ${name}`;
+      const workers = planes.map(({ plane }) => worker(pool, watched(plane, left), 'files'));
+      await Promise.all(many(foreseen).map((attempt, nth) => workers[nth % 2].readOnce(attempt)));
+      expect(left.reduce((sum, { rows }) => sum + rows, 0)).toBe(3 * BURST.rows);
+      expect(excessOf(left, 'rows')).toBeLessThanOrEqual(BURST.rows * (1 + 1 / 8) + SLOTS * EACH);
+      expect(excessOf(left, 'bytes')).toBeLessThanOrEqual(BURST.bytes * (1 + 1 / 8) + SLOTS * 8 * EACH);
+      await Promise.all(workers.map((one) => one.close()));
+    },
+  );
 });
 
 describe('a read that ends early', () => {

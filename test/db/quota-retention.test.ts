@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { prune } from '../../db/maintenance.js';
 import { createPoolStore } from '../../db/pool-store.js';
-import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
+import { createBatchStore } from '../../db/batch-store.js';
+import { createPlanStore } from '../../db/stage-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import { testDatabase } from '../support/database.js';
 import { FORESEEN } from './foreseen.js';
@@ -51,7 +52,7 @@ test('what a quota still counts stays, however short decisions are kept', async 
     nowMs,
   );
   const result = { id: 'b', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
-  await createBatchStore(database.db).done(decision, 'b', result, 5, nowMs);
+  await createBatchStore(database.db).done(decision, 'b', result, 5, nowMs, {});
   await createCycleStore(database.db).abandon(decision, 'failed', 'the source is away', nowMs);
   await prune(database.db, nowMs + 4 * DAY);
   expect(await taken()).toBe(300);
@@ -85,7 +86,7 @@ test('a period counts from when a read ended, however long before its decision w
   // Planned and not read yet: it may still leave the source.
   expect(await plans.bytesSince(ref, 'lake', readMs - 1)).toBe(450);
   const result = { id: 'late', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
-  await createBatchStore(database.db).done(decision, 'late', result, 5, readMs);
+  await createBatchStore(database.db).done(decision, 'late', result, 5, readMs, {});
   expect(await plans.bytesSince(ref, 'lake', readMs - 1)).toBe(300);
   expect(await plans.bytesSince(ref, 'lake', readMs)).toBe(0);
   await createCycleStore(database.db).abandon(decision, 'failed', 'the source is away', readMs + DAY);

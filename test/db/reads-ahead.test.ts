@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
 import { createPoolStore } from '../../db/pool-store.js';
-import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
+import { createBatchStore } from '../../db/batch-store.js';
+import { createPlanStore } from '../../db/stage-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import { testDatabase } from '../support/database.js';
 import { closingAt, stageRecord } from './closing.js';
@@ -44,11 +45,11 @@ test.each(['closed', 'open'] as const)('its decision %s: what they were charged 
   await plans.savePlan(ref, plan, [batch(0), batch(1, ahead), batch(2, ahead)], charged, nowMs);
   const result = { id: '', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
   const store = createBatchStore(database.db);
-  await store.done(ref, 'b0', result, 5, nowMs);
+  await store.done(ref, 'b0', result, 5, nowMs, {});
   if (state === 'closed') {
     await createCloseStore(database.db).close(ref, closingAt(nowMs, { outcome: 'empty' }), nowMs);
     // One was begun and has ended: what it took stays taken.
-    await store.done(ref, 'b1', result, 5, nowMs, { cache: [], settle: [], nowMs });
+    await store.done(ref, 'b1', result, 5, nowMs, { always: { cache: [], settle: [] } });
   }
   const abandon = () => createCycleStore(database.db).abandon(ref, 'failed', 'it was terminated', nowMs);
   const ends = await Promise.all([abandon(), abandon()]);
@@ -58,6 +59,6 @@ test.each(['closed', 'open'] as const)('its decision %s: what they were charged 
   expect(await plans.tokens(ref, limits, nowMs)).toEqual(left);
   expect(await database.sql`select 1 from batches where pool = ${ref.pool} and state = 'planned'`).toEqual([]);
   // A read that runs all the same ends for nobody.
-  await store.done(ref, 'b2', result, 5, nowMs, { cache: [], settle: charged, nowMs });
+  await store.done(ref, 'b2', result, 5, nowMs, { always: { cache: [], settle: charged } });
   expect(await plans.tokens(ref, limits, nowMs)).toEqual(left);
 });

@@ -13,7 +13,8 @@ import { createPoolStore } from '../../db/pool-store.js';
 import { createRequestGate } from '../../db/release-store.js';
 import { createRequestStore } from '../../db/request-store.js';
 import { cacheEntries } from '../../db/schema.js';
-import { createBatchStore, createPlanStore } from '../../db/stage-store.js';
+import { createBatchStore } from '../../db/batch-store.js';
+import { createPlanStore } from '../../db/stage-store.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import type { NewRequest } from '../../domain/types/request.js';
 import { fileCache } from '../../interfaces/data/file-cache.js';
@@ -182,7 +183,7 @@ describe('a cycle that fails', () => {
     expect(await plans.savePlan(decision, plan, [batch(0)], charged, nowMs)).toBe(false);
     expect(await plans.tokens(decision, limits, nowMs)).toEqual({ 'bytes:lake': 100, 'rows:lake': 40 });
     const result = { id: 'b0', contentId: 'c', rowsRead: 20, bytesRead: 300, slices: [], failures: [] };
-    await createBatchStore(database.db).done(decision, 'b0', result, 5, nowMs);
+    await createBatchStore(database.db).done(decision, 'b0', result, 5, nowMs, {});
     await abandon(decision);
     // 1000 - 300 bytes and 100 - 20 rows; nothing twice.
     await abandon(decision);
@@ -265,7 +266,7 @@ describe('the cache', () => {
     const planned = { ...batch, slices: [], predictedBytes: 1, askedBytes: 1, ...FORESEEN };
     await createPlanStore(database.db).savePlan(decision, stageRecord(nowMs, 'batch'), [planned], [], nowMs);
     const result = { id: 'b', contentId: 'c', rowsRead: 1, bytesRead: 1, slices: [slice(read)], failures: [] };
-    await createBatchStore(database.db).done(decision, 'b', result, 1, nowMs);
+    await createBatchStore(database.db).done(decision, 'b', result, 1, nowMs, {});
 
     const house = { database, cacheFiles: fileCache(root) };
     let orphans = 0;

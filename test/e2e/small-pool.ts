@@ -28,7 +28,7 @@ export const ARRIVED = EVENTS.filter(({ at }) => Date.parse(at) <= START + 48 * 
 export interface Change {
   readonly models?: object;
   readonly limits?: object;
-  readonly more?: object;
+  readonly more?: object | ((dir: string) => object);
 }
 
 export function smallPool(dir: string, { models, limits, more }: Change = {}): PoolInput {
@@ -48,7 +48,7 @@ export function smallPool(dir: string, { models, limits, more }: Change = {}): P
       trainer: { kind: 'training' },
       auditor: { kind: 'serving', mayRead: ['events.secret'] },
     },
-    ...more,
+    ...(typeof more === 'function' ? (more as (dir: string) => object)(dir) : more),
   };
 }
 

@@ -2,7 +2,7 @@
  * Records the histories that test/replay/replay.test.ts replays: `npx tsx test/replay/record.ts`.
  *
  * Starts a dev server of its own, runs every workflow once in each shape (a cycle that delivers, one that fails, one
- * whose read fails; a loop that is paused, asked and swept, one whose cycles are held and released) over fake activities, and writes one
+ * whose read fails, one that goes on without its reads; a loop that is paused, asked and swept, one whose cycles are held and released) over fake activities, and writes one
  * JSON file for each into test/replay/histories/. A released shape is never recorded again: new shapes get new names,
  * so that what runs in production while the code changes keeps being replayed.
  */
@@ -97,6 +97,40 @@ try {
   await cycle('cycle-failed', { predict: () => Promise.reject(ApplicationFailure.nonRetryable('broken')) });
   await cycle('cycle-read-failed', {
     readBatch: () => Promise.reject(ApplicationFailure.nonRetryable('no such file')),
+  });
+  // One read is not waited for, one takes longer than is waited for, one must be; one of an earlier cycle is begun again.
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const outlasting: Partial<Activities> = {
+    batch: ({ decisionId }) => {
+      const read = (of: string, ordinal: number) => {
+        return { batchId: `${of}:${ordinal}`, dataset: 'events', requests: 1, model: null };
+      };
+      return Promise.resolve({
+        ...{ summary: '**batch**', waitMs: 300, longLanes: 1 },
+        batches: [
+          { ...read(decisionId, 0), mayOutlast: true, long: true },
+          { ...read(decisionId, 1), mayOutlast: true },
+          read(decisionId, 2),
+        ],
+        overdue: [{ ...read('earlier', 0), decisionId: 'earlier', mayOutlast: true, pacedMs: 1_000 }],
+      });
+    },
+    readBatch: async ({ batchId }) => {
+      if (!batchId.endsWith(':2')) await released;
+      return { rows: 1, bytes: 1, outlasted: !batchId.endsWith(':2') };
+    },
+  };
+  await within('cycle-outlasted', outlasting, async () => {
+    const input = { ...pool, decisionId: 'cycle-outlasted', trigger: 'manual', asOfMs: null };
+    const start = { taskQueue: 'cycle-outlasted', workflowId: 'cycle-outlasted', args: [input] };
+    const handle = await workflow.start('balanceCycle', start);
+    await handle.result();
+    await keep('cycle-outlasted', handle);
+    release();
+    const read = workflow.getHandle('balance-batch/default/recorded/cycle-outlasted:0');
+    await read.result();
+    await keep('cycle-outlasted-batch', read);
   });
   await within('loop', {}, async () => {
     const handle = await workflow.start('balanceLoop', { taskQueue: 'loop', workflowId: 'loop', args: [pool] });

@@ -44,7 +44,7 @@ export function fakeActivities(world: FakeWorld, replace: Partial<Activities> = 
     },
     failBatch: () => {
       world.ran.push('failBatch');
-      return Promise.resolve();
+      return Promise.resolve(undefined);
     },
     qualityCheck: stage('quality-check'),
     coordinate: () => {

@@ -5,6 +5,7 @@ import type { SeriesPrediction } from '../predict/series-outcome.js';
 import type { SizeModelState } from '../../batch/size-model.js';
 import type { DayWindow } from '../../types/units.js';
 import type { ReadLimits } from './read-cost.js';
+import type { ReadUnderWay } from './under-way.js';
 import type { DatasetFacts, ItemFacts, WorkItem } from '../work.js';
 
 /** A limited resource: what this cycle may take of it, and how it refills. */
@@ -42,8 +43,10 @@ export interface BatchInputs {
   readonly attempts: Readonly<Record<string, number>>;
   /** Rows that an earlier decision already delivered ahead, by item. */
   readonly aheadRows: Readonly<Record<string, number>>;
-  /** Items that a cached result answers. */
+  /** Items that a cached result answers, or a read that an earlier cycle was charged for. */
   readonly hits: readonly string[];
+  /** Reads of earlier cycles that have not ended. Absent: there are none. */
+  readonly underWay?: readonly ReadUnderWay[];
   /** Criticality from analyze, 0 to 1, by item. */
   readonly criticality: Readonly<Record<string, number>>;
   readonly predictions: readonly SeriesPrediction[];
@@ -68,6 +71,8 @@ export interface BatchInputs {
   /** What reads took so far, by dataset. */
   readonly readCosts: Readonly<Record<string, SizeModelState>>;
   readonly readLimits: ReadLimits;
+  /** How long the cycle waits for its reads. Absent in records of older versions: to their end. */
+  readonly readWaitMs?: number;
 }
 
 /** How a model shares. */

@@ -22,6 +22,7 @@ import type { CohortAccount } from './cohorts.js';
 import { bytesAhead, forecastAhead } from './bytes-ahead.js';
 import { levelOverTime } from './levelling.js';
 import { planPrefetch, type Prefetch } from './prefetch.js';
+import { nameReads, waitsForReads } from './under-way.js';
 import { openIntervals } from './source-windows.js';
 import type { Refusal, WaitReason } from '../work.js';
 
@@ -56,6 +57,9 @@ export function planBatch(given: BatchInputs): BatchOutcome {
   const inputs = { ...given, items: [...given.items].sort((a, b) => (a.id < b.id ? -1 : 1)) };
   const gangs = gangsOf(inputs.items);
   const apart = gangsApart(gangs, inputs);
+  const aside = new Set(apart.waiting.map(({ itemId }) => itemId));
+  const behind = waitsForReads(inputs).filter(({ itemId }) => !aside.has(itemId));
+  apart.waiting.push(...waitingTogether(inputs.items, behind));
   for (;;) {
     const plan = planOpen(inputs, apart);
     if (gangs.length === 0) return plan;
@@ -85,7 +89,10 @@ function planOpen(inputs: BatchInputs, apart: Apart): BatchOutcome {
   const { reads, closed } = planned;
   tellReads(told.grants, planned, demand);
   const grants = told.grants.filter((grant) => grant !== undefined && !closed.has(grant.itemId)) as Grant[];
-  const waiting = told.waiting.filter((wait) => wait !== undefined);
+  const waiting = nameReads(
+    told.waiting.filter((wait) => wait !== undefined),
+    inputs,
+  );
   const late = [...shut, ...closed];
   const sourceOf = late.length === 0 ? new Map<string, string>() : sourcesOf(inputs);
   const closedWaits = late.map(([id, opensMs]) =>

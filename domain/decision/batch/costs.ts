@@ -6,6 +6,7 @@ import { assertIdsDiffer, groupRequests } from '../../batch/merge.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { nestedSamples, type NestedSamples } from './nested-samples.js';
+import { limitedMs } from './read-wait.js';
 import { formatBytes } from '../../types/units.js';
 import type { ArrivalCut, DatasetFacts, ItemFacts, Refusal, WorkItem } from '../work.js';
 
@@ -44,6 +45,14 @@ const SCAN_COST_CELLS = 100_000;
 
 /** Version of a read that nobody pinned: whatever is there when it runs. Pinned requests never share a read with others. */
 export const CURRENT = 'current';
+
+/** The same of requests whose reads outlast their cycle: they share reads with one another only. */
+const LONG = 'long';
+
+/** Whether the version of a read names a content. */
+export function isPinned(datasetVersion: string): boolean {
+  return datasetVersion !== CURRENT && datasetVersion !== LONG;
+}
 
 const NO_CUTS: readonly ArrivalCut[] = [];
 
@@ -104,7 +113,9 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
     const fields = fieldSets.intern(item.fields);
     items.push(costed);
     fieldsOf.push(fields);
-    if (!cached) (metered.has(dataset.source) ? limited : free).add(costed, fields, dataset);
+    if (cached) continue;
+    const merging = metered.has(dataset.source) ? limited : free;
+    merging.add(costed, fields, versionOf(costed, dataset, inputs));
   }
   const reads = [...limited.reads(), ...free.reads()].sort((a, b) => a.members[0] - b.members[0]);
   return { items, fieldsOf, fieldSets, reads, nested: nestedSamples(items, reads), refusals };
@@ -138,9 +149,8 @@ class Merging {
   }
 
   /** In order of id. */
-  add(costed: CostedItem, fields: number, { contentId }: DatasetFacts): void {
-    const { dataset, datasetVersion, where } = costed.item;
-    const version = datasetVersion === null ? CURRENT : contentId;
+  add(costed: CostedItem, fields: number, version: string): void {
+    const { dataset, where } = costed.item;
     this.nodeOf.push(this.table.add(dataset, version, fields, where, costed.rows));
     this.items.push(costed);
   }
@@ -201,6 +211,16 @@ function knownOf({ criticality, attempts, aheadRows, resample }: BatchInputs): K
     aheadRows: new Map(Object.entries(aheadRows)),
     resample: new Map(Object.entries(resample)),
   };
+}
+
+/** What is read together must be of one version; and what is soon there waits for nothing that the limits of its source keep. */
+function versionOf(
+  { item, source, ownBytes: bytes, rows }: CostedItem,
+  { contentId }: DatasetFacts,
+  { limits, readWaitMs = Infinity }: BatchInputs,
+): string {
+  if (item.datasetVersion !== null) return contentId;
+  return item.kind === 'request' && limitedMs(source, { bytes, rows }, limits) > readWaitMs ? LONG : CURRENT;
 }
 
 function noFields({ id }: WorkItem): Refusal {

@@ -73,7 +73,8 @@ function grantOf(
   const beyondShare = rows > shared;
   const binding = rows < wanted ? (rest?.scarcest(one) ?? null) : null;
   const gang = item.gang === undefined ? '' : `, with all ${item.gang.size} of gang ${item.gang.name}`;
-  const from = gang + (costed.cached ? ', from the shared cache' : '') + (beyondShare ? '; from what others left' : '');
+  const stored = item.readId === undefined ? ', from the shared cache' : ', read since an earlier cycle';
+  const from = gang + (costed.cached ? stored : '') + (beyondShare ? '; from what others left' : '');
   const cut = upToMs.size === 0 ? undefined : upToMs.get(index);
   // One literal with all that it may have: every grant is of one shape, which the engine knows from this line.
   return {

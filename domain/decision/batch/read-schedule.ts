@@ -72,7 +72,7 @@ export function scheduleReads(reads: readonly UnscheduledRead[], inputs: BatchIn
   const { tasks, unscheduled } = scheduleTasks({
     capacity: {
       reads: READS_IN_FLIGHT_MAX,
-      ...Object.fromEntries(sources.map((source) => [`scans:${source}`, inputs.sources[source].scansAtOnce])),
+      ...Object.fromEntries(sources.map((source) => [`scans:${source}`, freeSlots(source, inputs)])),
     },
     tasks: scheduled.map(({ dataset, source, predicted, score }, position) => ({
       id: name(position),
@@ -110,6 +110,11 @@ export function scheduleReads(reads: readonly UnscheduledRead[], inputs: BatchIn
       wait: { binding: 'reads', blockers: [], shortfall: { reads: 1 }, earliestMs: null },
     });
   return { order: runOrder(timing, after), timing, closed };
+}
+
+/** Scans that a source bears beside those of reads under way; who would have none waits for their end (`under-way.ts`). */
+function freeSlots(source: string, { sources, underWay = [] }: BatchInputs): number {
+  return Math.max(1, sources[source].scansAtOnce - underWay.filter((read) => read.source === source).length);
 }
 
 /** By foreseen start, then position; what comes after another is behind it in any case. */

@@ -7,7 +7,7 @@ import type { SizeModelState } from '../../batch/size-model.js';
 import { splitBatch } from '../../batch/split.js';
 import type { Predicate } from '../../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
-import { CURRENT, widthOf, type MergedDemand, type SharedRead } from './costs.js';
+import { isPinned, widthOf, type MergedDemand, type SharedRead } from './costs.js';
 import type { Grant } from './grants.js';
 import { expectedRows, type NestedSamples } from './nested-samples.js';
 import { predictRead, sliceWork, workMax, type ReadPrediction } from './read-cost.js';
@@ -267,7 +267,7 @@ function composedOf(
     score = Math.max(score, grant.score);
   }
   return {
-    ...{ dataset, source, contentId: datasetVersion === CURRENT ? null : datasetVersion, slices },
+    ...{ dataset, source, contentId: isPinned(datasetVersion) ? datasetVersion : null, slices },
     ...{ predictedBytes, predictedRows, askedBytes, score },
     predicted: predictionOf(inputs.readCosts[dataset], members),
     reason,
