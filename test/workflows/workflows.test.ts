@@ -19,7 +19,6 @@ import {
   searchAttributes,
   stateQuery,
   workWaitsSignal,
-  type BatchInput,
   type LoopInput,
 } from '../../workflows/contract.js';
 import { processBatch } from '../../workflows/process-batch.js';
@@ -43,14 +42,14 @@ afterAll(() => env.teardown());
 /** Runs `job` beside a worker over the fake world. */
 async function within<T>(
   job: (taskQueue: string, world: FakeWorld) => Promise<T>,
-  replace: Partial<Activities> | ((world: FakeWorld) => Partial<Activities>) = {},
+  replace: Partial<Activities> = {},
 ): Promise<T> {
   const taskQueue = randomUUID();
   const world = fakeWorld();
   const worker = await Worker.create({
     ...{ connection: env.nativeConnection, namespace: env.namespace, taskQueue },
     workflowBundle: { code: await workflowCode() },
-    activities: fakeActivities(world, typeof replace === 'function' ? replace(world) : replace),
+    activities: fakeActivities(world, replace),
   });
   return worker.runUntil(job(taskQueue, world));
 }
@@ -189,35 +188,6 @@ describe('reads that may outlast their cycle', () => {
     });
     expect(await leaving([long, {}], (ordinal) => ordinal === 1, 0)).toMatchObject({ running: [], notBegun: [0] });
   });
-
-  test.each([
-    ['one that may is ended by itself when it is cancelled', true],
-    ['one that may not is ended by its cycle', false],
-  ])('%s', (_, mayOutlast) =>
-    within(
-      async (taskQueue, world) => {
-        const batch = { ...pool, decisionId: 'd', batchId: 'd:0', dataset: 'events', requests: 1, model: null };
-        const args = [{ ...batch, ...(mayOutlast ? { mayOutlast } : {}) }] as [BatchInput];
-        const handle = await env.client.workflow.start(processBatch, { taskQueue, workflowId: randomUUID(), args });
-        while (!world.ran.includes('reading')) await new Promise((resolve) => setTimeout(resolve, 20));
-        await handle.cancel();
-        await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
-        expect(world.ran.includes('failBatch')).toBe(mayOutlast);
-      },
-      (world) => ({
-        readBatch: async () => {
-          world.ran.push('reading');
-          Context.current().heartbeat();
-          const beats = setInterval(() => Context.current().heartbeat(), 100);
-          try {
-            return await Context.current().cancelled;
-          } finally {
-            clearInterval(beats);
-          }
-        },
-      }),
-    ),
-  );
 });
 
 describe('processBatch', () => {
