@@ -116,19 +116,7 @@ async function gather(
   nowMs: number,
 ): Promise<BatchStageInputs> {
   const { definition, items, asOfMs } = context;
-  const rates = sourceLimits(definition);
-  const tokens = await deps.plans.tokens(context, rates, nowMs);
-  const limits: ResourceLimit[] = [
-    ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource] })),
-    ...(await quotaLimits(deps, context, nowMs)),
-    ...Object.entries(definition.resources).map(([resource, amount]) => ({
-      resource,
-      source: null,
-      available: amount,
-      perSecond: 0,
-      burst: amount,
-    })),
-  ];
+  const limits = await limitsOf(deps, context, nowMs);
   const needs = await deps.history.needs(
     context,
     items.flatMap(({ needId }) => (needId === null ? [] : [needId])),
@@ -227,6 +215,24 @@ function sharersOf(definition: PoolDefinition): Pick<BatchStageInputs, 'models' 
   });
   const cohorts = definition.cohorts === undefined ? {} : { cohorts: cohortRules(definition) };
   return { models: Object.fromEntries(models), ...cohorts };
+}
+
+/** What this cycle may take of each limited resource. */
+async function limitsOf(deps: StageDependencies, context: CycleContext, nowMs: number): Promise<ResourceLimit[]> {
+  const { definition } = context;
+  const rates = sourceLimits(definition);
+  const tokens = await deps.plans.tokens(context, rates, nowMs);
+  return [
+    ...rates.map((rate) => ({ ...rate, available: tokens[rate.resource] })),
+    ...(await quotaLimits(deps, context, nowMs)),
+    ...Object.entries(definition.resources).map(([resource, amount]) => ({
+      resource,
+      source: null,
+      available: amount,
+      perSecond: 0,
+      burst: amount,
+    })),
+  ];
 }
 
 /** What is left of each source's quota: its bytes less what left it in the period before now, or is planned to. */

@@ -147,17 +147,7 @@ async function gather(
     ...(underWay.length === 0 ? {} : { underWay }),
     granted: { ...grantedRows(context, analyzed, granted, results), ...readRows(earlier, results) },
     minRows: Object.fromEntries(granted.map(({ itemId, minRows }) => [itemId, minRows])),
-    datasets: Object.fromEntries(
-      Object.entries(context.definition.datasets).map(([id, promised]) => {
-        const { columns, maxDuplicateFraction, maxInconsistentFraction, eventTime, key, dependencies } = promised;
-        const declared = {
-          ...(key === undefined ? {} : { key }),
-          ...(dependencies === undefined ? {} : { dependencies }),
-          ...(maxInconsistentFraction === undefined ? {} : { maxInconsistentFraction }),
-        };
-        return [id, { columns, maxDuplicateFraction, eventTime, ...declared }];
-      }),
-    ),
+    datasets: promisesOf(context),
     lastGood: await stillThere(deps, context, history),
     ways: waysBeyond(context),
     ...(await gatherEvidence(deps, context, analyzed, plan, results)),
@@ -173,6 +163,21 @@ function waysBeyond({ definition, trigger }: CycleContext): QualityInputs['ways'
     ([id, { fallback = null, owner = null }]) => [id, { fallback, owner, mayAsk: trigger !== 'backfill' }] as const,
   );
   return Object.fromEntries(ways);
+}
+
+/** What the datasets promise. */
+function promisesOf({ definition }: CycleContext): QualityInputs['datasets'] {
+  return Object.fromEntries(
+    Object.entries(definition.datasets).map(([id, promised]) => {
+      const { columns, maxDuplicateFraction, maxInconsistentFraction, eventTime, key, dependencies } = promised;
+      const declared = {
+        ...(key === undefined ? {} : { key }),
+        ...(dependencies === undefined ? {} : { dependencies }),
+        ...(maxInconsistentFraction === undefined ? {} : { maxInconsistentFraction }),
+      };
+      return [id, { columns, maxDuplicateFraction, eventTime, ...declared }];
+    }),
+  );
 }
 
 /** What is known of the datasets of this cycle that have a stand-in. A repeat of the past neither rests them nor judges them. */

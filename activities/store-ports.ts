@@ -241,10 +241,7 @@ export interface BatchStore {
   all(ref: DecisionRef): Promise<readonly BatchOutcome[]>;
 }
 /** The reads that a cycle goes on without. */
-export interface LeftReads {
-  readonly running: readonly string[];
-  readonly notBegun: readonly string[];
-}
+export type LeftReads = Readonly<Record<'running' | 'notBegun', readonly string[]>>;
 export interface SliceFailure {
   readonly id: string;
   readonly type: string;

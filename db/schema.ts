@@ -259,9 +259,8 @@ export const batches = pgTable(
     actualMemoryBytes: big(),
     /** When the read ended: what left the source counts in a quota's period from then on. Null in rows of older versions. */
     readAt: at(),
-    askedBytes: big(),
     /** When its cycle went on without it: its end is its own then. */
-    outlastedAt: at(),
+    ...{ askedBytes: big(), outlastedAt: at() },
   },
   (t) => [
     primaryKey({ columns: [t.tenant, t.pool, t.id] }),

@@ -150,7 +150,7 @@ async function processBatches(
   const begun = new Set<string>();
   const open = new Set(batches.map(({ batchId }) => batchId));
   let goesOn = false;
-  const read = async ({ after, long, ...item }: BatchRef): Promise<void> => {
+  const read = async ({ after, long: _long, ...item }: BatchRef): Promise<void> => {
     // Plans of older versions name no order: nothing is awaited, and their histories replay.
     for (const before of after ?? []) await ended.get(before);
     begun.add(item.batchId);

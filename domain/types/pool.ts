@@ -368,9 +368,7 @@ export const poolSchema = z.strictObject({
       memoryMax: sizeBytes.optional().describe('A read that will probably hold more memory is split. Absent: 256MiB.'),
       waitMax: durationMs
         .optional()
-        .describe(
-          'How long a cycle waits for its reads: one that takes longer goes on by itself, and who asked for it is served when it ends. Absent: 10s.',
-        ),
+        .describe('How long a cycle waits for its reads: one that takes longer goes on by itself. Absent: 10s.'),
     })
     .optional(),
   maxRequestsPerCycle: z.int().min(1).max(100_000).default(10_000),

@@ -35,7 +35,7 @@ async function leftBehind() {
   for (const id of ids) {
     const asked = { id, model: 'm', dataset: 'events', fields: ['x'], where: [], rows: null, seed: 0, maxAgeMs: null };
     const more = { deadlineMs: null, priority: null, datasetVersion: null, idempotencyKey: id };
-    await requests.insert(pool, { ...asked, ...more } as never, nowMs);
+    await requests.insert(pool, { ...asked, ...more }, nowMs);
   }
   const cycles = createCycleStore(db);
   const open = (decisionId: string, atMs = nowMs) =>
