@@ -6,8 +6,8 @@ import type { PoolRef } from '../domain/types/pool.js';
 import type { CacheFiles, DataPlane, SliceFiles } from './ports.js';
 import type { RequestGate } from './release-ports.js';
 import type { SeriesStore } from './series-ports.js';
+import type { BatchStore } from './batch-ports.js';
 import type {
-  BatchStore,
   BudgetCharge,
   CloseStore,
   CycleContext,

@@ -17,15 +17,8 @@ import { treatSlices } from './quality-treatment.js';
 import type { QualityStageInputs, StoredResult } from './quality-stage.js';
 import { pacedMsOf } from './source-limits.js';
 import { loadStage, recordOf } from './stage.js';
-import type {
-  ActionOn,
-  BatchOutcome as BatchRow,
-  CycleContext,
-  DecisionRef,
-  LeftReads,
-  NeedState,
-  StageRecord,
-} from './store-ports.js';
+import type { BatchOutcome as BatchRow, LeftReads } from './batch-ports.js';
+import type { ActionOn, CycleContext, DecisionRef, NeedState, StageRecord } from './store-ports.js';
 
 /**
  * Reads of further rows have ended so long after the stage began, other tries after twice that: of its two minutes

@@ -10,15 +10,8 @@ import { pacingOf, type Foreseen } from './pacing.js';
 import { chargesOf, sourceLimits } from './source-limits.js';
 import type { StageDependencies } from './dependencies.js';
 import type { DatasetRef, MergedRead, MergedReadResult, SliceAsk, SliceResult } from './ports.js';
-import type {
-  CacheEntry,
-  CycleContext,
-  DecisionRef,
-  Ended,
-  PlannedBatch,
-  ReadEnds,
-  SliceFailure,
-} from './store-ports.js';
+import type { Ended, ReadEnds, SliceFailure } from './batch-ports.js';
+import type { CacheEntry, CycleContext, DecisionRef, PlannedBatch } from './store-ports.js';
 
 export function createReadBatch(deps: StageDependencies) {
   return {

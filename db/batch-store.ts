@@ -1,15 +1,7 @@
 /** Planned reads and what comes of them: of those that end for their cycle, and of those that outlast it. */
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
-import type {
-  BatchOutcome,
-  BatchStore,
-  DecisionRef,
-  Ended,
-  LeftReads,
-  PlannedBatch,
-  ReadEnds,
-  SliceFailure,
-} from '../activities/store-ports.js';
+import type { BatchOutcome, BatchStore, Ended, LeftReads, ReadEnds, SliceFailure } from '../activities/batch-ports.js';
+import type { DecisionRef, PlannedBatch } from '../activities/store-ports.js';
 import type { MergedReadResult } from '../activities/ports.js';
 import { emptySizeModel, observeBatch, type SizeModelState } from '../domain/batch/size-model.js';
 import { readWork } from '../domain/decision/batch/read-cost.js';

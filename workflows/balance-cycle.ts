@@ -16,7 +16,8 @@ import {
 import type { Activities } from '../activities/create.js';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BatchAnswer, BatchRef } from '../activities/dependencies.js';
-import type { LeftReads } from '../activities/store-ports.js';
+import type { LeftReads } from '../activities/batch-ports.js';
+
 import { READS_IN_FLIGHT_MAX, type Outcome, type Stage } from '../domain/decision/stages.js';
 import { closeOptions, pacedOptions, stageOptions } from './activity-options.js';
 import {

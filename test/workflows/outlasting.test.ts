@@ -5,7 +5,8 @@ import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Activities } from '../../activities/create.js';
 import type { BatchRef } from '../../activities/dependencies.js';
-import type { LeftReads } from '../../activities/store-ports.js';
+import type { LeftReads } from '../../activities/batch-ports.js';
+
 import { balanceCycle } from '../../workflows/balance-cycle.js';
 import { searchAttributes } from '../../workflows/contract.js';
 import { workflowCode } from '../support/balance.js';
