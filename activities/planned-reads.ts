@@ -4,7 +4,7 @@ import { READ_WAIT_MS_MAX } from '../domain/decision/batch/read-wait.js';
 import { mayOutlast, readEnds } from '../domain/decision/batch/under-way.js';
 import { READS_IN_FLIGHT_MAX } from '../domain/decision/stages.js';
 import { formatBytes } from '../domain/types/units.js';
-import type { BatchStageInputs } from './batch.js';
+import type { BatchInputs } from '../domain/decision/batch/batch-inputs.js';
 import type { BatchAnswer, BatchRef, UnderWayRef } from './dependencies.js';
 import { isPaced } from './pacing.js';
 import { pacedMsOf } from './source-limits.js';
@@ -14,7 +14,7 @@ import type { CycleContext, DecisionRef, PlannedBatch, StageRecord } from './sto
 export function plannedBatches(
   context: CycleContext,
   outcome: BatchOutcome,
-  { limits, nowMs }: Pick<BatchStageInputs, 'limits' | 'nowMs'>,
+  { limits, nowMs }: Pick<BatchInputs, 'limits' | 'nowMs'>,
 ): PlannedBatch[] {
   const { asOfMs } = context;
   const ends = readEnds(outcome.reads, limits);
@@ -60,7 +60,7 @@ function batchId({ decisionId }: DecisionRef, ordinal: number): string {
 /** What the workflow needs to schedule the reads. */
 export function answer(context: CycleContext, planned: StageRecord): BatchAnswer {
   const outcome = planned.outcome as BatchOutcome;
-  const inputs = planned.inputs as BatchStageInputs;
+  const inputs = planned.inputs as BatchInputs;
   const itemOf = new Map(context.items.map((item) => [item.id, item]));
   const { underWay = [], nowMs, readWaitMs: waitMs = READ_WAIT_MS_MAX } = inputs;
   const longLanes = Math.max(0, READS_IN_FLIGHT_MAX - underWay.length);

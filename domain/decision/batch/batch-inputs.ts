@@ -5,7 +5,7 @@ import type { SeriesPrediction } from '../predict/series-outcome.js';
 import type { SizeModelState } from '../../batch/size-model.js';
 import type { DayWindow } from '../../types/units.js';
 import type { ReadLimits } from './read-cost.js';
-import type { ReadUnderWay } from './under-way.js';
+import type { ReadUnderWay } from './planned-slice.js';
 import type { DatasetFacts, ItemFacts, WorkItem } from '../work.js';
 
 /** A limited resource: what this cycle may take of it, and how it refills. */

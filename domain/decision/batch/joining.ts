@@ -4,7 +4,7 @@
  */
 import { boxContains, normalise } from '../../batch/predicate-algebra.js';
 import { predicateColumns, type Predicate } from '../../types/predicate.js';
-import type { PlannedSlice } from './reads.js';
+import type { PlannedSlice } from './planned-slice.js';
 
 /** What a waiting request asks of the read's dataset. */
 export interface LateRequest {

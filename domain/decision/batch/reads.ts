@@ -5,30 +5,17 @@
 import { composeBatches } from '../../batch/composition.js';
 import type { SizeModelState } from '../../batch/size-model.js';
 import { splitBatch } from '../../batch/split.js';
-import type { Predicate } from '../../types/predicate.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { isPinned, widthOf, type MergedDemand, type SharedRead } from './costs.js';
 import type { Grant } from './grants.js';
 import { expectedRows, type NestedSamples } from './nested-samples.js';
 import { predictRead, sliceWork, workMax, type ReadPrediction } from './read-cost.js';
-import type { SegmentCover } from './segment-cover.js';
+import type { PlannedSlice } from './planned-slice.js';
 import { scheduleReads, type ReadTiming } from './read-schedule.js';
 import { arrivedUpTo, type WorkItem } from '../work.js';
 
-/** What one requester is to get out of a merged read. */
-export interface PlannedSlice {
-  readonly id: string;
-  readonly fields: readonly string[];
-  readonly where: Predicate;
-  /** At most so many rows, picked by the hash of row identity and `seed`; null: all. */
-  readonly rows: number | null;
-  readonly seed: number;
-  /** With `quotas`: at most so many rows of each class (text form of the value); classes without a quota give none. */
-  readonly classColumn: string | null;
-  readonly quotas: Readonly<Record<string, number>> | null;
-  /** Rows that come first in the pick (with `quotas`: in that of each class); absent: none, it goes by the hash alone. */
-  readonly cover?: SegmentCover | undefined;
-}
+export type { PlannedSlice };
+
 /** A read before it has its place in the order. */
 export interface ComposedRead {
   readonly dataset: string;

@@ -11,22 +11,10 @@ import { widthOf } from './costs.js';
 import { joiningSlices } from './joining.js';
 import { predictRead } from './read-cost.js';
 import { limitedMs } from './read-wait.js';
-import type { PlannedRead, PlannedSlice } from './reads.js';
+import type { ReadUnderWay } from './planned-slice.js';
+import type { PlannedRead } from './reads.js';
 
-/** A read that goes on though its cycle has ended. */
-export interface ReadUnderWay {
-  readonly id: string;
-  readonly decisionId: string;
-  readonly source: string;
-  readonly dataset: string;
-  readonly asOfMs: number;
-  /** When its cycle went on without it, and when it will probably end. */
-  readonly sinceMs: number;
-  readonly endMs: number;
-  readonly slices: readonly PlannedSlice[];
-  /** Whether what it reads can be cut for others when it ends. */
-  readonly joinable: boolean;
-}
+export type { ReadUnderWay };
 
 /** When each read of a plan has probably ended, in milliseconds after it: not before the limits of its source have let through it and what is read before it. */
 export function readEnds(reads: readonly PlannedRead[], limits: readonly ResourceLimit[]): number[] {
