@@ -19,16 +19,19 @@ import type { StageRecord } from './store-ports.js';
 
 export interface Replayed {
   readonly stage: Recorded;
-  /** Inputs and outcome both have the stored digests. */
+  /** Inputs, what they build on, and outcome have the stored digests, and the outcome is made again. */
   readonly same: boolean;
   /**
    * The stage was made by rules of an older version, which make something else of its inputs than those of this program: its
    * inputs and its stored outcome have their digests, the outcome cannot be made again. Absent: `same` tells all.
    */
   readonly older?: { readonly rules: number; readonly now: number };
+  /** Why the stage could not be run again, although all that it is made of is sound: inputs or a state that this program cannot read. */
+  readonly failed?: string;
 }
 
 /**
+ * What has not its digest is not run, nor is what builds on it: nobody knows what it holds. Never throws for what is stored.
  * @param stages the stored stages of one decision; stages that it did not reach are left out
  * @param states the stored states of series that its predict stage went on from, by `stateKey`
  */
@@ -44,24 +47,33 @@ export function replayDecision(
   const planned = of.get('batch');
   const checked = of.get('quality-check');
   const closed = of.get('coordinate');
+  const intact = new Set(stages.filter(({ outcome, outcomeDigest }) => digestOf(outcome) === outcomeDigest));
+  const sound = new Set<StageRecord>();
   const replayed: Replayed[] = [];
-  const check = (record: StageRecord, prior: readonly StageRecord[], outcome: unknown, rules = 1, now = 1): void => {
+  const check = (
+    record: StageRecord,
+    prior: readonly StageRecord[],
+    again: () => unknown,
+    { rules = 1, now = 1 } = {},
+  ): void => {
     const sameInputs = stageInputDigest(record.inputs, prior) === record.inputDigest;
-    const whole = sameInputs && digestOf(record.outcome) === record.outcomeDigest;
-    const same = whole && digestOf(outcome) === record.outcomeDigest;
-    replayed.push({ stage: record.stage, same, ...(!same && whole && rules < now ? { older: { rules, now } } : {}) });
+    const whole = sameInputs && [...prior, record].every((one) => intact.has(one));
+    const { same, failed } = whole ? runAgain(again, record) : { same: false };
+    const older = whole && !same && rules < now ? { older: { rules, now } } : undefined;
+    if (same || older !== undefined) sound.add(record);
+    // What cannot be run on an outcome that is found wrong differs with it.
+    const why = failed === undefined || !prior.every((one) => sound.has(one)) ? {} : { failed };
+    replayed.push({ stage: record.stage, same, ...older, ...why });
   };
   const released = of.get('release');
-  if (released !== undefined) check(released, [], decideRelease(released.inputs as ReleaseInputs));
+  if (released !== undefined) check(released, [], () => decideRelease(released.inputs as ReleaseInputs));
   if (analyzed === undefined) return replayed;
   const facts = analyzed.inputs as AnalyzeInputs;
-  check(analyzed, [], analyze(facts, analyzers));
+  check(analyzed, [], () => analyze(facts, analyzers));
   if (predicted === undefined) return replayed;
-  check(predicted, [analyzed], predictAgain(predicted.inputs as PredictInputs, states, predictors));
+  check(predicted, [analyzed], () => predictAgain(predicted.inputs as PredictInputs, states, predictors));
   if (planned === undefined) return replayed;
-  check(
-    planned,
-    [analyzed, predicted],
+  check(planned, [analyzed, predicted], () =>
     planBatch(
       planInputs(
         planned.inputs as BatchStageInputs,
@@ -73,10 +85,21 @@ export function replayDecision(
   );
   if (checked === undefined) return replayed;
   const known = checked.inputs as QualityStageInputs;
-  check(checked, [analyzed, planned], qualityCheck({ ...known, items: facts.items }), known.rules ?? 1, QUALITY_RULES);
+  check(checked, [analyzed, planned], () => qualityCheck({ ...known, items: facts.items }), {
+    rules: known.rules ?? 1,
+    now: QUALITY_RULES,
+  });
   if (closed === undefined) return replayed;
-  check(closed, [analyzed, planned, checked], coordinate(coordinateInputs(analyzed, planned, checked)));
+  check(closed, [analyzed, planned, checked], () => coordinate(coordinateInputs(analyzed, planned, checked)));
   return replayed;
+}
+
+function runAgain(again: () => unknown, { outcomeDigest }: StageRecord): Pick<Replayed, 'same' | 'failed'> {
+  try {
+    return { same: digestOf(again()) === outcomeDigest };
+  } catch (error) {
+    return { same: false, failed: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function predictAgain(

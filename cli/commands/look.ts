@@ -152,11 +152,12 @@ async function explain(id: string, options: ConnectionOptions & { readonly verif
   });
 }
 
-function describeReplayed({ same, older }: Replayed): string {
+function describeReplayed({ same, older, failed }: Replayed): string {
   if (same) return 'replayed, same digest';
-  if (older === undefined) return 'replayed, ANOTHER digest';
-  const { rules, now } = older;
-  return `made by rules ${rules}, this program has rules ${now}: inputs and outcome have their digests, and cannot be replayed`;
+  if (older !== undefined)
+    return `made by rules ${older.rules}, this program has rules ${older.now}: inputs and outcome have their digests, and cannot be replayed`;
+  if (failed !== undefined) return `inputs and outcome have their digests, but CANNOT BE REPLAYED: ${failed}`;
+  return 'replayed, ANOTHER digest';
 }
 
 async function verify(store: DecisionStore, ref: PoolRef, id: string): Promise<readonly Replayed[]> {

@@ -42,6 +42,19 @@ describe('a decision recorded by an older version', () => {
       expect(of(changed, 'quality-check')).toEqual({ stage: 'quality-check', same: false });
   });
 
+  test.each(STAGES)('whose outcome of %s is gone differs there', (stage) => {
+    for (const change of [{ outcome: {} }, { outcome: {}, outcomeDigest: digestOf({}) }]) {
+      const replayed = replayDecision(altered(stage, () => change));
+      expect(replayed.map((one) => one.stage)).toEqual(STAGES);
+      expect(replayed.find((one) => one.stage === stage)!.same).toBe(false);
+    }
+  });
+
+  test('says why a stage cannot be run again on inputs that have their digests', () => {
+    const changed = altered('analyze', () => ({ inputs: {}, inputDigest: stageInputDigest({}, []) }));
+    expect(of(changed, 'analyze')).toEqual({ stage: 'analyze', same: false, failed: expect.any(String) });
+  });
+
   test('of the rules of this program differs, where it differs', () => {
     const changed = altered('quality-check', (record) => {
       const inputs = { ...(record.inputs as object), rules: QUALITY_RULES };
