@@ -58,7 +58,7 @@ export function needStates(
   // A source that is closed, or failed, is not scarce.
   const scarce = new Set(
     inputs.waiting
-      .filter(({ resource }) => resource !== null && !resource.startsWith('window:'))
+      .filter(({ resource }) => resource !== null && !/^(window|dataset):/.test(resource))
       .map(({ itemId }) => itemId),
   );
   return inputs.items.flatMap((item): NeedState[] => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { planBatch } from '../../../../domain/decision/batch/batch.js';
+import { waitForSource } from '../../../../domain/decision/coordinate/coordinate.js';
 import { needStates, owedAfter } from '../../../../domain/decision/coordinate/need-states.js';
 import { batchInputs, workItem } from '../batch/batch-inputs.js';
 
@@ -128,6 +129,14 @@ describe('a need of a fixed size', () => {
 
   test('is owed nothing for data that was not good enough', () => {
     expect(after(0, 400, false).states).toEqual([]);
+  });
+
+  test('is owed nothing, and was not short, while its source is down', () => {
+    const inputs = batchInputs([fixed(0)], 1e6);
+    const waiting = [waitForSource(inputs.items[0], 'connection refused', inputs.nowMs)];
+    expect(needStates({ ...inputs, grants: [], waiting }, [], new Map())).toEqual([]);
+    const wanted = { ...inputs, items: [news(3)], grants: [], waiting };
+    expect(needStates(wanted, [], new Map())[0]).toMatchObject({ owedRows: null, shortCycles: null });
   });
 
   test('takes nothing from the others by being owed: what they ask within their share they get', () => {
