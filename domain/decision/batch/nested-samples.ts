@@ -61,12 +61,13 @@ export function expectedRows(
     if (known === undefined) largest.set(groupOf[index], { set: setOf[index], rows });
     else known.rows = Math.max(known.rows, rows);
   }
-  const missed = new Map<number, number>();
+  const union = new Map<number, number>();
   for (const { set, rows } of largest.values()) {
-    const part = setMost[set] > 0 ? Math.min(1, rows / setMost[set]) : 0;
-    missed.set(set, (missed.get(set) ?? 1) * (1 - part));
+    const most = setMost[set];
+    const [before, more] = [union.get(set) ?? 0, Math.min(rows, most)];
+    // So written, a sample alone is exactly its rows.
+    union.set(set, most > 0 ? before + more - (before * more) / most : 0);
   }
-  let sum = 0;
-  for (const [set, part] of missed) sum += setMost[set] * (1 - part);
+  const sum = [...union.values()].reduce((all, rows) => all + rows, 0);
   return Math.min(sum, rowsMax);
 }
