@@ -1,16 +1,31 @@
 /** What deliveries of needs are compared with: what is declared of it is looked at when its content is new. */
+import { SAMPLE_ROWS_MAX, type Sample } from '../domain/quality/sample.js';
+import { READ_WAIT_MS_MAX } from '../domain/decision/batch/read-wait.js';
 import { needQuestion, type NeedReference } from '../domain/decision/quality/reference.js';
 import type { WorkItem } from '../domain/decision/work.js';
 import { BalanceError } from '../domain/types/errors.js';
 import type { Predicate } from '../domain/types/predicate.js';
+import { formatDuration } from '../domain/types/units.js';
 import { isFault } from './failure.js';
 import { datasetRef } from './dataset-ref.js';
 import type { StageDependencies } from './dependencies.js';
-import type { DatasetState } from './ports.js';
+import type { DatasetRef, DatasetState } from './ports.js';
+import { pacingOf } from './pacing.js';
+import { takeQuota } from './quota.js';
 import { cancellation } from './stage.js';
 import type { CycleContext } from './store-ports.js';
 
 type Need = WorkItem & { readonly needId: string };
+/** What is about to be drawn of a reference. */
+interface Sampled {
+  readonly ref: DatasetRef;
+  readonly needId: string;
+  readonly endMs: number;
+  readonly rows: number;
+  readonly columns: DatasetState['columns'];
+  readonly fields: readonly string[];
+}
+
 type Declaring = Need & Required<Pick<WorkItem, 'reference'>>;
 
 export interface LookedReferences {
@@ -47,6 +62,7 @@ export async function lookAtReferences(deps: StageDependencies, context: CycleCo
     .flatMap((item): Declaring[] => (item.reference === undefined ? [] : [{ ...item, reference: item.reference }]))
     .sort((a, b) => (a.needId < b.needId ? -1 : 1));
   const states = new Map<string, DatasetState>();
+  const endMs = deps.now() + (context.definition.reads?.waitMax ?? READ_WAIT_MS_MAX);
   const fresh: { readonly needId: string; readonly reference: NeedReference }[] = [];
   const notes: string[] = [];
   const unreferenced: Record<string, string> = {};
@@ -58,7 +74,7 @@ export async function lookAtReferences(deps: StageDependencies, context: CycleCo
       const state = states.get(dataset) ?? (await describe(deps, context, dataset));
       states.set(dataset, state);
       const isKnown = known?.declared?.version === state.version;
-      const reference = isKnown ? known : await look(deps, context, item, state);
+      const reference = isKnown ? known : await look(deps, context, item, state, endMs);
       if (!isKnown) fresh.push({ needId, reference });
       const { version, missing } = reference.declared!;
       const lacks = missing.length === 0 ? '' : `; it has no ${missing.join(', ')}, which cannot be compared`;
@@ -68,8 +84,9 @@ export async function lookAtReferences(deps: StageDependencies, context: CycleCo
     } catch (error) {
       // What cannot be looked at is told; what a retry may mend is retried.
       if (!isFault(error)) throw error;
-      // A source that does not answer now says nothing against what it held.
-      const stands = error.kind === 'unreachable' && known !== undefined;
+      // A source that does not answer now, or may give no more, says nothing against what it held.
+      const isLater = error.kind === 'unreachable' || error.type === 'QuotaUsedUp';
+      const stands = isLater && known !== undefined;
       if (!stands) unreferenced[needId] = error.message;
       notes.push(
         `${needId}: ${dataset} cannot be looked at: ${error.message}; ${stands ? `it is compared with version ${known.declared!.version}, as it is known` : 'its drift is not known'}`,
@@ -107,6 +124,7 @@ async function look(
   context: CycleContext,
   item: Declaring,
   { version, columns }: DatasetState,
+  endMs: number,
 ): Promise<NeedReference> {
   const { dataset } = item.reference;
   const has = new Set(columns.map(({ name }) => name));
@@ -136,9 +154,50 @@ async function look(
     signal,
   );
   if (measured.rows === 0) throw lacking('no row that matches its where');
-  const sample = await deps.data.sample(ref, context.asOfMs, { fields, where, moving }, signal);
+  const sampled = { rows: Math.min(measured.rows, SAMPLE_ROWS_MAX), columns, fields };
+  const sample = await limited(deps, context, { ref, needId: item.needId, endMs, ...sampled }, () =>
+    deps.data.sample(ref, context.asOfMs, { fields, where, moving }, signal),
+  );
   return {
     ...{ asOfMs: context.asOfMs, decisionId: context.decisionId, question: needQuestion(item) },
     ...{ sample, population: measured.classCounts, settling: 0, declared: { dataset, version, missing } },
   };
+}
+
+/**
+ * Takes a sample of a reference under the limits of its source. Nobody may wait long for it: it takes of the limits per
+ * second what it may begin with, and leaves the rest as a debt that later reads wait for.
+ *
+ * @throws BalanceError `QuotaUsedUp`, `ReferenceWaits`: the limits leave no room for it before `endMs`
+ */
+async function limited(
+  deps: StageDependencies,
+  context: CycleContext,
+  { ref, needId, endMs, rows, columns, fields }: Sampled,
+  take: () => Promise<Sample>,
+): Promise<Sample> {
+  const width = columns.reduce((sum, { name, bytesPerValue }) => sum + (fields.includes(name) ? bytesPerValue : 0), 0);
+  const source = ref.sourceId;
+  const foreseen = { source, predictedRows: rows, predictedBytes: rows * width };
+  const settle = await takeQuota(deps, context, `reference of ${needId}`, foreseen);
+  const cancelled = cancellation();
+  const withinMs = Math.max(0, endMs - deps.now());
+  const late = AbortSignal.timeout(withinMs);
+  const pacing = pacingOf(deps, context, foreseen, AbortSignal.any([cancelled, late]));
+  let sample: Sample | null = null;
+  try {
+    await pacing.begin();
+    sample = await take();
+  } catch (error) {
+    const isLate = late.aborted && !cancelled.aborted && error instanceof BalanceError && error.kind === 'interrupted';
+    if (!isLate) throw error;
+    const message = `the limits of source ${source} leave no room for it within ${formatDuration(withinMs)}`;
+    throw new BalanceError('unreachable', { type: 'ReferenceWaits', message });
+  } finally {
+    const read = sample === null ? null : { rows: sample.rows, bytes: sample.rows * width };
+    await pacing.end(read);
+    // Of one that was stopped some may have left: what was foreseen stays counted.
+    if (!cancelled.aborted) await settle(read?.bytes ?? 0);
+  }
+  return sample;
 }

@@ -3,6 +3,7 @@ import { BalanceError } from '../domain/types/errors.js';
 import { formatDuration } from '../domain/types/units.js';
 import type { Foreseen } from './pacing.js';
 import type { MergedRead } from './ports.js';
+import { takeQuota } from './quota.js';
 import type { StageDependencies } from './dependencies.js';
 import { readPaced, type Scanned } from './read-batch.js';
 import { cancellation } from './stage.js';
@@ -39,25 +40,4 @@ export async function readFurther(
     const message = `source ${source} did not give ${within}, which are left for it: it is too slow, or its limits are`;
     throw new BalanceError('unreachable', { type: 'ReadTooSlow', message });
   }
-}
-
-/** Counts the read in the quota of its source, if that has one. @returns what settles it with the bytes that it took */
-async function takeQuota(
-  deps: StageDependencies,
-  context: CycleContext,
-  id: string,
-  { source, predictedBytes }: Foreseen,
-): Promise<(bytesRead: number) => Promise<void>> {
-  const { quota } = context.definition.sources[source].limits;
-  if (quota === undefined) return () => Promise.resolve();
-  const { bytes: quotaBytes, per } = quota;
-  const nowMs = deps.now();
-  const asked = { id, source, bytes: predictedBytes, quotaBytes, sinceMs: nowMs - per, nowMs };
-  const { taken, left } = await deps.plans.takeQuota(context, asked);
-  if (!taken) {
-    const room = `${Math.floor(left)} of the ${quotaBytes} bytes that may leave it in ${formatDuration(per)}`;
-    const message = `source ${source} has ${room}, and this read takes about ${Math.ceil(predictedBytes)}: it is not made`;
-    throw new BalanceError('refused', { type: 'QuotaUsedUp', message });
-  }
-  return (bytesRead) => deps.plans.settleQuota(context, { id, bytes: bytesRead - predictedBytes, nowMs: deps.now() });
 }
