@@ -118,7 +118,7 @@ async function gather(
         asOfMs: context.asOfMs,
         contentId: '',
         slice: null,
-        failure: { type: 'NotRead', reason: 'no batch read it' },
+        failure: notRead(arrived[itemId]),
         chargedBytes: 0,
       }
     );
@@ -286,6 +286,13 @@ async function stillThere(
     found.push({ needId, asOfMs: lastGood.asOfMs, digest: lastGood.slice.digest });
   }
   return found;
+}
+
+/** @param readId the read of an earlier cycle that should have had it; undefined: one of this cycle */
+function notRead(readId: string | undefined): NonNullable<StoredResult['failure']> {
+  return readId === undefined
+    ? { type: 'NotRead', reason: 'its cycle made no read for it', resource: 'stage:batch' }
+    : { type: 'NotRead', reason: `the read ${readId} left no rows for it`, resource: `read:${readId}` };
 }
 
 /** The slices of one read, each charged its part of what the read took: in proportion to its own bytes. */

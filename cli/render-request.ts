@@ -11,7 +11,8 @@ interface Why {
   readonly resource?: string | null;
   readonly cohort?: string;
   readonly shortfall?: number;
-  readonly earliestMs?: number;
+  /** Null: never, unless what the hint says is done. */
+  readonly earliestMs?: number | null;
 }
 
 /** What kind of obstacle a stable reason is: what the asker must mend, what others decided, what time will mend. */
@@ -125,16 +126,31 @@ function tierOf({ tier, type }: Why): string {
 
 /** What is missing, who holds it, and when to look again. */
 function obstacle({ blockers, attempts, failures, kind }: RequestExplanation, why: Why): string[] {
-  const { resource, earliestMs } = why;
-  const looked = `looked at by ${attempts} ${attempts === 1 ? 'cycle' : 'cycles'} so far`;
+  const { resource } = why;
   return [
     ...(resource == null ? [] : [`  In the way: ${inTheWay(resource, why)}.`]),
     ...(blockers.length === 0 ? [] : [`  Held by: ${blockers.join(', ')}.`]),
     ...(failures === 0
       ? []
       : [`  ${failures} ${failures === 1 ? 'cycle' : 'cycles'} in a row failed while working on it.`]),
-    ...(earliestMs === undefined || kind === 'need' ? [] : [`  Earliest: ${iso(earliestMs)}; ${looked}.`]),
+    ...earliest(why, `looked at by ${attempts} ${attempts === 1 ? 'cycle' : 'cycles'} so far`, kind),
   ];
+}
+
+/** When it can be served at the earliest, and what has been tried until now. */
+function earliest(why: Why, looked: string, kind: RequestExplanation['kind']): string[] {
+  const { earliestMs } = why;
+  if (earliestMs === null) return ['  Earliest: never, as it is.'];
+  if (earliestMs === undefined || kind === 'need') return [];
+  if (why.tier === 'misconfigured')
+    return [`  Earliest: never, as it is; ${looked}, looked at again at ${iso(earliestMs)}.`];
+  if (waitsForMembers(why)) return [`  Earliest: as soon as they come; ${looked}.`];
+  return [`  Earliest: ${iso(earliestMs)}; ${looked}.`];
+}
+
+/** A gang that not all of have come is served when they come: its time is only when it is looked at again without them. */
+export function waitsForMembers({ tier, resource }: Pick<Why, 'tier' | 'resource'>): boolean {
+  return tier === 'waiting' && resource?.startsWith('gang:') === true;
 }
 
 function until({ deadlineAt }: RequestExplanation): string[] {
@@ -145,42 +161,50 @@ function until({ deadlineAt }: RequestExplanation): string[] {
 
 /** What a resource is, and how much of it is missing, by the kind before the colon. */
 const KINDS: Readonly<
-  Record<string, { readonly what: (of: string) => string; readonly show: (amount: number) => string }>
+  Record<string, { readonly what: (of: string) => string; readonly show?: (amount: number) => string }>
 > = {
-  bytes: {
-    what: (of) => `the bytes a second that source ${of} may give`,
-    show: (amount) => `${formatBytes(amount)} are`,
+  bytes: { what: (of) => `the bytes a second that source ${of} may give`, show: bytesMissing },
+  rows: { what: (of) => `the rows a second that source ${of} may give`, show: (amount) => missing(Math.ceil(amount)) },
+  quota: { what: (of) => `the bytes that may leave source ${of} in a period`, show: bytesMissing },
+  window: {
+    what: (of) => `the times at which source ${of} may be read`,
+    show: (ms) => `they begin in ${formatDuration(ms)}`,
   },
-  rows: { what: (of) => `the rows a second that source ${of} may give`, show: (amount) => `${Math.ceil(amount)} are` },
-  quota: {
-    what: (of) => `the bytes that may leave source ${of} in a period`,
-    show: (amount) => `${formatBytes(amount)} are`,
-  },
-  window: { what: (of) => `the times at which source ${of} may be read`, show: (ms) => `${formatDuration(ms)} are` },
+  scans: { what: (of) => `the reads that source ${of} bears at once`, show: missing },
+  lock: { what: (of) => `as ${of} is read by one at a time` },
+  read: { what: () => 'the read that is made for it' },
   gang: {
     what: () => 'whose requests are served together',
-    show: (amount) => `${amount} of its requests ${amount === 1 ? 'is' : 'are'}`,
+    show: (amount) => `${amount} of its requests ${amount === 1 ? 'is' : 'are'} missing`,
   },
-  column: {
-    what: (of) => `a column of ${of.split('.')[0]}`,
-    show: (amount) => `${amount} ${amount === 1 ? 'is' : 'are'}`,
-  },
-  dataset: { what: () => 'what it asks for', show: () => '' },
-  version: { what: () => 'the content that it is pinned to', show: () => '' },
-  quality: { what: () => 'which is not good enough', show: () => '' },
-  need: { what: () => 'which it comes after', show: () => '' },
-  deadline: { what: () => 'its own', show: () => '' },
+  column: { what: (of) => `a column of ${of.split('.')[0]}`, show: missing },
+  dataset: { what: () => 'what it asks for' },
+  version: { what: () => 'the content that it is pinned to' },
+  quality: { what: () => 'which is not good enough' },
+  need: { what: () => 'which it comes after' },
+  cycle: { what: () => 'which worked on it' },
+  stage: { what: () => 'which left nothing for it' },
+  fields: { what: () => 'of which it names none' },
+  deadline: { what: () => 'its own', show: (ms) => `it was ${formatDuration(ms)} late` },
 };
+/** Kinds that have no name of their own after a colon. */
+const SINGLE: ReadonlySet<string> = new Set(['deadline', 'fields']);
+
+function missing(amount: number): string {
+  return `${Number(amount.toPrecision(4))} ${amount === 1 ? 'is' : 'are'} missing`;
+}
+function bytesMissing(amount: number): string {
+  return `${formatBytes(amount)} are missing`;
+}
 
 function inTheWay(resource: string, { shortfall = 0, cohort }: Why): string {
   const [kind, ...of] = resource.split(':');
-  const known = of.length > 0 || kind === 'deadline' ? KINDS[kind] : undefined;
+  const known = of.length > 0 || SINGLE.has(kind) ? KINDS[kind] : undefined;
   const whose = cohort === undefined ? '' : `, as far as cohort ${cohort} may take it`;
   const name = known === undefined ? `the pool's ${resource}` : `${resource}, ${known.what(of.join(':'))}`;
-  if (kind === 'deadline') return `${name}${shortfall > 0 ? `; it was ${formatDuration(shortfall)} late` : ''}`;
-  const amount =
-    shortfall <= 0 ? '' : known === undefined ? `${Number(shortfall.toPrecision(4))} are` : known.show(shortfall);
-  return `${name}${whose}${amount === '' ? '' : `; ${amount} missing`}`;
+  const show = known === undefined ? missing : known.show;
+  const amount = shortfall > 0 && show !== undefined ? `; ${show(shortfall)}` : '';
+  return `${name}${whose}${amount}`;
 }
 
 function took({ createdAt, closedAt, kind }: RequestExplanation): string {

@@ -1,6 +1,7 @@
 /** Decisions as text for a terminal. */
 import type { Explanation, RequestExplanation } from '../db/decision-store.js';
 import { presentShare } from '../domain/analyzers/quality.js';
+import { waitsForMembers } from './render-request.js';
 import { formatBytes, formatDuration } from '../domain/types/units.js';
 import { CORRECTION_HEADER, correctionRows } from './render-correction.js';
 import { effectLines, sharedLines, wayLines } from './render-effects.js';
@@ -231,14 +232,17 @@ function savedOf({
 }
 
 export function reasonOf(why: unknown): string {
-  const { reason, hint, earliestMs, tier } = (why ?? {}) as {
+  const { reason, hint, earliestMs, tier, resource } = (why ?? {}) as {
     reason?: string;
     hint?: string;
-    earliestMs?: number;
+    earliestMs?: number | null;
     tier?: string;
+    resource?: string | null;
   };
   if (reason === undefined) return '';
-  const when = earliestMs === undefined ? '' : `; earliest ${iso(earliestMs)}`;
+  // What is asked wrongly is looked at again, and not served, until that is mended: its hint says how.
+  const isTimed = earliestMs != null && tier !== 'misconfigured' && !waitsForMembers({ tier, resource });
+  const when = isTimed ? `; earliest ${iso(earliestMs)}` : '';
   return `${tier === undefined ? '' : `${tier}: `}${reason}${when}${hint == null ? '' : ` (${hint})`}`;
 }
 

@@ -106,16 +106,19 @@ async function openClosed(
 /** The claim is undone: no attempt is counted, but the next one comes later with each failure in a row. */
 async function returnRequests(tx: Queryable, ref: DecisionRef, { outcome, reason, now }: Ending): Promise<void> {
   const at = now.toISOString();
+  const resource = `cycle:${ref.decisionId}`;
+  const due = sql`${at}::timestamptz + least(${RETRY_BASE_MS}::float8 * power(2, least(failures, 30)), ${RETRY_MAX_MS}::float8) * interval '1 millisecond'`;
   const mine = sql`tenant = ${ref.tenant} and pool = ${ref.pool} and decision_id = ${ref.decisionId} and state = 'claimed'`;
   await tx.execute(sql`
     update requests set state = 'refused', closed_at = ${at}::timestamptz,
-      waiting = ${JSON.stringify({ type: 'CycleFailed', reason })}::jsonb
+      waiting = ${JSON.stringify({ type: 'CycleFailed', reason, resource })}::jsonb
     where ${mine} and kind = 'need'`);
   await tx.execute(sql`
     update requests set state = 'pending', decision_id = null,
       attempts = greatest(0, attempts - 1), failures = failures + 1,
-      not_before = least(deadline_at, ${at}::timestamptz + least(${RETRY_BASE_MS}::float8 * power(2, least(failures, 30)), ${RETRY_MAX_MS}::float8) * interval '1 millisecond'),
-      waiting = ${JSON.stringify({ tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}` })}::jsonb
+      not_before = least(deadline_at, ${due}),
+      waiting = ${JSON.stringify({ tier: 'waiting', reason: `the last cycle ${outcome}: ${reason}`, resource })}::jsonb
+        || jsonb_build_object('earliestMs', round(extract(epoch from ${due}) * 1000))
     where ${mine}`);
 }
 

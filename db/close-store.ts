@@ -18,8 +18,9 @@ const MANY = 500;
 /** Why a request ends that its decision neither served nor refused nor queued. */
 const UNDECIDED = {
   type: 'Undecided',
-  reason: 'the decision closed without saying what becomes of it',
+  reason: 'the stage coordinate closed the decision without saying what becomes of it',
   hint: 'Send the request again under a new --key.',
+  earliestMs: null,
 };
 
 export function createCloseStore(db: Database): CloseStore {
@@ -208,10 +209,11 @@ async function endRequests(
     update requests r set not_before = ${at}::timestamptz from jsonb_array_elements_text(${JSON.stringify(over)}::jsonb) as ended(id)
     where r.tenant = ${ref.tenant} and r.pool = ${ref.pool} and r.state = 'pending' and r.not_before > ${at}::timestamptz
       and r.waiting->'blockers' ? ended.id`);
+  const undecided = { ...UNDECIDED, resource: `cycle:${ref.decisionId}` };
   const left = await tx.execute<{ id: string }>(sql`
-    update requests r set state = 'refused', closed_at = ${at}::timestamptz, waiting = ${JSON.stringify(UNDECIDED)}::jsonb
+    update requests r set state = 'refused', closed_at = ${at}::timestamptz, waiting = ${JSON.stringify(undecided)}::jsonb
     where ${mine} returning r.id`);
-  return left.map(({ id }) => ({ requestId: id, state: 'refused', ...UNDECIDED }));
+  return left.map(({ id }) => ({ requestId: id, state: 'refused', ...undecided }));
 }
 
 /** Of the reads that are waited for, those that have ended since that was decided. None of the others ends while this transaction lasts. */

@@ -145,6 +145,11 @@ export interface Refusal {
   readonly shortfall?: number;
   /** Items or needs on whose account it was refused; absent: none. */
   readonly blockers?: readonly string[];
+  /**
+   * When it can be served at the earliest: null is never, unless what the hint says is done. Absent: as a standing need it
+   * is looked at again in the next cycle; and until it is coordinated, and in records of older versions.
+   */
+  readonly earliestMs?: null;
 }
 
 /** A tiered reason for waiting: misconfigured / over quota / waiting / paused. */

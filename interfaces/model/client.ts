@@ -101,7 +101,8 @@ export interface RequestStatus {
     readonly shortfall?: number;
     /** Requests, or models, that hold what is missing. */
     readonly blockers?: readonly string[];
-    readonly earliestMs?: number;
+    /** When it can be served at the earliest; null: never, unless what the hint says is done. */
+    readonly earliestMs?: number | null;
     readonly hint?: string;
   } | null;
   readonly decisionId: string | null;

@@ -64,6 +64,51 @@ describe('a request is told in plain sentences', () => {
       ],
     ],
     [
+      'waiting for a lock',
+      { why: { tier: 'waiting', reason: 'd is read alone', resource: 'lock:d', shortfall: 1 }, blockers: ['b'] },
+      ['In the way: lock:d, as d is read by one at a time.', 'Held by: b.', /^(?!.*(missing|the pool))/s],
+    ],
+    [
+      'waiting for a window',
+      { why: { tier: 'waiting', reason: 'lake is closed', resource: 'window:lake', shortfall: 90_000 } },
+      [/In the way: window:lake, the times at which source lake may be read; they begin in 1\.?5? ?m/],
+    ],
+    [
+      'waiting for the rest of its gang',
+      {
+        why: { tier: 'waiting', reason: '1 more', resource: 'gang:g', shortfall: 1, earliestMs: at(59).getTime() },
+      },
+      ['1 of its requests is missing.', 'Earliest: as soon as they come;', /^(?!.*12:59)/s],
+    ],
+    [
+      'waiting for what can never be had',
+      { why: { ...overQuota, tier: 'misconfigured', hint: 'Never: ask for less.' }, attempts: 3 },
+      [
+        'Earliest: never, as it is; looked at by 3 cycles so far, looked at again at 2026-01-01T12:05:00Z.',
+        'What to do: Never: ask for less.',
+      ],
+    ],
+    [
+      'refused for good',
+      {
+        state: 'refused',
+        why: {
+          type: 'NoFields',
+          reason: 'none',
+          resource: 'fields',
+          shortfall: 1,
+          earliestMs: null,
+          hint: 'Name one.',
+        },
+      },
+      ['In the way: fields, of which it names none.', 'Earliest: never, as it is.', 'What to do: Name one.'],
+    ],
+    [
+      'nothing was said of it',
+      { state: 'refused', why: { type: 'Undecided', reason: 'closed', resource: 'cycle:c', earliestMs: null } },
+      ['In the way: cycle:c, which worked on it.', 'Earliest: never, as it is.'],
+    ],
+    [
       'waiting after failures',
       { why: { tier: 'waiting', reason: 'the last cycle failed: the lake is on fire' }, failures: 2 },
       ['It waits (waiting): the last cycle failed', '2 cycles in a row failed while working on it.'],

@@ -105,7 +105,8 @@ describe('closing', () => {
     const decision = await open();
     expect(await requests().waiting(ref, nowMs)).toMatchObject({ waiting: [{ id, tried: true }] });
     await close(decision);
-    expect(await rowOf(id)).toMatchObject({ state: 'refused', waiting: { type: 'Undecided' } });
+    const why = { type: 'Undecided', resource: `cycle:${decision.decisionId}`, earliestMs: null };
+    expect(await rowOf(id)).toMatchObject({ state: 'refused', waiting: why });
     const [told] = await database.sql`select payload from outbox where kind = 'response' and subject = ${id}`;
     expect(told.payload).toMatchObject({ requestId: id, state: 'refused', type: 'Undecided' });
     expect(await requests().waiting(ref, nowMs)).toBeNull();

@@ -1,7 +1,7 @@
 /** What was handed out and what was not, told: each grant with its reason, and of each item that waits what it lacks, who holds it, and when to look again. */
 import type { BatchInputs, ResourceLimit } from './batch-inputs.js';
 import { CohortUse, isWithin } from './cohorts.js';
-import { countsBytes, isQuota, type CostedItem } from './costs.js';
+import { isQuota, type CostedItem } from './costs.js';
 import type { Flow } from './flows.js';
 import { costOf, leastPart, mixOf, type Grant, type Handed } from './grants.js';
 import { priorityPoints } from './item-priority.js';
@@ -214,7 +214,7 @@ class Waits {
     const { perSecond, burst } = limit;
     const users = asking.filter(({ flow }) => flow.resources.includes(resource));
     const [{ flow }] = users;
-    const need = users.reduce((sum, one) => sum + costAlone(one, limit), 0);
+    const need = this.rest.takes(users, resource, true);
     // What its cohort may take of one unit, were nobody else there.
     const part = this.alone?.room(flow.cohort, resource) ?? { amount: 1, of: null };
     const never = neverHint(limit, need, part);
@@ -262,13 +262,6 @@ class Waits {
     this.items.set(flow, items);
     return items;
   }
-}
-
-/** What the least part of an item takes of a resource when nobody shares its read. */
-function costAlone({ flow, place, costed }: Asking, { resource, source }: ResourceLimit): number {
-  const { rows } = leastPart(costed);
-  if (source === null) return costOf(flow, place, flow.resources.indexOf(resource), rows);
-  return countsBytes(resource) ? rows * costed.bytesPerRow : rows;
 }
 
 /** A bucket goes into debt for so many full ones at most. */

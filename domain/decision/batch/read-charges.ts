@@ -162,24 +162,30 @@ export class ReadCharges {
     return this.takenMore(r, this.setMore(index, rows), this.withFields(this.readFields[r], index));
   }
 
-  /** What reads would take more if all of these had all their rows. */
-  addedTogether(items: readonly { readonly index: number; readonly rows: number }[]): Taken {
-    if (items.length === 1) return this.added(items[0].index, items[0].rows);
+  /** What reads would take if all of these had all their rows: more than for the others, or, `alone`, with no others there. */
+  addedTogether(items: readonly { readonly index: number; readonly rows: number }[], alone = false): Taken {
+    if (items.length === 1 && !alone) return this.added(items[0].index, items[0].rows);
     const before = { groups: new Map<number, number>(), sets: new Map<number, number>() };
     const byRead = new Map<number, { sum: number; fields: number }>();
     for (const { index, rows } of items) {
       const [r, group, set] = [this.readOf[index], this.groupOf[index], this.setOf[index]];
       if (r === -1 || rows <= 0) continue;
-      const known = byRead.get(r) ?? { sum: 0, fields: this.readFields[r] };
-      if (!before.groups.has(group)) before.groups.set(group, this.groupRows[group]);
-      if (!before.sets.has(set)) before.sets.set(set, this.setRows[set]);
+      const known = byRead.get(r) ?? { sum: 0, fields: alone ? -1 : this.readFields[r] };
+      if (!before.groups.has(group)) {
+        before.groups.set(group, this.groupRows[group]);
+        if (alone) this.groupRows[group] = 0;
+      }
+      if (!before.sets.has(set)) {
+        before.sets.set(set, this.setRows[set]);
+        if (alone) this.setRows[set] = 0;
+      }
       byRead.set(r, { sum: known.sum + this.enlarge(index, rows), fields: this.withFields(known.fields, index) });
     }
     for (const [group, rows] of before.groups) this.groupRows[group] = rows;
     for (const [set, rows] of before.sets) this.setRows[set] = rows;
     const all = { bytes: 0, rows: 0 };
     for (const [r, { sum, fields }] of byRead) {
-      const more = this.takenMore(r, sum, fields);
+      const more = alone ? this.takenAlone(r, sum, fields) : this.takenMore(r, sum, fields);
       [all.bytes, all.rows] = [all.bytes + more.bytes, all.rows + more.rows];
     }
     return all;
@@ -201,6 +207,12 @@ export class ReadCharges {
     const rows = Math.min(this.sumRows[r] + sum, this.readMost[r]);
     const bytes = rows * this.widthOf(r, fields) - this.readRows[r] * this.widthOf(r, this.readFields[r]);
     return { rows: rows - this.readRows[r], bytes };
+  }
+
+  /** What a read takes whose sets add up to so much, and that has these fields. */
+  private takenAlone(r: number, sum: number, fields: number): Taken {
+    const rows = Math.min(sum, this.readMost[r]);
+    return { rows, bytes: rows * this.widthOf(r, fields) };
   }
 
   /** How many rows more an item's set has when the item has so many. */

@@ -141,26 +141,31 @@ export class Rest {
   /** What these items, all of one model, would take more of each resource if they had all that each asks for at least, the scarcest first. */
   needOf(gang: readonly Asking[]): Lack[] {
     const [{ flow: first }] = gang;
-    const asked = gang.map(({ costed }) => ({ index: costed.index, rows: leastPart(costed).rows }));
-    const given = gang.map(({ costed }, i) => ({
-      index: asked[i].index,
-      rows: mixOf(costed, asked[i].rows)?.rows ?? asked[i].rows,
-    }));
     const needs = [...new Set(gang.flatMap(({ flow }) => flow.resources))].map((resource): Lack => {
-      const { source } = this.limits[this.places.get(resource)!];
-      let need = 0;
-      if (source === null)
-        for (const [i, { flow, place }] of gang.entries())
-          need += costOf(flow, place, flow.resources.indexOf(resource), asked[i].rows);
-      else {
-        const more = this.charges.addedTogether(given.filter((_, i) => gang[i].flow.source === source));
-        need = countsBytes(resource) ? more.bytes : more.rows;
-      }
       const { amount: left, of: cohort } = this.of(first, resource);
-      return { resource, need, left, cohort };
+      return { resource, need: this.takes(gang, resource, false), left, cohort };
     });
     const part = ({ need, left }: Lack): number => (need <= 0 ? Infinity : left / need);
     return needs.sort((a, b) => part(a) - part(b) || (a.resource < b.resource ? -1 : 1));
+  }
+
+  /** What these items take of a resource if each has all that it asks for at least: beside what is granted, or alone. */
+  takes(gang: readonly Asking[], resource: string, alone: boolean): number {
+    const { source } = this.limits[this.places.get(resource)!];
+    if (source === null)
+      return gang.reduce(
+        (sum, { flow, place, costed }) =>
+          sum + costOf(flow, place, flow.resources.indexOf(resource), leastPart(costed).rows),
+        0,
+      );
+    const given = gang
+      .filter(({ flow }) => flow.source === source)
+      .map(({ costed }) => {
+        const { rows } = leastPart(costed);
+        return { index: costed.index, rows: mixOf(costed, rows)?.rows ?? rows };
+      });
+    const taken = this.charges.addedTogether(given, alone);
+    return countsBytes(resource) ? taken.bytes : taken.rows;
   }
 
   /** Gives all of a gang that wait what they ask for, when that exceeds nothing; else nothing. */

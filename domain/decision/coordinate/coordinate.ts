@@ -19,7 +19,13 @@ export interface CoordinateInputs {
   readonly waiting: readonly WaitReason[];
   readonly nowMs: number;
   /** Failures of reads, by item: kept apart from data that was read and is bad. */
-  readonly failed: readonly { readonly itemId: string; readonly type: string; readonly reason: string }[];
+  readonly failed: readonly {
+    readonly itemId: string;
+    readonly type: string;
+    readonly reason: string;
+    /** `read:ID` or `stage:NAME` that left nothing behind; absent: its dataset. */
+    readonly resource?: string;
+  }[];
   /** What the stages before knew and found; absent in records of before effects were kept. */
   readonly found?: Omit<EffectInputs, 'snapshot' | 'verdicts'>;
 }
@@ -104,13 +110,14 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
       });
     else if (verdict.use === 'last-good')
       deliver.push({ itemId: item.id, use: 'last-good', verdict: 'degrade', score: verdict.score });
-    else if (failure?.type === 'SourceFailed') waiting.push(waitForSource(item, failure.reason, inputs.nowMs));
+    else if (failure !== undefined && isTriedAgain(failure)) waiting.push(waitForRead(item, failure, inputs.nowMs));
     else ended.push(endOf(item, failure, verdict));
   }
   const impact = impactOf(inputs, granted, deliver);
+  const needs = new Set(inputs.items.flatMap(({ id, kind }) => (kind === 'need' ? [id] : [])));
   return {
     deliver,
-    ended,
+    ended: ended.map((one) => ({ ...one, ...earliestOf(one, needs) })),
     waiting,
     outcome: outcomeOf(inputs.items.length, deliver.length, waiting.length),
     risk: worst(impact),
@@ -123,6 +130,14 @@ export function coordinate(inputs: CoordinateInputs): CoordinateOutcome {
 /** A record of before effects were kept has none. */
 function effectsOf({ found, snapshot, verdicts }: CoordinateInputs): Pick<CoordinateOutcome, 'effects'> {
   return found === undefined ? {} : { effects: decisionEffects({ ...found, snapshot, verdicts }) };
+}
+
+/** What the next cycle may find mended, when a standing need is due again. */
+const PASSING: ReadonlySet<string> = new Set(['DependencyNotMet', 'Quarantined']);
+
+/** What was asked once and has ended is not looked at again, and what is wrong with the question itself does not pass. */
+function earliestOf({ itemId, type }: Ended, needs: ReadonlySet<string>): Pick<Ended, 'earliestMs'> {
+  return needs.has(itemId) && PASSING.has(type) ? {} : { earliestMs: null };
 }
 
 /** How an item ends whose read failed, or whose rows are not good enough. */
@@ -139,7 +154,7 @@ function endOf(
     };
   return {
     ...{ itemId: id, state: 'quarantined', type: 'Quarantined', reason },
-    hint: 'The data was read and is kept back; `balance explain` shows every finding.',
+    hint: 'Mend the data, or ask for less of it, then ask again; `balance explain` shows every finding.',
     resource: `quality:${dataset}`,
   };
 }
@@ -250,19 +265,19 @@ function heldByGang(
   for (const gang of gangsOf(granted)) {
     const bad = gang.members.filter(({ id }) => !['slice', 'last-good'].includes(verdicts.get(id)!.use));
     if (bad.length === 0) continue;
-    const lost = bad.find(({ id }) => failed.get(id)?.type !== 'SourceFailed');
+    const lost = bad.find(({ id }) => !isTriedAgain(failed.get(id)));
     if (lost === undefined) {
       waiting.push(
         ...waitTogether(
           gang,
-          bad.map((item) => waitForSource(item, failed.get(item.id)!.reason, nowMs)),
+          bad.map((item) => waitForRead(item, failed.get(item.id)!, nowMs)),
         ),
       );
       continue;
     }
     const why = failed.get(lost.id)?.reason ?? verdicts.get(lost.id)!.reason;
     for (const { id } of gang.members)
-      if (!bad.some((item) => item.id === id && failed.get(id)?.type !== 'SourceFailed'))
+      if (!bad.some((item) => item.id === id && !isTriedAgain(failed.get(id))))
         ended.push({
           ...{ itemId: id, state: 'refused', type: 'GangBroken' },
           reason: `gang ${gang.name}: its request ${lost.id} cannot be handed out: ${why}`,
@@ -313,6 +328,16 @@ export function waitForSource(item: WorkItem, reason: string, nowMs: number): Wa
     earliestMs: nowMs + SOURCE_RETRY_MS,
     reason: `dataset ${item.dataset} cannot be read now: ${reason}`,
   };
+}
+
+/** A source that failed, and a read that left nothing behind, are no fault of the question. */
+function isTriedAgain(failure: CoordinateInputs['failed'][number] | undefined): boolean {
+  return failure?.type === 'SourceFailed' || failure?.type === 'NotRead';
+}
+
+function waitForRead(item: WorkItem, { reason, resource }: CoordinateInputs['failed'][number], nowMs: number) {
+  const wait = waitForSource(item, reason, nowMs);
+  return resource === undefined ? wait : { ...wait, resource, reason };
 }
 
 function worst(impact: readonly ModelImpact[]): Risk {

@@ -20,7 +20,8 @@ export interface Result {
   readonly served: 'read' | 'merged' | 'cache';
   readonly asOfMs: number;
   readonly slice: SliceMetrics | null;
-  readonly failure: { readonly type: string; readonly reason: string } | null;
+  /** `resource`: the read or stage that left nothing behind; absent: what failed is its dataset. */
+  readonly failure: { readonly type: string; readonly reason: string; readonly resource?: string } | null;
 }
 /** What the gate wants to know of a slice's file. */
 export interface SliceMetrics {

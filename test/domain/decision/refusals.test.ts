@@ -2,7 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { analyze, type AnalyzeInputs } from '../../../domain/decision/analyze/analyze.js';
 import { planBatch } from '../../../domain/decision/batch/batch.js';
-import { coordinate, type CoordinateInputs } from '../../../domain/decision/coordinate/coordinate.js';
+import {
+  coordinate,
+  type CoordinateInputs,
+  type CoordinateOutcome,
+} from '../../../domain/decision/coordinate/coordinate.js';
 import { refuseTogether } from '../../../domain/decision/gangs.js';
 import type { Refusal, WorkItem } from '../../../domain/decision/work.js';
 import { batchInputs, workItem } from './batch/batch-inputs.js';
@@ -20,6 +24,9 @@ function analyzed(items: readonly WorkItem[], more: Partial<AnalyzeInputs> = {})
   return analyze(inputs, []).refusals;
 }
 function coordinated(items: readonly WorkItem[], more: object): readonly Refusal[] {
+  return coordinateAll(items, more).ended;
+}
+function coordinateAll(items: readonly WorkItem[], more: object): CoordinateOutcome {
   const verdicts = items.map(({ id }) => ({
     itemId: id,
     use: id === 'a' ? 'slice' : 'none',
@@ -30,7 +37,7 @@ function coordinated(items: readonly WorkItem[], more: object): readonly Refusal
   const grants = items.map(({ id }) => ({ itemId: id, rows: 10, quotas: null, bytes: 1, score: 1 }));
   const snapshot = { asOfMs: NOW, needs: [], datasets: [], measurements: [], forecasts: [], history: [] };
   const inputs = { items, verdicts, grants, snapshot, waiting: [], refusals: [], failed: [], nowMs: NOW, ...more };
-  return coordinate(inputs as unknown as CoordinateInputs).ended;
+  return coordinate(inputs as unknown as CoordinateInputs);
 }
 
 const failure = { dataset: 'd', type: 'SourceMissing', reason: 'no file', transient: false };
@@ -73,6 +80,35 @@ test.each<[string, string, number | undefined, readonly Refusal[]]>([
   }
   for (const one of found)
     expect({ resource: one.resource, shortfall: one.shortfall }).toEqual({ resource, shortfall });
+});
+
+describe('when it can be served', () => {
+  const ended = (items: readonly WorkItem[], more: object) =>
+    coordinated(items, more).map(({ type, earliestMs }) => ({ type, earliestMs }));
+
+  test('never, unless the question is mended; a standing need with the next cycle, where the data may be better then', () => {
+    const none = { type: 'UnknownColumn', reason: 'no x', hint: 'Name another.' };
+    const asked = [workItem('r'), workItem('n', { kind: 'need', needId: 'a/n' })];
+    expect(ended(asked, {})).toEqual([
+      { type: 'Quarantined', earliestMs: undefined },
+      { type: 'Quarantined', earliestMs: null },
+    ]);
+    const refusals = asked.map(({ id }) => ({ itemId: id, ...none }));
+    expect(ended(asked, { refusals, grants: [] })).toEqual(
+      asked.map(() => ({ type: 'UnknownColumn', earliestMs: null })),
+    );
+    expect(ended([chained], {})).toEqual([{ type: 'DependencyNotMet', earliestMs: undefined }]);
+  });
+
+  test('a request whose read left nothing behind waits for another, and names that read; its gang with it', () => {
+    const failure = { type: 'NotRead', reason: 'the read b-1 left no rows for it', resource: 'read:b-1' };
+    const { waiting, ended: none } = coordinateAll([workItem('r')], { failed: [{ itemId: 'r', ...failure }] });
+    expect(none).toEqual([]);
+    expect(waiting).toMatchObject([{ resource: 'read:b-1', reason: failure.reason, blockers: [] }]);
+    const whole = coordinateAll(pair, { failed: [{ itemId: 'b', ...failure }] });
+    expect(whole.waiting).toMatchObject([{ itemId: 'a' }, { itemId: 'b', resource: 'read:b-1' }]);
+    expect(whole.ended).toEqual([]);
+  });
 });
 
 describe('who is refused on account of another', () => {

@@ -252,7 +252,7 @@ describe('what waits', () => {
     );
   });
 
-  test.each(kinds)('%s runs at the time that it is told, when nobody else comes until then', (_, options) => {
+  test.each([...kinds, ...sharedKinds])('%s runs at the time that it is told, when nobody else comes until then', (_, options) => {
     fc.assert(
       fc.property(anyPlan(options), (inputs) => {
         const plan = planBatch(inputs);
@@ -274,6 +274,16 @@ describe('what waits', () => {
       }),
       RUNS,
     );
+  });
+
+  test('a gang of nested samples waits for the largest of them, and not for their sum', () => {
+    const gang = { name: 'g', size: 2 };
+    const items = [workItem('p', { rows: 100, gang }), workItem('q', { rows: 300, gang })];
+    const inputs = batchInputs(items, 0);
+    for (const wait of planBatch(inputs).waiting)
+      expect(wait).toMatchObject({ shortfall: 3_000, earliestMs: inputs.nowMs + 3_000 });
+    expect(planBatch(batchInputs(items, 3_000)).grants).toHaveLength(2);
+    expect(planBatch(batchInputs(items, 2_990)).grants).toEqual([]);
   });
 
   test('names a cohort that may have nothing, and what to change', () => {
