@@ -194,8 +194,10 @@ describe('a cycle that fails', () => {
 
   test('counts as no attempt of its requests; they wait longer with each failure in a row', async () => {
     const id = await put();
-    await abandon(await open());
-    expect(await rowOf(id)).toMatchObject({ state: 'pending', attempts: 0, waits_ms: 1_000 });
+    const failed = await open();
+    await abandon(failed);
+    const waiting = { resource: `cycle:${failed.decisionId}`, earliestMs: nowMs + 1_000 };
+    expect(await rowOf(id)).toMatchObject({ state: 'pending', attempts: 0, waits_ms: 1_000, waiting });
     await database.sql`update requests set not_before = created_at`;
     await abandon(await open());
     expect(await rowOf(id)).toMatchObject({ state: 'pending', attempts: 0, waits_ms: 2_000 });

@@ -252,29 +252,32 @@ describe('what waits', () => {
     );
   });
 
-  test.each([...kinds, ...sharedKinds])('%s runs at the time that it is told, when nobody else comes until then', (_, options) => {
-    fc.assert(
-      fc.property(anyPlan(options), (inputs) => {
-        const plan = planBatch(inputs);
-        for (const { ids, wait } of waits(inputs, plan)) {
-          // Shares of several cycles add up to what is larger than its cohort's part of a full bucket: not at once.
-          if (wait.tier === 'misconfigured' || wait.earliestMs >= inputs.nowMs + inputs.windowMs) continue;
-          const seconds = (wait.earliestMs - inputs.nowMs) / 1_000;
-          const limits = inputs.limits.map((limit) => ({
-            ...limit,
-            available:
-              limit.source === null
-                ? limit.burst
-                : limit.available - (plan.charges[limit.resource] ?? 0) + seconds * limit.perSecond,
-          }));
-          const items = inputs.items.filter(({ id }) => ids.includes(id));
-          const then = planBatch({ ...inputs, nowMs: wait.earliestMs, limits, items });
-          expect(then.grants.map(({ itemId }) => itemId)).toEqual(ids);
-        }
-      }),
-      RUNS,
-    );
-  });
+  test.each([...kinds, ...sharedKinds])(
+    '%s runs at the time that it is told, when nobody else comes until then',
+    (_, options) => {
+      fc.assert(
+        fc.property(anyPlan(options), (inputs) => {
+          const plan = planBatch(inputs);
+          for (const { ids, wait } of waits(inputs, plan)) {
+            // Shares of several cycles add up to what is larger than its cohort's part of a full bucket: not at once.
+            if (wait.tier === 'misconfigured' || wait.earliestMs >= inputs.nowMs + inputs.windowMs) continue;
+            const seconds = (wait.earliestMs - inputs.nowMs) / 1_000;
+            const limits = inputs.limits.map((limit) => ({
+              ...limit,
+              available:
+                limit.source === null
+                  ? limit.burst
+                  : limit.available - (plan.charges[limit.resource] ?? 0) + seconds * limit.perSecond,
+            }));
+            const items = inputs.items.filter(({ id }) => ids.includes(id));
+            const then = planBatch({ ...inputs, nowMs: wait.earliestMs, limits, items });
+            expect(then.grants.map(({ itemId }) => itemId)).toEqual(ids);
+          }
+        }),
+        RUNS,
+      );
+    },
+  );
 
   test('a gang of nested samples waits for the largest of them, and not for their sum', () => {
     const gang = { name: 'g', size: 2 };
