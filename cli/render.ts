@@ -185,7 +185,8 @@ function profileRows(profiles: Explanation['profiles']): string[][] {
     const named = [
       ...Object.entries(columns).map(([name, of]) => [
         ...[name, of.inferredType, percent(presentShare(of))],
-        ...[String(of.distinct), number(of.min), number(of.median), number(of.max)],
+        // The estimate of a sketch may exceed the rows that there are.
+        ...[String(Math.min(of.distinct, of.rows)), number(of.min), number(of.median), number(of.max)],
       ]),
       ...Object.entries(vectors).map(([name, of]) => [
         ...[name, `${of.dimension} numbers`, percent(of.rows / count), '-'],
