@@ -139,12 +139,14 @@ export function chooseAction(
   const stays = inForce !== undefined && best.draw - inForce.draw < SWITCH_MARGIN;
   const { record } = stays ? inForce : best;
   const tried = record.improved + record.failed;
+  const past =
+    tried === 0 ? 'not tried before' : `helped ${record.improved.toFixed(1)} of ${tried.toFixed(1)} remembered times`;
   const because = stays && inForce !== best ? 'in force, and none is clearly better' : 'best draw';
   return {
     action: record.action,
     predictedDelta: record.meanDelta,
     chance: chanceOf(record),
-    reason: `${because}: helped ${record.improved.toFixed(1)} of ${tried.toFixed(1)} remembered times`,
+    reason: `${because}: ${past}`,
   };
 }
 
@@ -162,13 +164,19 @@ export function judgeOutcome(outcome: ActionOutcome): OutcomeVerdict {
       return { verdict: 'roll-back', reason: `${name} could not be measured` };
     }
     if (delta < 0 && -delta > DECISION_Z * standardError) {
-      return { verdict: 'roll-back', reason: `${name} fell by ${-delta} (standard error ${standardError})` };
+      return {
+        verdict: 'roll-back',
+        reason: `${name}: worse by ${short(-delta)} (standard error ${short(standardError)})`,
+      };
     }
   }
   const { measuredDelta, standardError, predictedDelta } = outcome;
-  const reason = `metric changed by ${measuredDelta} (standard error ${standardError}), predicted ${predictedDelta}`;
+  const reason = `metric changed by ${short(measuredDelta)} (standard error ${short(standardError)}), predicted ${short(predictedDelta)}`;
   return { verdict: measuredDelta > DECISION_Z * standardError ? 'keep' : 'undecided', reason };
 }
+
+/** A figure as a sentence tells it; the record has it in full. */
+const short = (value: number): string => String(Number(value.toPrecision(3)));
 
 /**
  * Learns from an outcome. A rolled-back action rests, twice as long after each regression in a row, and is no longer

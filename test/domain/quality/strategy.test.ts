@@ -37,6 +37,17 @@ describe('judgeOutcome', () => {
   ] as const)('%s', (_name, over, verdict) => {
     expect(judgeOutcome(outcome(over)).verdict).toBe(verdict);
   });
+
+  it('says what got worse in figures that a person can read', () => {
+    const guards = [{ name: 'distance of genre', delta: -0.015599637135621236, standardError: 0.0031 }];
+    expect(judgeOutcome(outcome({ guards })).reason).toBe('distance of genre: worse by 0.0156 (standard error 0.0031)');
+    const third = outcome({
+      measuredDelta: 1 / 3,
+      standardError: 0.1 + 0.2 - 0.3,
+      predictedDelta: 0.10999999999999999,
+    });
+    expect(judgeOutcome(third).reason).toBe('metric changed by 0.333 (standard error 5.55e-17), predicted 0.11');
+  });
 });
 
 describe('the loop of choosing and learning', () => {

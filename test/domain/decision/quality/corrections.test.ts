@@ -92,7 +92,7 @@ describe('several faults of one delivery', () => {
     const [, second] = correctionsOf(qualityCheck(twice).verdicts[0]);
     expect(second).toMatchObject({
       verdict: 'roll-back',
-      reason: 'rows of the half that must be left fell by 1 (standard error 0)',
+      reason: 'rows of the half that must be left: worse by 1 (standard error 0)',
       effect: { rows: { before: 70, after: 49 } },
     });
   });

@@ -58,7 +58,7 @@ describe('what a correction leaves', () => {
     expect(left(50)).toMatchObject({ action: 'drop-rows', applied: true });
     expect(left(49)).toMatchObject({
       ...{ applied: false, verdict: 'roll-back', effect: { rows: { before: 100, after: 49 } } },
-      reason: 'rows of the half that must be left fell by 1 (standard error 0)',
+      reason: 'rows of the half that must be left: worse by 1 (standard error 0)',
     });
   });
 });
