@@ -95,4 +95,44 @@ describe('reads that may outlast their cycle', () => {
     });
     expect(await leaving([long, {}], (ordinal) => ordinal === 1, 0)).toMatchObject({ running: [], notBegun: [0] });
   });
+
+  test('one of an earlier cycle that should have ended is begun again where it does not run, and only there', async () => {
+    const overdue = {
+      decisionId: randomUUID(),
+      dataset: 'events',
+      requests: 1,
+      model: null,
+      mayOutlast: true,
+    } as const;
+    const read = { ...overdue, batchId: `${overdue.decisionId}:0`, pacedMs: 0 };
+    const begun: string[] = [];
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const taskQueue = randomUUID();
+    const worker = await Worker.create({
+      ...{ connection: env.nativeConnection, namespace: env.namespace, taskQueue },
+      workflowBundle: { code: await workflowCode() },
+      activities: fakeActivities(fakeWorld(), {
+        batch: () => Promise.resolve({ summary: '**batch**', batches: [], overdue: [read] }),
+        readBatch: async ({ batchId, decisionId }) => {
+          begun.push(`${decisionId} ${batchId}`);
+          await released;
+          return { rows: 1, bytes: 1 };
+        },
+      }),
+    });
+    const cycle = async () => {
+      const args = { ...pool, decisionId: randomUUID(), trigger: 'manual', asOfMs: null } as const;
+      const asked = { taskQueue, workflowId: randomUUID(), args: [args] as [typeof args] };
+      expect(await env.client.workflow.execute(balanceCycle, asked)).toMatchObject({ outcome: 'delivered' });
+    };
+    await worker.runUntil(async () => {
+      await cycle();
+      await cycle();
+      release();
+      await env.client.workflow.getHandle(`balance-batch/${pool.tenant}/${pool.pool}/${read.batchId}`).result();
+      await cycle();
+    });
+    expect(begun).toEqual([`${read.decisionId} ${read.batchId}`]);
+  });
 });
