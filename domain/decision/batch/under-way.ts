@@ -11,6 +11,7 @@ import { widthOf } from './costs.js';
 import { joiningSlices } from './joining.js';
 import { predictRead } from './read-cost.js';
 import { limitedMs } from './read-wait.js';
+import { READS_IN_FLIGHT_MAX } from '../stages.js';
 import type { ReadUnderWay } from './planned-slice.js';
 import type { PlannedRead } from './reads.js';
 
@@ -70,7 +71,8 @@ export function waitsForReads(inputs: BatchInputs): WaitReason[] {
 }
 
 /**
- * Why those wait whose reads their own cycle goes on without.
+ * Why those wait whose reads their own cycle goes on without. Whose read had not begun waits for one under way only where no
+ * more of them run at once: where others took the cycle's reads, the next cycle may begin it, and it is due now.
  * @param notBegun items whose reads had not begun
  * @param earlier reads of earlier cycles that are under way
  */
@@ -85,7 +87,14 @@ export function waitsForLeft(
     ...running.flatMap((read) =>
       read.slices.map((slice) => waitFor(slice, `read:${read.id}`, 0, [read], nowMs, 'it is being read')),
     ),
-    ...notBegun.map((id) => waitFor({ id }, 'reads', 1, all, nowMs, 'no more long reads run at once')),
+    ...notBegun.map((id): WaitReason =>
+      all.length < READS_IN_FLIGHT_MAX
+        ? {
+            ...{ itemId: id, tier: 'waiting', resource: 'reads', blockers: [], shortfall: 1, earliestMs: nowMs },
+            reason: 'other reads of its cycle took all that run at once until that went on: it is due again at once',
+          }
+        : waitFor({ id }, 'reads', 1, all, nowMs, 'no more long reads run at once'),
+    ),
   ];
 }
 

@@ -194,11 +194,19 @@ describe('what a cycle goes on without', () => {
 
   test('who is read waits for that; whose read has not begun waits for the first that ends', () => {
     const running = [read('r1', { slices: [slice('a')] }), read('r2', { slices: [slice('b')], endMs: NOW + 9_000 })];
-    const waits = waitsForLeft(running, ['c'], [read('r0', { endMs: NOW + 1_000 })], NOW);
+    // Four run at once.
+    const earlier = [read('r0', { endMs: NOW + 1_000 }), read('r3', { endMs: NOW + 8_000 })];
+    const waits = waitsForLeft(running, ['c'], earlier, NOW);
     expect(waits).toMatchObject([
       { itemId: 'a', resource: 'read:r1', blockers: ['r1'], earliestMs: NOW + 5_000 },
       { itemId: 'b', resource: 'read:r2', blockers: ['r2'], earliestMs: NOW + 9_000 },
-      { itemId: 'c', resource: 'reads', blockers: ['r0', 'r1', 'r2'], shortfall: 1, earliestMs: NOW + 1_000 },
+      { itemId: 'c', resource: 'reads', blockers: ['r0', 'r3', 'r1', 'r2'], shortfall: 1, earliestMs: NOW + 1_000 },
     ]);
+  });
+
+  test('whose read has not begun behind reads that were waited for is due at once, whether none or some are under way', () => {
+    const due = { itemId: 'c', tier: 'waiting', resource: 'reads', blockers: [], shortfall: 1, earliestMs: NOW };
+    expect(waitsForLeft([], ['c'], [], NOW)).toMatchObject([due]);
+    expect(waitsForLeft([], ['c'], [read('r0'), read('r1'), read('r2')], NOW)).toMatchObject([due]);
   });
 });
