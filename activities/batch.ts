@@ -173,7 +173,8 @@ async function gather(
 
 /**
  * What reads of earlier cycles mean for this one: which of them have ended that items of it wait for, and which are under way.
- * A result whose file was evicted meanwhile is none: it is read again.
+ * A result whose file was evicted meanwhile is none: it is read again. So is one of a dataset that has come to rest: its
+ * stand-in is read.
  */
 async function earlierReads(
   deps: StageDependencies,
@@ -189,9 +190,9 @@ async function earlierReads(
   );
   const readOf = new Map(ended.map((read) => [read.plan.batchId, read]));
   const arrived: [string, string][] = [];
-  for (const { id, readId } of context.items) {
+  for (const { id, dataset, readId } of context.items) {
     const read = readId === undefined ? undefined : readOf.get(readId);
-    if (read === undefined) continue;
+    if (read === undefined || Object.hasOwn(context.rests.resting, dataset)) continue;
     const slice = read.result?.slices.find((one) => one.id === id);
     if (slice === undefined || (await deps.cacheFiles.has(slice.path, slice.fileBytes)))
       arrived.push([id, read.plan.batchId]);

@@ -70,7 +70,8 @@ const QUOTA_PERIOD = sql`coalesce((
 ), 0) * interval '1 millisecond'`;
 
 /**
- * Deletes decisions, requests, metrics and profiles older than each pool keeps them; requests that are still open stay.
+ * Deletes decisions, requests, metrics and profiles older than each pool keeps them; requests that are still open stay, and so
+ * does a decision of which a read is under way.
  * @returns how many decisions went, and the cache files that nothing refers to any more
  */
 export async function prune(db: Database, nowMs: number): Promise<{ decisions: number; unreferenced: string[] }> {
@@ -85,7 +86,9 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
     const gone = await tx.execute(sql`
       delete from cycles c using pools p
       where p.tenant = c.tenant and p.pool = c.pool and c.closed_at < ${aged('decisions')}
-        and c.closed_at < ${now}::timestamptz - ${QUOTA_PERIOD} returning c.id`);
+        and c.closed_at < ${now}::timestamptz - ${QUOTA_PERIOD}
+        and not exists (select 1 from batches b where b.tenant = c.tenant and b.pool = c.pool and b.decision_id = c.id
+          and b.state = 'planned' and b.outlasted_at is not null) returning c.id`);
     await tx.execute(sql`
       delete from requests r using pools p
       where p.tenant = r.tenant and p.pool = r.pool and r.closed_at < ${aged('decisions')}
@@ -127,7 +130,8 @@ export async function prune(db: Database, nowMs: number): Promise<{ decisions: n
 }
 
 /**
- * Those of the paths that nothing refers to: no delivery, no cached result, no read of a decision that is still open.
+ * Those of the paths that nothing refers to: no delivery, no cached result, no read of a decision that is still open or that
+ * outlasted it and is still to be handed out.
  * A cycle that ended between writing a file and closing leaves such files behind.
  */
 export async function unreferencedFiles(db: Database, paths: readonly string[]): Promise<string[]> {
@@ -139,7 +143,8 @@ export async function unreferencedFiles(db: Database, paths: readonly string[]):
         select s.value->>'path' from decisions o
         join batches b on b.tenant = o.tenant and b.pool = o.pool and b.decision_id = o.id
         cross join lateral jsonb_array_elements(b.result->'slices') s
-        where o.state = 'open' and b.result is not null)
+        where b.result is not null and (o.state = 'open' or b.outlasted_at is not null and exists (
+          select 1 from requests r where r.tenant = b.tenant and r.pool = b.pool and r.read_id = b.id and r.state in ('pending', 'claimed'))))
     order by f.path`);
   return rows.map(({ path }) => path);
 }
