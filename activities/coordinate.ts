@@ -20,7 +20,7 @@ import type { WorkItem } from '../domain/decision/work.js';
 import { shapeOf, type BatchStageInputs } from './batch.js';
 import { coordinateInputs } from './coordinate-inputs.js';
 import { chargesOf } from './source-limits.js';
-import { readsOf, unused } from './unused-charges.js';
+import { movedCredits, readsOf, unused } from './unused-charges.js';
 import type { StageDependencies } from './dependencies.js';
 import type { SliceResult } from './ports.js';
 import { digestOf } from './digest.js';
@@ -135,7 +135,7 @@ async function closingOf(
         value,
       })),
     ],
-    ...{ credits: plan.credits, leaseUntilMs: deps.now() + definition.cache.lease },
+    ...{ credits: movedCredits(plan, checked), leaseUntilMs: deps.now() + definition.cache.lease },
   };
 }
 

@@ -37,6 +37,18 @@ export function unused(
   );
 }
 
+/**
+ * The balances that a cycle changes. Whose read never began got nothing, and nobody owes for it: on its source all balances
+ * stay as they were, and so does their sum.
+ */
+export function movedCredits({ credits, reads }: BatchOutcome, { underWay = [] }: QualityStageInputs) {
+  const notBegun = new Set(underWay.flatMap(({ itemId, resource }) => (resource === 'reads' ? [itemId] : [])));
+  const still = reads.filter(({ slices }) => slices.some(({ id }) => notBegun.has(id))).map(({ source }) => source);
+  return Object.fromEntries(
+    Object.entries(credits).filter(([flow]) => !still.includes(flow.slice(flow.lastIndexOf('@') + 1))),
+  );
+}
+
 /** What was read in the place of dropped rows, kept or not. */
 export function readsOf(treated: NonNullable<QualityStageInputs['treated']>, itemId: string) {
   return treatedSteps(treated, itemId).flatMap((copy) => (copy?.read === undefined ? [] : [copy.read]));
