@@ -129,7 +129,7 @@ export async function lockClaimed(tx: Queryable, ref: DecisionRef): Promise<void
 /** Ends what was cancelled while its cycle ran. */
 export async function cancelRequested(tx: Queryable, ref: DecisionRef, now: Date): Promise<ReadonlySet<string>> {
   const rows = await tx.execute<{ id: string }>(sql`
-    update requests set state = 'cancelled', closed_at = ${now.toISOString()}::timestamptz
+    update requests set state = 'cancelled', closed_at = ${now.toISOString()}::timestamptz, waiting = null
     where tenant = ${ref.tenant} and pool = ${ref.pool} and decision_id = ${ref.decisionId} and state = 'claimed' and cancel_requested_at is not null
     returning id`);
   return new Set(rows.map(({ id }) => id));
@@ -180,7 +180,7 @@ async function endRequests(
   const mine = sql`r.tenant = ${ref.tenant} and r.pool = ${ref.pool} and r.decision_id = ${ref.decisionId} and r.state = 'claimed'`;
   const deliveredIds = JSON.stringify(closing.deliveries.map(({ requestId }) => requestId));
   await tx.execute(sql`
-    update requests r set state = 'delivered', closed_at = ${at}::timestamptz
+    update requests r set state = 'delivered', closed_at = ${at}::timestamptz, waiting = null
     where ${mine} and r.id in (select value::uuid from jsonb_array_elements_text(${deliveredIds}::jsonb))`);
   const ended = JSON.stringify(closing.ended);
   if (closing.ended.length > 0)

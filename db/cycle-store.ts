@@ -72,11 +72,11 @@ async function open(
   if (trigger !== 'work') await insertNeeds(tx, row, input, asOfMs, openedAt);
 }
 
-/** Claims the pending requests that are due, the most urgent first. */
+/** Claims the pending requests that are due, the most urgent first. What they waited for is kept until it is known what becomes of them. */
 async function claimPending(tx: Queryable, ref: DecisionRef, limit: number, openedAt: Date): Promise<void> {
   const { tenant, pool, decisionId } = ref;
   await tx.execute(sql`
-    update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1, waiting = null
+    update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1
     where (tenant, pool, id) in (
       select tenant, pool, id from ${requests}
       where tenant = ${tenant} and pool = ${pool} and state = 'pending' and not_before <= ${openedAt.toISOString()}::timestamptz
@@ -85,7 +85,7 @@ async function claimPending(tx: Queryable, ref: DecisionRef, limit: number, open
       for update skip locked)`);
   // Members of a gang that were not due yet are looked at with the one that is.
   await tx.execute(sql`
-    update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1, waiting = null
+    update ${requests} set state = 'claimed', decision_id = ${decisionId}, attempts = attempts + 1
     where tenant = ${tenant} and pool = ${pool} and state = 'pending' and closed_at is null and (gang, model) in (
       select gang, model from ${requests}
       where tenant = ${tenant} and pool = ${pool} and decision_id = ${decisionId} and gang is not null and closed_at is null)`);
@@ -319,6 +319,7 @@ function toItem(row: RequestRow, decisionId: string, definition: PoolDefinition)
     seed: row.seed,
     maxAgeMs: row.maxAgeMs,
     deadlineMs: row.deadlineAt?.getTime() ?? null,
+    ...(row.deadlineAt === null || row.waiting === null ? {} : { waited: (row.waiting as { reason: string }).reason }),
     priority: row.priority,
     datasetVersion: row.datasetVersion,
     createdMs: row.createdAt.getTime(),

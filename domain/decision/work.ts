@@ -59,6 +59,8 @@ export interface WorkItem {
   readonly seed: number;
   readonly maxAgeMs: number | null;
   readonly deadlineMs: number | null;
+  /** What the cycle before this one said it waited for; absent where none did, and of items without a deadline. */
+  readonly waited?: string;
   /** 1 (urgent) to 5. */
   readonly priority: number;
   /** Pinned dataset version, or null for the newest. */

@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { createBatchStore } from '../../db/batch-store.js';
 import { createCloseStore } from '../../db/close-store.js';
 import { createCycleStore } from '../../db/cycle-store.js';
+import { prune, unreferencedFiles } from '../../db/maintenance.js';
 import { createPoolStore } from '../../db/pool-store.js';
 import { createRequestStore } from '../../db/request-store.js';
 import { createPlanStore } from '../../db/stage-store.js';
+import type { MergedReadResult } from '../../activities/ports.js';
 import type { WaitReason } from '../../domain/decision/work.js';
 import { poolSchema } from '../../domain/types/pool.js';
 import { testDatabase } from '../support/database.js';
@@ -20,7 +22,7 @@ const limits = [{ resource: 'bytes:lake', perSecond: 1e-9, burst: 1_000 }];
 const FREE = 100;
 
 /** A cycle that goes on without two of its three reads: one runs, one has not begun. One request for each. */
-async function leftBehind() {
+async function leftBehind(deadlineMs: number | null = null) {
   const pool = { tenant: 't', pool: randomUUID() };
   const ref = { ...pool, decisionId: randomUUID() };
   const declared = poolSchema.parse({
@@ -34,7 +36,7 @@ async function leftBehind() {
   const requests = createRequestStore(db);
   for (const id of ids) {
     const asked = { id, model: 'm', dataset: 'events', fields: ['x'], where: [], rows: null, seed: 0, maxAgeMs: null };
-    const more = { deadlineMs: null, priority: null, datasetVersion: null, idempotencyKey: id };
+    const more = { deadlineMs, priority: null, datasetVersion: null, idempotencyKey: id };
     await requests.insert(pool, { ...asked, ...more }, nowMs);
   }
   const cycles = createCycleStore(db);
@@ -185,5 +187,43 @@ describe('a read that outlasts its cycle', () => {
     await other.close();
     await other.requests.cancel(other.pool, other.ids[0], nowMs);
     expect(await other.batches.wanted(other.ref, other.runs)).toBe(false);
+  });
+
+  test('its files are kept for who waits for them, and its decision for itself', async () => {
+    const { pool, ref, ids, runs, batches, requests, leave, close } = await leftBehind();
+    const { db } = database;
+    await leave();
+    await close();
+    const inAYearMs = nowMs + 365 * 86_400_000;
+    const decisions = async () =>
+      (await database.sql`select id from decisions where pool = ${pool.pool} and id = ${ref.decisionId}`).length;
+    await prune(db, inAYearMs);
+    expect(await decisions()).toBe(1);
+    const path = `${randomUUID()}.parquet`;
+    const slices = [{ id: ids[0], path }] as unknown as MergedReadResult['slices'];
+    const result = { id: '', contentId: 'c', rowsRead: 5, bytesRead: 250, slices, failures: [] };
+    await batches.done(ref, runs, result, 5, nowMs, {});
+    expect(await unreferencedFiles(db, [path])).toEqual([]);
+    await requests.cancel(pool, ids[0], nowMs);
+    expect(await unreferencedFiles(db, [path])).toEqual([path]);
+    await prune(db, inAYearMs);
+    expect(await decisions()).toBe(0);
+  });
+
+  test('whose deadline comes before its end is due then, and known by what it waited for', async () => {
+    const { pool, ids, cycles, leave, close, due, open } = await leftBehind(nowMs + 500);
+    await leave();
+    await close();
+    expect((await due())[ids[0]]).toBe(500);
+    const next = { ...pool, decisionId: randomUUID() };
+    await open(next.decisionId, nowMs + 500);
+    expect((await cycles.context(next)).items.map(({ waited }) => waited)).toEqual(['r', 'r']);
+    // Without a deadline nobody asks.
+    const other = await leftBehind();
+    await other.leave();
+    await other.close();
+    const later = { ...other.pool, decisionId: randomUUID() };
+    await other.open(later.decisionId, nowMs + 60_000);
+    expect((await other.cycles.context(later)).items.map(({ waited }) => waited)).toEqual([undefined, undefined]);
   });
 });

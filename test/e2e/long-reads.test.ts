@@ -113,6 +113,7 @@ describe('a read that outlasts its cycle', () => {
     }
     const joined = await balance.client.waitForDelivery(joins.id, { timeoutMs: 90_000 });
     expect(joined).toMatchObject({ served: 'cache', rows: 30 });
+    expect(await balance.client.status(joins.id)).toMatchObject({ state: 'delivered', reason: null });
     expect((await balance.client.waitForDelivery(whole, { timeoutMs: 90_000 })).rows).toBe(LONG_ROWS);
     expect((await balance.client.waitForDelivery(other.id, { timeoutMs: 90_000 })).rows).toBe(10);
     expect(reads.begun.flat()).not.toContain(joins.id);
@@ -124,6 +125,22 @@ describe('a read that outlasts its cycle', () => {
     const last = await ask('events', 10, { seed: 9 });
     expect((await balance.client.waitForDelivery(last.id, { timeoutMs: 90_000 })).rows).toBe(10);
     expect(await next()).toMatchObject({ state: 'failed', error: { reason: 'nobody waits for it any more' } });
+    expect(await wrongs(balance)).toEqual([]);
+  });
+
+  test('whose deadline passes meanwhile expires, told which read it waited for; that one ends, and gives back what it held', async () => {
+    await start({ scansAtOnce: 1 });
+    const { id } = await ask('events', LONG_ROWS, { deadline: new Date(Date.now() + 6_000) });
+    const read = await underWay();
+    const last = await ask('events', 10, { seed: 9 });
+    await expect(balance.client.waitForDelivery(id, { timeoutMs: 60_000 })).rejects.toMatchObject({
+      ...{ kind: 'refused', type: 'DeadlinePassed', message: expect.stringContaining(`the read ${read.id}`) as string },
+    });
+    expect((await balance.client.status(id)).state).toBe('expired');
+    expect((await balance.client.waitForDelivery(last.id, { timeoutMs: 60_000 })).rows).toBe(10);
+    expect((await readsOf('events'))[0]).toMatchObject({
+      ...{ id: read.id, state: 'failed', error: { reason: 'nobody waits for it any more' } },
+    });
     expect(await wrongs(balance)).toEqual([]);
   });
 

@@ -192,7 +192,9 @@ function refuse(inputs: AnalyzeInputs): Refusal[] {
         {
           itemId: item.id,
           type: 'DeadlinePassed',
-          reason: `its deadline ${new Date(item.deadlineMs).toISOString()} passed before it could be served`,
+          reason:
+            `its deadline ${new Date(item.deadlineMs).toISOString()} passed before it could be served` +
+            (item.waited === undefined ? '' : `; when it was looked at before, it waited: ${item.waited}`),
           hint: 'Ask again with a later deadline, or with none.',
           ...{ resource: 'deadline', shortfall: inputs.nowMs - item.deadlineMs },
         },

@@ -120,3 +120,9 @@ describe('who is refused on account of another', () => {
     expect(coordinated([chained], {})).toMatchObject([{ blockers: ['a/first'] }]);
   });
 });
+
+test('who was too late is told what it waited for, where it was looked at before', () => {
+  const reasonOf = (more: object) => analyzed([workItem('r', { deadlineMs: NOW - 1_000, ...more })])[0].reason;
+  expect(reasonOf({})).toMatch(/passed before it could be served$/);
+  expect(reasonOf({ waited: 'it is being read: the read x:0' })).toMatch(/waited: it is being read: the read x:0$/);
+});
