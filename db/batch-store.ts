@@ -121,11 +121,11 @@ async function settle(
   return { outlasted: outlastedAt !== null };
 }
 
-/** One that outlasted its cycle is for those that are linked with it, as long as they wait; any other for its cycle. */
+/** One that outlasted its cycle is for those that are linked with it, or wait to be cut from it; any other for its cycle. */
 async function wanted(db: Queryable, ref: DecisionRef, batchId: string): Promise<boolean> {
   const [row] = await db.execute<{ wanted: boolean }>(sql`
     select b.state = 'planned' and (b.outlasted_at is null or exists (
-      select 1 from requests r where r.tenant = b.tenant and r.pool = b.pool and r.read_id = b.id
+      select 1 from requests r where r.tenant = b.tenant and r.pool = b.pool and (r.read_id = b.id or r.waiting->>'resource' = 'read:' || b.id)
         and r.state in ('pending', 'claimed') and r.cancel_requested_at is null)) as wanted
     from batches b where b.tenant = ${ref.tenant} and b.pool = ${ref.pool} and b.id = ${batchId}`);
   return row?.wanted ?? false;

@@ -187,6 +187,13 @@ describe('a read that outlasts its cycle', () => {
     await other.close();
     await other.requests.cancel(other.pool, other.ids[0], nowMs);
     expect(await other.batches.wanted(other.ref, other.runs)).toBe(false);
+    // Who waits to be cut from it wants it, too; who waits for what it holds does not.
+    const waitsFor = (resource: string) =>
+      database.sql`update requests set waiting = ${database.sql.json({ resource })} where id = ${other.ids[1]}`;
+    await waitsFor(`read:${other.runs}`);
+    expect(await other.batches.wanted(other.ref, other.runs)).toBe(true);
+    await waitsFor('scans:lake');
+    expect(await other.batches.wanted(other.ref, other.runs)).toBe(false);
   });
 
   test('its files are kept for who waits for them, and its decision for itself', async () => {
