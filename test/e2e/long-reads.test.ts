@@ -144,6 +144,18 @@ describe('a read that outlasts its cycle', () => {
     expect(await wrongs(balance)).toEqual([]);
   });
 
+  test('its workflow is terminated: a cycle begins it again when it should have ended, and it is handed out once', async () => {
+    await start();
+    const { id } = await ask('events', LONG_ROWS);
+    const read = await underWay();
+    const { workflow } = balance.worker.composition.client;
+    await workflow.getHandle(`balance-batch/${balance.pool.tenant}/${balance.pool.pool}/${read.id}`).terminate();
+    const delivery = await balance.client.waitForDelivery(id, { timeoutMs: 150_000 });
+    expect(delivery).toMatchObject({ rows: LONG_ROWS, verdict: 'pass' });
+    expect(await readsOf('events')).toMatchObject([{ id: read.id, state: 'done' }]);
+    expect(await wrongs(balance)).toEqual([]);
+  });
+
   test('its worker is killed after its cycle has ended: another one reads it, and it is handed out once', async () => {
     balance = await startBalance((dir) => smallPool(dir, { more: (at) => pools(at, {}) }), {}, { noWorker: true });
     balance.write('events.csv', EVENTS as never);
