@@ -188,6 +188,9 @@ function numberChecker(
   };
 }
 
+/** Of twelve digits the last four are zeros by chance in one number of ten thousand. */
+const SHORT_DIGITS = 8;
+
 /**
  * A decimal of 15 or more significant digits that 12 digits write much shorter is a binary fraction printed in full
  * (0.055999999999999994 for 0.056): doubles carry 15 to 17 decimal digits, so the tail says nothing.
@@ -196,7 +199,7 @@ function withoutFloatNoise(plain: string): string {
   const digits = plain.replace(/^[+-]?0*\.?0*|\./g, '');
   if (!plain.includes('.') || digits.length < 15) return plain;
   const short = String(Number(Number(plain).toPrecision(12)));
-  return short.length + 3 <= plain.length ? short : plain;
+  return short.replace(/^[+-]?0*\.?0*|\./g, '').length <= SHORT_DIGITS ? short : plain;
 }
 
 /** Whether the suffix names a unit other than the declared one, so that dropping it would change the quantity. */

@@ -273,13 +273,22 @@ export function joinSignals(table: CellTable, signals: readonly Signal[]): CellF
   return [...byCell].sort(([a], [b]) => a - b).map(([, list]) => joinCell(table, list));
 }
 
+const LOST_KINDS: ReadonlySet<SignalKind> = new Set(['implicit-missing', 'outlier']);
+/** Kinds whose suggestion is the same value in another way of writing. */
+const WRITING_KINDS: ReadonlySet<SignalKind> = new Set(['variant', 'format', 'type', 'unit', 'unusual-pattern']);
+
 function joinCell(table: CellTable, list: readonly Signal[]): CellFinding {
   const strongest = list.reduce((best, signal) => (signal.score > best.score ? signal : best));
   const score = 1 - list.reduce((product, signal) => product * (1 - signal.score), 1);
+  // What stands where a value was lost (-1, 1 January 1900) is mended by no other way of writing it.
+  const isLost = list.some((signal) => LOST_KINDS.has(signal.kind) && signal.score >= REPORT_SCORE);
+  const isVote = ({ kind }: Signal): boolean => kind === 'dependency';
+  const able = list.filter((signal) =>
+    isVote(signal) ? signal.score >= MEND_SCORE : !isLost || !WRITING_KINDS.has(signal.kind),
+  );
   // Rows that agree know the value itself; a format only knows how to write what the cell says.
-  const voted = list.find((signal) => signal.kind === 'dependency' && signal.score >= REPORT_SCORE);
-  const repair =
-    voted?.suggested ?? strongest.suggested ?? list.find((signal) => signal.suggested !== undefined)?.suggested;
+  const byTrust = [...able.filter(isVote), ...able.filter((signal) => signal === strongest), ...able];
+  const repair = byTrust.find(({ suggested }) => suggested !== undefined)?.suggested;
   const current = table.columns[strongest.column].values[table.columns[strongest.column].codes[strongest.row]];
   return {
     row: strongest.row,

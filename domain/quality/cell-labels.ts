@@ -25,7 +25,9 @@ const POOLED_PRIOR_CELLS = 8;
 const COLUMN_PRIOR_CELLS = 2;
 /** A class or rewrite seen wrong once and never right is believed with (1 + 1/4) / (1 + 1); letters within words need two. */
 const CLASS_PRIOR = 0.25;
-const MIN_EXAMPLES_IN_WORDS = 2;
+const MIN_EXAMPLES = 2;
+/** Where right values are seldom new, what one example makes of a value is proposed only if the column has it. */
+const NEW_VALUE_SHARE = 0.05;
 /** Blanks in at most this share of a column are the exception there. */
 const RARE_BLANK_SHARE = 0.05;
 /** Signals that are weaker than this after learning are dropped. */
@@ -150,21 +152,48 @@ function rewriteSignals(column: CellColumn, index: number, pairs: readonly Pair[
   if (proven.length === 0) return [];
   // A program is trusted on values unlike its examples as long as the result looks like a value known to be right.
   const rightShapes = new Set(pairs.map(({ clean }) => shapeOf(clean)));
-  const known = new Set(column.values);
+  const known = new Set([...column.values, ...pairs.map(({ clean }) => clean)]);
+  const isOftenNew = chanceOfNewValue(column) > NEW_VALUE_SHARE;
   const byCode = column.values.map((value, code) => {
-    for (const { rewrite, score } of proven) {
-      const suggested = rewrite.apply(value);
+    // What stands where a value was lost is not written otherwise: it is no value.
+    if (isBlank(value) || isMissingSpelling(value)) return undefined;
+    const results = proven.flatMap((program) => {
+      const result = program.rewrite.apply(value);
       // A value that many rows write in this case, and none in the other, is a name of its own (`Not Rated` among `PG`).
-      if (rewrite.isCase === true && column.counts[code] > 1 && !known.has(suggested ?? '')) continue;
-      if (suggested !== undefined && suggested !== value && rightShapes.has(shapeOf(suggested)))
-        return { score, suggested, evidence: `as corrected elsewhere: ${rewrite.name}` };
-    }
-    return undefined;
+      const isName = program.rewrite.isCase === true && column.counts[code] > 1 && !known.has(result ?? '');
+      if (result === undefined || result === value || isName || !rightShapes.has(shapeOf(result))) return [];
+      return program.examples < MIN_EXAMPLES && isOtherNumber(value, result) ? [] : [{ ...program, result }];
+    });
+    if (results.length === 0) return undefined;
+    const equals = results.filter(({ right }) => right === results[0].right);
+    const best = equals.find(({ result }) => known.has(result)) ?? equals[0];
+    const isBacked = known.has(best.result) || best.examples >= MIN_EXAMPLES || isOftenNew;
+    const isOne = known.has(best.result) || equals.every(({ result }) => result === best.result);
+    const suggestion = isBacked && isOne ? { suggested: best.result } : {};
+    return { score: best.score, evidence: `as corrected elsewhere: ${best.rewrite.name}`, ...suggestion };
   });
   return expand(column, index, byCode);
 }
 
-function provenRewrites(pairs: readonly Pair[]): { rewrite: Rewrite; score: number; right: number }[] {
+/** Chance that a right value is one that no other row has: the share of such rows (Good 1953). */
+function chanceOfNewValue({ counts, codes }: CellColumn): number {
+  return counts.filter((rows) => rows === 1).length / Math.max(1, codes.length);
+}
+
+/** Whether a plain number became a number of another size: that is no way of writing it. */
+function isOtherNumber(value: string, result: string): boolean {
+  return Number.isFinite(Number(value)) && Number(value) !== Number(result);
+}
+
+interface ProvenRewrite {
+  readonly rewrite: Rewrite;
+  readonly score: number;
+  readonly right: number;
+  /** Different wrong values that it mends: the same slip corrected twice is one example. */
+  readonly examples: number;
+}
+
+function provenRewrites(pairs: readonly Pair[]): ProvenRewrite[] {
   const candidates = new Map<string, Rewrite>();
   for (const { dirty, clean } of pairs) {
     if (dirty === clean) continue;
@@ -178,10 +207,11 @@ function provenRewrites(pairs: readonly Pair[]): { rewrite: Rewrite; score: numb
     const hits = changed.filter(({ dirty, clean }) => rewrite.apply(dirty) === clean);
     const right = hits.length;
     const score = (right + CLASS_PRIOR) / (changed.length + 2 * CLASS_PRIOR);
-    // The same slip corrected twice is one example.
-    const isEnough = rewrite.isStructural || new Set(hits.map(({ dirty }) => dirty)).size >= MIN_EXAMPLES_IN_WORDS;
+    const examples = new Set(hits.map(({ dirty }) => dirty)).size;
     // As often wrong as right is no proof.
-    return isEnough && score > 0.5 ? [{ rewrite, score, right }] : [];
+    return (rewrite.isStructural || examples >= MIN_EXAMPLES) && score > 0.5
+      ? [{ rewrite, score, right, examples }]
+      : [];
   });
   return proven.sort((a, b) => b.right - a.right || b.score - a.score || (a.rewrite.name < b.rewrite.name ? -1 : 1));
 }
@@ -209,7 +239,7 @@ function classSignals(column: CellColumn, index: number, pairs: readonly Pair[],
     if (!openShapes.has(shape)) return undefined;
     const alike = pairs.filter(({ dirty }) => shapeOf(dirty) === shape);
     const wrong = alike.filter(({ dirty, clean }) => dirty !== clean).length;
-    if (shape.includes('a') && wrong < MIN_EXAMPLES_IN_WORDS) return undefined;
+    if (shape.includes('a') && wrong < MIN_EXAMPLES) return undefined;
     return { score: rate(alike), evidence: 'values of this shape were corrected elsewhere' };
   });
   return expand(column, index, byCode);

@@ -16,6 +16,14 @@ export function shapeOf(text: string): string {
   return text.replace(/\p{L}+(?: +\p{L}+)*/gu, 'a').replace(/\d+/g, '9');
 }
 
+export type LetterCase = 'lower' | 'upper' | 'mixed';
+
+/** The letter case of a text; without letters it is `lower`. */
+export function styleOf(text: string): LetterCase {
+  if (text === text.toLowerCase()) return 'lower';
+  return text === text.toUpperCase() ? 'upper' : 'mixed';
+}
+
 /**
  * Edit distance (Levenshtein 1966: insert, delete, substitute, each 1), or `limit + 1` as soon as it must exceed
  * `limit`. O(limit * length) time, two rows of memory.

@@ -1,5 +1,6 @@
 /** Rewrites learned from examples: a wrong value and its correction give small programs that other values may share. */
 import { compileFormat, type MomentFormat } from './format.js';
+import { styleOf } from './pattern.js';
 
 /** A program on text. `apply` gives `undefined` where it does not apply. */
 export interface Rewrite {
@@ -39,7 +40,7 @@ export function inferRewrites(wrong: string, right: string): Rewrite[] {
     ...affixRewrites(wrong, right),
     replaceRewrite(wrong, right),
     ...numberRewrites(),
-    ...caseRewrites(),
+    ...caseRewrites(wrong),
     ...padRewrites(wrong, right),
     ...formatRewrites(wrong, right),
   ];
@@ -59,7 +60,7 @@ function affixRewrites(wrong: string, right: string): Rewrite[] {
     const suffix = wrong.slice(cut + right.length);
     rewrites.push({
       name: `drop ${JSON.stringify([prefix, suffix])}`,
-      isStructural: !cutsNumber(prefix, right, suffix),
+      isStructural: !cutsToken(prefix, right, suffix),
       apply: (text) =>
         text.length > prefix.length + suffix.length && text.startsWith(prefix) && text.endsWith(suffix)
           ? text.slice(prefix.length, text.length - suffix.length)
@@ -73,7 +74,7 @@ function affixRewrites(wrong: string, right: string): Rewrite[] {
     // A value that already carries the affix is not to be given a second one.
     rewrites.push({
       name: `add ${JSON.stringify([prefix, suffix])}`,
-      isStructural: !cutsNumber(prefix, wrong, suffix),
+      isStructural: !cutsToken(prefix, wrong, suffix),
       apply: (text) =>
         text === '' || (text.startsWith(prefix) && text.endsWith(suffix)) ? undefined : prefix + text + suffix,
     });
@@ -81,9 +82,10 @@ function affixRewrites(wrong: string, right: string): Rewrite[] {
   return rewrites;
 }
 
-/** Whether the affixes are further digits of one number: they change its size, not the way it is written. */
-function cutsNumber(prefix: string, kept: string, suffix: string): boolean {
-  return /\d\|\d/.test(`${prefix}|${kept}`) || /\d\|\d/.test(`${kept}|${suffix}`);
+/** Whether the affixes are further digits of one number or letters of one word: what is said changes, not how it is written. */
+function cutsToken(prefix: string, kept: string, suffix: string): boolean {
+  const within = /\d\|\d|\p{L}\|\p{L}/u;
+  return within.test(`${prefix}|${kept}`) || within.test(`${kept}|${suffix}`);
 }
 
 /** Replaces every occurrence of what differs between the two. */
@@ -98,7 +100,7 @@ function replaceRewrite(wrong: string, right: string): Rewrite | undefined {
   if (from === '' || (from === wrong && to !== '')) return undefined;
   return {
     name: `replace ${JSON.stringify([from, to])}`,
-    isStructural: !/[\p{L}\d]/u.test(from),
+    isStructural: !/[\p{L}\d]/u.test(from + to),
     apply: (text) => (text.includes(from) ? text.replaceAll(from, to) : undefined),
   };
 }
@@ -124,22 +126,22 @@ function numberRewrites(): Rewrite[] {
   ];
 }
 
-function caseRewrites(): Rewrite[] {
+/** Ways of writing letters, for text in the letter case of the example: `lCayton` is a slip of another kind than `clayton`. */
+function caseRewrites(wrong: string): Rewrite[] {
+  const style = styleOf(wrong);
+  const inStyle = (name: string, write: (text: string) => string): Rewrite => ({
+    name: `${name} of ${style} case`,
+    isStructural: true,
+    isCase: true,
+    apply: (text) => (styleOf(text) === style ? write(text) : undefined),
+  });
   return [
-    { name: 'lower case', isStructural: true, isCase: true, apply: (text) => text.toLowerCase() },
-    { name: 'upper case', isStructural: true, isCase: true, apply: (text) => text.toUpperCase() },
-    {
-      name: 'capital first letter',
-      isStructural: true,
-      isCase: true,
-      apply: (text) => text.replace(/\p{L}/u, (letter) => letter.toUpperCase()),
-    },
-    {
-      name: 'capital first letter of each word',
-      isStructural: true,
-      isCase: true,
-      apply: (text) => text.replace(/(?<![\p{L}\p{M}'’])\p{L}/gu, (letter) => letter.toUpperCase()),
-    },
+    inStyle('lower case', (text) => text.toLowerCase()),
+    inStyle('upper case', (text) => text.toUpperCase()),
+    inStyle('capital first letter', (text) => text.replace(/\p{L}/u, (letter) => letter.toUpperCase())),
+    inStyle('capital first letter of each word', (text) =>
+      text.replace(/(?<![\p{L}\p{M}'’])\p{L}/gu, (letter) => letter.toUpperCase()),
+    ),
     { name: 'trim', isStructural: true, apply: (text) => text.trim().replace(/\s+/g, ' ') },
   ];
 }

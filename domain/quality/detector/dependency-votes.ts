@@ -30,8 +30,10 @@ const EVEN = 0.5;
 const LEAST_SCORE = 0.1;
 /** A row must differ in this many columns at least to be a stranger to its group. */
 const STRANGER_COLUMNS = 2;
-/** ln(1 / e), e one wrong cell in twenty: published error benchmarks have 3 to 30 %. */
-const ERROR_SURPRISE = Math.log(20);
+/** One wrong cell in twenty: published error benchmarks have 3 to 30 %. */
+const RIGHT_PER_ERROR = 20;
+/** ln(1 / e), e the share of wrong cells. */
+const ERROR_SURPRISE = Math.log(RIGHT_PER_ERROR);
 /** Share of rows in which one column's text contains another's for the one to be a part of the other. */
 const EMBEDDED_SHARE = 0.9;
 
@@ -72,7 +74,9 @@ export function dependencySignals(table: CellTable, dependencies: readonly Depen
   });
   const blame = shareBlame(tallies);
   return {
-    signals: tallies.flatMap((tally, to) => (tally === undefined ? [] : signalsOf(table, to, tally, blame))),
+    signals: tallies.flatMap((tally, to) =>
+      tally === undefined ? [] : signalsOf(table, to, tally, blame, strangers.get(String(to))),
+    ),
     isConfirmed: (row, column) => {
       const tally = tallies[column];
       return tally !== undefined && tally.confirmed[row] === 1 && tally.logOdds[row] < 0;
@@ -208,12 +212,17 @@ function signalsOf(
   to: number,
   tally: Tally,
   blame: (row: number, column: number) => Blame,
+  /** Rows whose value of this column is of a group that they are strangers to: then it is this value that is wrong. */
+  strangers: Uint8Array | undefined,
 ): Signal[] {
   const column = table.columns[to];
   const parts = embeddedColumns(table, to);
+  const isDisputed = disputes(table, to);
   const signals: Signal[] = [];
   for (const [row, accusations] of tally.accusations) {
-    const share = blame(row, to);
+    const isEven =
+      strangers?.[row] !== 1 && accusations.every(({ rule }) => rule.from.some((from) => isDisputed(row, from)));
+    const share = blame(row, to) === 'own' && isEven ? 'shared' : blame(row, to);
     const probability = guilt(tally.logOdds[row]);
     const score = share === 'shared' ? Math.min(EVEN, probability) : probability;
     if (score < LEAST_SCORE || share === 'explained') continue;
@@ -227,6 +236,40 @@ function signalsOf(
     signals.push({ row, column: to, kind: 'dependency', score, evidence, ...(isCertain ? { suggested } : {}) });
   }
   return signals;
+}
+
+/**
+ * Whether the rows that share a row's value of `to` dispute its value of `from`, as those that share `from` dispute `to`:
+ * they have another clear leader, and the row's own value no oftener than errors. Then either cell may be the wrong one,
+ * whether or not `to` decides `from` in general (of few kinds of schooling each has its years, but some share them).
+ */
+function disputes(table: CellTable, to: number): (row: number, from: number) => boolean {
+  const byColumn = new Map<number, Uint8Array>();
+  let groups: Groups | undefined;
+  return (row, from) => {
+    let disputed = byColumn.get(from);
+    if (disputed === undefined) {
+      groups ??= groupRows(table, [to]);
+      disputed = disputedRows(table.columns[from], groups);
+      byColumn.set(from, disputed);
+    }
+    return disputed[row] === 1;
+  };
+}
+
+function disputedRows(column: CellColumn, groups: Groups): Uint8Array {
+  const disputed = new Uint8Array(column.codes.length);
+  const ballot = new Ballot(column);
+  for (let group = 0; group + 1 < groups.starts.length; group++) {
+    ballot.count(groups, group);
+    const lead = ballot.votesFor(ballot.top);
+    if (ballot.voters < 3 || lead <= CLEAR_LEAD * ballot.votesFor(ballot.second)) continue;
+    for (const row of groups.order.subarray(groups.starts[group], groups.starts[group + 1])) {
+      const own = ballot.votesFor(column.codes[row]) - 1;
+      if (column.codes[row] !== ballot.top && own * RIGHT_PER_ERROR <= lead) disputed[row] = 1;
+    }
+  }
+  return disputed;
 }
 
 function cellText(column: CellColumn, row: number): string {

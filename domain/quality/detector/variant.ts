@@ -3,6 +3,7 @@
  * (`pale ale` beside `Pale Ale`), other decimals (`8.10` beside `8.1`), or foreign marks at an end (`Salem-*`).
  */
 import { isBlank, isMissingSpelling, type CellColumn } from '../cell-table.js';
+import { styleOf, type LetterCase } from '../pattern.js';
 import type { Signal } from './signal.js';
 
 /** The usual spelling must outnumber the other by this factor: two spellings in like use are a matter of taste. */
@@ -65,7 +66,9 @@ function addSpellings(column: CellColumn, byCode: Map<number, Found>): void {
       const isSettled =
         styled !== undefined && styleOf(column.values[code]) !== style && isSameButCase(column, code, usual);
       if (code === usual || (!isSettled && column.counts[usual] < LEAD * column.counts[code])) continue;
-      const suggested = column.values[usual];
+      // White space at an end is nobody's usual spelling where most values have none.
+      const suggested = byCode.has(usual) ? column.values[usual].trim() : column.values[usual];
+      if (suggested === column.values[code]) continue;
       byCode.set(code, { kind: 'variant', score: SCORE, evidence: `usually written "${suggested}"`, suggested });
     }
   }
@@ -75,22 +78,18 @@ function isSameButCase(column: CellColumn, a: number, b: number): boolean {
   return column.values[a].toLowerCase() === column.values[b].toLowerCase();
 }
 
-type Style = 'lower' | 'upper' | 'mixed';
-
-function styleOf(value: string): Style {
-  if (value === value.toLowerCase()) return 'lower';
-  return value === value.toUpperCase() ? 'upper' : 'mixed';
-}
-
 /** The letter case that leads all others clearly in the rows of values that are spelled in several; `undefined` for none. */
-function usualStyle(column: CellColumn, rivals: readonly (readonly number[])[]): Style | undefined {
+function usualStyle(column: CellColumn, rivals: readonly (readonly number[])[]): LetterCase | undefined {
   const rows = { lower: 0, upper: 0, mixed: 0 };
   for (const codes of rivals) for (const code of codes) rows[styleOf(column.values[code])] += column.counts[code];
-  const [first, second, third] = (Object.keys(rows) as Style[]).sort((a, b) => rows[b] - rows[a]);
+  const [first, second, third] = (Object.keys(rows) as LetterCase[]).sort((a, b) => rows[b] - rows[a]);
   return rows[second] > 0 && rows[first] > STYLE_LEAD * (rows[second] + rows[third]) ? first : undefined;
 }
 
-/** White space at an end says nothing: where most values have none it is a slip, however many rows have it. */
+/**
+ * White space at an end says nothing: where most values have none it is a slip, however many rows have it. A value that
+ * several rows have, and most of them so, may be kept so on purpose: nothing is proposed there.
+ */
 function addPadding(column: CellColumn, byCode: Map<number, Found>): void {
   let [padded, present] = [0, 0];
   const codes: number[] = [];
@@ -102,9 +101,13 @@ function addPadding(column: CellColumn, byCode: Map<number, Found>): void {
     codes.push(code);
   });
   if (padded * 2 > present) return;
+  const codeOf = new Map(column.values.map((value, code) => [value, code]));
   for (const code of codes) {
     const suggested = column.values[code].trim();
-    byCode.set(code, { kind: 'variant', score: SCORE, evidence: 'white space at an end', suggested });
+    const rows = column.counts[code];
+    const isOwn = rows > 1 && rows > (column.counts[codeOf.get(suggested) ?? -1] ?? 0);
+    const suggestion = isOwn ? {} : { suggested };
+    byCode.set(code, { kind: 'variant', score: SCORE, evidence: 'white space at an end', ...suggestion });
   }
 }
 

@@ -234,6 +234,19 @@ describe('profileTable blames, of columns that decide each other,', () => {
     expect(reported(pairs([40, 0, 'c11'])).map((cell) => (cell as unknown[])[3])).toEqual([undefined, undefined]);
   });
 
+  it('both evenly where only one of the two columns decides the other', () => {
+    // Two grades share a level, so the level decides no grade; grades g0 to g7 have a level of their own.
+    const grades = ['g0', 'g1', 'g2', 'g3', 'g4', 'g5', 'g6', 'g7', 'x', 'y', 'z', 'u', 'v', 'w'];
+    const levelOf = (grade: string): string =>
+      grade.startsWith('g') ? `1${grade.slice(1)}` : 'yz'.includes(grade) ? '30' : '31';
+    const rows = Array.from({ length: 420 }, (_, at) => [String(at), grades[at % 14], levelOf(grades[at % 14])]);
+    rows[14] = ['14', 'g5', '10'];
+    const { cells } = profileTable({ columns: ['id', 'grade', 'level'], rows });
+    expect(cells.map(({ row, column, score, suggested }) => [row, column, score, suggested])).toEqual([
+      [14, 'level', 0.5, undefined],
+    ]);
+  });
+
   it('the misspelled one alone: no other row has that value', () => {
     expect(reported(pairs([40, 1, 'elmm']))).toEqual([[40, 'title', 'typo', 'elm']]);
   });
