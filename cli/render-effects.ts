@@ -1,6 +1,7 @@
 /** What a decision's findings mean for each model, and what was and was not done about them, in lines of text. */
 import {
   nameOf,
+  NOT_ALLOWED,
   type FaultImpact,
   type IssueWays,
   type Reader,
@@ -8,7 +9,7 @@ import {
 } from '../domain/decision/coordinate/effect-record.js';
 import type { Fault } from '../domain/decision/quality/faults.js';
 import type { NeedEffect } from '../domain/decision/quality/need-effect.js';
-import { isExact, type Range } from '../domain/quality/impact.js';
+import type { Range } from '../domain/quality/impact.js';
 import type { Explanation } from '../db/decision-store.js';
 import { formatDuration } from '../domain/types/units.js';
 
@@ -26,6 +27,9 @@ export function effectLines(effects: Effects | null): string[] {
       : []),
     ...fault.readers.map((reader) => `${nameOf(reader)}: ${hitText(reader, fault)}${doneText(effects, reader, fault)}`),
     ...untouchedLine(fault),
+    ...(fault.omitted === undefined
+      ? []
+      : [`and ${fault.omitted.readers} more that it hits, ${fault.omitted.untouched} more that it does not`]),
   ]);
 }
 
@@ -45,33 +49,42 @@ const ASKED: readonly string[] = ['volume', 'class-shortfall', 'coverage', 'unti
 
 /** What was done once and concerns all who use a dataset. */
 export function sharedLines(effects: Effects | null): string[] {
-  return (effects?.shared ?? []).flatMap(({ action, dataset, taken, why: told, readers }) => {
+  return (effects?.shared ?? []).flatMap(({ action, dataset, taken, why: told, readers, omitted = 0 }) => {
     const others = readers.map((reader) => {
       const rows = action === 'ask' && reader.rows.high > 0 ? ` (${range(reader.rows)} rows)` : '';
       return `${nameOf(reader)} ${reader.what}${rows}`;
     });
-    const more = others.length > NAMED_MAX ? `; ${others.length - NAMED_MAX} more` : '';
+    const left = omitted + others.length - NAMED_MAX;
+    const more = left > 0 ? `; ${left} more` : '';
     return [
       `${action} ${dataset}${taken ? '' : ' (not done)'}: ${told}: ${others.slice(0, NAMED_MAX).join('; ')}${more}`,
     ];
   });
 }
 
-/** Every way of dealing with each issue of each need, the one that was taken first. */
+/** Every way of dealing with each issue of each need of which something is known, the one that was taken first. */
 export function wayLines(effects: Effects | null): string[][] {
   const rows = (effects?.ways ?? []).flatMap((issue) =>
-    issue.ways.map((way, at) => [
-      ...(at === 0
-        ? [nameOf(issue), `${issue.issue}${issue.columns.length === 0 ? '' : ` of ${issue.columns.join(', ')}`}`]
-        : ['', '']),
-      ...[way.taken ? `${way.action} (done)` : way.action, ...effectCells(way.effect)],
-      ...[way.ms === null ? '-' : range(way.ms, (ms) => formatDuration(ms)), why(way)],
-    ]),
+    issue.ways
+      .filter(isTold)
+      .map((way, at) => [
+        ...(at === 0
+          ? [whoseWays(issue), `${issue.issue}${issue.columns.length === 0 ? '' : ` of ${issue.columns.join(', ')}`}`]
+          : ['', '']),
+        ...[way.taken ? `${way.action} (done)` : way.action, ...effectCells(way.effect)],
+        ...[way.ms === null ? '-' : range(way.ms, (ms) => formatDuration(ms)), why(way)],
+      ]),
   );
   return rows.length === 0
     ? []
     : [['NEED', 'ISSUE', 'ACTION', 'ROWS', 'AT FAULT', 'SCORE', 'VERDICT', 'TAKES', 'WHY'], ...rows];
 }
+
+/** What is not allowed, and would do nobody knows what, is no way. */
+const isTold = ({ taken, effect, why: told }: Way): boolean => taken || effect !== null || told !== NOT_ALLOWED;
+
+const whoseWays = (issue: IssueWays): string =>
+  issue.request === undefined ? nameOf(issue) : `${issue.request} of ${nameOf(issue)}`;
 
 const why = ({ why: told, heldBack }: Way): string =>
   heldBack.length === 0 ? told : `${told}; holds back ${named(heldBack)}`;
@@ -79,7 +92,12 @@ const why = ({ why: told, heldBack }: Way): string =>
 function effectCells(effect: NeedEffect | null): string[] {
   if (effect === null) return ['-', '-', '-', '-'];
   const { rows, hit, score, verdict } = effect;
-  return [range(rows), range(hit), score === null ? '-' : range(score, (value) => value.toFixed(3)), verdict ?? '-'];
+  return [
+    range(rows),
+    hit === null ? '?' : range(hit),
+    score === null ? '-' : range(score, (value) => value.toFixed(3)),
+    verdict ?? '-',
+  ];
 }
 
 function concerns({ issue, columns }: IssueWays, { kind, column, rule }: FaultImpact): boolean {
@@ -90,10 +108,12 @@ function concerns({ issue, columns }: IssueWays, { kind, column, rule }: FaultIm
 
 function wayDone({ action, effect }: Way): string {
   if (effect === null) return action;
-  return `${action}: ${range(effect.rows)} rows, ${isExact(effect.hit) && effect.hit.high === 0 ? 'none' : range(effect.hit)} at fault`;
+  const { rows, hit } = effect;
+  return `${action}: ${range(rows)} rows, ${hit === null ? 'not known how many' : hit.high === 0 ? 'none' : range(hit)} at fault`;
 }
 
-const FAULTS: Readonly<Record<Fault['kind'], (of: string) => string>> = {
+/** Of kinds that are not here the finding itself tells. */
+const FAULTS: Partial<Readonly<Record<Fault['kind'], (of: string) => string>>> = {
   missing: (of) => `lack ${of}`,
   invalid: (of) => `break the contract of ${of}`,
   duplicates: () => 'repeat an earlier row',
@@ -102,37 +122,43 @@ const FAULTS: Readonly<Record<Fault['kind'], (of: string) => string>> = {
   stale: () => 'come too late: the newest row is too old',
   'class-mix': (of) => `are too many of their ${of}`,
   drift: (of) => `have a ${of} that was rarer before`,
-  volume: () => 'fewer than were granted',
+  misspelt: (of) => `have a value of ${of} that nobody had before and that looks like a known one`,
+  'unusual-age': () => 'come later than usual',
 };
 
-function hitText(reader: FaultImpact['readers'][number], { kind, column, rule }: FaultImpact): string {
-  const { effect } = reader;
+function hitText(reader: FaultImpact['readers'][number], { kind, column, rule, message }: FaultImpact): string {
+  const { effect, chosenBy } = reader;
   const { rows, hit, lost, ageMs } = effect;
-  const of = `${range(hit)} of ${range(rows)} rows (${share(hit.expected, rows.expected)})`;
   const name = column ?? rule ?? '';
+  if (chosenBy)
+    return `its rows are chosen by ${name}: which rows it gets is in doubt, of how many is not known (${message})`;
+  if (hit === null) return `${message}; of how many of its ${range(rows)} rows is not known`;
+  const of = `${range(hit)} of ${range(rows)} rows (${share(hit.expected, rows.expected)})`;
   switch (kind) {
     case 'class-shortfall':
-      return `lacks ${range(lost)} rows: ${lostText(effect)}`;
+      return `lacks ${lostText(effect)}`;
     case 'coverage':
       return `lacks ${range(lost)} rows for thin segments of ${name}`;
     case 'untimed':
       return `never gets ${range(lost)} rows, which have no event time`;
     case 'freshness':
       return `all of its rows are old: the newest is ${ageMs === null ? 'of unknown age' : `${formatDuration(ageMs.expected)} old`}`;
+    case 'completeness':
+      return `${of} will lack ${name}`;
+    case 'unusual-volume':
+      return `gets ${range(rows)} rows: ${message}`;
     case 'hidden-missing':
       return `${of} lack ${name}, though it is not NULL`;
     case 'volume':
       return `lacks ${range(lost)} of ${range({ ...lost, low: lost.low + rows.low, expected: lost.expected + rows.expected, high: lost.high + rows.high })} rows`;
     default:
-      return Object.hasOwn(FAULTS, kind)
-        ? `${of} ${FAULTS[kind as Fault['kind']](name)}${classText(effect)}${scoreText(reader)}`
-        : of;
+      return `${of} ${FAULTS[kind as Fault['kind']]?.(name) ?? message}${classText(effect)}${scoreText(reader)}`;
   }
 }
 
 function lostText({ classes }: NeedEffect): string {
   const lost = Object.entries(classes ?? {}).slice(0, NAMED_MAX);
-  return lost.map(([name, one]) => `${range(one.lost!)} of ${name} (${range(one.rows)} there)`).join(', ');
+  return lost.map(([name, one]) => `${range(one.lost!)} rows of ${name} (${range(one.rows)} there)`).join(', ');
 }
 
 function classText({ classes }: NeedEffect): string {

@@ -39,8 +39,8 @@ export function renderDecision(explanation: Explanation, options: RenderOptions)
     `Cycle ${decision.cycle}${askedBy(decision)} as of ${iso(decision.asOfMs)}: ${decision.outcome ?? 'open'}. ${decision.summary ?? ''}. ${riskOf(explanation)}\n`,
     aftermath(decision.outcome),
     section('Released', stageReasons(explanation, 'release')),
-    section('Out of balance', stageReasons(explanation, 'analyze').slice(0, 8)),
-    section('What the faults do to the models', effectLines(explanation.effects).slice(0, 12)),
+    section('Out of balance', unlessTold(explanation).slice(0, 8)),
+    section('What the faults do to the models', firstOf(effectLines(explanation.effects), 12)),
     section(
       'Not profiled',
       Object.keys(explanation.unprofiled)
@@ -291,6 +291,15 @@ function deliveredRow({ needId, id, delivery }: RequestExplanation): string[] {
 
 function stageReasons({ stages }: Explanation, stage: string): readonly string[] {
   return stages.find((one) => one.stage === stage)?.reasons ?? [];
+}
+/** What was out of balance, without what is told again as it hits the models. */
+function unlessTold(explanation: Explanation): string[] {
+  const told = new Set(explanation.effects?.faults.map(({ message }) => message));
+  return stageReasons(explanation, 'analyze').filter((reason) => !told.has(reason));
+}
+/** The first lines, and how many more there are. */
+function firstOf(lines: readonly string[], max: number): string[] {
+  return lines.length <= max ? [...lines] : [...lines.slice(0, max), `and ${lines.length - max} more: --json has them`];
 }
 function reliable({ forecasts }: Explanation): string[] {
   const first = new Map<string, Explanation['forecasts'][number]>();

@@ -1,7 +1,7 @@
 /** What is foreseen of faults that are put into real tables, held against what deliveries drawn from them really have. */
 import { describe, expect, test } from 'vitest';
 import type { AnalysisSnapshot, Finding } from '../../domain/analyzers/analyzer.js';
-import { foreseenEffect } from '../../domain/decision/coordinate/shortages.js';
+import { foreseenEffects } from '../../domain/decision/coordinate/shortages.js';
 import { classHits, IMPACT_RATE } from '../../domain/quality/impact.js';
 import { injectFault, seededRandom, type TextTable } from './faults.js';
 import { REAL_TABLES } from './tables.js';
@@ -47,7 +47,7 @@ function foreseen(table: TextTable, column: number, matching: number, rows: numb
     ...{ needId: 'm/n', model: 'm', dataset: 'd', kind: 'hidden-missing', column: 'x', severity: 0.1 },
     ...{ blocking: false, message: '', expected: '', got: '' },
   };
-  return foreseenEffect(finding, snapshot)!.hit;
+  return foreseenEffects(snapshot)(finding)!.hit!;
 }
 
 function drawn<T>(rows: readonly T[], size: number, random: () => number): T[] {

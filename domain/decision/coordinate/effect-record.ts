@@ -4,6 +4,7 @@ import type { FindingKind } from '../../analyzers/analyzer.js';
 import type { Range } from '../../quality/impact.js';
 import type { Fault } from '../quality/faults.js';
 import type { NeedEffect } from '../quality/need-effect.js';
+import type { WorkItem } from '../work.js';
 
 /** Who gets a delivery: a standing need, or the one-off requests of a model together. */
 export interface Reader {
@@ -21,11 +22,15 @@ export interface FaultImpact extends Omit<Fault, 'kind'> {
   /** Those whose rows it hits, the most rows first. */
   readonly readers: readonly (Reader & {
     readonly effect: NeedEffect;
+    /** It does not get the column at fault: its rows are chosen or judged by it. Absent: it gets it. */
+    readonly chosenBy?: true;
     /** Without this fault; null where it is not known, as of requests told together. */
     readonly sound: { readonly score: number } | null;
   })[];
   /** Those who read the dataset and are not hit, and why not. */
   readonly untouched: readonly (Reader & { readonly why: string })[];
+  /** How many more there are that are not told of here; absent: none. */
+  readonly omitted?: { readonly readers: number; readonly untouched: number };
 }
 
 /** Something that can be done about what a need got, and what it does; `nothing` is one of them. */
@@ -41,7 +46,12 @@ export interface Way {
   /** Others whom it gives less: what is handed out after this need, and now is not. */
   readonly heldBack: readonly string[];
 }
+/** Why a correction was not taken that the need does not allow. */
+export const NOT_ALLOWED = 'not among the corrections that the need allows';
+
 export interface IssueWays extends Reader {
+  /** The one-off request that is told of, the first by id of those of its model with the issue; absent of a need. */
+  readonly request?: string;
   readonly issue: Issue | 'kept back';
   readonly columns: readonly string[];
   readonly ways: readonly Way[];
@@ -55,14 +65,23 @@ export interface SharedAction {
   readonly why: string;
   /** Everybody whom it concerns, and what it does to each: the one for whom it is done first. */
   readonly readers: readonly (Reader & { readonly what: string; readonly rows: Range })[];
+  /** How many more there are that are not told of here; absent: none. */
+  readonly omitted?: number;
 }
 
 export interface DecisionEffects {
   readonly faults: readonly FaultImpact[];
   readonly ways: readonly IssueWays[];
   readonly shared: readonly SharedAction[];
+  /** How many more of each there are that are not told of here; absent: none. */
+  readonly omitted?: Readonly<Record<'faults' | 'ways' | 'shared', number>>;
 }
 
-export function nameOf({ needId, model, requests }: Reader): string {
-  return needId ?? `${model} (${requests === 1 ? '1 request' : `${requests ?? 1} requests`})`;
+export function nameOf({ needId, model, requests = 1 }: Reader): string {
+  return needId ?? `${model} (${requests === 1 ? '1 request' : `${requests} requests`})`;
+}
+
+/** An item as a reader; a one-off request stands for itself. */
+export function readerOf({ needId, model }: WorkItem): Reader {
+  return { needId, model, ...(needId === null ? { requests: 1 } : {}) };
 }

@@ -17,38 +17,43 @@ export interface SharedInputs {
   readonly asked: Readonly<Record<string, KnownAsk>>;
 }
 
-export function sharedActions(inputs: SharedInputs): SharedAction[] {
-  return [...restActions(inputs), ...askActions(inputs)];
+/** @param readersMax readers that are told of each */
+export function sharedActions(inputs: SharedInputs, readersMax: number): SharedAction[] {
+  return [...restActions(inputs), ...askActions(inputs)].map((action) => {
+    const omitted = action.readers.length - readersMax;
+    return omitted <= 0 ? action : { ...action, readers: action.readers.slice(0, readersMax), omitted };
+  });
 }
 
 /** A dataset that rests from the next cycle on: all its needs get the stand-in's rows, also those whose own were good. */
 function restActions({ quality, verdicts, circuits }: SharedInputs): SharedAction[] {
+  const resting = Object.keys(circuits).filter(
+    (dataset) => circuits[dataset].failures > 0 && circuits[dataset].left > 0,
+  );
+  if (resting.length === 0) return [];
   const verdictOf = new Map(verdicts.map((verdict) => [verdict.itemId, verdict]));
-  return Object.keys(circuits)
-    .sort()
-    .filter((dataset) => circuits[dataset].failures > 0 && circuits[dataset].left > 0)
-    .map((dataset): SharedAction => {
-      const { standIn, left, reason } = circuits[dataset];
-      const cycles = left === 1 ? 'the next cycle' : `the next ${left} cycles`;
-      const readers = quality.items
-        .filter((item) => item.dataset === dataset && item.needId !== null)
-        .map((item) => {
-          const judged = verdictOf.get(item.id);
-          const bad = judged !== undefined && (judged.use !== 'slice' || judged.routed !== undefined);
-          const rested = quality.circuits?.[dataset]?.rests != null;
-          const own = rested ? 'as in this one' : bad ? 'its own were no good' : 'though its own were good';
-          const what =
-            item.window == null
-              ? `gets rows of ${standIn} in ${cycles}, ${own}`
-              : `waits for its new rows while ${dataset} rests, in ${cycles} at most`;
-          return { bad, needId: item.needId, model: item.model, what, rows: exactly(item.rows ?? 0) };
-        })
-        .sort((a, b) => +b.bad - +a.bad || (a.needId! < b.needId! ? -1 : 1));
-      return {
-        ...{ action: 'rest', dataset, taken: true, why: reason },
-        readers: readers.map(({ needId, model, what, rows }) => ({ needId, model, what, rows })),
-      };
-    });
+  return resting.sort().map((dataset): SharedAction => {
+    const { standIn, left, reason } = circuits[dataset];
+    const cycles = left === 1 ? 'the next cycle' : `the next ${left} cycles`;
+    const readers = quality.items
+      .filter((item) => item.dataset === dataset && item.needId !== null)
+      .map((item) => {
+        const judged = verdictOf.get(item.id);
+        const bad = judged !== undefined && (judged.use !== 'slice' || judged.routed !== undefined);
+        const rested = quality.circuits?.[dataset]?.rests != null;
+        const own = rested ? 'as in this one' : bad ? 'its own were no good' : 'though its own were good';
+        const what =
+          item.window == null
+            ? `gets rows of ${standIn} in ${cycles}, ${own}`
+            : `waits for its new rows while ${dataset} rests, in ${cycles} at most`;
+        return { bad, needId: item.needId, model: item.model, what, rows: exactly(item.rows ?? 0) };
+      })
+      .sort((a, b) => +b.bad - +a.bad || (a.needId! < b.needId! ? -1 : 1));
+    return {
+      ...{ action: 'rest', dataset, taken: true, why: reason },
+      readers: readers.map(({ needId, model, what, rows }) => ({ needId, model, what, rows })),
+    };
+  });
 }
 
 /** What the owner is asked for, or was asked for before: whom it would help, and by how many rows. */

@@ -15,38 +15,72 @@ import {
 import { fitAction, whyResting } from '../quality/plan-correction.js';
 import type { CorrectionRecord, ItemVerdict, QualityInputs } from '../quality/quality-inputs.js';
 import type { WorkItem } from '../work.js';
-import { nameOf, type IssueWays, type Reader, type Way } from './effect-record.js';
+import { NOT_ALLOWED, readerOf, type IssueWays, type Way } from './effect-record.js';
 
 export interface WaysInputs {
   readonly quality: QualityInputs;
   readonly verdicts: readonly ItemVerdict[];
 }
 
-/** By need and issue; the ways of each with that first which was taken. */
-export function waysOf(reads: readonly ReadSlice[], inputs: WaysInputs): IssueWays[] {
-  const verdicts = new Map(inputs.verdicts.map((verdict) => [verdict.itemId, verdict]));
-  return reads
-    .flatMap((read): IssueWays[] => {
-      const faulty = read.findings.filter(({ severity }) => severity !== 'note');
-      if (faulty.length === 0) return [];
-      const verdict = verdicts.get(read.item.id)!;
-      const issues = [...new Set(faulty.flatMap((finding) => issueOf(finding) ?? []))];
-      return [
-        ...issues.map((issue) => correctionWays(read, issue, faulty, verdict, inputs.quality)),
-        ...(read.verdict === 'quarantine' ? [keptBackWays(read, verdict, inputs.quality)] : []),
-      ];
-    })
-    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : a.issue < b.issue ? -1 : 1));
+/** One issue of one slice; `kept back`: what stands in for it. */
+interface Candidate {
+  readonly read: ReadSlice;
+  readonly issue: IssueWays['issue'];
+  /** One-off requests of the model with the same issue. */
+  requests: number;
 }
 
-function correctionWays(
-  read: ReadSlice,
-  issue: Issue,
-  faulty: readonly GateFinding[],
-  verdict: ItemVerdict,
-  quality: QualityInputs,
-): IssueWays {
+/**
+ * By need and issue, one-off requests last, one of each model; the ways of each with that first which was taken.
+ *
+ * @param reads by item id
+ */
+export function waysOf(
+  reads: readonly ReadSlice[],
+  { verdicts: judged, quality }: WaysInputs,
+  max: number,
+): { readonly ways: IssueWays[]; readonly omitted: number } {
+  const candidates = candidatesOf(reads);
+  const told = candidates.slice(0, max);
+  if (told.length === 0) return { ways: [], omitted: 0 };
+  const verdicts = new Map(judged.map((verdict) => [verdict.itemId, verdict]));
+  const ways = told.map(({ read, issue, requests }): IssueWays => {
+    const { item } = read;
+    const verdict = verdicts.get(item.id)!;
+    const of =
+      issue === 'kept back' ? keptBackWays(read, verdict, quality) : correctionWays(read, issue, verdict, quality);
+    return item.needId === null ? { ...of, requests, request: item.id } : of;
+  });
+  return { ways, omitted: candidates.length - told.length };
+}
+
+function candidatesOf(reads: readonly ReadSlice[]): Candidate[] {
+  const found = new Map<string, Candidate>();
+  for (const read of reads) {
+    const { needId, model } = read.item;
+    const issues = new Set<IssueWays['issue']>();
+    for (const finding of read.findings) {
+      const issue = finding.severity === 'note' ? null : issueOf(finding);
+      if (issue !== null) issues.add(issue);
+    }
+    if (read.verdict === 'quarantine') issues.add('kept back');
+    for (const issue of issues) {
+      const key = needId === null ? `1\n${model}\n${issue}` : `0\n${needId}\n${issue}`;
+      const known = found.get(key);
+      if (known === undefined) found.set(key, { read, issue, requests: 1 });
+      else known.requests += 1;
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+}
+
+function faultyOf({ findings }: ReadSlice): GateFinding[] {
+  return findings.filter(({ severity }) => severity !== 'note');
+}
+
+function correctionWays(read: ReadSlice, issue: Issue, verdict: ItemVerdict, quality: QualityInputs): IssueWays {
   const { item } = read;
+  const faulty = faultyOf(read);
   const own = faulty.filter((finding) => issueOf(finding) === issue);
   const records = correctionsOf(verdict).filter((record) => record.issue === issue);
   const done = verdict.routed?.attempt == null && records.some(({ applied }) => applied);
@@ -90,7 +124,7 @@ function whyWay(
   quality: QualityInputs,
 ): string {
   if (record !== undefined) return record.applied ? record.chosen : `rolled back: ${record.reason}`;
-  if (item.corrections?.includes(action) !== true) return 'not among the corrections that the need allows';
+  if (item.corrections?.includes(action) !== true) return NOT_ALLOWED;
   if (typeof fitted === 'string') return fitted;
   return (
     whyResting(fitted, item, slice, quality) ??
@@ -164,8 +198,4 @@ function dependents({ needId }: WorkItem, items: readonly WorkItem[]): string[] 
     more = next;
   }
   return [...held].sort();
-}
-
-function readerOf({ needId, model }: WorkItem): Reader {
-  return { needId, model, ...(needId === null ? { requests: 1 } : {}) };
 }

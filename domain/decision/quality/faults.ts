@@ -4,6 +4,7 @@ import { exactly, shiftedHits, type Range } from '../../quality/impact.js';
 import { distanceCells, pairSamples, sampleDistance } from '../../quality/sample.js';
 import type { GateFinding } from '../../quality/gate.js';
 import type { QualityInputs, SliceMetrics } from './quality-inputs.js';
+import { misspeltOf } from './delivery-metrics.js';
 import { usedColumns } from './stand-in.js';
 import type { WorkItem } from '../work.js';
 
@@ -19,16 +20,34 @@ const KIND_OF = {
   'rule-breach': 'rule',
   'orphan-rows': 'orphans',
   stale: 'stale',
-  'unusual-age': 'stale',
+  'unusual-age': 'unusual-age',
   'class-gap': 'class-mix',
   'class-missing': 'class-mix',
   drift: 'drift',
   volume: 'volume',
-  'unusual-volume': 'volume',
+  'unusual-volume': 'unusual-volume',
+  'unusual-values': 'misspelt',
+  vectors: 'vectors',
+  texts: 'texts',
+  'drift-unknown': 'unjudged',
+  'orphans-unknown': 'unjudged',
+  'age-unknown': 'unjudged',
 } as const satisfies Readonly<Record<string, string>>;
-export type FaultKind = (typeof KIND_OF)[keyof typeof KIND_OF];
+/** `other`: a kind of finding that nothing is known of but what it says. */
+export type FaultKind = (typeof KIND_OF)[keyof typeof KIND_OF] | 'other';
 
-/** What is wrong with a dataset's rows, or with what came of one need's question (`class-mix`, `drift`, `volume`). */
+/** Faults of what came of one need's question: they say nothing of another's. */
+const OWN: readonly FaultKind[] = [
+  'class-mix',
+  'drift',
+  'volume',
+  'unusual-volume',
+  'unusual-age',
+  'unjudged',
+  'other',
+];
+
+/** What is wrong with a dataset's rows, or with what came of one need's question (`isOwnFault`). */
 export interface Fault {
   readonly dataset: string;
   readonly kind: FaultKind;
@@ -38,10 +57,13 @@ export interface Fault {
   readonly rule?: string;
 }
 
-/** Null for a finding that says what could not be judged, or speaks of the dataset's profile. */
-export function faultOf(finding: GateFinding, { dataset, classColumn }: WorkItem): Fault | null {
-  if (!Object.hasOwn(KIND_OF, finding.kind)) return null;
-  const kind = KIND_OF[finding.kind as keyof typeof KIND_OF];
+export function kindOf({ kind }: GateFinding): FaultKind {
+  return Object.hasOwn(KIND_OF, kind) ? KIND_OF[kind as keyof typeof KIND_OF] : 'other';
+}
+
+/** What a finding is about: of every kind of finding something is told. */
+export function faultOf(finding: GateFinding, { dataset, classColumn }: WorkItem): Fault {
+  const kind = kindOf(finding);
   // A finding on a missing class has the class in the place of the column.
   const column = kind === 'class-mix' ? (classColumn ?? undefined) : finding.column;
   return {
@@ -52,14 +74,9 @@ export function faultOf(finding: GateFinding, { dataset, classColumn }: WorkItem
   };
 }
 
-/** One text for each fault; faults sort by it. */
-export function faultKey({ dataset, kind, column = '', rule = '' }: Fault): string {
-  return JSON.stringify([dataset, kind, column, rule]);
-}
-
 /** Whether it lies in what a need asks rather than in the rows that the dataset has: then it concerns no other. */
-export function isOwnFault({ kind }: Fault): boolean {
-  return kind === 'class-mix' || kind === 'drift' || kind === 'volume';
+export function isOwnFault({ kind }: Pick<Fault, 'kind'>): boolean {
+  return OWN.includes(kind);
 }
 
 /** Whether an item uses what is at fault: a finding on columns that it neither gets nor is chosen by is none of its business. */
@@ -69,7 +86,7 @@ export function usesFault({ dataset, column }: Fault, item: WorkItem): boolean {
 
 /**
  * Rows of a slice that a fault hits, counted where they were; null where the slice does not tell, as of a column that only
- * chooses its rows, or of a rule of which it has not all columns.
+ * chooses its rows, of a rule of which it has not all columns, or of what was found of the dataset's profile.
  */
 export function hitRows(fault: Fault, item: WorkItem, slice: SliceMetrics, inputs: QualityInputs): Range | null {
   const { rows, completeness, invalid, newestEventMs, classCounts } = slice;
@@ -77,9 +94,8 @@ export function hitRows(fault: Fault, item: WorkItem, slice: SliceMetrics, input
   const known = (share: number): Range => exactly(Math.min(rows, Math.round(share * rows)));
   switch (kind) {
     case 'missing':
-      return Object.hasOwn(completeness, column) || item.fields.includes(column)
-        ? known(1 - countOf(completeness, column))
-        : null;
+      if (Object.hasOwn(completeness, column)) return known(1 - completeness[column]);
+      return item.fields.includes(column) ? exactly(rows) : null;
     case 'invalid':
       return Object.hasOwn(invalid, column) ? known(invalid[column] * countOf(completeness, column)) : null;
     case 'duplicates':
@@ -101,8 +117,20 @@ export function hitRows(fault: Fault, item: WorkItem, slice: SliceMetrics, input
     }
     case 'drift':
       return driftedRows(column, item, slice, inputs);
+    case 'misspelt': {
+      const found = misspeltOf(item, inputs);
+      return Object.hasOwn(found, column) ? known(found[column].share) : null;
+    }
     case 'volume':
+    case 'unusual-volume':
       return exactly(0);
+    case 'unusual-age':
+      return exactly(rows);
+    case 'vectors':
+    case 'texts':
+    case 'unjudged':
+    case 'other':
+      return null;
   }
 }
 
@@ -157,9 +185,8 @@ export function withoutFault(fault: Fault, item: WorkItem, slice: SliceMetrics, 
     }
     case 'volume':
       return { ...slice, rows: Math.max(slice.rows, inputs.granted[item.id] ?? 0) };
-    // Neither counts in the score.
-    case 'orphans':
-    case 'drift':
+    // None counts in the score.
+    default:
       return slice;
   }
 }

@@ -15,9 +15,9 @@ export interface NeedEffect {
   readonly rows: Range;
   /** Rows that it asked for and does not get. */
   readonly lost: Range;
-  /** Rows of those that it gets that are at fault. */
-  readonly hit: Range;
-  /** The same by class, the most rows first, at most `CLASSES_MAX`; null where no classes were counted. */
+  /** Rows of those that it gets that are at fault; null where it is not known how many. */
+  readonly hit: Range | null;
+  /** The same by class, the most rows first, at most `CLASSES_MAX`; null where no classes or no rows at fault were counted. */
   readonly classes: Readonly<Record<string, ClassEffect>> | null;
   /** Age of the newest row; null without an event time. */
   readonly ageMs: Range | null;
@@ -34,7 +34,7 @@ export interface ClassEffect {
 }
 
 /** Classes told of one effect: of a need with more, the largest. */
-export const CLASSES_MAX = 20;
+export const CLASSES_MAX = 10;
 
 /** A slice that was read for an item, with what was found of it. */
 export interface ReadSlice {
@@ -50,7 +50,7 @@ export function faultsFound({ item, findings }: Pick<ReadSlice, 'item' | 'findin
   const found = new Map<string, Fault>();
   for (const finding of findings) {
     const fault = faultOf(finding, item);
-    if (fault !== null) found.set(JSON.stringify(fault), fault);
+    found.set(JSON.stringify(fault), fault);
   }
   return [...found.values()];
 }
@@ -66,19 +66,24 @@ export function effectAsIs(read: ReadSlice, faults: readonly Fault[], inputs: Qu
   };
 }
 
-function hitOf(faults: readonly Fault[], item: WorkItem, slice: SliceMetrics, inputs: QualityInputs): Range {
-  const hits = faults.map((fault) => hitRows(fault, item, slice, inputs) ?? exactly(0));
-  return togetherHits(slice.rows, hits);
+/** Rows at fault in at least one way; of a way of which it is not known it may be any. */
+function hitOf(faults: readonly Fault[], item: WorkItem, slice: SliceMetrics, inputs: QualityInputs): Range | null {
+  const hits = faults.map((fault) => hitRows(fault, item, slice, inputs));
+  const known = hits.filter((hit) => hit !== null);
+  if (known.length === 0 && hits.length > 0) return null;
+  const together = togetherHits(slice.rows, known);
+  return known.length === hits.length ? together : { ...together, high: slice.rows };
 }
 
-function lostOf(item: WorkItem, rows: Range, { granted }: QualityInputs): Range {
+/** Rows that an item wants and does not get of these. */
+export function lostOf(item: WorkItem, rows: Range, { granted }: QualityInputs): Range {
   const wanted = item.rows ?? granted[item.id] ?? 0;
   const missing = (got: number): number => Math.max(0, wanted - got);
   return { low: missing(rows.high), expected: missing(rows.expected), high: missing(rows.low) };
 }
 
-function classesOf(counts: SliceMetrics['classCounts'], rows: number, hit: Range): NeedEffect['classes'] {
-  if (counts === null) return null;
+function classesOf(counts: SliceMetrics['classCounts'], rows: number, hit: Range | null): NeedEffect['classes'] {
+  if (counts === null || hit === null) return null;
   const largest = sortedKeys(counts)
     .sort((a, b) => counts[b] - counts[a])
     .slice(0, CLASSES_MAX);
@@ -100,7 +105,7 @@ export function effectIf(read: ReadSlice, correction: Correction, inputs: Qualit
   const mended = findings.filter((finding) => isMended(finding, correction));
   const faults = faultsFound({ item, findings: mended });
   const { rows: left, gain } = predictEffect(correction, item, slice, inputs);
-  const was = hitOf(faults, item, slice, inputs);
+  const was = hitOf(faults, item, slice, inputs) ?? exactly(0);
   const expected = action === 'drop-rows' ? slice.rows - was.expected : slice.rows;
   const rows = { low: left.least, expected: Math.min(left.most, Math.max(left.least, expected)), high: left.most };
   // Only what is certain is repaired: none of it to all of it, all where nothing tells otherwise.

@@ -6,7 +6,8 @@ import { decisionEffects } from '../../../../domain/decision/coordinate/effects.
 import { qualityCheck } from '../../../../domain/decision/quality/quality-check.js';
 import type { QualityInputs, SliceMetrics } from '../../../../domain/decision/quality/quality-inputs.js';
 import { FILE_ACTIONS } from '../../../../domain/quality/correction.js';
-import type { Range } from '../../../../domain/quality/impact.js';
+import type { GateFinding } from '../../../../domain/quality/gate.js';
+import { exactly, type Range } from '../../../../domain/quality/impact.js';
 import { EMPTY_STRATEGY } from '../../../../domain/quality/strategy.js';
 import { workItem } from '../batch/batch-inputs.js';
 
@@ -84,7 +85,8 @@ describe('effects of a decision', () => {
           ...faults.flatMap(({ readers }) => readers.map(({ effect }) => effect)),
           ...ways.flatMap((one) => one.ways.flatMap(({ effect }) => effect ?? [])),
         ];
-        for (const { rows, hit, classes, score } of told) {
+        for (const { rows, hit: known, classes, score } of told) {
+          const hit = known!;
           expect([inOrder(rows), inOrder(hit), hit.low >= 0, hit.high <= rows.high]).toEqual([true, true, true, true]);
           if (score !== null) expect(inOrder(score) && score.low >= 0 && score.high <= 1 + 1e-9).toBe(true);
           for (const one of Object.values(classes ?? {}))
@@ -122,7 +124,7 @@ describe('effects of a decision', () => {
           });
           const effects = own.map(({ readers }) => readers.find((reader) => reader.needId === needId)!.effect);
           if (effects.length === 1) expect(nothing.effect).toEqual(effects[0]);
-          else expect(nothing.effect!.hit.low).toBe(Math.max(...effects.map(({ hit }) => hit.low)));
+          else expect(nothing.effect!.hit!.low).toBe(Math.max(...effects.map(({ hit }) => hit!.low)));
         }
       }),
     );
@@ -135,7 +137,7 @@ describe('effects of a decision', () => {
         const worse = { ...less, missing: { ...need.missing, x: Math.max(need.missing.x, more / 100) } };
         const hitBy = (one: Need): number =>
           effectsOf([one]).faults.find(({ kind, column }) => kind === 'missing' && column === 'x')?.readers[0].effect
-            .hit.low ?? 0;
+            .hit!.low ?? 0;
         expect(hitBy(worse)).toBeGreaterThanOrEqual(hitBy(less));
         const none = { k: 0, x: 0, y: 0 };
         const sound = { ...less, missing: none, broken: none, repeated: 0 };
@@ -158,6 +160,79 @@ describe('effects of a decision', () => {
         ];
         expect(other).toEqual(one);
       }),
+    );
+  });
+
+  describe('of thousands of requests', () => {
+    const dirty: Need = {
+      ...{ fields: COLUMNS, rows: 100, rare: 0.5, repeated: 0, corrections: [] },
+      ...{ missing: { k: 0, x: 0, y: 0 }, broken: { k: 0, x: 0.2, y: 0.2 } },
+    };
+    /** `count` needs of one model alike, `requests` of them one-off. */
+    const crowd = (count: number, requests: number): DecisionEffects => {
+      const quality = inputsOf(Array.from({ length: count }, () => dirty));
+      const items = quality.items.map((item, at) =>
+        at < requests ? { ...item, needId: null, kind: 'request' as const, model: 'm' } : item,
+      );
+      const given = { ...quality, items };
+      const snapshot = { asOfMs: 0, needs: [], datasets: [], measurements: [] };
+      const { verdicts } = qualityCheck(given);
+      return decisionEffects({ quality: given, verdicts, snapshot, findings: [], circuits: {}, asked: {} });
+    };
+
+    test('the record grows with models and faults, not with requests; every request counts', () => {
+      const [some, many] = [crowd(20, 20), crowd(2_000, 2_000)];
+      expect(many.faults.map(({ readers }) => readers.map(({ requests }) => requests))).toEqual([[2_000], [2_000]]);
+      expect(many.faults[0].readers[0].effect).toMatchObject({ rows: { low: 200_000 }, hit: { low: 40_000 } });
+      expect(JSON.stringify(many).length).toBeLessThan(JSON.stringify(some).length * 1.1);
+      expect(many.ways.map(({ request, requests }) => [request, requests])).toEqual([['i0', 2_000]]);
+    });
+
+    test('of more needs than are told it says how many are left out', () => {
+      const { faults, ways, omitted } = crowd(500, 0);
+      expect(faults.map(({ readers, omitted: left }) => readers.length + left!.readers)).toEqual([500, 500]);
+      expect(ways.length + omitted!.ways).toBe(500);
+    });
+  });
+
+  describe('where nobody counted the rows at fault', () => {
+    const sound: Need = {
+      ...{ fields: ['x'], rows: 100, rare: 0.5, repeated: 0, corrections: [] },
+      ...{ missing: { k: 0, x: 0.5, y: 0 }, broken: { k: 0, x: 0, y: 0 } },
+    };
+    const told = (change: (inputs: QualityInputs) => QualityInputs, findings: readonly GateFinding[] = []) => {
+      const quality = change(inputsOf([sound, { ...sound, fields: ['y'] }]));
+      const verdicts = qualityCheck(quality).verdicts.map((one) =>
+        one.itemId === 'i0' ? { ...one, findings: [...one.findings, ...findings] } : one,
+      );
+      const snapshot = { asOfMs: 0, needs: [], datasets: [], measurements: [] };
+      return decisionEffects({ quality, verdicts, snapshot, findings: [], circuits: {}, asked: {} }).faults;
+    };
+
+    test.each([
+      ['segments', { segments: ['x'] }],
+      ['a predicate', { where: [{ column: 'x', op: '>', value: 1 }] }],
+      ['classes', { classColumn: 'x' }],
+    ] as const)('a column that only chooses the rows of a need, by %s, is used by it', (_, more) => {
+      const [fault] = told((inputs) => ({
+        ...inputs,
+        items: inputs.items.map((item) => (item.id === 'i1' ? { ...item, ...(more as object) } : item)),
+      }));
+      expect(fault).toMatchObject({ kind: 'missing', column: 'x', untouched: [] });
+      expect(fault.readers.map(({ needId, chosenBy, effect }) => [needId, chosenBy, effect.hit])).toEqual([
+        ['m0/n', undefined, exactly(50)],
+        ['m1/n', true, null],
+      ]);
+    });
+
+    test.each(['vectors', 'texts', 'drift-unknown', 'orphans-unknown', 'unusual-values', 'of a later kind'])(
+      'a finding %s is told, and that it is not known how many rows it hits',
+      (kind) => {
+        const of = { severity: 'degrade' as const, message: `told of ${kind}`, expected: '', got: '' };
+        const faults = told((inputs) => inputs, [{ kind, column: 'x', ...of }]);
+        const fault = faults.find(({ message }) => message === of.message)!;
+        expect(fault.readers.map(({ needId, effect }) => [needId, effect.hit])).toEqual([['m0/n', null]]);
+      },
     );
   });
 });
