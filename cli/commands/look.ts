@@ -24,7 +24,7 @@ export const registerLook: RegisterCommand = (program) => {
     .option('--verify', 'replay the stored inputs of every stage and compare the digests')
     .addHelpText(
       'after',
-      '\nAnswers from Postgres alone. Exit code 3 when --verify finds a difference (a stage made by rules of an older version is none: it is named).\n\nExample:\n  balance explain 0b4e7d5c-… --verify',
+      '\nAnswers from Postgres alone. Exit code 3 when --verify finds a difference, or a stage that it cannot run again (one made by rules of an older version is none: it is named).\n\nExample:\n  balance explain 0b4e7d5c-… --verify',
     )
     .action(action(explain));
 };
