@@ -189,7 +189,7 @@ describe('a read that outlasts its cycle', () => {
     expect(await other.batches.wanted(other.ref, other.runs)).toBe(false);
     // Who waits to be cut from it wants it, too; who waits for what it holds does not.
     const waitsFor = (resource: string) =>
-      database.sql`update requests set waiting = ${database.sql.json({ resource })} where id = ${other.ids[1]}`;
+      database.sql`update requests set waiting = jsonb_build_object('resource', ${resource}::text) where id = ${other.ids[1]}`;
     await waitsFor(`read:${other.runs}`);
     expect(await other.batches.wanted(other.ref, other.runs)).toBe(true);
     await waitsFor('scans:lake');

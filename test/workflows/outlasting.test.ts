@@ -1,4 +1,7 @@
-/** Cycles that go on without some of their reads, over fake activities. In a file of its own: what is left running keeps the server's time. */
+/**
+ * Cycles that go on without some of their reads, over fake activities. In a file of its own, without sleeps: once a workflow has ended
+ * before a child that it abandons, the time-skipping server skips no time any more, even when that child has ended.
+ */
 import { randomUUID } from 'node:crypto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
