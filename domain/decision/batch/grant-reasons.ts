@@ -178,8 +178,10 @@ class Waits {
     const [first] = short.length > 0 ? short : needs;
     const { resource, need, left, cohort } = first;
     const [{ costed }] = asking;
-    const times = short.map((lack) => this.timeOf(lack, asking, attempts));
-    const never = times.find((time) => time.never !== null)?.never ?? null;
+    // Of what is not short, too: alone they take what they would share now, and a cohort's part is of what is left then.
+    const times = needs.map((lack) => this.timeOf(lack, asking, attempts));
+    // What is short is served by no waiting; what is shared now may be shared again.
+    const never = times.find((time, at) => time.never !== null && lacks(needs[at]))?.never ?? null;
     const whose = cohort === null ? '' : `: its cohort ${cohort} may take no more`;
     return {
       itemId: costed.item.id,
@@ -205,16 +207,18 @@ class Waits {
    * model's shares of the cycles that they waited add up to it. `never`: what to change, where neither comes.
    */
   private timeOf(
-    { resource }: Lack,
+    lack: Lack,
     asking: readonly Asking[],
     attempts: number,
   ): { readonly atMs: number; readonly never: string | null } {
     const { windowMs, nowMs, limits } = this.inputs;
+    const { resource } = lack;
     const limit = limits.find((one) => one.resource === resource)!;
     const { perSecond, burst } = limit;
     const users = asking.filter(({ flow }) => flow.resources.includes(resource));
     const [{ flow }] = users;
     const need = this.rest.takes(users, resource, true);
+    if (need <= 0 || (perSecond === 0 && !lacks(lack))) return { atMs: nowMs, never: null };
     // What its cohort may take of one unit, were nobody else there.
     const part = this.alone?.room(flow.cohort, resource) ?? { amount: 1, of: null };
     const never = neverHint(limit, need, part);

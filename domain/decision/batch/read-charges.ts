@@ -164,7 +164,10 @@ export class ReadCharges {
 
   /** What reads would take if all of these had all their rows: more than for the others, or, `alone`, with no others there. */
   addedTogether(items: readonly { readonly index: number; readonly rows: number }[], alone = false): Taken {
-    if (items.length === 1 && !alone) return this.added(items[0].index, items[0].rows);
+    if (items.length === 1) {
+      const [{ index, rows }] = items;
+      return alone ? this.own(index, rows) : this.added(index, rows);
+    }
     const before = { groups: new Map<number, number>(), sets: new Map<number, number>() };
     const byRead = new Map<number, { sum: number; fields: number }>();
     for (const { index, rows } of items) {
@@ -207,6 +210,14 @@ export class ReadCharges {
     const rows = Math.min(this.sumRows[r] + sum, this.readMost[r]);
     const bytes = rows * this.widthOf(r, fields) - this.readRows[r] * this.widthOf(r, this.readFields[r]);
     return { rows: rows - this.readRows[r], bytes };
+  }
+
+  /** What an item takes by itself. */
+  private own(index: number, asked: number): Taken {
+    const r = this.readOf[index];
+    if (r === -1 || asked <= 0) return { bytes: 0, rows: 0 };
+    const rows = Math.min(asked, this.setMost[this.setOf[index]], this.readMost[r]);
+    return { bytes: rows * this.bytesPerRow[index], rows };
   }
 
   /** What a read takes whose sets add up to so much, and that has these fields. */
