@@ -296,3 +296,70 @@ describe('every range plan', () => {
     expect(result.batches).toEqual([{ dataset: 'd', fields: ['p', 'q'], ranges: [[0, 1001]], requests: ['a', 'b'] }]);
   });
 });
+
+describe('an instance as it is written', () => {
+  const forms = {
+    keys: (keys: readonly number[]) => ({ keys }),
+    ranges: (keys: readonly number[]) => ({ ranges: keys.map((key) => [key, key + 1]) }),
+    where: (keys: readonly number[]) => ({
+      where: keys.length === 0 ? 'k > 1 AND k < 1' : `k IN (${keys.join(', ')})`,
+    }),
+  };
+  const written = fc.array(
+    fc.record({
+      dataset: fc.constantFrom('d', 'e'),
+      fields: fc.array(fc.constantFrom(...fieldNames), { minLength: 1, maxLength: 4 }),
+      keys: fc.array(fc.nat(7), { maxLength: 8 }),
+      form: fc.constantFrom('keys' as const, 'ranges' as const, 'where' as const),
+      allowedFields: fc.option(fc.subarray(fieldNames)),
+    }),
+    { maxLength: 4 },
+  );
+  /** Runs of keys that follow one another. */
+  const runs = (keys: ReadonlySet<number>): number => [...keys].filter((key) => !keys.has(key - 1)).length;
+
+  it('in any form, with fields and keys named twice: asked, bound, refusals and what each may see are counted right', () => {
+    fc.assert(
+      fc.property(written, (list) => {
+        const requests = list.map(({ form, keys, ...one }, i) => ({
+          id: `r${i}`,
+          model: 'm',
+          ...one,
+          ...forms[form](keys),
+        }));
+        const result = mergeInstance({ requests, cost: { perOperation: 2, perUnit: 1 } });
+        const seen = list.map(({ fields, allowedFields }) =>
+          fields.every((field) => allowedFields?.includes(field) ?? true),
+        );
+        expect(result.refused.map(({ request }) => request)).toEqual(
+          requests.filter((_, i) => !seen[i]).map(({ id }) => id),
+        );
+        const asked = { operations: 0, units: 0 };
+        const wanted = { d: new Set<number>(), e: new Set<number>() };
+        const cells = new Set<string>();
+        for (const [i, { dataset, fields, keys, allowedFields }] of list.entries()) {
+          const [batch, ...more] = result.batches.filter((one) => one.requests.includes(`r${i}`));
+          expect(more).toEqual([]);
+          expect(batch === undefined).toBe(!seen[i]);
+          if (batch === undefined) continue;
+          asked.operations += runs(new Set(keys));
+          asked.units += new Set(keys).size * new Set(fields).size;
+          expect(batch.dataset).toBe(dataset);
+          for (const field of batch.fields) expect(allowedFields ?? fieldNames).toContain(field);
+          for (const key of keys) {
+            wanted[dataset].add(key);
+            expect(batch.ranges.some(([lo, hi]) => lo <= key && key < hi)).toBe(true);
+            for (const field of fields) {
+              expect(batch.fields).toContain(field);
+              cells.add(`${dataset} ${key} ${field}`);
+            }
+          }
+        }
+        expect(result.asked).toEqual(asked);
+        expect(result.lowerBound).toEqual({ operations: runs(wanted.d) + runs(wanted.e), units: cells.size });
+        expect(result.read.units).toBeGreaterThanOrEqual(cells.size);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
