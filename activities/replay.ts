@@ -85,12 +85,11 @@ export function replayDecision(
   );
   if (checked === undefined) return replayed;
   const known = checked.inputs as QualityStageInputs;
-  check(checked, [analyzed, planned], () => qualityCheck({ ...known, items: facts.items }), {
-    rules: known.rules ?? 1,
-    now: QUALITY_RULES,
-  });
+  const rules = { rules: known.rules ?? 1, now: QUALITY_RULES };
+  check(checked, [analyzed, planned], () => qualityCheck({ ...known, items: facts.items }), rules);
   if (closed === undefined) return replayed;
-  check(closed, [analyzed, planned, checked], () => coordinate(coordinateInputs(analyzed, planned, checked)));
+  // What it tells of the faults goes by the same rules.
+  check(closed, [analyzed, planned, checked], () => coordinate(coordinateInputs(analyzed, planned, checked)), rules);
   return replayed;
 }
 

@@ -11,9 +11,9 @@ import type { WorkItem } from '../work.js';
  * Version of what this stage makes of its inputs: raised with every change that makes something else of inputs of before it.
  * A record of an older version has still its own digests, but cannot be replayed. 2: corrections that find nothing to do rest,
  * and a source that gives no data is told apart from one whose rows are no good. 3: the reasons of corrections in rounded
- * figures, and what got worse said to be so.
+ * figures, and what got worse said to be so. 4: of every kind of finding it is told what it does to the models (told by the coordinate stage).
  */
-export const QUALITY_RULES = 3;
+export const QUALITY_RULES = 4;
 
 export function qualityCheck(inputs: QualityInputs): QualityOutcome {
   const items = new Map(inputs.items.map((item) => [item.id, item]));
