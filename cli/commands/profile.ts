@@ -16,7 +16,7 @@ import { profileTable, type Profile } from '../../domain/quality/profile.js';
 import { detectDrift, type DatasetDrift } from '../../domain/quality/shift.js';
 import { usageError } from '../../domain/types/errors.js';
 import { readContractFile } from '../../interfaces/data/contract-file.js';
-import { writeCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
+import { unwritable, writeCsvFile, type CsvTable } from '../../interfaces/data/csv.js';
 import { pairFilesByColumn } from '../../interfaces/data/paired-counts.js';
 import { withEngine } from '../../interfaces/data/table-file.js';
 import type { ColumnFacts } from '../../interfaces/data/table-profile.js';
@@ -71,6 +71,14 @@ function writeFindings(path: string, profile: Profile): void {
       suggested ?? '',
     ]),
   );
+}
+
+function writeSuggestion(path: string, yaml: string): void {
+  try {
+    writeFileSync(path, yaml);
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
 }
 
 /** Findings by column and kind, with one example each: what a person reads before the cells themselves. */
@@ -166,7 +174,7 @@ async function runProfile(file: string, options: Options): Promise<undefined> {
   const balance = await measureBalance(table, options);
   const drift = await measureDrift(file, options.reference);
   if (options.suggest !== undefined)
-    writeFileSync(options.suggest, stringify(suggestContract(table.columns, table.rows, profile.dependencies)));
+    writeSuggestion(options.suggest, stringify(suggestContract(table.columns, table.rows, profile.dependencies)));
   if (options.findings !== undefined) writeFindings(options.findings, profile);
   const { cells, ...summary } = profile;
   const columns = withFacts(profile.columns, table.facts);
