@@ -45,11 +45,22 @@ export function missingCodes({ values }: CellColumn): Uint8Array {
   return missing;
 }
 
-/** Groups rows by the combined value of some columns. */
+/** Groups by one column, by column: many detectors ask for them, and a column never changes. */
+const knownGroups = new WeakMap<CellColumn, Groups>();
+
+/** Groups rows by the combined value of some columns. Those by a single column are kept as long as it is. */
 export function groupRows(table: CellTable, from: readonly number[]): Groups {
+  if (from.length !== 1) return refineGroups(table, from);
+  const column = table.columns[from[0]];
+  const groups = knownGroups.get(column) ?? refineGroups(table, from);
+  knownGroups.set(column, groups);
+  return groups;
+}
+
+function refineGroups(table: CellTable, from: readonly number[]): Groups {
   let groupOf: Int32Array = new Int32Array(table.rows);
   let size = 1;
-  for (const index of from) [groupOf, size] = refine(groupOf, table.columns[index]);
+  for (const index of from) [groupOf, size] = refine(groupOf, size, table.columns[index]);
   const starts = new Int32Array(size + 1);
   for (const group of groupOf) if (group >= 0) starts[group + 1]++;
   for (let group = 0; group < size; group++) starts[group + 1] += starts[group];
@@ -61,22 +72,34 @@ export function groupRows(table: CellTable, from: readonly number[]): Groups {
   return { groupOf, starts, order };
 }
 
-function refine(groupOf: Int32Array, column: CellColumn): [Int32Array, number] {
+/** Ids of the pairs (group, code) are looked up in an array where it has at most so many places per row. */
+const PLACES_PER_ROW = 16;
+
+/** Splits groups by a further column; new groups are numbered in order of their first row. */
+function refine(groupOf: Int32Array, groups: number, column: CellColumn): [Int32Array, number] {
   const missing = missingCodes(column);
-  const ids = new Map<number, number>();
   const width = column.values.length;
-  const refined = groupOf.map((group, row) => {
+  const refined = new Int32Array(groupOf.length);
+  const places = groups * width;
+  const dense = places <= PLACES_PER_ROW * groupOf.length ? new Int32Array(places).fill(-1) : undefined;
+  const sparse = new Map<number, number>();
+  let size = 0;
+  for (let row = 0; row < groupOf.length; row++) {
     const code = column.codes[row];
-    if (group < 0 || missing[code] === 1) return -1;
-    const key = group * width + code;
-    let id = ids.get(key);
-    if (id === undefined) {
-      id = ids.size;
-      ids.set(key, id);
+    if (groupOf[row] < 0 || missing[code] === 1) {
+      refined[row] = -1;
+      continue;
     }
-    return id;
-  });
-  return [refined, ids.size];
+    const key = groupOf[row] * width + code;
+    let id = dense === undefined ? (sparse.get(key) ?? -1) : dense[key];
+    if (id < 0) {
+      id = size++;
+      if (dense === undefined) sparse.set(key, id);
+      else dense[key] = id;
+    }
+    refined[row] = id;
+  }
+  return [refined, size];
 }
 
 /** Votes on one column within one group: how often each present value occurs. Reused between groups to save memory. */
@@ -142,7 +165,7 @@ export const CUSTOM_VOTES = 10;
 /** Where a group of this share of the table has a second value of its own, its first is a tendency (dry days are sunny). */
 const LARGE_GROUP = 0.1;
 
-/** Measures one dependency. `undefined` if no row has an answer. */
+/** Measures one dependency. `undefined` if no row has an answer, or it is not declared and too unclear to be mined. */
 export function measureDependency(
   table: CellTable,
   groups: Groups,
@@ -155,6 +178,7 @@ export function measureDependency(
   let covered = 0;
   let agreed = 0;
   let judged = { rows: 0, groups: 0, clearRows: 0, clearGroups: 0 };
+  const mostUnclear = declared ? Infinity : mostUnclearGroups(groups);
   for (let group = 0; group + 1 < groups.starts.length; group++) {
     if (groups.starts[group + 1] - groups.starts[group] < 2) continue;
     ballot.count(groups, group);
@@ -175,6 +199,7 @@ export function measureDependency(
       clearRows: judged.clearRows + (isClear ? ballot.voters : 0),
       clearGroups: judged.clearGroups + (isClear ? 1 : 0),
     };
+    if (judged.groups - judged.clearGroups > mostUnclear) return undefined;
   }
   if (covered === 0) return undefined;
   const confidence = agreed / covered;
@@ -188,6 +213,16 @@ export function measureDependency(
     covered,
     declared,
   };
+}
+
+/**
+ * So many unclear groups a mined dependency may have at most, of all that could be judged: with u of them among g the
+ * clarity is at most (g - u + 1) / (g + 2). Rounded up: what is near the bound is measured to the end.
+ */
+function mostUnclearGroups({ starts }: Groups): number {
+  let judged = 0;
+  for (let group = 0; group + 1 < starts.length; group++) if (starts[group + 1] - starts[group] > 2) judged++;
+  return Math.ceil(judged + 1 - MIN_CLARITY * (judged + 2));
 }
 
 function commonestShare(column: CellColumn): number {
@@ -246,7 +281,10 @@ export function mineDependencies(
       if (measured !== undefined && isGenuine(measured)) found.push(measured);
     }
   }
-  const pairs = found.filter(({ declared: told }) => !told).flatMap((single) => refineByPair(table, single) ?? []);
+  const pairs = refineByPairs(
+    table,
+    found.filter(({ declared: told }) => !told),
+  );
   const decided = new Set([...found, ...pairs].map(({ to }) => to));
   return [...found, ...pairs, ...minePairs(table, decided)].sort(compareDependencies);
 }
@@ -312,15 +350,44 @@ function isGenuine({ strength, clarity }: Dependency): boolean {
 /** Part of the disagreement that a second column must remove to be worth asking. */
 const PAIR_GAIN = 0.2;
 
-function refineByPair(table: CellTable, single: Dependency): Dependency | undefined {
-  let best: Dependency | undefined;
-  for (let other = 0; other < table.columns.length; other++) {
-    if (other === single.to || other === single.from[0]) continue;
-    const from = [single.from[0], other].sort((a, b) => a - b);
-    const pair = measureDependency(table, groupRows(table, from), from, single.to);
-    if (pair === undefined || !isGenuine(pair) || pair.covered * 2 < single.covered) continue;
-    if (1 - pair.confidence > (1 - PAIR_GAIN) * (1 - single.confidence)) continue;
-    if (best === undefined || pair.confidence > best.confidence) best = pair;
+/**
+ * For each dependency on one column the second column that removes most of its disagreement, if one removes enough.
+ * Rows are grouped once for each pair of columns, whatever the pair may decide.
+ */
+function refineByPairs(table: CellTable, singles: readonly Dependency[]): Dependency[] {
+  const best = new Map<Dependency, Dependency>();
+  for (let a = 0; a < table.columns.length; a++) {
+    for (let b = a + 1; b < table.columns.length; b++) {
+      const open = singles.filter(
+        (single) =>
+          (single.from[0] === a || single.from[0] === b) &&
+          single.to !== a &&
+          single.to !== b &&
+          best.get(single)?.confidence !== 1,
+      );
+      if (open.length === 0) continue;
+      const groups = groupRows(table, [a, b]);
+      const compared = comparedRows(groups);
+      const measured = new Map<number, Dependency | undefined>();
+      for (const single of open) {
+        if (compared * 2 < single.covered) continue;
+        if (!measured.has(single.to)) measured.set(single.to, measureDependency(table, groups, [a, b], single.to));
+        const pair = measured.get(single.to);
+        if (pair === undefined || !isGenuine(pair) || pair.covered * 2 < single.covered) continue;
+        if (1 - pair.confidence > (1 - PAIR_GAIN) * (1 - single.confidence)) continue;
+        if (pair.confidence > (best.get(single)?.confidence ?? -1)) best.set(single, pair);
+      }
+    }
   }
-  return best;
+  return singles.flatMap((single) => best.get(single) ?? []);
+}
+
+/** Rows that share their group with another: at most so many can have an answer. */
+function comparedRows({ starts }: Groups): number {
+  let rows = 0;
+  for (let group = 0; group + 1 < starts.length; group++) {
+    const size = starts[group + 1] - starts[group];
+    if (size > 1) rows += size;
+  }
+  return rows;
 }

@@ -281,8 +281,10 @@ function embeddedColumns(table: CellTable, to: number): CellColumn[] {
   const whole = table.columns[to];
   return table.columns.filter((part, index) => {
     if (index === to) return false;
-    let within = 0;
-    for (let row = 0; row < table.rows; row++) if (isWithin(cellText(part, row), cellText(whole, row))) within++;
+    let within = table.rows;
+    for (let row = 0; row < table.rows && within >= EMBEDDED_SHARE * table.rows; row++) {
+      if (!isWithin(cellText(part, row), cellText(whole, row))) within--;
+    }
     return within >= EMBEDDED_SHARE * table.rows;
   });
 }
