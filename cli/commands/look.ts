@@ -77,7 +77,13 @@ async function status(id: string | undefined, options: ConnectionOptions): Promi
           process.stdout.write(
             table([
               ['REQUEST', 'MODEL', 'DATASET', 'STATE', 'WHY'],
-              ...requests.map((one) => [one.id, one.model, one.dataset, one.state, reasonOf(one.waiting)]),
+              ...requests.map((one) => [
+                one.id,
+                one.model,
+                one.dataset,
+                one.state,
+                one.state === 'claimed' ? '' : reasonOf(one.waiting),
+              ]),
             ]),
           );
       }

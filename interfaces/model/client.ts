@@ -186,8 +186,9 @@ export class BalanceClient {
 
   async status(id: string): Promise<RequestStatus> {
     const { request, delivery, response } = await this.parts.stores.view(this.pool, recordId(id));
-    const reason =
-      response !== null && response.state !== 'delivered' ? response : (request.waiting as RequestStatus['reason']);
+    // What it waited for before is no answer while a cycle looks at it.
+    const waiting = request.state === 'claimed' ? null : (request.waiting as RequestStatus['reason']);
+    const reason = response !== null && response.state !== 'delivered' ? response : waiting;
     return {
       id,
       state: request.state,
