@@ -11,8 +11,10 @@ export interface DataAsk {
   /** Rows missing by class; `*` where no class is concerned. */
   readonly rows: Readonly<Record<string, number>>;
   readonly reason: string;
-  /** Others who miss some of the same rows, and how many of them: the same delivery helps them too. Absent: nobody else does. */
+  /** Others who miss some of the same rows, most rows first, and how many of them: the same delivery helps them too. Absent: nobody else does. */
   readonly affects?: readonly { readonly needId: string; readonly model: string; readonly rows: number }[];
+  /** How many others it helps beyond those named. Absent: none. */
+  readonly affectsMore?: number;
 }
 /** The last ask of a need. */
 export interface KnownAsk {
@@ -22,6 +24,8 @@ export interface KnownAsk {
 
 /** The same is asked again after a day: whoever has to deliver has seen it, and has had a day. */
 export const ASK_AGAIN_MS = 86_400_000;
+/** Others named in one message: who reads it weighs whom else it helps, and needs no list of a thousand. */
+const AFFECTED_MAX = 20;
 /** What is missing by a tenth more is worth another message before that. */
 const WORSE_SHARE = 1.1;
 
@@ -50,7 +54,9 @@ export function dueAsks(
       if (before !== undefined && nowMs - before.askedMs < ASK_AGAIN_MS && !worse(rows, before.rows)) return [];
       const affects = othersShort({ needId, dataset, column, rows }, [...byNeed.values()]);
       const ask = { needId, dataset, owner: owners[dataset] ?? null, column, rows, reason: message };
-      return [affects.length === 0 ? ask : { ...ask, affects }];
+      if (affects.length === 0) return [ask];
+      const named = { ...ask, affects: affects.slice(0, AFFECTED_MAX) };
+      return [affects.length <= AFFECTED_MAX ? named : { ...named, affectsMore: affects.length - AFFECTED_MAX }];
     })
     .sort((a, b) => severityOf(b) - severityOf(a) || (a.needId < b.needId ? -1 : 1));
 }

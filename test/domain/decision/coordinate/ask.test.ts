@@ -16,6 +16,27 @@ describe('asking for data', () => {
       { needId: 'm/n', dataset: 'd', owner: 'owner', column: 'label', rows: { rare: 100 }, reason: 'misses rows' },
     ]);
   });
+  it('names those whom it helps too, and counts those that are too many to name', () => {
+    const others = (count: number): Finding[] =>
+      Array.from({ length: count }, (_, i) => ({
+        ...rare,
+        needId: `o/${100 + i}`,
+        model: 'o',
+        shortfall: { rare: 1 + i },
+      }));
+    expect(ask([rare, ...others(2)])[0]).toMatchObject({
+      needId: 'm/n',
+      affects: [
+        { needId: 'o/101', rows: 2 },
+        { needId: 'o/100', rows: 1 },
+      ],
+    });
+    expect(ask([rare, ...others(2)])[0]).not.toHaveProperty('affectsMore');
+    const [first] = ask([rare, ...others(60)]);
+    expect(first.affects).toHaveLength(20);
+    expect(first.affects![0]).toEqual({ needId: 'o/159', model: 'o', rows: 60 });
+    expect(first.affectsMore).toBe(40);
+  });
   it('is not for what new rows would not mend', () => {
     expect(ask([finding('freshness', {}), finding('completeness', { '*': 3 })])).toEqual([]);
   });
