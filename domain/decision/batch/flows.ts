@@ -31,6 +31,8 @@ export interface Flow {
   readonly needs: readonly number[];
   /** Limited resources that it may take, by name. */
   readonly resources: readonly string[];
+  /** Of each of them, its place among the limits of the plan. */
+  readonly limits: readonly number[];
   /** `cost[place * resources + resource]` of the item at that place, and their sums. */
   readonly cost: Float64Array;
   readonly demand: Float64Array;
@@ -65,6 +67,7 @@ function flowOf(id: string, group: readonly CostedItem[], asideIds: ReadonlySet<
   const resources = inputs.limits
     .flatMap((limit) => (limit.source === null || limit.source === source ? [limit.resource] : []))
     .sort();
+  const limits = resources.map((name) => inputs.limits.findIndex(({ resource }) => resource === name));
   const count = group.length;
   const score = new Float64Array(count);
   for (let i = 0; i < count; i++) score[i] = itemScore(group[i], debt, inputs);
@@ -91,7 +94,7 @@ function flowOf(id: string, group: readonly CostedItem[], asideIds: ReadonlySet<
     asideIds.size === 0 ? [] : Array.from(items.keys()).filter((place) => asideIds.has(items[place].item.id));
   const aside = places.length === 0 ? null : new Set(places);
   return {
-    ...{ id, model, source, debt, resources, items, needs, scores, index, rows, attempts, aside },
+    ...{ id, model, source, debt, resources, limits, items, needs, scores, index, rows, attempts, aside },
     cohort: inputs.models[model]?.cohort ?? null,
     gangs: gangPlaces(items, aside),
     cost: new Float64Array(count * resources.length),

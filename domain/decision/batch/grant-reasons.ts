@@ -41,10 +41,10 @@ export function tellRound(round: ToldRound, items: number, inputs: BatchInputs):
   const { flows, handed, shared, rest } = round;
   const waiting: Asking[] = [];
   for (const flow of flows)
-    for (const [place, costed] of flow.items.entries()) {
-      const { index } = costed;
-      if (handed.rows[index] < 0) waiting.push({ flow, place, costed });
-      else told.grants[index] = grantOf({ flow, place, costed }, handed, shared.rows[index], rest, inputs);
+    for (let place = 0; place < flow.index.length; place++) {
+      const index = flow.index[place];
+      if (handed.rows[index] < 0) waiting.push({ flow, place, costed: flow.items[place] });
+      else told.grants[index] = grantOf(flow, place, handed, shared.rows[index], rest, inputs);
     }
   if (rest === null || waiting.length === 0) return told;
   const why = new Waits(round, rest, inputs);
@@ -56,13 +56,14 @@ export function tellRound(round: ToldRound, items: number, inputs: BatchInputs):
 }
 
 function grantOf(
-  one: Asking,
+  flow: Flow,
+  place: number,
   { rows: handed, upToMs }: Handed,
   shared: number,
   rest: Rest | null,
   inputs: BatchInputs,
 ): Grant {
-  const { flow, place, costed } = one;
+  const costed = flow.items[place];
   const { item, index, rows: wanted } = costed;
   const rows = handed[index];
   const mix = mixOf(costed, rows);
@@ -71,7 +72,7 @@ function grantOf(
   const cost: Record<string, number> = {};
   for (let r = 0; r < flow.resources.length; r++) cost[flow.resources[r]] = costOf(flow, place, r, rows);
   const beyondShare = rows > shared;
-  const binding = rows < wanted ? (rest?.scarcest(one) ?? null) : null;
+  const binding = rows < wanted ? (rest?.scarcest({ flow, place, costed }) ?? null) : null;
   const gang = item.gang === undefined ? '' : `, with all ${item.gang.size} of gang ${item.gang.name}`;
   const stored = item.readId === undefined ? ', from the shared cache' : ', read since an earlier cycle';
   const from = gang + (costed.cached ? stored : '') + (beyondShare ? '; from what others left' : '');
@@ -129,10 +130,12 @@ class Waits {
   /** What each model holds, and by flow its items. */
   private readonly models: Largest;
   private readonly items = new Map<Flow, Largest>();
+  /** By flow, its shares. */
+  private readonly allotted: ReadonlyMap<Flow, Float64Array>;
   /** Of what a member may take of each resource alone, were there one unit of it. */
   private readonly alone: CohortUse | null;
-  /** The answer for one resource: the same for all of a flow that wait for it. */
-  private readonly known = new Map<string, readonly string[]>();
+  /** By flow and resource, who holds it: the same for all of a flow that wait for it. */
+  private readonly known = new Map<string, Map<string, readonly string[]>>();
 
   constructor(
     private readonly round: ToldRound,
@@ -140,6 +143,7 @@ class Waits {
     private readonly inputs: BatchInputs,
   ) {
     this.models = holdersOf(round, inputs);
+    this.allotted = new Map(round.flows.map((flow, f) => [flow, round.allotted[f]]));
     this.alone = CohortUse.of({ ...inputs, limits: inputs.limits.map((limit) => ({ ...limit, available: 1 })) });
   }
 
@@ -212,33 +216,34 @@ class Waits {
     attempts: number,
   ): { readonly atMs: number; readonly never: string | null } {
     const { windowMs, nowMs, limits } = this.inputs;
-    const { resource } = lack;
-    const limit = limits.find((one) => one.resource === resource)!;
+    const { resource, limit: at } = lack;
+    const limit = limits[at];
     const { perSecond, burst } = limit;
-    const users = asking.filter(({ flow }) => flow.resources.includes(resource));
+    const users = asking.length === 1 ? asking : asking.filter(({ flow }) => flow.limits.includes(at));
     const [{ flow }] = users;
-    const need = this.rest.takes(users, resource, true);
+    const need = this.rest.takes(users, at, true);
     if (need <= 0 || (perSecond === 0 && !lacks(lack))) return { atMs: nowMs, never: null };
     // What its cohort may take of one unit, were nobody else there.
     const part = this.alone?.room(flow.cohort, resource) ?? { amount: 1, of: null };
     const never = neverHint(limit, need, part);
-    const share = this.round.allotted[this.round.flows.indexOf(flow)][flow.resources.indexOf(resource)];
+    const share = this.allotted.get(flow)![flow.limits.indexOf(at)];
     const cycles = Math.max(1, Math.ceil(need / Math.max(share, 1e-9)) - attempts);
     const sharesMs = windowMs * Math.min(cycles, 1_000);
     if (perSecond === 0) return { atMs: nowMs + (never === null ? windowMs : sharesMs), never };
     // What is larger than a full bucket goes into debt once it is full, but not beyond its cohort's part.
     const full = part.amount >= 1 ? Math.min(need, burst) : need / part.amount;
-    const refillMs = full <= burst ? ((full - this.rest.balance(resource)) / perSecond) * 1000 : Infinity;
+    const refillMs = full <= burst ? ((full - this.rest.balance(at)) / perSecond) * 1000 : Infinity;
     return { atMs: nowMs + Math.min(refillMs, sharesMs), never };
   }
 
   /** Who holds what is short, the scarcest first: the items of its model, then the other models. */
   private blockersOf(short: readonly Lack[], asking: readonly Asking[]): readonly string[] {
     const flows = asking.length === 1 ? [asking[0].flow] : [...new Set(asking.map(({ flow }) => flow))];
-    let key = '';
-    for (const { id } of flows) key += `${id}\0`;
-    for (const { resource, cohort } of short) key += `\0${resource}\0${cohort ?? ''}`;
-    const known = this.known.get(key);
+    const ofFlows = keyOf(flows, ({ id }) => id);
+    const ofShort = keyOf(short, nameOf);
+    let answers = this.known.get(ofFlows);
+    if (answers === undefined) this.known.set(ofFlows, (answers = new Map<string, readonly string[]>()));
+    const known = answers.get(ofShort);
     if (known !== undefined) return known;
     const own = new Set(flows.map(({ id }) => id));
     const items = short.flatMap(({ resource }) => flows.flatMap((flow) => this.itemsOf(flow).of(resource)));
@@ -248,7 +253,7 @@ class Waits {
     );
     const named = [...new Set(items)].slice(0, BLOCKERS_MAX);
     const found = [...named, ...[...new Set(models)].slice(0, MODELS_NAMED_MAX)];
-    this.known.set(key, found);
+    answers.set(ofShort, found);
     return found;
   }
 
@@ -266,6 +271,14 @@ class Waits {
     this.items.set(flow, items);
     return items;
   }
+}
+
+/** Names joined; of one, the name itself. */
+function keyOf<T>(some: readonly T[], name: (one: T) => string): string {
+  return some.length === 1 ? name(some[0]) : some.map(name).join('\0\0');
+}
+function nameOf({ resource, cohort }: Lack): string {
+  return cohort === null ? resource : `${resource}\0${cohort}`;
 }
 
 /** A bucket goes into debt for so many full ones at most. */

@@ -12,7 +12,7 @@ import { countsBytes, widthOf, type MergedDemand } from './costs.js';
 import { nestedSamples } from './nested-samples.js';
 
 /** What reads take of a source. */
-interface Taken {
+export interface Taken {
   bytes: number;
   rows: number;
 }
@@ -53,6 +53,8 @@ export class ReadCharges {
   /** What the reads of each source take, and of the source of each read. */
   private readonly taken = new Map<string, Taken>();
   private readonly takenOfRead: readonly Taken[];
+  /** How often something was added to each read. */
+  private readonly additions: Uint32Array;
 
   constructor(demand: MergedDemand, { datasets }: Pick<BatchInputs, 'datasets'>) {
     const { items, reads } = demand;
@@ -76,6 +78,7 @@ export class ReadCharges {
     this.sumRows = new Float64Array(reads.length);
     this.readMost = reads.map((read) => dataset.get(read.dataset)!.rows);
     this.readFields = new Int32Array(reads.length);
+    this.additions = new Uint32Array(reads.length);
     this.readOf = new Int32Array(items.length).fill(-1);
     this.start = new Int32Array(reads.length + 1);
     reads.forEach((read, r) => (this.start[r + 1] = this.start[r] + read.members.length));
@@ -203,6 +206,13 @@ export class ReadCharges {
     this.sumRows[r] += this.enlarge(index, rows);
     this.readRows[r] = Math.min(this.sumRows[r], this.readMost[r]);
     this.readFields[r] = this.withFields(this.readFields[r], index);
+    this.additions[r]++;
+  }
+
+  /** How often something was added to the read of an item: while it is the same, the item would take the same more. */
+  additionsOf(index: number): number {
+    const r = this.readOf[index];
+    return r === -1 ? 0 : this.additions[r];
   }
 
   /** What a read takes more when its sets add up to so much more, and it has these fields. */

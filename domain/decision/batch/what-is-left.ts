@@ -20,7 +20,7 @@ import {
   type Handed,
   type RowsUpTo,
 } from './grants.js';
-import type { ReadCharges } from './read-charges.js';
+import type { ReadCharges, Taken } from './read-charges.js';
 
 /** An item in its flow. */
 export interface Asking {
@@ -32,6 +32,8 @@ export interface Asking {
 /** What some items lack of a resource, beside what everybody has. */
 export interface Lack {
   readonly resource: string;
+  /** Its place among the limits. */
+  readonly limit: number;
   /** What they would take more of it, and what of it they may take. */
   readonly need: number;
   readonly left: number;
@@ -44,10 +46,11 @@ export interface Lack {
  * read its rows and fields anyway. `charges` are settled for what everybody has.
  */
 export class Rest {
-  private readonly places: ReadonlyMap<string, number>;
-  private readonly left: Float64Array;
-  private readonly untouched: ReadonlySet<string>;
   private readonly limits: readonly ResourceLimit[];
+  /** By limit: what it counts, what is left of it, and whether nothing was taken of it. */
+  private readonly counts: readonly ('pool' | 'bytes' | 'rows')[];
+  private readonly left: Float64Array;
+  private readonly untouched: readonly boolean[];
   /** Sources with a bucket that an item can wait for in vain. */
   private readonly idle: ReadonlySet<string | null>;
 
@@ -60,36 +63,44 @@ export class Rest {
   ) {
     const taken = takenBy(flows, handed.rows);
     this.limits = limits;
-    this.places = new Map(limits.map(({ resource }, at) => [resource, at]));
+    this.counts = limits.map(({ source, resource }) =>
+      source === null ? 'pool' : countsBytes(resource) ? 'bytes' : 'rows',
+    );
     this.left = Float64Array.from(limits, ({ resource, source, available }) => {
       const used = source === null ? (taken.get(resource) ?? 0) : charges.takenOf(source, resource);
       return Math.max(0, available - used);
     });
-    const untouched = limits.filter(({ resource }) => !taken.get(resource));
-    this.untouched = new Set(untouched.map(({ resource }) => resource));
-    this.idle = new Set(untouched.filter((limit) => isFull(limit)).map(({ source }) => source));
+    this.untouched = limits.map(({ resource }) => !taken.get(resource));
+    this.idle = new Set(limits.filter((limit, at) => this.untouched[at] && isFull(limit)).map(({ source }) => source));
   }
 
-  /** What of a resource a flow may still take, and whose limit that is. */
-  private of({ cohort }: Flow, resource: string): { readonly amount: number; readonly of: string | null } {
-    const left = this.left[this.places.get(resource)!];
-    const room = this.cohorts?.room(cohort, resource);
+  /** What of a limit a flow may still take, and whose that is. */
+  private of({ cohort }: Flow, limit: number): { readonly amount: number; readonly of: string | null } {
+    const left = this.left[limit];
+    const room = this.cohorts?.room(cohort, this.limits[limit].resource);
     return room === undefined || left <= room.amount ? { amount: left, of: null } : room;
   }
 
-  /** What is left of a resource, or less than nothing: what is owed to its bucket. */
-  balance(resource: string): number {
-    const { available, source } = this.limits[this.places.get(resource)!];
-    return source === null ? this.left[this.places.get(resource)!] : available - this.charges.takenOf(source, resource);
+  private amountOf(flow: Flow, limit: number): number {
+    return this.cohorts === null ? this.left[limit] : this.of(flow, limit).amount;
+  }
+
+  /** What is left of a limit, or less than nothing: what is owed to its bucket. */
+  balance(limit: number): number {
+    const { available, source, resource } = this.limits[limit];
+    return source === null ? this.left[limit] : available - this.charges.takenOf(source, resource);
   }
 
   /** The resource that keeps an item from all its rows: of which the least part of the rest is left; null: none. */
   scarcest(one: Asking): string | null {
+    const { resources, limits } = one.flow;
+    const { rows } = one.costed;
+    const added = this.added(one.costed, rows);
     let [scarcest, least]: [string | null, number] = [null, 1 - ROUNDING];
-    for (const resource of one.flow.resources) {
-      const more = this.more(one, one.costed.rows, resource);
-      const part = more <= 0 ? 1 : this.of(one.flow, resource).amount / more;
-      if (part < least) [scarcest, least] = [resource, part];
+    for (let r = 0; r < resources.length; r++) {
+      const more = this.more(one, rows, r, added);
+      const part = more <= 0 ? 1 : this.amountOf(one.flow, limits[r]) / more;
+      if (part < least) [scarcest, least] = [resources[r], part];
     }
     return scarcest;
   }
@@ -98,24 +109,28 @@ export class Rest {
     return Object.fromEntries(this.limits.map(({ resource }, at) => [resource, this.left[at]]));
   }
 
-  /** What an item would take more of a resource, had it so many rows. */
-  private more({ flow, place, costed }: Asking, rows: number, resource: string): number {
-    const limit = this.limits[this.places.get(resource)!];
+  /** What the read of an item would take more, had the item so many rows. */
+  private added(costed: CostedItem, rows: number): Taken {
+    return this.charges.added(costed.index, mixOf(costed, rows)?.rows ?? rows);
+  }
+
+  /** What an item would take more of the r-th resource of its flow, had it so many rows and its read took that more. */
+  private more({ flow, place, costed }: Asking, rows: number, r: number, added: Taken): number {
+    const counts = this.counts[flow.limits[r]];
+    if (counts !== 'pool') return counts === 'bytes' ? added.bytes : added.rows;
     const before = Math.max(0, this.handed.rows[costed.index]);
-    if (limit.source === null) {
-      const r = flow.resources.indexOf(resource);
-      return costOf(flow, place, r, rows) - (before === 0 ? 0 : costOf(flow, place, r, before));
-    }
-    const more = this.charges.added(costed.index, mixOf(costed, rows)?.rows ?? rows);
-    return countsBytes(resource) ? more.bytes : more.rows;
+    return costOf(flow, place, r, rows) - (before === 0 ? 0 : costOf(flow, place, r, before));
   }
 
   /** Whether nothing is exceeded when an item has so many rows. */
   holds(one: Asking, rows: number): boolean {
-    return one.flow.resources.every((resource) => {
-      const more = this.more(one, rows, resource);
-      return more <= 0 || this.of(one.flow, resource).amount >= more * (1 - ROUNDING);
-    });
+    const { limits } = one.flow;
+    const added = this.added(one.costed, rows);
+    for (let r = 0; r < limits.length; r++) {
+      const more = this.more(one, rows, r, added);
+      if (more > 0 && !(this.amountOf(one.flow, limits[r]) >= more * (1 - ROUNDING))) return false;
+    }
+    return true;
   }
 
   /** Gives an item these rows. */
@@ -123,10 +138,11 @@ export class Rest {
     const { flow, place, costed } = one;
     const before = Math.max(0, this.handed.rows[costed.index]);
     const all = flow.rows[place];
+    const added = this.added(costed, rows);
     for (const [r, resource] of flow.resources.entries()) {
       const had = before === 0 ? 0 : costOf(flow, place, r, before);
-      const more = this.more(one, rows, resource);
-      const at = this.places.get(resource)!;
+      const more = this.more(one, rows, r, added);
+      const at = flow.limits[r];
       this.left[at] = Math.max(0, this.left[at] - more);
       this.cohorts?.take(flow.cohort, resource, more);
       // It is charged what it takes more: the others keep what they are charged.
@@ -139,23 +155,39 @@ export class Rest {
   }
 
   /** What these items, all of one model, would take more of each resource if they had all that each asks for at least, the scarcest first. */
-  needOf(gang: readonly Asking[]): Lack[] {
-    const [{ flow: first }] = gang;
-    const needs = [...new Set(gang.flatMap(({ flow }) => flow.resources))].map((resource): Lack => {
-      const { amount: left, of: cohort } = this.of(first, resource);
-      return { resource, need: this.takes(gang, resource, false), left, cohort };
-    });
-    const part = ({ need, left }: Lack): number => (need <= 0 ? Infinity : left / need);
-    return needs.sort((a, b) => part(a) - part(b) || (a.resource < b.resource ? -1 : 1));
+  needOf(gang: readonly Asking[]): readonly Lack[] {
+    const needs = gang.length === 1 ? this.needOfOne(gang[0]) : this.needOfAll(gang);
+    return needs.length === 1 ? needs : needs.sort(scarcestFirst);
   }
 
-  /** What these items take of a resource if each has all that it asks for at least: beside what is granted, or alone. */
-  takes(gang: readonly Asking[], resource: string, alone: boolean): number {
-    const { source } = this.limits[this.places.get(resource)!];
+  private needOfOne(one: Asking): Lack[] {
+    const { flow, costed } = one;
+    const { rows } = leastPart(costed);
+    const added = this.added(costed, rows);
+    const needs: Lack[] = [];
+    for (let r = 0; r < flow.limits.length; r++)
+      needs.push(this.lack(flow, flow.limits[r], this.more(one, rows, r, added)));
+    return needs;
+  }
+
+  private needOfAll(gang: readonly Asking[]): Lack[] {
+    const [{ flow: first }] = gang;
+    return [...new Set(gang.flatMap(({ flow }) => flow.limits))].map((limit) =>
+      this.lack(first, limit, this.takes(gang, limit, false)),
+    );
+  }
+
+  private lack(flow: Flow, limit: number, need: number): Lack {
+    const { amount: left, of: cohort } = this.of(flow, limit);
+    return { resource: this.limits[limit].resource, limit, need, left, cohort };
+  }
+
+  /** What these items take of a limit if each has all that it asks for at least: beside what is granted, or alone. */
+  takes(gang: readonly Asking[], limit: number, alone: boolean): number {
+    const { source } = this.limits[limit];
     if (source === null)
       return gang.reduce(
-        (sum, { flow, place, costed }) =>
-          sum + costOf(flow, place, flow.resources.indexOf(resource), leastPart(costed).rows),
+        (sum, { flow, place, costed }) => sum + costOf(flow, place, flow.limits.indexOf(limit), leastPart(costed).rows),
         0,
       );
     const given = gang
@@ -165,7 +197,7 @@ export class Rest {
         return { index: costed.index, rows: mixOf(costed, rows)?.rows ?? rows };
       });
     const taken = this.charges.addedTogether(given, alone);
-    return countsBytes(resource) ? taken.bytes : taken.rows;
+    return this.counts[limit] === 'bytes' ? taken.bytes : taken.rows;
   }
 
   /** Gives all of a gang that wait what they ask for, when that exceeds nothing; else nothing. */
@@ -183,16 +215,17 @@ export class Rest {
     const { flow, costed } = one;
     if (!this.idle.has(flow.source)) return false;
     const { rows } = leastPart(costed);
+    const added = this.added(costed, rows);
     let larger = false;
-    for (const resource of flow.resources) {
-      const amount = this.more(one, rows, resource);
-      const at = this.places.get(resource)!;
+    for (const [r, resource] of flow.resources.entries()) {
+      const amount = this.more(one, rows, r, added);
+      const at = flow.limits[r];
       if (amount <= this.left[at]) continue;
       const limit = this.limits[at];
       if (limit.source === null || isQuota(resource)) return false;
-      if (!this.untouched.has(resource) || !isFull(limit) || amount <= limit.burst) return false;
+      if (!this.untouched[at] || !isFull(limit) || amount <= limit.burst) return false;
       // A bound of its cohort is not there to be broken: it waits until its shares add up.
-      if (this.of(flow, resource).amount < limit.burst * (1 - ROUNDING)) return false;
+      if (this.amountOf(flow, at) < limit.burst * (1 - ROUNDING)) return false;
       larger = true;
     }
     return larger;
@@ -214,6 +247,13 @@ export class Rest {
 /** Whether there is less than is needed, beyond rounding. */
 export function lacks({ need, left }: Lack): boolean {
   return need > 0 && left < need * (1 - ROUNDING);
+}
+
+function scarcestFirst(a: Lack, b: Lack): number {
+  return partLeft(a) - partLeft(b) || (a.resource < b.resource ? -1 : 1);
+}
+function partLeft({ need, left }: Lack): number {
+  return need <= 0 ? Infinity : left / need;
 }
 
 /** A bucket refills to its brim but for rounding. */
@@ -263,7 +303,8 @@ export function handOutWhatIsLeft(
   const gangs = new Map(
     gangsWaiting(waiting).flatMap((all) => all.map((one) => [one, one === all.at(-1) ? all : []] as const)),
   );
-  giveWhole(waiting, gangs, rest, handed);
+  const turns: Turns = { waiting, gangs, tried: new Int32Array(handed.rows.length).fill(-1) };
+  giveWhole(turns, charges, rest, handed);
   // Nothing else can use a bucket that is still full: the first of its source that is larger goes into debt.
   const inDebt = new Set<string>();
   for (const one of waiting) {
@@ -273,17 +314,20 @@ export function handOutWhatIsLeft(
     inDebt.add(one.flow.source);
   }
   divide(flows, rest, handed, cohorts, inputs);
-  giveWhole(waiting, gangs, rest, handed);
+  giveWhole(turns, charges, rest, handed);
   return rest;
 }
 
+/** Who waits, in order, and the gangs of those in gangs, at their turns. */
+interface Turns {
+  readonly waiting: readonly Asking[];
+  readonly gangs: ReadonlyMap<Asking, readonly Asking[]>;
+  /** By item, how much had been added to its read when it did not fit last; -1: it was not tried. */
+  readonly tried: Int32Array;
+}
+
 /** To all that wait and fit, until none does: what is read for one may be what another asks for, too. */
-function giveWhole(
-  waiting: readonly Asking[],
-  gangs: ReadonlyMap<Asking, readonly Asking[]>,
-  rest: Rest,
-  handed: Handed,
-): void {
+function giveWhole({ waiting, gangs, tried }: Turns, charges: ReadCharges, rest: Rest, handed: Handed): void {
   // Each round but the last gives something.
   for (let gave = true; gave;) {
     gave = false;
@@ -292,6 +336,10 @@ function giveWhole(
       const gang = gangs.get(one);
       if (gang !== undefined) gave = (gang.length > 0 && rest.giveAll(gang)) || gave;
       else {
+        // Ever less is left: it can fit only if it would take less than it did, as others are read with it.
+        const additions = charges.additionsOf(one.costed.index);
+        if (tried[one.costed.index] === additions) continue;
+        tried[one.costed.index] = additions;
         const least = leastPart(one.costed);
         if (!rest.holds(one, least.rows)) continue;
         rest.give(one, least);
