@@ -142,6 +142,7 @@ async function gather(
     ),
     exclusive: Object.entries(definition.datasets).flatMap(([id, { access }]) => (access === 'exclusive' ? [id] : [])),
     readCosts: costsOf(context, (await deps.plans.learned(context, 'read-cost')) as BatchInputs['readCosts']),
+    weighsSamples: true,
     readLimits: { msMax: timeMax, bytesMax: memoryMax },
     readWaitMs: waitMax,
     credits: ((await deps.plans.learned(context, 'credits')).flows ?? {}) as BatchInputs['credits'],

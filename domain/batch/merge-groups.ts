@@ -2,7 +2,7 @@
  * Groups the distinct row sets of one dataset version: a sweep along the most constrained column finds neighbours, the
  * predicate algebra judges each pair, and a cost rule decides whether reading the two as one rectangle gains.
  */
-import { MergeTable } from './merge-table.js';
+import { MergeTable, NO_DRAW } from './merge-table.js';
 import { relateBoxes, type Box, type Relation } from './predicate-algebra.js';
 import { sweep, sweepOrder } from './sweep.js';
 
@@ -48,6 +48,10 @@ export class Grouping {
   private readonly fields: Int32Array;
   private readonly rows: Float64Array;
   private readonly cells: Float64Array;
+  /** Rows that match, of which `rows` are drawn; whether those are all; and the draw, if it is one. */
+  private readonly most: Float64Array;
+  private readonly takesAll: boolean[];
+  private readonly draws: Int32Array;
   private readonly boxes: readonly Box[];
   /** Container of a contained node; the node that it shares rows with, or borders. */
   private readonly within: Int32Array;
@@ -65,6 +69,9 @@ export class Grouping {
     this.fields = Int32Array.from(nodes, (node) => table.fields[node]);
     this.rows = Float64Array.from(nodes, (node) => table.rows[node]);
     this.cells = Float64Array.from(nodes, (node) => table.rows[node] * fieldSets.size(table.fields[node]));
+    this.most = Float64Array.from(nodes, (node) => table.most[node]);
+    this.takesAll = nodes.map((node) => table.takesAll[node]);
+    this.draws = Int32Array.from(nodes, (node) => table.draws[node]);
     this.boxes = nodes.map((node) => table.boxes[node]);
     this.within = new Int32Array(nodes.length).fill(NOBODY);
     this.shares = this.within.slice();
@@ -127,21 +134,44 @@ export class Grouping {
     return saved * this.cost.perUnit + this.cost.perOperation >= 0;
   }
 
-  /**
-   * Joins two groups when that gains. The rows of the union: the larger for containment, half of the smaller on top when
-   * all that is known is that they share rows, the sum when they only border.
-   */
-  private join(left: number, right: number, relation: string): boolean {
+  /** Joins two groups when that gains. */
+  private join(left: number, right: number, relation: Relation): boolean {
     const less = Math.min(this.rows[left], this.rows[right]);
-    const added = relation === 'overlapping' ? less / 2 : relation === 'adjacent' ? less : 0;
+    const [outer, inner] = relation === 'contained' ? [right, left] : [left, right];
+    const added = less - this.common(outer, inner, relation);
     if (added > 0 && !this.gains(left, right, added)) return false;
     const keep = Math.min(left, right);
     const gone = Math.max(left, right);
+    const isWithin = relation !== 'overlapping' && relation !== 'adjacent';
     this.parent[gone] = keep;
     this.fields[keep] = this.table.fieldSets.union(this.fields[left], this.fields[right]);
     this.rows[keep] = Math.max(this.rows[left], this.rows[right]) + added;
     this.cells[keep] = this.rows[keep] * this.table.fieldSets.size(this.fields[keep]);
+    this.most[keep] = isWithin ? this.most[outer] : this.most[outer] + this.most[inner];
+    this.draws[keep] = relation === 'equal' && this.draws[left] === this.draws[right] ? this.draws[left] : NO_DRAW;
+    this.takesAll[keep] = this.takesEvery(outer, inner, relation);
     return true;
+  }
+
+  private takesEvery(outer: number, inner: number, relation: Relation): boolean {
+    const [ofOuter, ofInner] = [this.takesAll[outer], this.takesAll[inner]];
+    if (relation === 'equal') return ofOuter || ofInner;
+    return ofOuter && (relation === 'contains' || relation === 'contained' || ofInner);
+  }
+
+  /**
+   * Rows that two groups have in common. Of every row: the smaller for containment, half of the smaller when all that is
+   * known is that they share some, none when they only border. Of samples: those of one draw are nested in equal rows;
+   * in others they have what chance gives them, and in rows that only overlap too little to count on.
+   */
+  private common(outer: number, inner: number, relation: Relation): number {
+    const less = Math.min(this.rows[outer], this.rows[inner]);
+    const all = this.takesAll[outer];
+    if (relation === 'adjacent') return 0;
+    if (relation === 'overlapping') return all && this.takesAll[inner] ? less / 2 : 0;
+    const isNested = this.draws[outer] !== NO_DRAW && this.draws[outer] === this.draws[inner];
+    if (all || (relation === 'equal' && (this.takesAll[inner] || isNested))) return less;
+    return Math.min(less, Math.floor(this.rows[inner] * (this.rows[outer] / this.most[outer])));
   }
 
   groups(predicatesMax: number): NodeGroup[] {

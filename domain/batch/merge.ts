@@ -14,6 +14,7 @@ import {
   type NodeGroup,
 } from './merge-groups.js';
 import { MergeTable } from './merge-table.js';
+import { numberOf } from './pair-ids.js';
 import { boxContains, normalise } from './predicate-algebra.js';
 import type { ReadRequest } from './read-request.js';
 
@@ -153,6 +154,7 @@ function readOf(group: NodeGroup, table: MergeTable, asking: Asking): MergedRead
  */
 export function groupRequests(table: MergeTable, options: Omit<MergeOptions, 'estimatedRows'> = {}): NodeGroup[] {
   const { cost = { perOperation: 0, perUnit: 1 }, predicatesMax = PREDICATES_MAX_DEFAULT } = options;
+  table.unite();
   return table.buckets.flatMap(({ nodes }) => groupNodes(nodes, table, cost, predicatesMax));
 }
 
@@ -165,6 +167,7 @@ export function planMergedReads(requests: readonly ReadRequest[], options: Merge
   const refused: RefusedRequest[] = [];
   const table = new MergeTable();
   const asking = new Map<number, ReadRequest[]>();
+  const draws = new Map<number, number>();
   const sorted = [...requests].sort((a, b) => byText(a.id, b.id));
   assertIdsDiffer(sorted);
   for (const request of sorted) {
@@ -173,9 +176,10 @@ export function planMergedReads(requests: readonly ReadRequest[], options: Merge
       refused.push(refusal);
       continue;
     }
-    const { id, dataset, datasetVersion, fields, where } = request;
+    const { id, dataset, datasetVersion, fields, where, seed } = request;
     const rows = request.estimatedRows ?? options.estimatedRows?.[id] ?? 1;
-    const node = table.add(dataset, datasetVersion, table.fieldSets.intern(fields), where, rows);
+    const sample = request.rows === null ? null : { draw: numberOf(draws, seed), most: Infinity };
+    const node = table.add(dataset, datasetVersion, table.fieldSets.intern(fields), where, rows, sample);
     const own = asking.get(node);
     if (own === undefined) asking.set(node, [request]);
     else own.push(request);

@@ -70,6 +70,8 @@ export interface BatchInputs {
   readonly exclusive: readonly string[];
   /** What reads took so far, by dataset. */
   readonly readCosts: Readonly<Record<string, SizeModelState>>;
+  /** Whether samples of equal rows share a counted read only where that takes no more. Absent in records of older versions: always. */
+  readonly weighsSamples?: boolean;
   readonly readLimits: ReadLimits;
   /** How long the cycle waits for its reads. Absent in records of older versions: to their end. */
   readonly readWaitMs?: number;

@@ -1,8 +1,9 @@
 /** What each item would cost: rows, own bytes, and its share of the merged read that serves it. */
 import { FieldSets } from '../../batch/field-sets.js';
 import type { MergeCost } from '../../batch/merge-groups.js';
-import { MergeTable } from '../../batch/merge-table.js';
+import { MergeTable, type Sample } from '../../batch/merge-table.js';
 import { assertIdsDiffer, groupRequests } from '../../batch/merge.js';
+import { numberOf } from '../../batch/pair-ids.js';
 import { classQuotas } from './class-quotas.js';
 import type { BatchInputs } from './batch-inputs.js';
 import { nestedSamples, type NestedSamples } from './nested-samples.js';
@@ -64,7 +65,7 @@ export interface SharedRead {
   readonly fields: readonly string[];
   /** Indices of the items, ascending. */
   readonly members: Uint32Array;
-  /** Of each member, which of the read's distinct sets of rows it asks for. */
+  /** Of each member, the number of the set of rows that it asks for. */
   readonly rowSets: Uint32Array;
 }
 
@@ -94,7 +95,7 @@ export function mergeDemand(inputs: BatchInputs, refused: ReadonlySet<string>, a
   const fieldSets = new FieldSets();
   const fieldsOf: number[] = [];
   // Where bytes are counted, a merge must save bytes; elsewhere it must save time.
-  const limited = new Merging({ perOperation: 0, perUnit: 1 }, fieldSets);
+  const limited = new Merging({ perOperation: 0, perUnit: 1 }, fieldSets, inputs.weighsSamples);
   const free = new Merging({ perOperation: SCAN_COST_CELLS, perUnit: 1 }, fieldSets);
   assertIdsDiffer(inputs.items);
   for (const item of inputs.items) {
@@ -141,9 +142,12 @@ class Merging {
   private readonly items: CostedItem[] = [];
   private readonly nodeOf: number[] = [];
 
+  private readonly draws = new Map<string | number, number>();
+
   constructor(
     private readonly cost: MergeCost,
     fieldSets: FieldSets,
+    private readonly weighsSamples = false,
   ) {
     this.table = new MergeTable(fieldSets);
   }
@@ -151,8 +155,14 @@ class Merging {
   /** In order of id. */
   add(costed: CostedItem, fields: number, version: string): void {
     const { dataset, where } = costed.item;
-    this.nodeOf.push(this.table.add(dataset, version, fields, where, costed.rows));
+    this.nodeOf.push(this.table.add(dataset, version, fields, where, costed.rows, this.sampleOf(costed)));
     this.items.push(costed);
+  }
+
+  private sampleOf({ item, rows, facts, shares }: CostedItem): Sample | null {
+    if (!this.weighsSamples || rows >= facts.rows) return null;
+    const draw = shares === null ? item.seed : `${item.seed} ${JSON.stringify(shares)}`;
+    return { draw: numberOf(this.draws, draw), most: facts.rows };
   }
 
   reads(): SharedRead[] {
@@ -163,7 +173,7 @@ class Merging {
       const { nodes } = groups[g];
       for (let n = 0; n < nodes.length; n++) {
         groupOf[nodes[n]] = g;
-        rowSetOf[nodes[n]] = n;
+        rowSetOf[nodes[n]] = this.table.boxIds[nodes[n]];
       }
     }
     const count = this.items.length;

@@ -217,3 +217,51 @@ describe('findCoveringRead', () => {
     expect(findCoveringRead(request, running)).toBeNull();
   });
 });
+
+describe('samples of one set of rows', () => {
+  /** Cells that a plan's reads hand out, where nothing is known of the rows that match: samples of other seeds have none in common. */
+  const cells = (list: readonly ReadRequest[], plan: MergePlan): number =>
+    plan.reads.reduce((sum, { members, fields }) => {
+      const largest = new Map<number, number>();
+      for (const { rows: wanted, seed, id } of list)
+        if (members.some(({ requestId }) => requestId === id))
+          largest.set(seed, Math.max(largest.get(seed) ?? 0, wanted!));
+      return sum + fields.length * [...largest.values()].reduce((all, count) => all + count, 0);
+    }, 0);
+  const sample = (id: string, count: number, seed: number, fields: readonly string[]) =>
+    ask(id, '', fields, { rows: count, estimatedRows: count, seed });
+
+  it.each<[string, number, ReadRequest[]]>([
+    ['of other seeds and fields', 2, [sample('a', 1_000, 1, ['x']), sample('b', 1_000, 2, ['y'])]],
+    ['of one seed, one of them far larger', 2, [sample('a', 1_000, 1, ['x']), sample('b', 10, 1, ['y', 'z'])]],
+    ['of other seeds and the same fields', 1, [sample('a', 1_000, 1, ['x']), sample('b', 900, 2, ['x'])]],
+    ['of one seed and size', 1, [sample('a', 1_000, 1, ['x']), sample('b', 1_000, 1, ['y'])]],
+  ])('%s are %i reads', (_, reads, list) => {
+    expect(planMergedReads(list).reads).toHaveLength(reads);
+  });
+
+  it('are read together when the scan that is saved is worth more', () => {
+    const list = [sample('a', 1_000, 1, ['x']), sample('b', 1_000, 2, ['y'])];
+    expect(planMergedReads(list, { cost: { perOperation: 2_000, perUnit: 1 } }).reads).toHaveLength(1);
+    expect(planMergedReads(list, { cost: { perOperation: 1_999, perUnit: 1 } }).reads).toHaveLength(2);
+  });
+
+  it('never cost more together than apart', () => {
+    const one = fc.record({
+      ...{ rows: fc.integer({ min: 1, max: 50 }), seed: fc.integer({ min: 1, max: 3 }) },
+      fields: fc.uniqueArray(fc.constantFrom('x', 'y', 'z'), { minLength: 1 }),
+    });
+    fc.assert(
+      fc.property(fc.array(one, { minLength: 1, maxLength: 10 }), (asked) => {
+        const list = asked.map(({ rows: count, seed, fields }, i) => sample(`r${i}`, count, seed, fields));
+        const plan = planMergedReads(list);
+        expect(validateMergePlan(list, plan)).toEqual([]);
+        expect(planMergedReads([...list].reverse())).toEqual(plan);
+        expect(cells(list, plan)).toBeLessThanOrEqual(
+          asked.reduce((sum, { rows: count, fields }) => sum + count * fields.length, 0),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -61,8 +61,12 @@ const item = fc.record({
 });
 
 export const anyInputs = fc
-  .record({ items: fc.array(item, { minLength: 1, maxLength: 12 }), bytes: fc.integer({ min: 0, max: 100_000 }) })
-  .map(({ items, bytes }) =>
+  .record({
+    items: fc.array(item, { minLength: 1, maxLength: 12 }),
+    bytes: fc.integer({ min: 0, max: 100_000 }),
+    weighsSamples: fc.boolean(),
+  })
+  .map(({ items, bytes, weighsSamples }) =>
     batchInputs(
       items.map(({ where, ...one }, index) =>
         workItem(`i${String(index).padStart(2, '0')}`, {
@@ -72,5 +76,6 @@ export const anyInputs = fc
         }),
       ),
       bytes,
+      { weighsSamples },
     ),
   );

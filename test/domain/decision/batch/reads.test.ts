@@ -37,6 +37,19 @@ describe('composition', () => {
     expect(planBatch(batchInputs(items, 0, { limits: [] })).reads).toHaveLength(1);
   });
 
+  test('where bytes are counted, samples share a read only where that takes no more; in older records always', () => {
+    const pair = (seed: number, rows: number, weighsSamples = true) => {
+      const items = [workItem('a', { fields: ['x'], rows: 100 }), workItem('b', { fields: ['y'], rows, seed })];
+      const { reads } = planBatch(batchInputs(items, 100_000, { weighsSamples }));
+      return reads.map(({ predictedBytes }) => predictedBytes);
+    };
+    expect(pair(1, 100)).toEqual([1_000, 1_000]);
+    expect(pair(1, 100, false)[0]).toBeGreaterThan(2_000);
+    // Of one seed and size they are the same rows.
+    expect(pair(0, 100)).toEqual([2_000]);
+    expect(pair(0, 10)).toEqual([1_000, 100]);
+  });
+
   test('every read keeps its limits of time and memory, tail included, or holds one slice', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 90 }), fc.integer({ min: 12, max: 60 }), (count, msMax) => {
