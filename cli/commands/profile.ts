@@ -38,7 +38,7 @@ Input:  a table; cells of CSV are judged by their exact text.
           references: ["customer_id -> customers.id"]        # checked with --with customers=FILE
         --labels: CSV with a column row (0-based) and the file's columns: at most 20 rows as they should read.
 Output: --json: {file, rows, judgedRows, scores: {completeness, validity, uniqueness, consistency, accuracy, timeliness, overall},
-        weights, columns, absentColumns, dependencies, rules, references, repeatedRows, suspectedCells, findings, balance?, drift?}
+        weights, columns, absentColumns, unchecked, dependencies, rules, references, repeatedRows, suspectedCells, findings, balance?, drift?}
         --findings: row,column,kind,score,hasSuggestion,suggested; row 0-based, one line per suspected cell.
 
 Of a table above 4M cells (CSV: 64 MB) the first 20,000 rows are judged (judgedRows) and scored; counts, ranges,
@@ -201,8 +201,9 @@ function printForPeople(file: string, profile: Profile): void {
     (name) => `${name} ${scores[name]?.toFixed(3) ?? '-'}`,
   );
   const absent = profile.absentColumns.length === 0 ? [] : [`not in the file: ${profile.absentColumns.join(', ')}`];
+  const unchecked = profile.unchecked.map((said) => `in the contract, not checked: ${said}`);
   const head = `${file}: ${profile.rows} rows, ${profile.cells.length} suspected cells`;
-  const lines = [head, text.join('  '), ...absent, ...brokenLines(profile)];
+  const lines = [head, text.join('  '), ...absent, ...unchecked, ...brokenLines(profile)];
   process.stdout.write(lines.join('\n') + '\n');
 }
 

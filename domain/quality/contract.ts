@@ -10,7 +10,7 @@ import { BalanceError, usageError } from '../types/errors.js';
 import { namedForeignKey, parseForeignKey, type ForeignKey } from '../types/foreign-key.js';
 import { namedRule, parseRule, ruleColumns, type RowRule, type RuleCondition } from '../types/rule.js';
 import { compileFormat } from './format.js';
-import { boundsOf, odcsOptions, textPattern } from './odcs-options.js';
+import { odcsForm, saidByOdcs } from './odcs-contract.js';
 
 export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
 
@@ -45,6 +45,8 @@ export interface QualityContract {
   readonly rules?: readonly RowRule[];
   /** Columns whose values occur in another table; absent: nothing was said. */
   readonly references?: readonly ForeignKey[];
+  /** What the contract says and nothing here checks, each with its place; absent: all of it is checked. */
+  readonly unchecked?: readonly string[];
 }
 
 export const EMPTY_CONTRACT: QualityContract = { columns: {}, dependencies: [], unique: [] };
@@ -71,71 +73,6 @@ const shortForm = z.strictObject({
   references: z.array(z.string()).optional(),
 });
 
-const odcsQuality = z.looseObject({
-  metric: z.string().optional(),
-  rule: z.string().optional(),
-  arguments: z
-    .looseObject({
-      validValues: z.array(scalar).optional(),
-      pattern: z.string().optional(),
-      properties: z.array(z.string()).optional(),
-    })
-    .optional(),
-  validValues: z.array(scalar).optional(),
-  mustBe: z.unknown().optional(),
-  type: z.string().optional(),
-  engine: z.string().optional(),
-  implementation: z.unknown().optional(),
-});
-
-/** ODCS 3.1 writes a reference as a relationship: of one column at the property, of several at the schema object. */
-const odcsRelationships = z.array(
-  z.looseObject({
-    type: z.string().optional(),
-    from: z.union([z.string(), z.array(z.string())]).optional(),
-    to: z.union([z.string(), z.array(z.string())]),
-  }),
-);
-
-const odcsCustom = z.array(z.looseObject({ property: z.string(), value: z.unknown() }));
-
-const odcsProperty = z.looseObject({
-  name: z.string(),
-  logicalType: z.string().optional(),
-  required: z.boolean().optional(),
-  unique: z.boolean().optional(),
-  primaryKey: z.boolean().optional(),
-  logicalTypeOptions: odcsOptions.optional(),
-  quality: z.array(odcsQuality).optional(),
-  relationships: odcsRelationships.optional(),
-  customProperties: odcsCustom.optional(),
-});
-
-const odcsForm = z.looseObject({
-  schema: z.array(
-    z.looseObject({
-      name: z.string().optional(),
-      properties: z.array(odcsProperty).optional(),
-      quality: z.array(odcsQuality).optional(),
-      relationships: odcsRelationships.optional(),
-      customProperties: odcsCustom.optional(),
-    }),
-  ),
-});
-
-type OdcsProperty = z.infer<typeof odcsProperty>;
-
-/** ODCS logical types; `object` and `array` say nothing about a cell's text. */
-const LOGICAL_TYPES: ReadonlyMap<string, ColumnType> = new Map<string, ColumnType>([
-  ['string', 'string'],
-  ['integer', 'integer'],
-  ['number', 'number'],
-  ['boolean', 'boolean'],
-  ['date', 'date'],
-  ['time', 'time'],
-  ['timestamp', 'datetime'],
-]);
-
 /**
  * Reads a contract.
  *
@@ -146,7 +83,8 @@ const LOGICAL_TYPES: ReadonlyMap<string, ColumnType> = new Map<string, ColumnTyp
 export function parseContract(input: unknown): QualityContract {
   if (input === null || input === undefined) return EMPTY_CONTRACT;
   const isOdcs = typeof input === 'object' && 'schema' in input;
-  const contract = isOdcs ? fromOdcs(parseWith(odcsForm, input)) : fromShortForm(parseWith(shortForm, input));
+  const said = isOdcs ? saidByOdcs(parseWith(odcsForm, input)) : parseWith(shortForm, input);
+  const contract = fromShortForm(said);
   for (const [name, rule] of Object.entries(contract.columns)) checkRule(name, rule);
   return contract;
 }
@@ -208,12 +146,13 @@ export function checkRule(name: string, rule: ColumnRule): void {
   if (Number(min) > Number(max)) refuse('min is above max: no value fits', 'min at most max', { min, max });
 }
 
-function fromShortForm(form: z.infer<typeof shortForm>): QualityContract {
+function fromShortForm(form: z.infer<typeof shortForm> & Pick<QualityContract, 'unchecked'>): QualityContract {
   return {
     columns: Object.fromEntries(Object.entries(form.columns ?? {}).map(([name, rule]) => [name, rule ?? {}])),
     dependencies: (form.dependencies ?? []).flatMap(parseDependency),
     unique: (form.unique ?? []).map((entry) => (typeof entry === 'string' ? splitNames(entry) : entry)),
     ...clauses((form.rules ?? []).map(inContract(parseRule)), (form.references ?? []).map(inContract(parseForeignKey))),
+    ...(form.unchecked === undefined ? {} : { unchecked: form.unchecked }),
   };
 }
 
@@ -235,86 +174,6 @@ function inContract<T>(parse: (text: string) => T): (text: string) => T {
       throw usageError({ ...error.facts(), type: 'InvalidContract' });
     }
   };
-}
-
-function fromOdcs(form: z.infer<typeof odcsForm>): QualityContract {
-  if (form.schema.length === 0) return EMPTY_CONTRACT;
-  const [object] = form.schema;
-  const properties = object.properties ?? [];
-  const key = properties.filter((property) => property.primaryKey === true).map((property) => property.name);
-  const custom = (name: string): readonly string[] => {
-    const value = (object.customProperties ?? []).find((entry) => entry.property === name)?.value;
-    return (Array.isArray(value) ? value : []).map(String);
-  };
-  return {
-    columns: Object.fromEntries(properties.map((property) => [property.name, odcsRule(property)])),
-    dependencies: custom('dependencies').flatMap(parseDependency),
-    unique: [
-      ...(key.length === 0 ? [] : [key]),
-      ...properties
-        .filter(({ unique, quality = [] }) => unique === true || quality.some(forbidsRepeats))
-        .map((property) => [property.name]),
-      ...(object.quality ?? [])
-        .filter(forbidsRepeats)
-        .flatMap(({ arguments: of }) => (of?.properties ? [of.properties] : [])),
-    ],
-    ...clauses([...odcsRules(object), ...custom('rules')].map(inContract(parseRule)), [
-      ...odcsReferences(object),
-      ...custom('references').map(inContract(parseForeignKey)),
-    ]),
-  };
-}
-
-type OdcsObject = z.infer<typeof odcsForm>['schema'][number];
-
-/** Texts of the rules: ODCS has custom checks of an engine, `{type: custom, engine: balance, implementation: RULE}`. */
-function odcsRules({ quality = [], properties = [] }: OdcsObject): string[] {
-  return [...quality, ...properties.flatMap((property) => property.quality ?? [])]
-    .filter(({ type, engine }) => type === 'custom' && engine === 'balance')
-    .map(({ implementation }) => String(implementation));
-}
-
-function odcsReferences({ relationships = [], properties = [] }: OdcsObject): ForeignKey[] {
-  const own = properties.flatMap(({ name, relationships: of = [] }) => of.map((one) => ({ from: name, ...one })));
-  return [...relationships, ...own]
-    .filter(({ type = 'foreignKey' }) => type === 'foreignKey')
-    .map(({ from = [], to }) => {
-      // `table.column`, from the own table with or without its name.
-      const columns = [from].flat().map((name) => name.split('.').at(-1)!);
-      const target = [to].flat();
-      const dataset = target[0]?.split('.').slice(0, -1).join('.') ?? '';
-      const keys = target.map((name) => name.split('.').at(-1)!).join(', ');
-      return inContract(parseForeignKey)(`${columns.join(', ')} -> ${dataset}(${keys})`);
-    });
-}
-
-/** `duplicateValues` must be 0: of a property, or of the properties that its arguments name. */
-function forbidsRepeats({ metric, rule, mustBe }: z.infer<typeof odcsQuality>): boolean {
-  return (metric ?? rule) === 'duplicateValues' && mustBe === 0;
-}
-
-function odcsRule(property: OdcsProperty): ColumnRule {
-  const options = property.logicalTypeOptions ?? {};
-  const type = LOGICAL_TYPES.get(property.logicalType ?? '');
-  const isMoment = type === 'date' || type === 'time' || type === 'datetime';
-  const quality = property.quality ?? [];
-  const invalid = quality.find((rule) => (rule.metric ?? rule.rule) === 'invalidValues');
-  const nulls = quality.find((rule) => ['nullValues', 'missingValues'].includes(rule.metric ?? rule.rule ?? ''));
-  const values = invalid?.arguments?.validValues ?? quality.find((rule) => rule.validValues)?.validValues;
-  const unit = (property.customProperties ?? []).find((entry) => entry.property === 'unit')?.value;
-  return dropAbsent({
-    type,
-    required: (property.required ?? false) || property.primaryKey === true || nulls?.mustBe === 0 || undefined,
-    ...boundsOf(options, type === 'integer'),
-    pattern: textPattern({ ...options, pattern: options.pattern ?? invalid?.arguments?.pattern }),
-    format: isMoment ? options.format : undefined,
-    values: values?.map(String),
-    unit: typeof unit === 'string' ? unit : undefined,
-  });
-}
-
-function dropAbsent(rule: Readonly<Record<keyof ColumnRule, unknown>>): ColumnRule {
-  return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined));
 }
 
 /** Reads `a, b -> c, d` as one dependency for each column on the right. */

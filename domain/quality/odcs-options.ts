@@ -27,27 +27,63 @@ const TEXT_FORMATS: ReadonlyMap<string, string> = new Map([
   ['ipv4', '(?:(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)(?:\\.(?!$)|$)){4}'],
 ]);
 
-/** The pattern that text must match: of its own, of its format and of its length together; `undefined` for none. */
-export function textPattern({ pattern, format, minLength, maxLength }: OdcsOptions): string | undefined {
+/** The pattern that text must match: of its own, of its format, of its length and of rules together; `undefined` for none. */
+export function textPattern(
+  { pattern, format, minLength, maxLength }: OdcsOptions,
+  ofRules: readonly string[] = [],
+): string | undefined {
   const length =
     minLength === undefined && maxLength === undefined ? undefined : `[\\s\\S]{${minLength ?? 0},${maxLength ?? ''}}`;
-  const said = [length, TEXT_FORMATS.get(format ?? ''), pattern].filter((one) => one !== undefined);
+  const said = [length, TEXT_FORMATS.get(format ?? ''), ...ofRules, pattern].filter((one) => one !== undefined);
   const last = said.pop();
   return last === undefined || said.length === 0 ? last : `${said.map((one) => `(?=(?:${one})$)`).join('')}(?:${last})`;
 }
 
 type Bound = z.infer<typeof bound> | undefined;
 
-/** Least and greatest value; of whole numbers an exclusive bound is the next one inside, of others the next double. */
-export function boundsOf(options: OdcsOptions, isWhole: boolean): { readonly min: Bound; readonly max: Bound } {
+/** A day as ISO 8601 writes it. */
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const DAY_MS = 86_400_000;
+
+/**
+ * Least and greatest value; of whole numbers and days an exclusive bound is the next one inside, of other numbers the next
+ * double. Of a time it stays as it is (`uncheckedOptions` says so).
+ */
+export function boundsOf(options: OdcsOptions, type: string | undefined): { readonly min: Bound; readonly max: Bound } {
   const inside = (inclusive: Bound, exclusively: z.infer<typeof exclusive> | undefined, step: 1 | -1): Bound => {
     if (exclusively === undefined || exclusively === false) return inclusive;
     const from = exclusively === true ? inclusive : exclusively;
+    if (isDay(from, type)) return new Date(Date.parse(from) + step * DAY_MS).toISOString().slice(0, 10);
     if (typeof from !== 'number') return from;
-    return isWhole ? from + step : from + step * Math.max(Number.MIN_VALUE, Math.abs(from) * Number.EPSILON);
+    return type === 'integer' ? from + step : from + step * Math.max(Number.MIN_VALUE, Math.abs(from) * Number.EPSILON);
   };
   return {
     min: inside(options.minimum, options.exclusiveMinimum, 1),
     max: inside(options.maximum, options.exclusiveMaximum, -1),
   };
+}
+
+function isDay(bound: Bound, type: string | undefined): bound is string {
+  return type === 'date' && typeof bound === 'string' && DAY.test(bound) && !Number.isNaN(Date.parse(bound));
+}
+
+/** Options that a column rule can say; of others (`multipleOf`, `timezone`, ...) nothing is checked. */
+const CHECKED: readonly string[] = Object.keys(odcsOptions.shape);
+
+/** What of the options is not checked: those without a rule, formats that say nothing of a text, exclusive bounds of times. */
+export function uncheckedOptions(options: OdcsOptions, type: string | undefined): string[] {
+  const isMoment = type === 'date' || type === 'time' || type === 'datetime';
+  const { format } = options;
+  const isExclusiveTime = (side: 'Minimum' | 'Maximum'): boolean => {
+    const said = options[`exclusive${side}`];
+    const from = said === true ? options[side === 'Minimum' ? 'minimum' : 'maximum'] : said;
+    return typeof from === 'string' && !isDay(from, type);
+  };
+  return [
+    ...Object.keys(options).filter((name) => !CHECKED.includes(name)),
+    ...(format === undefined || isMoment || TEXT_FORMATS.has(format) ? [] : [`format ${format}`]),
+    ...(['Minimum', 'Maximum'] as const)
+      .filter(isExclusiveTime)
+      .map((side) => `exclusive${side} (the bound itself is let through)`),
+  ];
 }

@@ -44,6 +44,8 @@ export interface Profile {
   readonly columns: readonly ColumnSummary[];
   /** Names that the contract declares and the table lacks. */
   readonly absentColumns: readonly string[];
+  /** What the contract says and nothing here checks. */
+  readonly unchecked: readonly string[];
   readonly dependencies: readonly MinedRule[];
   /** The contract's rules about rows, in its order. */
   readonly rules: readonly RuleSummary[];
@@ -87,6 +89,7 @@ export function profileTable(input: ProfileInput): Profile {
     weights: QUALITY_WEIGHTS,
     columns,
     absentColumns: absent,
+    unchecked: input.contract?.unchecked ?? [],
     dependencies: dependencies.map(({ from, to, confidence, covered, declared }) => ({
       rule: `${from.map((index) => input.columns[index]).join(', ')} -> ${input.columns[to]}`,
       confidence,

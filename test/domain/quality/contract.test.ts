@@ -100,6 +100,63 @@ describe('parseContract', () => {
     });
   });
 
+  it('says what of ODCS it does not check, and is quiet about what it does', () => {
+    const column = (name: string, more: object): object => ({ name, ...more });
+    const { unchecked, columns } = parseContract({
+      schema: [
+        {
+          name: 'orders',
+          quality: [
+            { metric: 'rowCount', mustBeGreaterThan: 10 },
+            { metric: 'duplicateValues', mustBe: 0, arguments: { properties: ['id', 'day'] } },
+            { type: 'text', description: 'handle with care' },
+            { type: 'sql', query: 'SELECT 1' },
+          ],
+          properties: [
+            column('id', { logicalType: 'integer', logicalTypeOptions: { multipleOf: 5, minimum: 0 } }),
+            column('day', {
+              logicalType: 'date',
+              logicalTypeOptions: { exclusiveMinimum: '2020-02-28', maximum: '2021-01-01', exclusiveMaximum: true },
+            }),
+            column('at', {
+              logicalType: 'timestamp',
+              logicalTypeOptions: { exclusiveMinimum: '2020-01-01T00:00:00Z' },
+            }),
+            column('code', {
+              logicalType: 'string',
+              logicalTypeOptions: { pattern: 'A.*', format: 'hostname' },
+              quality: [
+                { metric: 'invalidValues', mustBe: 0, arguments: { pattern: '.*9' } },
+                { metric: 'missingValues', mustBe: 0, arguments: { missingValues: ['-'] } },
+                { metric: 'nullValues', mustBeLessThan: 5 },
+              ],
+            }),
+            column('tags', { logicalType: 'array' }),
+          ],
+        },
+        { name: 'lines' },
+      ],
+    });
+    expect(unchecked).toEqual([
+      'schema object lines: only the first one is read',
+      'quality rule rowCount',
+      'quality rule of type sql',
+      'id: logicalTypeOptions.multipleOf',
+      'at: logicalTypeOptions.exclusiveMinimum (the bound itself is let through)',
+      'code: logicalTypeOptions.format hostname',
+      'code: quality rule missingValues',
+      'code: quality rule nullValues',
+      'tags: logicalType array',
+    ]);
+    expect(columns.day).toEqual({ type: 'date', min: '2020-02-29', max: '2020-12-31' });
+    const matches = new RegExp(`^(?:${columns.code.pattern!})$`, 'u');
+    expect(['A19', 'B19', 'A18'].map((text) => matches.test(text))).toEqual([true, false, false]);
+    const sound = parseContract({
+      schema: [{ properties: [column('id', { logicalType: 'integer', required: true })] }],
+    });
+    expect(sound).not.toHaveProperty('unchecked');
+  });
+
   it('reads nothing from an empty file', () => {
     expect(parseContract(null)).toEqual(EMPTY_CONTRACT);
   });
