@@ -77,7 +77,10 @@ function withDistinctNames(table: CsvTable, path: string): CsvTable {
   });
 }
 
-/** Reads corrected rows: a column `row` (0-based) and columns of the profiled file, named as there. */
+/**
+ * Reads corrected rows: a column `row` (0-based) and columns of the profiled file, named as there; others are passed over.
+ * @throws BalanceError `InvalidLabels` for a row that the file lacks, one that is told twice, or where no column is the file's
+ */
 export function readLabels(path: string, columns: readonly string[], rows: number): CorrectedRow[] {
   const labels = readCsvFile(path);
   const rowIndex = labels.columns.indexOf('row');
@@ -87,6 +90,15 @@ export function readLabels(path: string, columns: readonly string[], rows: numbe
     const source = find(name);
     return source === undefined ? -1 : labels.columns.lastIndexOf(source);
   });
+  if (rowIndex >= 0 && sources.every((source) => source < 0)) {
+    throw usageError({
+      type: 'InvalidLabels',
+      message: `${path}: none of its columns is one of the file`,
+      expected: `a column "row" and some of: ${columns.join(', ')}`,
+      got: labels.columns.join(','),
+    });
+  }
+  const told = new Set<number>();
   return labels.rows.map((cells, index) => {
     const row = rowIndex < 0 || cells[rowIndex].trim() === '' ? NaN : Number(cells[rowIndex]);
     if (!Number.isInteger(row) || row < 0 || row >= rows) {
@@ -97,6 +109,15 @@ export function readLabels(path: string, columns: readonly string[], rows: numbe
         got: rowIndex < 0 ? 'no column "row"' : JSON.stringify(cells[rowIndex]),
       });
     }
+    if (told.has(row)) {
+      throw usageError({
+        type: 'InvalidLabels',
+        message: `${path}: row ${row} is told twice`,
+        expected: 'one line for each corrected row',
+        got: `line ${index + 1} after the header tells it again`,
+      });
+    }
+    told.add(row);
     return { row, values: sources.map((source) => (source < 0 ? undefined : cells[source])) };
   });
 }

@@ -21,10 +21,6 @@ export function exactly(value: number): Range {
   return { low: value, expected: value, high: value };
 }
 
-export function isExact({ low, high }: Range): boolean {
-  return low === high;
-}
-
 /**
  * Rows at fault among `drawn` rows picked at random without replacement from `rows`, of which `hit` are at fault: mean n K / N,
  * and the quantiles of the hypergeometric distribution (Johnson, Kemp & Kotz 2005, Univariate Discrete Distributions, 6.1)

@@ -201,6 +201,16 @@ describe('balance profile', () => {
       () => [write('b.csv', BEERS), '--labels', write('l.csv', 'row,id\n4,5\n')],
       'InvalidLabels',
     ],
+    [
+      'labels that tell a row twice',
+      () => [write('b.csv', BEERS), '--labels', write('l.csv', 'row,id\n0,5\n0,6\n')],
+      'InvalidLabels',
+    ],
+    [
+      'labels of other columns',
+      () => [write('b.csv', BEERS), '--labels', write('l.csv', 'row,brewery\n0,5\n')],
+      'InvalidLabels',
+    ],
     ['labels without a row', () => [write('b.csv', BEERS), '--labels', write('l.csv', 'id\n4\n')], 'InvalidLabels'],
     ['an unknown label column', () => [write('b.csv', BEERS), '--label-column', 'colour'], 'MissingColumn'],
     [
