@@ -126,6 +126,13 @@ const FAULTS: Partial<Readonly<Record<Fault['kind'], (of: string) => string>>> =
   'unusual-age': () => 'come later than usual',
 };
 
+/** Rows that are hit, of those that it gets; where none are expected, how many there may be. */
+function hitOf(hit: Range, rows: Range): string {
+  if (hit.low === 0 && hit.expected < 0.5 && hit.high >= 1)
+    return `at most ${Math.round(hit.high)} of ${range(rows)} rows`;
+  return `${range(hit)} of ${range(rows)} rows (${share(hit.expected, rows.expected)})`;
+}
+
 function hitText(reader: FaultImpact['readers'][number], { kind, column, rule, message }: FaultImpact): string {
   const { effect, chosenBy } = reader;
   const { rows, hit, lost, ageMs } = effect;
@@ -133,7 +140,7 @@ function hitText(reader: FaultImpact['readers'][number], { kind, column, rule, m
   if (chosenBy)
     return `its rows are chosen by ${name}: which rows it gets is in doubt, of how many is not known (${message})`;
   if (hit === null) return `${message}; of how many of its ${range(rows)} rows is not known`;
-  const of = `${range(hit)} of ${range(rows)} rows (${share(hit.expected, rows.expected)})`;
+  const of = hitOf(hit, rows);
   switch (kind) {
     case 'class-shortfall':
       return `lacks ${lostText(effect)}`;
