@@ -221,7 +221,9 @@ function signalsOf(
   const signals: Signal[] = [];
   for (const [row, accusations] of tally.accusations) {
     const isEven =
-      strangers?.[row] !== 1 && accusations.every(({ rule }) => rule.from.some((from) => isDisputed(row, from)));
+      strangers?.[row] !== 1 &&
+      // Where the owner says which column decides the other, the other is the one to be mended.
+      accusations.every(({ rule }) => !rule.declared && rule.from.some((from) => isDisputed(row, from)));
     const share = blame(row, to) === 'own' && isEven ? 'shared' : blame(row, to);
     const probability = guilt(tally.logOdds[row]);
     const score = share === 'shared' ? Math.min(EVEN, probability) : probability;
