@@ -3,7 +3,7 @@
  * Works on distinct values, so its cost does not grow with repeats.
  */
 import { isBlank, isMissingSpelling } from './cell-table.js';
-import type { ColumnRule } from './contract.js';
+import type { ColumnRule } from './column-rule.js';
 import { momentChecker, momentPlacer } from './cell-moment.js';
 
 /** Why a value does not fit, and the value meant if it can be told. */

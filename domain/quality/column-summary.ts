@@ -1,7 +1,7 @@
 /** What one column of exact text looks like: the `columns` part of a profile. */
 import { impliedMoment } from './cell-moment.js';
 import { isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
-import type { ColumnType } from './contract.js';
+import type { ColumnType } from './column-rule.js';
 import { shapeOf } from './pattern.js';
 import { summarizeText, type TextSummary } from './text.js';
 import { summarizeVectors, type VectorColumn } from './vectors.js';

@@ -9,26 +9,8 @@ import { z } from 'zod';
 import { BalanceError, usageError } from '../types/errors.js';
 import { namedForeignKey, parseForeignKey, type ForeignKey } from '../types/foreign-key.js';
 import { namedRule, parseRule, ruleColumns, type RowRule, type RuleCondition } from '../types/rule.js';
-import { compileFormat } from './format.js';
+import { checkRule, type ColumnRule } from './column-rule.js';
 import { odcsForm, saidByOdcs } from './odcs-contract.js';
-
-export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
-
-/** Declared facts of one column; absent means nothing was said. */
-export interface ColumnRule {
-  readonly type?: ColumnType;
-  readonly required?: boolean;
-  readonly min?: number | string;
-  readonly max?: number | string;
-  /** Regular expression that the whole value matches. */
-  readonly pattern?: string;
-  /** Date or time format as people write it, or strftime. */
-  readonly format?: string;
-  /** The only values allowed. */
-  readonly values?: readonly string[];
-  /** Values are plain numbers in this unit. */
-  readonly unit?: string;
-}
 
 /** `from` decides `to`: rows that agree on every column of `from` agree on `to`. */
 export interface DeclaredDependency {
@@ -100,50 +82,6 @@ function parseWith<T>(schema: z.ZodType<T>, input: unknown): T {
       'an ODCS 3.1 contract (schema[].properties[]) or the short form {columns, dependencies, unique, rules, references}',
     got: JSON.stringify(input).slice(0, 200),
   });
-}
-
-const MOMENTS: ReadonlySet<string | undefined> = new Set(['date', 'time', 'datetime']);
-const NUMBERS: ReadonlySet<string | undefined> = new Set(['integer', 'number']);
-
-/**
- * Refuses a rule that nothing could meet, or whose parts speak of different types.
- * @throws BalanceError `InvalidContract`, `InvalidFormat`
- */
-export function checkRule(name: string, rule: ColumnRule): void {
-  const { type, min, max, pattern, format, values, unit } = rule;
-  const refuse = (message: string, expected: string, got: unknown): never => {
-    throw usageError({
-      type: 'InvalidContract',
-      message: `column ${name}: ${message}`,
-      expected,
-      got: typeof got === 'string' ? got : JSON.stringify(got),
-    });
-  };
-  try {
-    if (pattern !== undefined) new RegExp(pattern, 'u');
-  } catch (cause) {
-    refuse(
-      `the pattern is no regular expression: ${(cause as Error).message}`,
-      'a JavaScript regular expression',
-      pattern,
-    );
-  }
-  if (format !== undefined) {
-    compileFormat(format);
-    if (type !== undefined && type !== 'string' && !MOMENTS.has(type))
-      refuse('a format is of dates and times', 'type: date, time or datetime', { type, format });
-  }
-  if (unit !== undefined && type !== undefined && !NUMBERS.has(type))
-    refuse('a unit is of plain numbers', 'type: integer or number', { type, unit });
-  if (NUMBERS.has(type)) {
-    const unread = [min, max, ...(values ?? [])].find(
-      (value) => value !== undefined && !Number.isFinite(Number(value)),
-    );
-    if (unread !== undefined)
-      refuse(`min, max and values are of the declared type`, `values of type ${type ?? ''}`, unread);
-  }
-  if (min === undefined || max === undefined || MOMENTS.has(type)) return;
-  if (Number(min) > Number(max)) refuse('min is above max: no value fits', 'min at most max', { min, max });
 }
 
 function fromShortForm(form: z.infer<typeof shortForm> & Pick<QualityContract, 'unchecked'>): QualityContract {

@@ -3,10 +3,8 @@
  * a rule that is passed over in silence would be taken for one that holds.
  */
 import { z } from 'zod';
+import { isMoment, type ColumnRule, type ColumnType } from './column-rule.js';
 import { boundsOf, odcsOptions, textPattern, uncheckedOptions } from './odcs-options.js';
-
-/** Types of the short form, as `ColumnType` of a contract. */
-type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'date' | 'time' | 'datetime';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
@@ -78,18 +76,6 @@ const LOGICAL_TYPES: ReadonlyMap<string, ColumnType> = new Map<string, ColumnTyp
 
 type Quality = z.infer<typeof odcsQuality>;
 type OdcsObject = z.infer<typeof odcsForm>['schema'][number];
-
-/** A property in the words of the short form. */
-interface SaidOfColumn {
-  readonly type?: ColumnType;
-  readonly required?: boolean;
-  readonly min?: number | string;
-  readonly max?: number | string;
-  readonly pattern?: string;
-  readonly format?: string;
-  readonly values?: string[];
-  readonly unit?: string;
-}
 
 /** What the first schema object says; `unchecked` is absent where all of it is checked. */
 export function saidByOdcs({ schema }: z.infer<typeof odcsForm>) {
@@ -177,10 +163,9 @@ function uncheckedOf({ name, logicalType, logicalTypeOptions = {}, quality = [] 
   ];
 }
 
-function saidOfColumn(property: OdcsProperty): SaidOfColumn {
+function saidOfColumn(property: OdcsProperty): ColumnRule {
   const { logicalTypeOptions: options = {}, quality = [] } = property;
   const type = LOGICAL_TYPES.get(property.logicalType ?? '');
-  const isMoment = type === 'date' || type === 'time' || type === 'datetime';
   const invalid = quality.filter((rule) => metricOf(rule) === 'invalidValues');
   const values =
     invalid.find((rule) => rule.arguments?.validValues)?.arguments?.validValues ??
@@ -193,12 +178,12 @@ function saidOfColumn(property: OdcsProperty): SaidOfColumn {
     required: isRequired ? true : undefined,
     ...boundsOf(options, type),
     pattern: textPattern(options, patterns),
-    format: isMoment ? options.format : undefined,
+    format: isMoment(type) ? options.format : undefined,
     values: values?.map(String),
     unit: typeof unit === 'string' ? unit : undefined,
   });
 }
 
-function dropAbsent(said: { readonly [K in keyof SaidOfColumn]: SaidOfColumn[K] | undefined }): SaidOfColumn {
+function dropAbsent(said: { readonly [K in keyof ColumnRule]: ColumnRule[K] | undefined }): ColumnRule {
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }

@@ -1,5 +1,6 @@
 /** What the `logicalTypeOptions` of an ODCS 3.1 property say, in the terms of a column rule. */
 import { z } from 'zod';
+import { isMoment } from './column-rule.js';
 
 const bound = z.union([z.number(), z.string(), z.date().transform((date) => date.toISOString().slice(0, 10))]);
 
@@ -72,7 +73,6 @@ const CHECKED: readonly string[] = Object.keys(odcsOptions.shape);
 
 /** What of the options is not checked: those without a rule, formats that say nothing of a text, exclusive bounds of times. */
 export function uncheckedOptions(options: OdcsOptions, type: string | undefined): string[] {
-  const isMoment = type === 'date' || type === 'time' || type === 'datetime';
   const { format } = options;
   const isExclusiveTime = (side: 'Minimum' | 'Maximum'): boolean => {
     const said = options[`exclusive${side}`];
@@ -81,7 +81,7 @@ export function uncheckedOptions(options: OdcsOptions, type: string | undefined)
   };
   return [
     ...Object.keys(options).filter((name) => !CHECKED.includes(name)),
-    ...(format === undefined || isMoment || TEXT_FORMATS.has(format) ? [] : [`format ${format}`]),
+    ...(format === undefined || isMoment(type) || TEXT_FORMATS.has(format) ? [] : [`format ${format}`]),
     ...(['Minimum', 'Maximum'] as const)
       .filter(isExclusiveTime)
       .map((side) => `exclusive${side} (the bound itself is let through)`),

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { isBlank, isMissingSpelling } from './cell-table.js';
 import { TYPE_TESTS } from './column-summary.js';
-import type { ColumnType } from './contract.js';
+import type { ColumnType } from './column-rule.js';
 import { parseState } from './encoded-state.js';
 import { shapeOf } from './pattern.js';
 import {

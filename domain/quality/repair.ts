@@ -1,6 +1,6 @@
 /** Repairs that are certain: what a cell means is beyond doubt, given what its column was declared to be. */
 import { isSameUnit, valueChecker } from './cell-contract.js';
-import type { ColumnRule } from './contract.js';
+import type { ColumnRule } from './column-rule.js';
 
 /** A number, written plainly or with thousands, alone or before its unit: no brackets (-5 in accounts), no currency sign. */
 const MEASURED = /^\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?)\s*(\D*)$/u;

@@ -2,7 +2,7 @@
 import { encodeTable, isBlank, isMissingSpelling, type CellColumn } from './cell-table.js';
 import { spellsMissing } from './cell-contract.js';
 import { summarizeColumn, TYPE_TESTS } from './column-summary.js';
-import type { ColumnType } from './contract.js';
+import type { ColumnType } from './column-rule.js';
 import type { MinedRule } from './profile.js';
 import { shareBounds } from './share-bounds.js';
 

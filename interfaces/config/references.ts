@@ -1,6 +1,6 @@
 /** What a schema cannot say: names that must exist elsewhere in the file, and needs that must not wait in a circle. */
 import { checkLiterals } from './literals.js';
-import { checkRule } from '../../domain/quality/contract.js';
+import { checkRule } from '../../domain/quality/column-rule.js';
 import type { BalanceError } from '../../domain/types/errors.js';
 import { checkCohorts } from './cohorts.js';
 import { circlesOf, unknown, type ConfigIssue } from './issues.js';

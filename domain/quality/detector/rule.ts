@@ -7,7 +7,8 @@
 import { momentRanker } from '../cell-moment.js';
 import { isBlank, isMissingSpelling, type CellColumn, type CellTable } from '../cell-table.js';
 import { impliedType } from '../column-summary.js';
-import type { ColumnRule, QualityContract } from '../contract.js';
+import type { ColumnRule } from '../column-rule.js';
+import type { QualityContract } from '../contract.js';
 import type { Literal } from '../../types/predicate.js';
 import { conditionColumns, type RowRule, type RuleCondition } from '../../types/rule.js';
 import type { Signal } from './signal.js';

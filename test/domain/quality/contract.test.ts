@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { valueChecker } from '../../../domain/quality/cell-contract.js';
-import { bindContract, EMPTY_CONTRACT, parseContract, type ColumnRule } from '../../../domain/quality/contract.js';
+import type { ColumnRule } from '../../../domain/quality/column-rule.js';
+import { bindContract, EMPTY_CONTRACT, parseContract } from '../../../domain/quality/contract.js';
 
 describe('parseContract', () => {
   it('reads the short form', () => {

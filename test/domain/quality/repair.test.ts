@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ColumnRule } from '../../../domain/quality/contract.js';
+import type { ColumnRule } from '../../../domain/quality/column-rule.js';
 import { certainRepairs } from '../../../domain/quality/repair.js';
 
 const repaired = (rule: ColumnRule, ...values: string[]) =>
