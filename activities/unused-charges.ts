@@ -1,5 +1,6 @@
 /** What a cycle settles with the budgets at its end: what its plan was charged, less what its reads took. */
 import type { BatchOutcome } from '../domain/decision/batch/batch.js';
+import { modelAndSource } from '../domain/decision/batch/flow-id.js';
 import { treatedSteps } from '../domain/decision/quality/correct.js';
 import type { QualityStageInputs } from './quality-stage.js';
 import type { CycleContext } from './store-ports.js';
@@ -44,9 +45,7 @@ export function unused(
 export function movedCredits({ credits, reads }: BatchOutcome, { underWay = [] }: QualityStageInputs) {
   const notBegun = new Set(underWay.flatMap(({ itemId, resource }) => (resource === 'reads' ? [itemId] : [])));
   const still = reads.filter(({ slices }) => slices.some(({ id }) => notBegun.has(id))).map(({ source }) => source);
-  return Object.fromEntries(
-    Object.entries(credits).filter(([flow]) => !still.includes(flow.slice(flow.lastIndexOf('@') + 1))),
-  );
+  return Object.fromEntries(Object.entries(credits).filter(([flow]) => !still.includes(modelAndSource(flow).source)));
 }
 
 /** What was read in the place of dropped rows, kept or not. */

@@ -7,6 +7,7 @@ import { FieldSets } from './field-sets.js';
 import { numberOf, PairIds } from './pair-ids.js';
 import { boxKey, normalise, type Box, type Constraint } from './predicate-algebra.js';
 import { PredicateIds } from './predicate-ids.js';
+import { independentUnion } from './sample-union.js';
 
 interface Bucket {
   readonly dataset: string;
@@ -129,12 +130,12 @@ export class MergeTable {
     }
   }
 
-  /** Counts the rows of samples of other draws: independent ones of r of N rows leave out each row with 1 - r/N. */
+  /** Counts the rows of samples of other draws, which are independent: whole ones. */
   unite(): void {
     const sums = new Map<number, number>();
     for (const [at, node] of this.nestedNode.entries())
       if (this.draws[node] === NO_DRAW)
-        sums.set(node, united(sums.get(node) ?? 0, this.nestedRows[at], this.most[node]));
+        sums.set(node, Math.round(independentUnion(sums.get(node) ?? 0, this.nestedRows[at], this.most[node])));
     for (const [node, rows] of sums) this.rows[node] = rows;
   }
 
@@ -169,11 +170,6 @@ export class MergeTable {
     this.asked.push(asked);
     return asked;
   }
-}
-
-/** Whole rows of two independent samples of `most` rows together. */
-function united(a: number, b: number, most: number): number {
-  return Math.round(a + b - (most > 0 ? a * (b / most) : 0));
 }
 
 /** Whether a constraint is all from one whole number up to and with another. */

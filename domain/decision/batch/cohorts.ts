@@ -10,6 +10,7 @@ import { declaredLimits } from '../../types/limits.js';
 import type { PoolDefinition } from '../../types/pool.js';
 import { formatBytes } from '../../types/units.js';
 import type { BatchInputs, CohortRules } from './batch-inputs.js';
+import { modelAndSource } from './flow-id.js';
 
 /** What a cohort, with all below it, has of a resource in the end, in the resource's unit. */
 export interface CohortAccount {
@@ -53,7 +54,7 @@ export function cohortsOf({ cohorts = [], limits }: BatchInputs): AllocationCoho
 /** Whether a flow (`model@source`) is a member of a cohort, or of one below it. */
 export function isWithin(cohort: string, flow: string, { cohorts = [], models }: BatchInputs): boolean {
   const parents = new Map(cohorts.map(({ id, parent }) => [id, parent]));
-  let at: string | null = models[flow.slice(0, flow.lastIndexOf('@'))]?.cohort ?? null;
+  let at: string | null = models[modelAndSource(flow).model]?.cohort ?? null;
   while (at !== null && at !== cohort) at = parents.get(at) ?? null;
   return at === cohort;
 }

@@ -6,6 +6,7 @@ import type { AllocationInstance } from '../../scheduler/allocation-instance.js'
 import type { BatchInputs } from './batch-inputs.js';
 import { cohortsOf } from './cohorts.js';
 import type { CostedItem } from './costs.js';
+import { flowId } from './flow-id.js';
 import { itemScore } from './item-priority.js';
 import type { ReadCharges } from './read-charges.js';
 
@@ -56,7 +57,7 @@ export function flowsOf(costed: readonly CostedItem[], aside: ReadonlySet<string
     else group.push(one);
   }
   return [...sources]
-    .flatMap(([source, models]) => [...models].map(([model, group]) => ({ id: `${model}@${source}`, group })))
+    .flatMap(([source, models]) => [...models].map(([model, group]) => ({ id: flowId(model, source), group })))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .map(({ id, group }) => flowOf(id, group, aside, inputs));
 }

@@ -159,6 +159,11 @@ export function mixOf({ item, shares, classCounts }: CostedItem, rows: number): 
   return shares === null || classCounts === null ? null : classQuotas(classCounts, shares, rows, item.maxClassGap);
 }
 
+/** Rows that a draw of so many has: those that its mix leaves. */
+export function drawnRows(costed: CostedItem, rows: number): number {
+  return mixOf(costed, rows)?.rows ?? rows;
+}
+
 /** What so many rows of an item cost of the flow's r-th resource. */
 export function costOf(flow: Flow, place: number, r: number, rows: number): number {
   const all = flow.rows[place];

@@ -3,6 +3,7 @@
  * union is the largest of them.
  */
 import { numberOf, PairIds } from '../../batch/pair-ids.js';
+import { independentUnion } from '../../batch/sample-union.js';
 
 /** Which samples of one read are parts of each other, and which are of the same rows. */
 export interface NestedSamples {
@@ -64,9 +65,7 @@ export function expectedRows(
   const union = new Map<number, number>();
   for (const { set, rows } of largest.values()) {
     const most = setMost[set];
-    const [before, more] = [union.get(set) ?? 0, Math.min(rows, most)];
-    // So written, a sample alone is exactly its rows.
-    union.set(set, most > 0 ? before + more - (before * more) / most : 0);
+    union.set(set, independentUnion(union.get(set) ?? 0, Math.min(rows, most), most));
   }
   const sum = [...union.values()].reduce((all, rows) => all + rows, 0);
   return Math.min(sum, rowsMax);

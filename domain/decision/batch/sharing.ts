@@ -10,7 +10,7 @@ import { CohortUse, type CohortAccount } from './cohorts.js';
 import { countsBytes, type CostedItem, type MergedDemand } from './costs.js';
 import { chargeFlows, flowsOf, instanceOf, type Flow } from './flows.js';
 import type { ToldRound } from './grant-reasons.js';
-import { handOutShare, mixOf, nothingHanded, setUpTo, takenBy, type Handed } from './grants.js';
+import { drawnRows, handOutShare, nothingHanded, setUpTo, takenBy, type Handed } from './grants.js';
 import { ReadCharges } from './read-charges.js';
 import { giveTurns } from './turns.js';
 import { handOutWhatIsLeft } from './what-is-left.js';
@@ -158,7 +158,7 @@ function shareOnce(
   for (const [f, flow] of flows.entries()) handOutShare(flow, allotted[f], handed);
   const given = new Float64Array(handed.rows.length);
   for (let index = 0; index < given.length; index++) given[index] = Math.max(0, handed.rows[index]);
-  for (const costed of mixed) given[costed.index] = mixOf(costed, given[costed.index])?.rows ?? given[costed.index];
+  for (const costed of mixed) given[costed.index] = drawnRows(costed, given[costed.index]);
   const taken = takenBy(flows, handed.rows);
   const most = new Map(
     inputs.limits.map(({ resource, available }) => [resource, Math.max(0, available, taken.get(resource) ?? 0)]),

@@ -12,7 +12,7 @@ import {
   costOf,
   CRITICAL_MIN,
   leastPart,
-  mixOf,
+  drawnRows,
   partOf,
   ROUNDING,
   setUpTo,
@@ -111,7 +111,7 @@ export class Rest {
 
   /** What the read of an item would take more, had the item so many rows. */
   private added(costed: CostedItem, rows: number): Taken {
-    return this.charges.added(costed.index, mixOf(costed, rows)?.rows ?? rows);
+    return this.charges.added(costed.index, drawnRows(costed, rows));
   }
 
   /** What an item would take more of the r-th resource of its flow, had it so many rows and its read took that more. */
@@ -149,7 +149,7 @@ export class Rest {
       if (rows > 0)
         flow.cost[place * flow.resources.length + r] = rows >= all ? had + more : ((had + more) * all) / rows;
     }
-    this.charges.add(costed.index, mixOf(costed, rows)?.rows ?? rows);
+    this.charges.add(costed.index, drawnRows(costed, rows));
     this.handed.rows[costed.index] = rows;
     setUpTo(this.handed, costed.index, upToMs);
   }
@@ -194,7 +194,7 @@ export class Rest {
       .filter(({ flow }) => flow.source === source)
       .map(({ costed }) => {
         const { rows } = leastPart(costed);
-        return { index: costed.index, rows: mixOf(costed, rows)?.rows ?? rows };
+        return { index: costed.index, rows: drawnRows(costed, rows) };
       });
     const taken = this.charges.addedTogether(given, alone);
     return this.counts[limit] === 'bytes' ? taken.bytes : taken.rows;
