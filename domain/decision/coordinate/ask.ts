@@ -32,13 +32,24 @@ const WORSE_SHARE = 1.1;
 /** What of the analyzers' findings the owner would mend, with new rows or times for old ones; the classes say more than the volume. */
 const ASKED = ['class-shortfall', 'volume', 'coverage', 'untimed', 'future-volume'];
 
-/** The asks that are due, those first that miss the largest share of what they want. A need without a shortfall asks nothing. */
+/** The asks that are due, in the order of `asksFor`. */
 export function dueAsks(
   findings: readonly Finding[],
   owners: Readonly<Record<string, string | null>>,
   known: Readonly<Record<string, KnownAsk>>,
   nowMs: number,
 ): DataAsk[] {
+  return asksFor(findings, owners).filter((ask) => isDue(ask, known, nowMs));
+}
+
+/** Whether an ask was not made in the last day, or more is missing since. */
+export function isDue({ needId, rows }: DataAsk, known: Readonly<Record<string, KnownAsk>>, nowMs: number): boolean {
+  const before = known[needId] as KnownAsk | undefined;
+  return before === undefined || nowMs - before.askedMs >= ASK_AGAIN_MS || worse(rows, before.rows);
+}
+
+/** What there is to ask for, due or not: those first that miss the largest share of what they want. A need without a shortfall asks nothing. */
+export function asksFor(findings: readonly Finding[], owners: Readonly<Record<string, string | null>>): DataAsk[] {
   const short = findings
     .filter(({ kind, shortfall, blocking }) => {
       // A shortage that may come is not asked for; one that probably comes is, before it does.
@@ -49,14 +60,12 @@ export function dueAsks(
   const severityOf = ({ needId }: DataAsk): number => byNeed.get(needId)!.severity;
   for (const finding of short) if (!byNeed.has(finding.needId)) byNeed.set(finding.needId, finding);
   return [...byNeed.values()]
-    .flatMap(({ needId, dataset, column = null, shortfall: rows = {}, message }): DataAsk[] => {
-      const before = known[needId] as KnownAsk | undefined;
-      if (before !== undefined && nowMs - before.askedMs < ASK_AGAIN_MS && !worse(rows, before.rows)) return [];
+    .map(({ needId, dataset, column = null, shortfall: rows = {}, message }): DataAsk => {
       const affects = othersShort({ needId, dataset, column, rows }, [...byNeed.values()]);
       const ask = { needId, dataset, owner: owners[dataset] ?? null, column, rows, reason: message };
-      if (affects.length === 0) return [ask];
+      if (affects.length === 0) return ask;
       const named = { ...ask, affects: affects.slice(0, AFFECTED_MAX) };
-      return [affects.length <= AFFECTED_MAX ? named : { ...named, affectsMore: affects.length - AFFECTED_MAX }];
+      return affects.length <= AFFECTED_MAX ? named : { ...named, affectsMore: affects.length - AFFECTED_MAX };
     })
     .sort((a, b) => severityOf(b) - severityOf(a) || (a.needId < b.needId ? -1 : 1));
 }

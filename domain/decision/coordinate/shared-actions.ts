@@ -4,7 +4,7 @@ import { totalOf } from '../../analyzers/balance.js';
 import { exactly } from '../../quality/impact.js';
 import type { Circuits } from '../quality/circuit.js';
 import type { ItemVerdict, QualityInputs } from '../quality/quality-inputs.js';
-import { dueAsks, isAsked, type DataAsk, type KnownAsk } from './ask.js';
+import { asksFor, isAsked, isDue, type DataAsk, type KnownAsk } from './ask.js';
 import type { SharedAction } from './effect-record.js';
 
 export interface SharedInputs {
@@ -61,10 +61,9 @@ function askActions({ quality, findings, asked }: SharedInputs): SharedAction[] 
   const { ways = {}, nowMs = quality.asOfMs } = quality;
   const owners = Object.fromEntries(Object.entries(ways).map(([id, { owner }]) => [id, owner]));
   const modelOf = new Map(findings.map(({ needId, model }) => [needId, model]));
-  const due = new Set(dueAsks(findings, owners, asked, nowMs).map(({ needId }) => needId));
-  return dueAsks(findings, owners, {}, nowMs).map((ask): SharedAction => {
+  return asksFor(findings, owners).map((ask): SharedAction => {
     const { needId, dataset, owner, rows, affects = [] } = ask;
-    const taken = due.has(needId) && ways[dataset]?.mayAsk;
+    const taken = isDue(ask, asked, nowMs) && ways[dataset]?.mayAsk;
     return {
       ...{ action: 'ask', dataset, taken },
       why: taken
