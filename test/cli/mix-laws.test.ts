@@ -23,17 +23,13 @@ interface Drawn {
   readonly missing: Readonly<Record<string, number>>;
   readonly classes: readonly { class: string; wanted: number; drawn: number; missing: number }[];
 }
-async function mix(input: string, ...args: string[]): Promise<readonly Drawn[]> {
-  const { code, out, errors } = await runCommand(
-    registerMix,
-    'mix',
-    input,
-    '--label-column',
-    'label',
-    ...args,
-    '--json',
-  );
+async function run(input: string, ...args: string[]) {
+  const ran = await runCommand(registerMix, 'mix', input, '--label-column', 'label', ...args, '--json');
   vi.restoreAllMocks();
+  return ran;
+}
+async function mix(input: string, ...args: string[]): Promise<readonly Drawn[]> {
+  const { code, out, errors } = await run(input, ...args);
   expect([code, errors]).toEqual([0, '']);
   return (JSON.parse(out) as { files: Drawn[] }).files;
 }
@@ -118,17 +114,7 @@ describe('balance mix, checked by the engine alone', () => {
         writeFileSync(input, readFileSync(input, 'utf8').replace(/^(\d+,[^,]*,\d+),\d+,s,$/gm, '$1,0,s,'));
         const by = column === 'grp' ? ['--group-by', 'grp'] : column === 'weight' ? ['--time-by', 'weight'] : [];
         const args = ['--target', 'uniform', '--rows', '60', '--split', String(share), '--out', join(folder, 'o.csv')];
-        const { code, out, errors } = await runCommand(
-          registerMix,
-          'mix',
-          input,
-          '--label-column',
-          'label',
-          ...args,
-          ...by,
-          '--json',
-        );
-        vi.restoreAllMocks();
+        const { code, out, errors } = await run(input, ...args, ...by);
         if (code === 2) {
           expect(errors).toContain('EmptySplit');
           return;

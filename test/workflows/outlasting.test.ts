@@ -11,20 +11,13 @@ import type { BatchRef } from '../../activities/dependencies.js';
 import type { LeftReads } from '../../activities/batch-ports.js';
 
 import { balanceCycle } from '../../workflows/balance-cycle.js';
-import { searchAttributes } from '../../workflows/contract.js';
 import { workflowCode } from '../support/balance.js';
-import { startTimeSkipping } from '../support/servers.js';
+import { startWorkflowEnvironment } from './workflow-environment.js';
 import { fakeActivities, fakeWorld } from './fake-activities.js';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
-  env = await startTimeSkipping();
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: env.namespace,
-    searchAttributes: Object.fromEntries(
-      Object.values(searchAttributes).map(({ name }) => [name, name === searchAttributes.models.name ? 7 : 2]),
-    ),
-  });
+  env = await startWorkflowEnvironment();
 });
 afterAll(() => env.teardown());
 

@@ -15,26 +15,18 @@ import {
   balanceNowUpdate,
   pauseSignal,
   resumeSignal,
-  searchAttributes,
   stateQuery,
   workWaitsSignal,
   type LoopInput,
 } from '../../workflows/contract.js';
 import { processBatch } from '../../workflows/process-batch.js';
 import { workflowCode } from '../support/balance.js';
-import { startTimeSkipping } from '../support/servers.js';
+import { startWorkflowEnvironment } from './workflow-environment.js';
 import { fakeActivities, fakeWorld, type FakeWorld } from './fake-activities.js';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
-  env = await startTimeSkipping();
-  // The server knows no search attribute but its own (2 = Keyword, 7 = KeywordList).
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: env.namespace,
-    searchAttributes: Object.fromEntries(
-      Object.values(searchAttributes).map(({ name }) => [name, name === searchAttributes.models.name ? 7 : 2]),
-    ),
-  });
+  env = await startWorkflowEnvironment();
 });
 afterAll(() => env.teardown());
 
